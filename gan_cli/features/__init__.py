@@ -1,0 +1,26 @@
+"""Feature networks: what metrics look at images through.
+
+A feature network is one function in one file, `gan_cli/features/<file>.py: <name>() -> Features`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gan_cli.types import Array
+
+
+class Features(NamedTuple):
+    """A fixed network from images to feature vectors, and what a number computed with it must state."""
+
+    name: str
+    hash: str  # SHA-256 of the weights file, hexadecimal; numbers from different hashes cannot be compared
+    dim: int  # length of a feature vector
+    classes: int  # number of classes of its logits; 0: it classifies nothing
+    protocol: str  # in words: what is done to an image before the network sees it
+
+    apply: Callable[[Array], dict[str, Array]]
+    """images [B, H, W, C] float32 in [-1, 1] -> {"features": [B, dim], "logits": [B, classes]}, float32.
+
+    Pure and jittable, for any H and W and C = 1 or 3 (as `protocol` says); no "logits" when `classes` is 0.
+    The same object each time, so that it is compiled once.
+    """

@@ -1,0 +1,93 @@
+"""One pass over images through a feature network, for any number of metrics at once."""
+
+import functools
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_cli.errors import InputError
+from gan_cli.features import Features
+from gan_cli.metrics.frechet import no_moments
+from gan_cli.metrics.metric import Metric, Sample
+from gan_cli.types import Array
+
+Images = np.ndarray | Array
+
+
+def collect(features: Features, batches: Iterable[Images], *, keep: Collection[str] = ()) -> Sample:
+    """Statistics of the features of all images, and the outputs named in `keep` in full.
+
+    Batches are images [B, H, W, C], uint8 or float32 in [-1, 1] (rounded to 8 bits, so that images straight from a
+    generator and the PNG files made of them give the same numbers). The network is compiled once for the first
+    batch's size; shorter batches are padded and longer ones divided. Memory grows with the number of images only
+    through `keep`.
+
+    Raises InputError when there are no images, or one of them has a feature that is not finite.
+    """
+    unknown = set(keep) - {"features"} - ({"logits"} if features.classes else set())
+    if unknown:
+        raise InputError(f"feature network '{features.name}' has no {', '.join(sorted(unknown))}, which a metric needs")
+    moments = no_moments(features.dim)
+    kept: dict[str, list[np.ndarray]] = {name: [] for name in keep}
+    for outputs in extract(features, batches):
+        check_finite(outputs["features"], moments.n)
+        moments = moments.add(outputs["features"])
+        for name in kept:
+            kept[name].append(outputs[name])
+    if not moments.n:
+        raise InputError("there are no images to measure")
+    return Sample(moments.statistics(), {name: np.concatenate(parts) for name, parts in kept.items()})
+
+
+def extract(features: Features, batches: Iterable[Images]) -> Iterator[dict[str, np.ndarray]]:
+    """The network's outputs for one batch after the other, without the padding."""
+    forward = compiled(features.apply)
+    for batch, n in equal_batches(batches):
+        yield {name: np.asarray(output)[:n] for name, output in forward(batch).items()}
+
+
+@functools.cache
+def compiled(apply: Callable[[Array], dict[str, Array]]) -> Callable[[Images], dict[str, Array]]:
+    """The network as one program. Cached, so that a metric taken every 1000 steps compiles once."""
+    return jax.jit(lambda images: apply(eight_bit(images)))
+
+
+def eight_bit(images: Array) -> Array:
+    """Images uint8, or float in [-1, 1] rounded to the nearest of 256 levels -> float32 in [-1, 1]."""
+    if images.dtype != jnp.uint8:
+        images = jnp.round((images.astype(jnp.float32).clip(-1, 1) + 1) * 127.5)
+    return images.astype(jnp.float32) / 127.5 - 1
+
+
+def equal_batches(batches: Iterable[Images]) -> Iterator[tuple[Images, int]]:
+    """The same images in batches of the first one's size; the last is padded with zeros. (batch, images in it)."""
+    rows = 0
+    for batch in batches:
+        if batch.ndim != 4:
+            raise InputError(f"images must be [batch, height, width, channels], not of shape {batch.shape}")
+        rows = rows or len(batch)
+        if len(batch) == rows:
+            yield batch, rows
+            continue
+        for part in np.split(np.asarray(batch), range(rows, len(batch), rows)):
+            padding = [(0, rows - len(part))] + [(0, 0)] * 3
+            yield np.pad(part, padding), len(part)
+
+
+def check_finite(values: np.ndarray, before: int) -> None:
+    """InputError naming the first image whose features are not finite; `before` images were checked earlier."""
+    bad = np.flatnonzero(~np.isfinite(values).all(1))
+    if bad.size:
+        raise InputError(f"image {before + bad[0]} has features that are not finite: the image holds NaN or infinity")
+
+
+def evaluate(metrics: Iterable[Metric], real: Sample | None, fake: Sample) -> dict[str, float]:
+    """The values of all metrics, from one pass over the images of each kind."""
+    return {key: value for metric in metrics for key, value in metric.compute(real, fake).items()}
+
+
+def kept_by(metrics: Iterable[Metric]) -> tuple[str, ...]:
+    """Outputs that `collect` must keep for these metrics."""
+    return tuple(sorted({output for metric in metrics for output in metric.keeps}))

@@ -1,0 +1,105 @@
+"""The Fréchet distance between two sets of features, in float64 and without `sqrtm`.
+
+`scipy.linalg.sqrtm` of a product of covariances returns complex or wrong roots when one of them is rank-deficient.
+The trace that the distance needs is also the sum of the roots of a symmetric positive semi-definite matrix's
+eigenvalues, which are real and non-negative by construction.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_cli.errors import InputError
+
+Matrix = np.ndarray
+
+COMFORTABLE = 10  # images per feature dimension, below which the distance's upward bias is worth a notice
+
+
+class Statistics(NamedTuple):
+    """Mean and covariance of N feature vectors of length D."""
+
+    mean: np.ndarray  # [D] float64
+    covariance: Matrix  # [D, D] float64, unbiased (divided by N - 1)
+    n: int
+
+
+class Moments(NamedTuple):
+    """Running mean and scatter of feature vectors: memory does not grow with their number.
+
+    Merged by Chan, Golub and LeVeque's update of deviations from the mean, which loses no digits when the mean is
+    large beside the spread (sums of squares would): http://i.stanford.edu/pub/cstr/reports/cs/tr/79/773/CS-TR-79-773.pdf
+    """
+
+    n: int
+    mean: np.ndarray  # [D] float64
+    scatter: Matrix  # [D, D] float64: sum of outer products of deviations from the mean
+
+    def add(self, features: np.ndarray) -> "Moments":
+        """These moments with a batch of features [B, D] added."""
+        batch = features.astype(np.float64)
+        if not len(batch):
+            return self
+        batch_mean = batch.mean(0)
+        deviations = batch - batch_mean
+        n = self.n + len(batch)
+        shift = batch_mean - self.mean
+        between = np.outer(shift, shift) * (self.n * len(batch) / n)
+        return Moments(n, self.mean + shift * (len(batch) / n), self.scatter + deviations.T @ deviations + between)
+
+    def statistics(self) -> Statistics:
+        """Mean and unbiased covariance; the covariance of fewer than two vectors is given as zero."""
+        return Statistics(self.mean, self.scatter / max(self.n - 1, 1), self.n)
+
+
+def no_moments(dim: int) -> Moments:
+    """The moments of no feature vectors of length `dim`."""
+    return Moments(0, np.zeros(dim), np.zeros((dim, dim)))
+
+
+def statistics(features: np.ndarray) -> Statistics:
+    """Mean and covariance of features [N, D]."""
+    return no_moments(features.shape[1]).add(features).statistics()
+
+
+def frechet_distance(a: Statistics, b: Statistics) -> float:
+    """|m_a - m_b|² + tr(C_a + C_b - 2 (C_a C_b)^½), the squared 2-Wasserstein distance of two Gaussians.
+
+    Non-negative; exactly what FID computes on Inception features. Paper: https://arxiv.org/abs/1706.08500 (eq. 6).
+    Raises InputError when the two have different feature dimensions.
+    """
+    if a.mean.shape != b.mean.shape:
+        raise InputError(
+            f"statistics of {a.mean.size} and of {b.mean.size} features cannot be compared: "
+            "compute both with the same feature network"
+        )
+    between_means = np.square(a.mean - b.mean).sum()
+    within = np.trace(a.covariance) + np.trace(b.covariance) - 2 * trace_of_root(a.covariance, b.covariance)
+    return max(float(between_means + within), 0.0)  # rounding can leave -1e-12 for equal statistics
+
+
+def trace_of_root(a: Matrix, b: Matrix) -> float:
+    """tr (A B)^½ of covariances: with A = R Rᵀ, the roots of the eigenvalues of the symmetric Rᵀ B R."""
+    values, vectors = np.linalg.eigh(a)
+    root = vectors * np.sqrt(values.clip(min=0))  # [D, D]
+    product = root.T @ b @ root
+    return float(np.sqrt(np.linalg.eigvalsh((product + product.T) / 2).clip(min=0)).sum())
+
+
+def check_n(n: int, dim: int, what: str) -> tuple[str, ...]:
+    """Notices about the number of images `n` of a kind (`what`: "real", "fake") for features of length `dim`.
+
+    With n <= dim the covariance is singular whatever the images are: InputError. The distance is biased upwards by
+    an amount that falls as 1/n (https://arxiv.org/abs/1911.07023); below 10 images a dimension it is worth saying.
+    """
+    if n < dim + 1:
+        raise InputError(
+            f"{n} {what} images are too few for features of dimension {dim}: their covariance is singular. "
+            f"Give at least {dim + 1}, better {COMFORTABLE * dim} or more"
+        )
+    if n < COMFORTABLE * dim:
+        return (
+            f"{n} {what} images are few for features of dimension {dim}: the distance is biased upwards. "
+            f"Compare it only with numbers from the same n, or give {COMFORTABLE * dim} or more",
+        )
+    return ()
