@@ -1,0 +1,188 @@
+"""Names and tables of a recipe -> checked calls of factories.
+
+A factory is a function: its positional parameters come from the program, its keyword-only parameters are its options.
+The options' pydantic model is derived from that signature, so an option is written down in exactly one place.
+
+Two phases keep a recipe plain data until the moment it is used: `check` validates a table and fills in every default
+(the result is what a run saves); `call` calls the factory that a checked table names.
+"""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema, create_model
+
+from gan_cli.errors import InputError
+
+Table = dict[str, Any]
+Factory = Callable[..., Any]
+
+
+class Kind(NamedTuple):
+    """A kind of thing that a recipe selects by name."""
+
+    word: str  # what messages call it: "network"
+    key: str  # the key that holds its name: `net` in `net = "dcgan.generator"`
+    names: Callable[[], list[str]]  # every valid name
+    find: Callable[[str], Factory]  # the factory of a valid name
+    model: Callable[[Factory], type[BaseModel]]  # the schema of a factory's options
+
+
+_NESTED: dict[Any, Kind] = {}  # the result type of a factory -> its kind: an option of this type is itself a table
+
+
+def kind(word: str, key: str, package: str, returns: Any, *, first: Any = None, option: bool = False) -> Kind:
+    """The kind whose factories are the public functions of `package`'s modules annotated to return `returns`.
+
+    `first` is the type of their first positional parameter; None: they have none.
+
+    The name `"dcgan.generator"` is the function `generator` of the module `dcgan`; `"digits"` is short for
+    `"digits.digits"`. With `option=True`, options annotated with `returns` accept a name or a table of this kind.
+    """
+    made = Kind(word, key, lambda: _names(package, returns, first), lambda name: _function(package, name), options_model)
+    if option:
+        _NESTED[returns] = made
+    return made
+
+
+def _function(package: str, name: str) -> Factory:
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(f"{package}.{module or name}"), attribute)
+
+
+@cache
+def _names(package: str, returns: Any, first: Any) -> list[str]:
+    names = []
+    for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        module = importlib.import_module(f"{package}.{info.name}")
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            own = function.__module__ == module.__name__ and not name.startswith("_")
+            if own and _shape(function) == (first, returns):
+                names.append(info.name if name == info.name else f"{info.name}.{name}")
+    return sorted(names)
+
+
+def _shape(function: Factory) -> tuple[Any, Any]:
+    """The types of a function's first positional parameter (None: it has none) and of its result."""
+    hints = typing.get_type_hints(function)
+    given = [p for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return hints.get(given[0].name) if given else None, hints.get("return")
+
+
+@cache
+def options_model(*factories: Factory) -> type[BaseModel]:
+    """The pydantic model of the factories' keyword-only parameters, joined; unknown keys are forbidden."""
+    fields = {}
+    for factory in factories:
+        hints = typing.get_type_hints(factory, include_extras=True)
+        for p in inspect.signature(factory).parameters.values():
+            if p.kind is p.KEYWORD_ONLY:
+                fields[p.name] = (_field_type(p.name, hints[p.name]), ... if p.default is p.empty else p.default)
+    return strict_model(factories[0].__name__, fields)
+
+
+def strict_model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
+    """A frozen pydantic model that forbids unknown keys; `fields` maps names to (type, default)."""
+    config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
+    return create_model(name, __config__=config, **fields)
+
+
+def _nested_kind(hint: Any) -> Kind | None:
+    """The kind of an option that is itself named in the recipe: `Adversarial`, `Penalty | None`."""
+    is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+    for member in typing.get_args(hint) if is_union else [hint]:
+        if isinstance(member, typing.Hashable) and member in _NESTED:
+            return _NESTED[member]
+    return None
+
+
+def _field_type(name: str, hint: Any) -> Any:
+    nested = _nested_kind(hint)
+    if nested is None:
+        return hint
+
+    def check_nested(value: Any) -> Any:
+        return value if value is None else check(nested, value, f"{name}.")
+
+    return Annotated[Any, BeforeValidator(check_nested), WithJsonSchema(schema(nested))]
+
+
+def check(kind: Kind, table: Any, where: str = "") -> Table:
+    """Validate `table` (or a bare name) as a thing of `kind`; return plain data with every default filled in.
+
+    Raises InputError that begins with `where`, names the key and, for a misspelt name, the nearest valid one.
+    """
+    table = {kind.key: table} if isinstance(table, str) else table
+    if not isinstance(table, Mapping):
+        raise InputError(f"{where}expected the name of a {kind.word} or a table, found {table!r}")
+    if kind.key not in table:
+        raise InputError(f"{where}{kind.key} is missing: the name of a {kind.word}{nearest('', kind.names())}")
+    name = table[kind.key]
+    if name not in kind.names():
+        raise InputError(f"{where}{kind.key} = {name!r}: no such {kind.word}{nearest(name, kind.names())}")
+    options = {key: value for key, value in table.items() if key != kind.key}
+    return {kind.key: name, **validate(kind.model(kind.find(name)), options, where)}
+
+
+def call(kind: Kind, table: Table, *given: Any, **keywords: Any) -> Any:
+    """Call the factory that the checked `table` names, with the program's `given` arguments and the table's options."""
+    factory = kind.find(table[kind.key])
+    options = {key: value for key, value in table.items() if key != kind.key}
+    typed = dict(kind.model(factory).model_validate(options))
+    for name, hint in typing.get_type_hints(factory, include_extras=True).items():
+        nested = _nested_kind(hint)
+        if nested is not None and typed.get(name) is not None:
+            typed[name] = call(nested, typed[name])
+    return factory(*given, **typed, **keywords)
+
+
+def validate(model: type[BaseModel], options: Mapping[str, Any], where: str = "") -> Table:
+    """`options` as plain TOML-able data with every default of `model` filled in; raises InputError."""
+    try:
+        return model(**options).model_dump(mode="json", exclude_none=True)
+    except InputError as error:  # of a nested table
+        raise InputError(f"{where}{error}") from None
+    except ValidationError as error:
+        raise InputError("\n".join(_explain(model, problem, where) for problem in error.errors())) from None
+
+
+def _explain(model: type[BaseModel], problem: Any, where: str) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{where}{key}: unknown option{nearest(key, model.model_fields)}"
+    if problem["type"] == "missing":
+        return f"{where}{key} is missing: it has no default"
+    message = str(problem["ctx"]["error"]) if "error" in problem.get("ctx", {}) else problem["msg"]
+    message = message[:1].lower() + message[1:]
+    return f"{where}{key} = {problem['input']!r}: {message}" if key else f"{where}{message}"
+
+
+def nearest(name: Any, valid: Iterable[str]) -> str:
+    """The end of an error message: the nearest valid name when there is a near one, otherwise all of them."""
+    valid = sorted(valid)
+    close = difflib.get_close_matches(str(name), valid, n=1) or [
+        v for v in valid if str(name) and str(name) in v.split(".")
+    ]
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; valid: {', '.join(valid)}" if valid else ""
+
+
+def schema(kind: Kind) -> Table:
+    """JSON Schema of a table of `kind`: one alternative for each name, with that factory's options."""
+    alternatives = []
+    for name in kind.names():
+        factory = kind.find(name)
+        options = kind.model(factory).model_json_schema()
+        options.setdefault("properties", {})[kind.key] = {"const": name}
+        options["required"] = [kind.key, *options.get("required", [])]
+        options["description"] = (inspect.getdoc(factory) or "").partition("\n")[0]
+        alternatives.append(options)
+    return {"anyOf": [{"enum": kind.names()}, *alternatives]}

@@ -1,0 +1,1 @@
+"""The engine: gradients, optimisers, devices, averaging, checkpoints; it knows no GAN by name."""

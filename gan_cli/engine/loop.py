@@ -1,0 +1,169 @@
+"""The training loop: calls of the compiled step, and what is due between them.
+
+The loop knows when; `Hooks` know what. It never waits for the device except where something has to be looked at.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_cli.engine import parallel
+from gan_cli.engine.state import Experiment, State
+from gan_cli.engine.step import Sums, make_steps
+from gan_cli.types import Batch
+
+Means = dict[str, float]  # "generator/loss" -> mean over the steps since the last report
+
+
+class Feed(Protocol):
+    """Data as the loop wants them (see `data/pipeline.py`): a batch is a pure function of (seed, step)."""
+
+    constants: Mapping[str, np.ndarray]  # put on every device once
+
+    def feed(self, start: int, n: int) -> Mapping[str, np.ndarray]:
+        """What steps start .. start + n - 1 read: leaves [n, B, ...]."""
+        ...
+
+    def take(self, constants: Any, feed: Any) -> Batch:
+        """One step's slice of the feed -> the batch; runs inside the compiled step."""
+        ...
+
+
+class Diverged(Exception):
+    """A loss is no longer a finite number; the message says which and when."""
+
+
+class Cadence(NamedTuple):
+    """When something is due, in steps; 0 is never."""
+
+    log: int
+    sample: int
+    evaluate: int
+    checkpoint: int
+
+    def next(self, step: int, end: int) -> int:
+        """The first step after `step` at which anything is due."""
+        return min([end, *(step - step % every + every for every in self if every)])
+
+
+class Hooks(NamedTuple):
+    """What the loop does when it is due; each is given the number of steps done."""
+
+    progress: Callable[[int, Means], None]  # after every call, as its numbers arrive
+    log: Callable[[int, Means], None]
+    sample: Callable[[int, State], None]
+    evaluate: Callable[[int, State], bool]  # True: the best so far, worth a checkpoint
+    save: Callable[[int, State], None]
+    stop: Callable[[], bool]  # True: save and leave at once
+
+
+class Trainer:
+    """The compiled steps of an experiment over devices, with its data in place."""
+
+    def __init__(self, experiment: Experiment, feed: Feed, devices: Sequence[jax.Device]):
+        parallel.check_batch(experiment.train.batch, experiment.train.accumulate, len(devices))
+        self._feed = feed
+        self._devices = devices
+        self._per_call = experiment.train.steps_per_call
+        self._constants = jax.device_put(dict(feed.constants))
+        self._steps = parallel.over_devices(make_steps(experiment, feed.take), devices)
+        # Queued collectives of virtual CPU devices can starve each other: there, one call at a time.
+        self.in_flight = 0 if len(devices) > 1 and devices[0].platform == "cpu" else 1
+
+    def advance(self, state: State, step: int, n: int) -> tuple[State, Sums]:
+        """Do steps step .. step + n - 1 (n <= steps_per_call) in one call; `state` is given up. Does not wait."""
+        feed = jax.tree.map(self._padded, dict(self._feed.feed(step, n)))
+        return self._steps(state, self._constants, parallel.split(feed, len(self._devices)), jnp.int32(n))
+
+    def _padded(self, x: np.ndarray) -> np.ndarray:
+        """[n, B, ...] -> [steps_per_call, B, ...]: one shape, so one compilation; the call reads only n of them."""
+        missing = self._per_call - len(x)
+        return np.concatenate([x, np.repeat(x[:1], missing, axis=0)]) if missing else x
+
+
+def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence: Cadence, hooks: Hooks) -> State:
+    """Train to `steps` steps, or until told to stop; returns the last state, which has been saved.
+
+    Raises Diverged when a loss is not finite; the state it came from is not saved.
+    """
+    step = int(state.step)
+    pending: deque[tuple[int, Sums]] = deque()
+    total = _Totals()
+
+    def drain(keep: int = 0) -> None:
+        """Look at the numbers of all calls but the last `keep`; waits for the device to have them."""
+        while len(pending) > keep:
+            at, sums = pending.popleft()
+            host = jax.device_get(sums)
+            _check_finite(host, at)
+            total.add(host)
+            hooks.progress(at, _means(host))
+            if at % cadence.log == 0 or at == steps:
+                hooks.log(at, total.take())
+
+    if step == 0:
+        hooks.sample(0, state)
+        if cadence.evaluate:
+            hooks.evaluate(0, state)
+    saved = step
+    while step < steps and not hooks.stop():
+        n = min(steps_per_call, cadence.next(step, steps) - step)
+        state, sums = trainer.advance(state, step, n)
+        step += n
+        pending.append((step, sums))
+        drain(keep=trainer.in_flight)
+        sample, evaluate, checkpoint = (_due(step, steps, every) for every in cadence[1:])
+        if sample or evaluate or checkpoint:
+            drain()
+        if sample:
+            hooks.sample(step, state)
+        if evaluate:
+            checkpoint |= hooks.evaluate(step, state)
+        if checkpoint:
+            hooks.save(step, state)
+            saved = step
+    drain()
+    if saved != step:
+        hooks.save(step, state)
+    return state
+
+
+def _due(step: int, end: int, every: int) -> bool:
+    return every > 0 and (step % every == 0 or step == end)
+
+
+def _check_finite(sums: Mapping[str, Mapping[str, Any]], step: int) -> None:
+    for turn, scalars in sums.items():
+        for name, value in scalars.items():
+            if not math.isfinite(value):
+                raise Diverged(f"{turn}/{name} is {value} at step {step}")
+
+
+def _means(sums: Mapping[str, Mapping[str, Any]]) -> Means:
+    """Sums over steps -> means over the steps in which each turn ran; a turn that never ran is left out."""
+    return {
+        f"{turn}/{name}": float(value / scalars["count"])
+        for turn, scalars in sums.items()
+        if scalars["count"]
+        for name, value in scalars.items()
+        if name != "count"
+    }
+
+
+class _Totals:
+    """Sums since the last log line."""
+
+    def __init__(self) -> None:
+        self._sums: Any = None
+
+    def add(self, sums: Any) -> None:
+        self._sums = sums if self._sums is None else jax.tree.map(np.add, self._sums, sums)
+
+    def take(self) -> Means:
+        means, self._sums = _means(self._sums), None
+        return means

@@ -1,0 +1,105 @@
+"""Optimisers: any of optax's by name, with a learning rate or one of optax's schedules, and gradient clipping.
+
+    [optimisers.generator]
+    name = "adam"                     # any optax optimiser that takes a learning rate
+    learning_rate = 2e-4              # or { schedule = "cosine_decay_schedule", init_value = 2e-4, decay_steps = 10000 }
+    b1 = 0.5
+    clip_norm = 1.0                   # gradients are scaled down to this global norm; absent: not clipped
+
+optax's own signatures are the schema: each of their parameters that TOML can hold is an option.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Annotated, Any
+
+import optax
+from pydantic import BaseModel, BeforeValidator, PositiveFloat, WithJsonSchema
+
+from gan_cli.binding import Factory, Kind, Table, call, check, schema, strict_model
+
+BOUNDARIES = dict[int, float]  # step -> factor or value
+
+
+def _option_type(annotation: Any) -> Any:
+    """The recipe's type of an optax parameter; None for what TOML cannot hold (masks, dtypes, callables)."""
+    members = typing.get_args(annotation) or (annotation,)
+    for candidate in (float, int, bool, BOUNDARIES):  # float first: optax's `Numeric` includes all of them
+        if candidate in members:
+            return candidate | None if type(None) in members else candidate
+    return None
+
+
+def _model(function: Factory, **extra: Any) -> type[BaseModel]:
+    """The schema of an optax function; `extra` options replace or join the signature's own: name -> (type, default)."""
+    fields = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint = _option_type(parameter.annotation)
+        if hint is not None:
+            fields[name] = (hint, ... if parameter.default is parameter.empty else parameter.default)
+    return strict_model(function.__name__, {**fields, **extra})
+
+
+@cache
+def _names(marker: str) -> list[str]:
+    """optax's public functions that have the parameter `marker` and need nothing that a recipe cannot give."""
+    functions = inspect.getmembers(optax, inspect.isfunction)
+    signatures = {name: inspect.signature(f).parameters for name, f in functions if not name.startswith(("_", "scale_by"))}
+    unusable = {"linesearch", "interpolate_type"}  # L-BFGS evaluates the loss itself
+    return [name for name, parameters in signatures.items() if marker in parameters and not unusable & set(parameters)]
+
+
+SCHEDULE = Kind(
+    word="schedule",
+    key="schedule",
+    names=lambda: sorted({*_names("init_value"), *_names("peak_value")}),
+    find=lambda name: getattr(optax, name),
+    model=cache(_model),
+)
+
+
+def _check_learning_rate(value: Any) -> Any:
+    if isinstance(value, (str, dict)):
+        return check(SCHEDULE, value, "learning_rate.")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ValueError("expected a number greater than 0, or a table that names a schedule")
+    return float(value)
+
+
+def _rate_schema() -> dict[str, Any]:
+    return {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, schema(SCHEDULE)]}
+
+
+@cache
+def _optimiser_model(function: Factory) -> type[BaseModel]:
+    rate = Annotated[Any, BeforeValidator(_check_learning_rate), WithJsonSchema(_rate_schema())]
+    return _model(function, learning_rate=(rate, ...), clip_norm=(PositiveFloat | None, None))
+
+
+@cache
+def _find(name: str) -> Factory:
+    """The optax optimiser `name`, with a schedule for its learning rate and its gradients clipped on demand."""
+    function = getattr(optax, name)
+
+    @wraps(function)  # keeps its signature, from which the schema is derived
+    def optimiser(
+        *, learning_rate: float | Table, clip_norm: float | None = None, **options: Any
+    ) -> optax.GradientTransformation:
+        rate: float | Callable[..., Any] = (
+            call(SCHEDULE, learning_rate) if isinstance(learning_rate, dict) else learning_rate
+        )
+        made = function(learning_rate=rate, **options)
+        return made if clip_norm is None else optax.chain(optax.clip_by_global_norm(clip_norm), made)
+
+    return optimiser
+
+
+OPTIMISER = Kind(
+    word="optimiser",
+    key="name",
+    names=lambda: _names("learning_rate"),
+    find=_find,
+    model=_optimiser_model,
+)

@@ -1,0 +1,64 @@
+"""Devices: the only module that knows there is more than one.
+
+A per-device function is mapped by `jax.pmap` with the state replicated (`None` axes) and the feed split along its first
+axis. Gradients, metrics and batch statistics meet in `lax.pmean` over the axis DEVICES. One device is the same program.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax import lax
+
+from gan_cli.errors import InputError
+from gan_cli.types import DEVICES, Array
+
+
+def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
+    """Map `function(state, constants, feed, n) -> (state, sums)` over `devices`; the state's buffers are donated.
+
+    State, constants and n are the same on every device; each leaf of the feed is [devices, ...], see `split`.
+    """
+    return jax.pmap(
+        function,
+        axis_name=DEVICES,
+        in_axes=(None, None, 0, None),
+        out_axes=(None, None),
+        donate_argnums=0,
+        devices=devices,
+    )
+
+
+def split(feed: Any, devices: int) -> Any:
+    """Host arrays [n, B, ...] of n steps' global batches -> [devices, n, B / devices, ...]."""
+
+    def one(x: Any) -> Any:
+        n, batch = x.shape[:2]
+        return x.reshape(n, devices, batch // devices, *x.shape[2:]).swapaxes(0, 1)
+
+    return jax.tree.map(one, feed)
+
+
+def mine(tree: Any, size: int) -> Any:
+    """This device's `size` rows of leaves [devices * size, ...] that every device has drawn alike."""
+    start = lax.axis_index(DEVICES) * size
+    return jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, start, size), tree)
+
+
+def mean(tree: Any) -> Any:
+    """The mean over devices of every leaf."""
+    return lax.pmean(tree, DEVICES)
+
+
+def gather(x: Array) -> Array:
+    """[b, ...] on each device -> [B, ...] on all of them."""
+    return lax.all_gather(x, DEVICES, tiled=True)
+
+
+def check_batch(batch: int, accumulate: int, devices: int) -> None:
+    """Raise InputError unless the global batch splits evenly over devices and micro-batches."""
+    if batch % (devices * accumulate):
+        raise InputError(
+            f"[train] batch = {batch} cannot be split over {devices} devices and accumulate = {accumulate} "
+            f"micro-batches; a multiple of {devices * accumulate} would do"
+        )

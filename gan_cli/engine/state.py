@@ -1,0 +1,80 @@
+"""What training changes: one pytree, which is all that a checkpoint has to hold."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from gan_cli.games.game import Definition, Game, Memory, Nets, Variables, define, initialise
+from gan_cli.recipe import Ema, Train
+from gan_cli.types import Array, Key, Spec
+
+
+class Experiment(NamedTuple):
+    """A recipe as objects: all that the engine needs to know about a run except its data."""
+
+    spec: Spec
+    game: Game
+    definitions: Mapping[str, Definition]  # role -> network
+    optimisers: Mapping[str, optax.GradientTransformation]  # turn -> its optimiser
+    train: Train
+    ema: Ema
+
+
+class State(NamedTuple):
+    """Everything that a step reads and writes."""
+
+    step: Array  # int32 []: steps done
+    variables: dict[str, Variables]  # role -> weights
+    optim: dict[str, Any]  # turn -> optimiser state
+    average: dict[str, Variables]  # role -> averaged weights, for the roles that sampling uses
+    memory: Memory
+    key: Key  # of the whole run; a step's own key is folded in from its number
+
+
+def definitions(game: Game) -> dict[str, Definition]:
+    """The game's networks, without weights."""
+    return {role: define(build) for role, build in game.networks.items()}
+
+
+def initial_state(experiment: Experiment, seed: int) -> State:
+    """The state before the first step, a pure function of the seed, computed in one compiled call."""
+    game = experiment.game
+
+    def make(key: Key) -> State:
+        run_key, *keys = jax.random.split(key, 1 + len(game.networks))
+        variables = {
+            role: initialise(build, k) for (role, build), k in zip(game.networks.items(), keys, strict=True)
+        }
+        optim = {
+            turn.name: experiment.optimisers[turn.name].init({role: variables[role].params for role in turn.trains})
+            for turn in game.turns
+        }
+        average = {role: jax.tree.map(jnp.copy, variables[role]) for role in sampling_roles(experiment)}
+        memory = jax.tree.map(jnp.asarray, game.memory)
+        return State(jnp.zeros((), jnp.int32), variables, optim, average, memory, run_key)
+
+    return jax.jit(make)(jax.random.key(seed))
+
+
+def sampling_roles(experiment: Experiment) -> list[str]:
+    """The roles that `game.sample` runs: found by tracing it, nothing is computed."""
+    game, used = experiment.game, set()
+
+    class Watched(Nets):
+        def __getitem__(self, role: str) -> Any:
+            used.add(role)
+            return super().__getitem__(role)
+
+        def frozen(self, role: str, params: Any = None) -> Any:
+            used.add(role)
+            return super().frozen(role, params)
+
+    def trace(key: Key) -> Any:
+        variables = {role: initialise(build, key) for role, build in game.networks.items()}
+        return game.sample(Watched(experiment.definitions, variables), game.draw(key, 2))
+
+    jax.eval_shape(trace, jax.random.key(0))
+    return sorted(used)

@@ -1,0 +1,170 @@
+"""One training step of any game, and several of them in one compiled call.
+
+A step draws the game's latents for the global batch, so that any number of devices gives the same run; all turns of a
+step share those draws and one key, so that the generator's forward pass in the discriminator's turn and in its own turn
+is the same expression and is computed once.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from gan_cli.engine import parallel
+from gan_cli.engine.state import Experiment, State
+from gan_cli.games.game import Nets, Turn, Variables, keep
+from gan_cli.nets.layers import formulation
+from gan_cli.types import DEVICES, Array, Aux, Batch, Key
+
+Sums = dict[str, dict[str, Array]]  # turn -> scalar -> its sum over steps; "count" counts the steps the turn ran
+Take = Callable[[Any, Any], Batch]  # (constants, one step's feed) -> the device's batch of data
+
+
+class _Moved(NamedTuple):
+    """What a turn changes, and what it reports."""
+
+    variables: dict[str, Variables]  # of the roles it trains
+    optim: Any
+    report: Aux
+
+
+def make_steps(experiment: Experiment, take: Take) -> Callable[..., tuple[State, Sums]]:
+    """The per-device function (state, constants, feed [n, ...], n) -> (state, sums over the n steps)."""
+
+    def one(state: State, constants: Any, feed: Any) -> tuple[State, Sums]:
+        return _step(experiment, state, take(constants, feed))
+
+    def steps(state: State, constants: Any, feed: Any, n: Array) -> tuple[State, Sums]:
+        def at(i: Array) -> Any:
+            return jax.tree.map(lambda x: x[i], feed)
+
+        def body(i: Array, carry: tuple[State, Sums]) -> tuple[State, Sums]:
+            state, sums = carry
+            state, new = one(state, constants, at(i))
+            return state, jax.tree.map(jnp.add, sums, new)
+
+        with formulation(experiment.train.convolutions):
+            _, shapes = jax.eval_shape(one, state, constants, at(jnp.int32(0)))
+            zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+            return lax.fori_loop(0, n, body, (state, zeros))
+
+    return steps
+
+
+def _step(experiment: Experiment, state: State, data: Batch) -> tuple[State, Sums]:
+    game, train = experiment.game, experiment.train
+    draw_key, key = jax.random.split(jax.random.fold_in(state.key, state.step))
+    size = len(next(iter(data.values())))
+    batch = {**data, **parallel.mine(game.draw(draw_key, train.batch), size)}
+    key = jax.random.fold_in(key, lax.axis_index(DEVICES))
+
+    variables, optim, reports = dict(state.variables), dict(state.optim), {}
+    for turn in game.turns:
+        seen = state.variables if game.simultaneous else variables
+        moved = _maybe_play(experiment, turn, seen, optim[turn.name], batch, state, key)
+        variables.update(moved.variables)
+        optim[turn.name] = moved.optim
+        reports[turn.name] = moved.report
+
+    return (
+        State(
+            step=state.step + 1,
+            variables=variables,
+            optim=optim,
+            average=_average(experiment, state, variables),
+            memory=game.remember(state.memory, reports),
+            key=state.key,
+        ),
+        {name: {k: v for k, v in report.items() if v.ndim == 0} for name, report in reports.items()},
+    )
+
+
+def _maybe_play(
+    experiment: Experiment,
+    turn: Turn,
+    seen: Mapping[str, Variables],
+    optim: Any,
+    batch: Batch,
+    state: State,
+    key: Key,
+) -> _Moved:
+    """Play the turn if it is due at this step; otherwise change and report nothing."""
+
+    def play(optim: Any) -> _Moved:
+        return _play(experiment, turn, seen, optim, batch, state.memory, key)
+
+    if turn.always:
+        return play(optim)
+
+    def skip(optim: Any) -> _Moved:
+        report = jax.eval_shape(play, optim).report
+        nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), report)
+        return _Moved({role: seen[role] for role in turn.trains}, optim, nothing)
+
+    return lax.cond(turn.due(state.step), play, skip, optim)
+
+
+def _play(
+    experiment: Experiment,
+    turn: Turn,
+    seen: Mapping[str, Variables],
+    optim: Any,
+    batch: Batch,
+    memory: Any,
+    key: Key,
+) -> _Moved:
+    """Move the roles that the turn trains one optimiser step down its loss; every other role is a constant."""
+    params = {role: seen[role].params for role in turn.trains}
+    dtype = jnp.dtype(experiment.train.precision)
+
+    def objective(params: Any, rest: Any, batch: Batch) -> tuple[Array, tuple[Aux, Any]]:
+        mine = {role: Variables(params[role], rest[role]) for role in turn.trains}
+        nets = Nets(experiment.definitions, {**seen, **mine}, key, dtype)
+        loss, report = turn.loss(nets, batch, memory, key)
+        return loss, ({**report, "loss": loss}, {role: nets.rest(role) for role in turn.trains})
+
+    rest = {role: seen[role].rest for role in turn.trains}
+    gradients, report, rest = _gradients(objective, params, rest, batch, experiment.train.accumulate)
+    scalars = {name: value for name, value in report.items() if value.ndim == 0}
+    gradients, scalars = parallel.mean((gradients, scalars))
+    if experiment.game.remember is keep:
+        report = {}  # arrays are for `remember` only
+    arrays = {name: parallel.gather(value) for name, value in report.items() if value.ndim > 0}
+
+    updates, optim = experiment.optimisers[turn.name].update(gradients, optim, params)
+    params = optax.apply_updates(params, updates)
+    moved = {role: Variables(params[role], rest[role]) for role in turn.trains}
+    return _Moved(moved, optim, {**scalars, **arrays, "count": jnp.ones(())})
+
+
+def _gradients(objective: Any, params: Any, rest: Any, batch: Batch, accumulate: int) -> tuple[Any, Aux, Any]:
+    """Gradients, report and new batch statistics; the mean over `accumulate` micro-batches, one after the other."""
+    gradient = jax.grad(objective, has_aux=True)
+    if accumulate == 1:
+        gradients, (report, rest) = gradient(params, rest, batch)
+        return gradients, report, rest
+
+    def one(rest: Any, micro: Batch) -> tuple[Any, tuple[Any, Aux]]:
+        gradients, (report, rest) = gradient(params, rest, micro)
+        return rest, (gradients, report)
+
+    micros = jax.tree.map(lambda x: x.reshape(accumulate, len(x) // accumulate, *x.shape[1:]), dict(batch))
+    rest, (gradients, report) = lax.scan(one, rest, micros)
+    arrays = {name: value.reshape(-1, *value.shape[2:]) for name, value in report.items() if value.ndim > 1}
+    scalars = {name: value.mean() for name, value in report.items() if value.ndim == 1}
+    return jax.tree.map(lambda g: g.mean(axis=0), gradients), {**scalars, **arrays}, rest
+
+
+def _average(experiment: Experiment, state: State, variables: Mapping[str, Variables]) -> dict[str, Variables]:
+    """The exponential moving average of weights and of batch statistics, in float32."""
+    decay = jnp.float32(experiment.ema.decay)
+    if experiment.ema.warmup:
+        decay = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
+
+    def blend(old: Array, new: Array) -> Array:
+        return decay * old + (1 - decay) * new if jnp.issubdtype(new.dtype, jnp.floating) else new
+
+    return {role: jax.tree.map(blend, state.average[role], variables[role]) for role in state.average}

@@ -1,0 +1,1 @@
+"""Games: who trains on what, in which order."""

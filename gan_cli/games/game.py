@@ -1,0 +1,174 @@
+"""Turn, Game and Nets: the vocabulary in which every GAN of this package is written.
+
+A game is an ordered tuple of turns. A turn is a pure loss and the roles it may move; every other role is a constant in it.
+The engine owns gradients, optimisers, devices, averaging and checkpoints; a game sees none of them.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from gan_cli.types import Array, Aux, Batch, Key, Ports
+
+Memory = Any  # a pytree of arrays that a game carries from step to step
+NetFactory = Callable[[Ports, nnx.Rngs], nnx.Module]  # from `[networks.*]`, its options already bound
+Builder = Callable[[nnx.Rngs], nnx.Module]  # a NetFactory whose ports the game has settled
+
+
+class Definition(NamedTuple):
+    """What a network is apart from its weights."""
+
+    train: Any  # nnx.GraphDef in training mode
+    eval: Any  # nnx.GraphDef in evaluation mode: running averages, no dropout
+    rng: Any  # nnx.State of its random streams, shapes only: each call fills in its own key
+
+
+class Variables(NamedTuple):
+    """The weights of one network."""
+
+    params: Any  # nnx.State: what an optimiser moves
+    rest: Any  # nnx.State: batch statistics, power-iteration vectors
+
+
+def define(build: Builder) -> Definition:
+    """The network that `build` makes, without computing any weight."""
+    module = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
+    train, _, rng, _ = nnx.split(module, nnx.Param, nnx.RngState, ...)
+    module.eval()
+    return Definition(train, nnx.graphdef(module), rng)
+
+
+def initialise(build: Builder, key: Key) -> Variables:
+    """Fresh weights of the network that `build` makes."""
+    _, params, _, rest = nnx.split(build(nnx.Rngs(key)), nnx.Param, nnx.RngState, ...)
+    return Variables(params, rest)
+
+
+class Nets:
+    """The game's networks bound to one set of weights for the length of one loss call.
+
+    `nets["generator"](z)` runs a role and keeps its new batch statistics for the next call and the next step;
+    `nets.frozen(role)` keeps nothing, and is what a loss uses inside its own grad, vmap or scan.
+    Weights and float inputs are cast to `dtype` on the way in, outputs to float32 on the way out.
+    """
+
+    def __init__(
+        self,
+        definitions: Mapping[str, Definition],
+        variables: Mapping[str, Variables],
+        key: Key | None = None,  # of dropout and other noise inside networks; None: evaluation mode
+        dtype: Any = jnp.float32,
+    ):
+        self._definitions = definitions
+        self._variables = dict(variables)
+        self._key = key
+        self._dtype = dtype
+        self._calls = 0
+
+    def __getitem__(self, role: str) -> Callable[..., Any]:
+        """The role's network as a function; its new batch statistics replace the old ones."""
+
+        def run(*inputs: Any) -> Any:
+            output, rest = self._apply(role, self._variables[role], inputs)
+            self._variables[role] = self._variables[role]._replace(rest=rest)
+            return output
+
+        return run
+
+    def frozen(self, role: str, params: Any = None) -> Callable[..., Any]:
+        """The role's network as a pure function, optionally with other parameters."""
+        variables = self._variables[role]
+        variables = variables if params is None else variables._replace(params=params)
+        return lambda *inputs: self._apply(role, variables, inputs)[0]
+
+    def params(self, role: str) -> Any:
+        """The role's parameters, for losses that differentiate through an update of them."""
+        return self._variables[role].params
+
+    def rest(self, role: str) -> Any:
+        """The role's batch statistics after the calls so far."""
+        return self._variables[role].rest
+
+    def _apply(self, role: str, variables: Variables, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
+        definition = self._definitions[role]
+        graph = definition.eval if self._key is None else definition.train
+        module = nnx.merge(graph, self._cast(variables.params), self._noise(definition.rng), variables.rest, copy=True)
+        output = module(*self._cast(inputs))
+        rest = nnx.split(module, nnx.Param, nnx.RngState, ...)[3]
+        return jax.tree.map(_to_float32, output), rest
+
+    def _cast(self, tree: Any) -> Any:
+        return jax.tree.map(lambda x: x.astype(self._dtype) if _is_float(x) else x, tree)
+
+    def _noise(self, rng: Any) -> Any:
+        """The random streams of one call: a fresh key, the same one in every turn that makes the same calls."""
+        self._calls += 1
+        key = jax.random.fold_in(self._key, self._calls) if self._key is not None else jax.random.key(0)
+        return jax.tree.map(lambda x: key if _is_key(x) else jnp.zeros(x.shape, x.dtype), rng)
+
+
+def _is_key(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _is_float(x: Any) -> bool:
+    return jnp.issubdtype(jnp.result_type(x), jnp.floating)
+
+
+def _to_float32(x: Array) -> Array:
+    return x.astype(jnp.float32) if _is_float(x) else x
+
+
+class Loss(Protocol):
+    """A turn's loss: scalar to minimise, and what it reports."""
+
+    def __call__(self, nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:
+        """`batch` holds data and the game's draws, leaves [B, ...]; `key` is new each step."""
+        ...
+
+
+class Turn(NamedTuple):
+    """One kind of update: which roles move to make which loss smaller, and when."""
+
+    name: str
+    trains: tuple[str, ...]
+    loss: Loss
+    every: int = 1  # steps between two of this turn; the first is at step start + every - 1
+    start: int = 0  # first step at which it can run
+    stop: int | None = None  # first step at which it no longer runs; None: never stops
+    optim: str = ""  # the table of `[optimisers]` that it uses; empty: its own name
+
+    @property
+    def optimiser(self) -> str:
+        """The name of its table in `[optimisers]`."""
+        return self.optim or self.name
+
+    @property
+    def always(self) -> bool:
+        """Whether it runs at every step."""
+        return self.every == 1 and self.start == 0 and self.stop is None
+
+    def due(self, step: Array) -> Array:
+        """Whether it runs at `step` (from 0): a boolean scalar."""
+        due = (step >= self.start) & ((step - self.start + 1) % self.every == 0)
+        return due if self.stop is None else due & (step < self.stop)
+
+
+def keep(memory: Memory, reports: Mapping[str, Aux]) -> Memory:  # noqa: ARG001
+    """The `remember` of games without memory."""
+    return memory
+
+
+class Game(NamedTuple):
+    """A GAN: its networks, its turns and how it draws a sample."""
+
+    networks: Mapping[str, Builder]  # role -> builds the Flax module
+    turns: tuple[Turn, ...]
+    draw: Callable[[Key, int], dict[str, Array]]  # (key, n) -> the game's own inputs, {"z": [n, L]}, beside the data's
+    sample: Callable[[Nets, Batch], Mapping[str, Array]]  # inputs as in `draw` -> {"sample": [B, H, W, C]}
+    memory: Memory = ()  # BEGAN's k, Fisher's multiplier, ADA's p, CycleGAN's image pool
+    remember: Callable[[Memory, Mapping[str, Aux]], Memory] = keep  # (memory, turn -> its report) -> memory
+    simultaneous: bool = False  # True: every turn sees the weights from before the step; False: turn after turn

@@ -1,0 +1,81 @@
+"""What the discriminator and the generator minimise: pairs of scalar losses on raw scores s (logits).
+
+The 2014 game and its variants are written with softplus: -log sigmoid(s) = softplus(-s), -log(1 - sigmoid(s)) = softplus(s).
+Scores may have any shape ([B], or [B, h, w] for a patch discriminator); every loss is a mean over all of them.
+"""
+
+import jax.numpy as jnp
+from jax.nn import relu, softplus
+
+from gan_cli.types import Adversarial, Array
+
+
+def _cross_entropy(real_score: Array, fake_score: Array) -> Array:
+    """-E log D(x) - E log(1 - D(G(z))), D = sigmoid(score): the discriminator of the 2014 game."""
+    return jnp.mean(softplus(-real_score)) + jnp.mean(softplus(fake_score))
+
+
+def minimax() -> Adversarial:
+    """The saturating game of the 2014 paper: G minimises E log(1 - D(G(z))); dL_G/ds = -sigmoid(s).
+
+    https://arxiv.org/abs/1406.2661, equation 1.
+    """
+    return Adversarial(_cross_entropy, lambda _, fake_score: -jnp.mean(softplus(fake_score)))
+
+
+def non_saturating() -> Adversarial:
+    """G maximises E log D(G(z)) instead, so that its gradient is strong when D wins; dL_G/ds = -sigmoid(-s).
+
+    https://arxiv.org/abs/1406.2661, section 3.
+    """
+    return Adversarial(_cross_entropy, lambda _, fake_score: jnp.mean(softplus(-fake_score)))
+
+
+def maximum_likelihood() -> Adversarial:
+    """G minimises -E exp(s), which is KL(p_data || p_model) in expectation when D is optimal; dL_G/ds = -exp(s).
+
+    https://arxiv.org/abs/1412.6515. The variance of exp(s) is large: expect unsteady training.
+    """
+    return Adversarial(_cross_entropy, lambda _, fake_score: -jnp.mean(jnp.exp(fake_score)))
+
+
+def least_squares(
+    *,
+    fake_target: float = 0.0,  # a: what D wants for fakes
+    real_target: float = 1.0,  # b: what D wants for reals
+    generator_target: float = 1.0,  # c: what G wants for fakes
+) -> Adversarial:
+    """LSGAN: both sides regress scores on targets (a, b, c); (-1, 1, 0) minimises the Pearson chi-square divergence.
+
+    https://arxiv.org/abs/1611.04076, equation 2.
+    """
+
+    def discriminator(real_score: Array, fake_score: Array) -> Array:
+        return 0.5 * (jnp.mean((real_score - real_target) ** 2) + jnp.mean((fake_score - fake_target) ** 2))
+
+    def generator(_: Array, fake_score: Array) -> Array:
+        return 0.5 * jnp.mean((fake_score - generator_target) ** 2)
+
+    return Adversarial(discriminator, generator)
+
+
+def wasserstein() -> Adversarial:
+    """The critic estimates the earth mover's distance: L_D = E s(G(z)) - E s(x), L_G = -E s(G(z)).
+
+    https://arxiv.org/abs/1701.07875. The critic must be kept Lipschitz: clip its weights or penalise its gradient.
+    """
+    return Adversarial(
+        lambda real_score, fake_score: jnp.mean(fake_score) - jnp.mean(real_score),
+        lambda _, fake_score: -jnp.mean(fake_score),
+    )
+
+
+def hinge() -> Adversarial:
+    """L_D = E max(0, 1 - s(x)) + E max(0, 1 + s(G(z))), L_G = -E s(G(z)).
+
+    https://arxiv.org/abs/1705.02894 (geometric GAN); used by https://arxiv.org/abs/1802.05957 (SNGAN).
+    """
+    return Adversarial(
+        lambda real_score, fake_score: jnp.mean(relu(1 - real_score)) + jnp.mean(relu(1 + fake_score)),
+        lambda _, fake_score: -jnp.mean(fake_score),
+    )

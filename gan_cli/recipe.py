@@ -1,0 +1,169 @@
+"""Recipes as plain data: find, read, override, describe, compare and write them. What a table means is `build.py`'s to say."""
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+
+from gan_cli.binding import Table, nearest, validate
+from gan_cli.errors import InputError
+
+DEFAULT = "dcgan_digits"  # what `gan train` runs when no recipe is named: its data are embedded
+FREE_KEYS = ("run", "eval", "train.steps", "data.path")  # may differ on resume: they do not change what a step computes
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Run(_Table):
+    """[run]: seed and cadences; all cadences are in steps, 0 is never."""
+
+    seed: NonNegativeInt = 0
+    log_every: PositiveInt = 100  # a line in log.jsonl: means since the last one
+    sample_every: NonNegativeInt = 500  # a grid in samples/
+    checkpoint_every: NonNegativeInt = 1000  # besides the ones at the end and on a signal
+    keep_last: PositiveInt = 2  # newest checkpoints kept, besides the best by the metric
+    grid: PositiveInt = 64  # images in a sample grid
+
+
+class Train(_Table):
+    """[train]: length, batch and arithmetic."""
+
+    steps: PositiveInt = 1000
+    batch: PositiveInt = 64  # examples a step, over all devices
+    accumulate: PositiveInt = 1  # micro-batches a step; gradients are their mean
+    precision: Literal["float32", "bfloat16"] = "float32"  # of activations; weights and statistics stay float32
+    convolutions: Literal["auto", "cpu", "lax"] = "auto"  # formulation: auto is the faster one on the platform
+    steps_per_call: PositiveInt = 10  # steps in one compiled call; more hides more host work
+    resident: bool | Literal["auto"] = "auto"  # data on the device; auto: when they fit in 1 GiB
+
+    @model_validator(mode="after")
+    def _divides(self) -> "Train":
+        if self.batch % self.accumulate:
+            raise ValueError(f"accumulate = {self.accumulate} does not divide batch = {self.batch}")
+        return self
+
+
+class Ema(_Table):
+    """[ema]: the exponential moving average of the weights that sampling uses."""
+
+    decay: float = Field(0.999, ge=0, lt=1)  # per step; 0: the weights themselves
+    warmup: bool = True  # decay is at most (1 + step) / (10 + step), so that early averages forget the start
+
+
+class Eval(_Table):
+    """[eval]: the metric during training, which chooses the best checkpoint."""
+
+    metric: str = "fid"  # comma-separated names; the first chooses the best checkpoint
+    every: NonNegativeInt = 0  # steps; 0: not during training
+    n: PositiveInt = 2000  # samples drawn
+    features: str = "digits"  # the feature network
+    batch: PositiveInt = 250  # images drawn and judged at once
+    split: str = "train"  # split of the data source that samples are compared with, where it has splits
+
+
+FIXED: dict[str, type[BaseModel]] = {"run": Run, "train": Train, "ema": Ema, "eval": Eval}
+TABLES = ("run", "data", "networks", "game", "optimisers", "train", "ema", "eval")
+
+
+def folder() -> Path:
+    """Where the shipped recipes are: in the package when installed, beside it in a checkout."""
+    packaged = Path(str(resources.files("gan_cli"))) / "recipes"
+    return packaged if packaged.is_dir() else packaged.parent.parent / "recipes"
+
+
+def shipped() -> list[str]:
+    """Names of the shipped recipes: `dcgan_mnist`, `conditional/cgan_mnist`."""
+    return sorted(str(path.relative_to(folder()).with_suffix("")) for path in folder().rglob("*.toml"))
+
+
+def find(name: str) -> Path:
+    """The file of a recipe given as a path or as the name of a shipped one; raises InputError."""
+    for path in (Path(name), folder() / f"{name}.toml"):
+        if path.is_file():
+            return path
+    if Path(name).is_dir():
+        raise InputError(f"{name} is a folder; name a recipe file (.toml)")
+    raise InputError(f"{name}: no such recipe file, nor a shipped recipe{nearest(Path(name).stem, shipped())}")
+
+
+def read(path: Path, overrides: Iterable[str] = ()) -> Table:
+    """The recipe's tables as written, with `table.key=value` overrides applied; raises InputError."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    for override in overrides:
+        _set(tables, override)
+    return tables
+
+
+def _set(tables: Table, override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or len(parts) < 2 or not all(parts):
+        raise InputError(f"--set {override}: expected table.key=value, for example train.steps=2000")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a bare word is a string: game.loss=adversarial.hinge
+    table = tables
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise InputError(f"--set {override}: {part} is a value, not a table")
+    table[parts[-1]] = value
+
+
+def check_tables(tables: Mapping[str, Any], where: str) -> None:
+    """Raise InputError unless every top-level entry of a recipe is one of TABLES and is a table."""
+    for name, table in tables.items():
+        if name not in TABLES:
+            raise InputError(f"{where}: [{name}]: unknown table{nearest(name, TABLES)}")
+        if not isinstance(table, dict):
+            raise InputError(f"{where}: {name} = {table!r}: expected a table, [{name}]")
+
+
+def check_fixed(tables: Mapping[str, Any], where: str) -> Table:
+    """The tables whose options are the program's own, with defaults filled in; raises InputError."""
+    return {name: validate(model, tables.get(name, {}), f"{where}: [{name}] ") for name, model in FIXED.items()}
+
+
+def header(path: Path) -> str:
+    """The comment at the head of a recipe: what it is, paper, command, expected time and score, departures."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").removeprefix(" "))
+    return "\n".join(lines)
+
+
+def write(tables: Mapping[str, Any]) -> str:
+    """`tables` as TOML."""
+    return tomli_w.dumps(tables)
+
+
+def differences(saved: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """Where two resolved recipes differ in what a step computes: "train.batch: 64 was saved, 128 is given"."""
+    old, new = dict(_leaves(saved)), dict(_leaves(given))
+    return [
+        f"{key}: {old.get(key, 'nothing')!r} was saved, {new.get(key, 'nothing')!r} is given"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and not any(key == free or key.startswith(f"{free}.") for free in FREE_KEYS)
+    ]
+
+
+def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
