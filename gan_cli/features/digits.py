@@ -1,0 +1,86 @@
+"""A small classifier of digits that this project trained itself, for metrics on digits.
+
+`scripts/train_digit_classifier.py` makes the weights file beside this module; docs/metrics.md has its accuracy.
+"""
+
+import functools
+import hashlib
+import io
+from importlib import resources
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_cli.errors import InputError
+from gan_cli.features import Features
+from gan_cli.types import Array
+
+Weights = dict[str, np.ndarray]
+
+SIDE = 32  # pixels of the square that the network looks at
+DIM = 64  # length of its feature vector
+CLASSES = 10
+STAGES = ((16,), (32, 32), (64, 64))  # channels of its 3x3 convolutions; each stage ends in a 2x2 maximum
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: what "grey" means in PNG and PIL
+PROTOCOL = "28x28 padded to 32x32 with black, other sizes resized to it (antialiased linear), RGB as BT.601 luma"
+
+
+@functools.cache
+def digits() -> Features:
+    """Features of handwritten digits: 64 numbers from a convolutional network trained on MNIST, and its 10 logits."""
+    data = (resources.files("gan_cli.features") / "digits.npz").read_bytes()
+    weights = load(data)
+    return Features(
+        name="digits",
+        hash=hashlib.sha256(data).hexdigest(),
+        dim=DIM,
+        classes=CLASSES,
+        protocol=PROTOCOL,
+        apply=lambda images: forward(weights, prepare(images)),
+    )
+
+
+def load(data: bytes) -> Weights:
+    """The weights of an npz file's bytes: stored as float16, used as float32."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        return {name: file[name].astype(np.float32) for name in file.files}
+
+
+def prepare(images: Array) -> Array:
+    """Images [B, H, W, 1 or 3] float32 in [-1, 1] -> [B, 32, 32, 1], as `PROTOCOL` says."""
+    batch, height, width, channels = images.shape
+    if channels not in (1, 3):
+        raise InputError(f"the digit classifier sees grey or RGB images, not {channels} channels: convert them first")
+    if channels == 3:
+        images = images @ jnp.array(LUMA)[:, None]  # [B, H, W, 1]
+    if (height, width) == (28, 28):  # MNIST, as the network was trained on it
+        return jnp.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=-1)
+    if (height, width) == (SIDE, SIDE):
+        return images
+    return jax.image.resize(images, (batch, SIDE, SIDE, 1), "linear", antialias=True)
+
+
+def forward(weights: Weights, images: Array) -> dict[str, Array]:
+    """Images [B, 32, 32, 1] -> features [B, 64] (the last hidden layer) and logits [B, 10]."""
+    x = images
+    for stage, widths in enumerate(STAGES):
+        for layer in range(len(widths)):
+            name = f"conv{stage}{layer}"
+            x = jax.nn.relu(convolve(x, weights[f"{name}.kernel"]) + weights[f"{name}.bias"])
+        x = pool(x)  # [B, H / 2, W / 2, width]
+    hidden = x.reshape(len(x), -1) @ weights["hidden.kernel"] + weights["hidden.bias"]  # [B, 64]
+    features = jax.nn.relu(hidden)
+    return {"features": features, "logits": features @ weights["logits.kernel"] + weights["logits.bias"]}
+
+
+def convolve(x: Array, kernel: Array | np.ndarray) -> Array:
+    """3x3 convolution with zero padding: x [B, H, W, I], kernel [3, 3, I, O] -> [B, H, W, O]."""
+    return jax.lax.conv_general_dilated(
+        x, jnp.asarray(kernel), (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def pool(x: Array) -> Array:
+    """Maximum of each 2x2 block: [B, H, W, C] -> [B, H / 2, W / 2, C]."""
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
