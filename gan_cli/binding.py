@@ -46,7 +46,9 @@ def kind(word: str, key: str, package: str, returns: Any, *, first: Any = None, 
     The name `"dcgan.generator"` is the function `generator` of the module `dcgan`; `"digits"` is short for
     `"digits.digits"`. With `option=True`, options annotated with `returns` accept a name or a table of this kind.
     """
-    made = Kind(word, key, lambda: _names(package, returns, first), lambda name: _function(package, name), options_model)
+    made = Kind(
+        word, key, lambda: _names(package, returns, first), lambda name: _function(package, name), options_model
+    )
     if option:
         _NESTED[returns] = made
     return made

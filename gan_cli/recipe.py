@@ -1,4 +1,4 @@
-"""Recipes as plain data: find, read, override, describe, compare and write them. What a table means is `build.py`'s to say."""
+"""Recipes as plain data: find, read, override, compare and write them. What a table means is for `build.py` to say."""
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -62,6 +62,7 @@ class Eval(_Table):
     metric: str = "fid"  # comma-separated names; the first chooses the best checkpoint
     every: NonNegativeInt = 0  # steps; 0: not during training
     n: PositiveInt = 2000  # samples drawn
+    n_real: PositiveInt = 10_000  # real images they are compared with, or all there are
     features: str = "digits"  # the feature network
     batch: PositiveInt = 250  # images drawn and judged at once
     split: str = "train"  # split of the data source that samples are compared with, where it has splits

@@ -1,7 +1,7 @@
 """Checkpoints of a run, through Orbax: asynchronous, atomic; the newest N and the best by the metric are kept.
 
-    RUN/checkpoints/4000/state   the arrays of `State`, one leaf a name ("variables.generator.params.…")
-    RUN/checkpoints/4000/meta    JSON: resolved recipe, spec, data fingerprint, metric history, versions
+RUN/checkpoints/4000/state   the arrays of `State`, one leaf a name ("variables.generator.params.…")
+RUN/checkpoints/4000/meta    JSON: resolved recipe, spec, data fingerprint, metric history, versions
 """
 
 import logging
@@ -49,7 +49,10 @@ class Checkpoints:
         logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax narrates every save
         if read_only and not folder.is_dir():
             raise InputError(f"{folder}: no checkpoints here")
-        keep = [policies.LatestN(keep_last), policies.BestN(get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False)]
+        keep = [
+            policies.LatestN(keep_last),
+            policies.BestN(get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False),
+        ]
         options = ocp.CheckpointManagerOptions(
             best_fn=_score,
             best_mode="max",
@@ -72,9 +75,12 @@ class Checkpoints:
         return self._manager.best_step()
 
     def save(self, step: int, state: Any, meta: Meta, score: float | None) -> None:
-        """Start to save; arrays are copied before this returns, files are written behind it. `score`: higher is better."""
+        """Start to save a copy: files are written behind this call, and `state` may be donated at once.
+
+        `score`: of the metric, higher is better; None: not judged at this step.
+        """
         arguments = ocp.args.Composite(
-            state=ocp.args.StandardSave(_flat(state)), meta=ocp.args.JsonSave(meta.to_json())
+            state=ocp.args.StandardSave(_flat(jax.tree.map(jnp.copy, state))), meta=ocp.args.JsonSave(meta.to_json())
         )
         metrics = None if score is None else {"score": score}
         self._manager.save(step, args=arguments, metrics=metrics, force=True)
@@ -85,7 +91,10 @@ class Checkpoints:
         return Meta.from_json(restored["meta"])
 
     def restore(self, step: int, like: Any) -> Any:
-        """The state saved at `step`, as a pytree like `like` (arrays or their shapes); raises InputError if it is not one."""
+        """The state saved at `step`: a pytree like `like`, which may hold shapes only.
+
+        Raises InputError when the checkpoint is of other networks or optimisers.
+        """
         wanted = {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in _flat(like, abstract=True).items()}
         saved = self._manager.item_metadata(step)["state"]
         _check_same(saved, wanted, f"{self.folder}/{step}")

@@ -34,7 +34,7 @@ class Feed(Protocol):
         ...
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """A loss is no longer a finite number; the message says which and when."""
 
 
@@ -89,7 +89,7 @@ class Trainer:
 def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence: Cadence, hooks: Hooks) -> State:
     """Train to `steps` steps, or until told to stop; returns the last state, which has been saved.
 
-    Raises Diverged when a loss is not finite; the state it came from is not saved.
+    Raises DivergedError when a loss is not finite; the state it came from is not saved.
     """
     step = int(state.step)
     pending: deque[tuple[int, Sums]] = deque()
@@ -141,7 +141,7 @@ def _check_finite(sums: Mapping[str, Mapping[str, Any]], step: int) -> None:
     for turn, scalars in sums.items():
         for name, value in scalars.items():
             if not math.isfinite(value):
-                raise Diverged(f"{turn}/{name} is {value} at step {step}")
+                raise DivergedError(f"{turn}/{name} is {value} at step {step}")
 
 
 def _means(sums: Mapping[str, Mapping[str, Any]]) -> Means:

@@ -2,7 +2,7 @@
 
     [optimisers.generator]
     name = "adam"                     # any optax optimiser that takes a learning rate
-    learning_rate = 2e-4              # or { schedule = "cosine_decay_schedule", init_value = 2e-4, decay_steps = 10000 }
+    learning_rate = 2e-4              # or { schedule = "cosine_decay_schedule", init_value = 2e-4, decay_steps = 1000 }
     b1 = 0.5
     clip_norm = 1.0                   # gradients are scaled down to this global norm; absent: not clipped
 
@@ -46,7 +46,9 @@ def _model(function: Factory, **extra: Any) -> type[BaseModel]:
 def _names(marker: str) -> list[str]:
     """optax's public functions that have the parameter `marker` and need nothing that a recipe cannot give."""
     functions = inspect.getmembers(optax, inspect.isfunction)
-    signatures = {name: inspect.signature(f).parameters for name, f in functions if not name.startswith(("_", "scale_by"))}
+    signatures = {
+        name: inspect.signature(f).parameters for name, f in functions if not name.startswith(("_", "scale_by"))
+    }
     unusable = {"linesearch", "interpolate_type"}  # L-BFGS evaluates the loss itself
     return [name for name, parameters in signatures.items() if marker in parameters and not unusable & set(parameters)]
 

@@ -45,9 +45,7 @@ def initial_state(experiment: Experiment, seed: int) -> State:
 
     def make(key: Key) -> State:
         run_key, *keys = jax.random.split(key, 1 + len(game.networks))
-        variables = {
-            role: initialise(build, k) for (role, build), k in zip(game.networks.items(), keys, strict=True)
-        }
+        variables = {role: initialise(build, k) for (role, build), k in zip(game.networks.items(), keys, strict=True)}
         optim = {
             turn.name: experiment.optimisers[turn.name].init({role: variables[role].params for role in turn.trains})
             for turn in game.turns

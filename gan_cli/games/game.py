@@ -1,6 +1,6 @@
 """Turn, Game and Nets: the vocabulary in which every GAN of this package is written.
 
-A game is an ordered tuple of turns. A turn is a pure loss and the roles it may move; every other role is a constant in it.
+A game is an ordered tuple of turns. A turn is a pure loss and the roles it may move; all others are constants in it.
 The engine owns gradients, optimisers, devices, averaging and checkpoints; a game sees none of them.
 """
 

@@ -1,4 +1,4 @@
-"""The standard game: a generator and a discriminator, one loss each. DCGAN, LSGAN, WGAN, hinge GANs are recipes of it."""
+"""The standard game: a generator and a discriminator, one loss each. DCGAN, LSGAN and hinge GANs are its recipes."""
 
 from functools import partial
 from typing import Literal

@@ -1,6 +1,6 @@
 """What the discriminator and the generator minimise: pairs of scalar losses on raw scores s (logits).
 
-The 2014 game and its variants are written with softplus: -log sigmoid(s) = softplus(-s), -log(1 - sigmoid(s)) = softplus(s).
+The 2014 game is written with softplus: -log sigmoid(s) = softplus(-s) and -log(1 - sigmoid(s)) = softplus(s).
 Scores may have any shape ([B], or [B, h, w] for a patch discriminator); every loss is a mean over all of them.
 """
 

@@ -1,0 +1,51 @@
+# Set-up is two commands from a fresh clone: `make demo` and `make test`. PYTHON chooses the interpreter of .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN ?= runs/demo
+
+.PHONY: demo test contract science lint format bench clean
+
+demo: .venv/installed
+	$(BIN)/gan train dcgan_digits --out $(RUN)
+	$(BIN)/gan sample --ckpt $(RUN) --out $(RUN)/demo.png
+	$(BIN)/gan eval --ckpt $(RUN) --metric fid,class-coverage --n 5000
+	@echo "Look at $(RUN)/demo.png"
+
+test: .venv/tested
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+contract: .venv/tested  # the promises that every recipe keeps
+	$(BIN)/python -m pytest -n 2 -m contract
+
+science: .venv/tested  # checks that take minutes; results are recorded in docs/results.md
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy gan_cli
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev
+	$(BIN)/python scripts/bench/step.py
+
+clean:
+	rm -rf .venv build dist *.egg-info
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/tested: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ .venv/installed
+
+.venv/dev: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ .venv/tested .venv/installed

@@ -1,0 +1,77 @@
+"""The progress of a training for a person: a bar on a terminal, plain lines elsewhere; all on stderr."""
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 10.0  # where there is no terminal
+
+
+class Reporter:
+    """Shows steps, steps and images a second, remaining time, each turn's loss and the last metric."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stderr, soft_wrap=True, highlight=False)
+        self._bar: Progress | None = None
+        self._batch = 0
+        self._steps = 0
+        self._began = (0, 0.0)  # step and time of the first numbers: compilation is not counted
+        self._last_line = 0.0
+        self._verdict = ""
+
+    def note(self, message: str) -> None:
+        """A notice on a line of its own."""
+        self._console.print(message, markup=False)
+
+    def start(self, step: int, steps: int, batch: int) -> None:
+        """Training begins, after compiling."""
+        self._batch, self._steps = batch, steps
+        if not self._console.is_terminal:
+            self.note(f"training from step {step} to {steps}; compiling first")
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, TextColumn("{task.fields[numbers]}"), console=self._console)
+        self._task = self._bar.add_task("training", total=steps, completed=step, numbers="compiling")
+        self._bar.start()
+
+    def progress(self, step: int, means: dict[str, float]) -> None:
+        """Numbers of the latest call."""
+        now = time.monotonic()
+        if not self._began[1]:
+            self._began = (step, now)
+        numbers = self._numbers(step, now, means)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step, numbers=numbers)
+        elif now - self._last_line > SECONDS_BETWEEN_LINES or step == self._steps:
+            self._last_line = now
+            self.note(f"step {step}/{self._steps}  {numbers}")
+
+    def _numbers(self, step: int, now: float, means: dict[str, float]) -> str:
+        since, began = self._began
+        speed = ""
+        if step > since:
+            rate = (step - since) / (now - began)
+            speed = f"{rate:.3g} it/s  {rate * self._batch:.4g} images/s"
+            if self._bar is None:
+                speed += f"  {clock((self._steps - step) / rate)} left"
+        losses = (f"{key.removesuffix('/loss')} {value:.3f}" for key, value in means.items() if key.endswith("/loss"))
+        return "  ".join(part for part in (speed, *losses, self._verdict) if part)
+
+    def verdict(self, step: int, name: str, value: float) -> None:
+        """The headline metric at `step`."""
+        self._verdict = f"{name} {value:.4g}"
+        self.note(f"step {step}: {name} {value:.4g}")
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 1:02:03 or 2:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,51 @@
+"""Options and habits that several commands share."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gan_cli.data.store import Store
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Where data sets are, DIR/<name>/ or DIR/.", envvar="GAN_DATA_DIR", show_default=False),
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a key of the recipe; repeatable.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+Ckpt = Annotated[Path, typer.Option("--ckpt", help="A run folder, or one of its checkpoints: RUN/checkpoints/STEP.")]
+At = Annotated[str, typer.Option("--at", help="Which checkpoint of a run: best (by its metric), latest, or a step.")]
+Raw = Annotated[bool, typer.Option("--raw", help="Use the weights of the last step, not their moving average.")]
+
+
+def notice(message: str) -> None:
+    """A notice for the person: on stderr."""
+    print(message, file=sys.stderr)
+
+
+def result(data: dict[str, Any], text: str, as_json: bool) -> None:
+    """What a command reports, on stdout: one JSON object, or text for a person."""
+    print(json.dumps(data, default=str) if as_json else text)
+
+
+def store(data_dir: Path | None) -> "Store":
+    """Where data sets come from; raises InputError when the folder named is not there."""
+    from gan_cli.data.store import Store
+    from gan_cli.errors import InputError
+
+    if data_dir is not None and not data_dir.is_dir():
+        raise InputError(f"--data-dir {data_dir}: no such folder")
+    return Store.from_environment(data_dir)
+
+
+def start_jax() -> None:
+    """Set up JAX for a command: the persistent compilation cache, and a warning when an accelerator is left idle."""
+    from gan_cli.engine import platform
+
+    for message in platform.start():
+        notice(message)

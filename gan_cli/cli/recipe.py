@@ -1,0 +1,70 @@
+"""`gan recipe`: list, show, check and describe recipes."""
+
+from typing import Annotated
+
+import typer
+
+from gan_cli.cli.options import DataDir, Json, Set, result, store
+
+app = typer.Typer(help="List, show, check and describe recipes.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one.")]
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """The shipped recipes, each with the first line of its header."""
+    from gan_cli import recipe
+
+    found = {name: recipe.header(recipe.find(name)).partition("\n")[0] for name in recipe.shipped()}
+    width = max(map(len, found), default=0)
+    result({"recipes": found}, "\n".join(f"{name:{width}}  {line}" for name, line in found.items()), as_json)
+
+
+@app.command()
+def show(
+    name: Name,
+    set_: Set = None,
+    resolved: Annotated[bool, typer.Option("--resolved", help="With every default filled in.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print a recipe as written, or with every default filled in."""
+    from gan_cli import recipe
+
+    path = recipe.find(name)
+    tables = recipe.read(path, set_ or ())
+    if resolved:
+        from gan_cli import build
+
+        tables = build.resolve(tables, str(path))
+    plain = path.read_text(encoding="utf-8").rstrip()
+    result(tables, recipe.write(tables).rstrip() if resolved or set_ else plain, as_json)
+
+
+@app.command()
+def check(
+    name: Name,
+    set_: Set = None,
+    data: Annotated[bool, typer.Option("--data", help="Load its data too, and build its networks.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Check a recipe's tables, names, types and ranges."""
+    from gan_cli import build, recipe
+
+    path = recipe.find(name)
+    tables = recipe.read(path, set_ or ())
+    if data:
+        build.prepare(tables, str(path), store(data_dir))
+    else:
+        build.resolve(tables, str(path))
+    result({"recipe": str(path), "valid": True}, f"{path}: valid", as_json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of recipes, for completion in editors."""
+    import json
+
+    from gan_cli import build
+
+    print(json.dumps(build.recipe_schema(), indent=1))

@@ -1,0 +1,115 @@
+"""`gan train`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gan_cli.cli.options import DataDir, Json, Set, notice, result, start_jax, store
+
+if TYPE_CHECKING:
+    from gan_cli.runs.train import Outcome
+
+STOPPED = 75  # EX_TEMPFAIL: stopped by a signal after saving; the same command goes on
+FAILED = 1
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one.")] = "dcgan_digits",
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder; an existing run is resumed.", show_default="runs/<recipe>")
+    ] = None,
+    set_: Set = None,
+    data_dir: DataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the plan and stop.")] = False,
+    override_recipe: Annotated[
+        bool, typer.Option("--override-recipe", help="Resume although the recipe has changed.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a recipe; an existing run folder is resumed from its newest checkpoint.
+
+    Exit codes: 0 done, 2 bad input, 75 stopped by SIGTERM or Ctrl-C after saving (run the same command to go on),
+    1 anything else. A second Ctrl-C stops at once.
+    """
+    from gan_cli import build
+    from gan_cli import recipe as recipes
+
+    path = recipes.find(recipe)
+    tables = recipes.read(path, set_ or ())
+    sources = store(data_dir)
+    start_jax()
+    prepared = build.prepare(tables, str(path), sources)
+    folder = out or Path("runs") / path.stem
+    if dry_run:
+        plan = _plan(prepared, folder)
+        result(plan, "\n".join(f"{key}: {value}" for key, value in plan.items()), as_json)
+        return
+
+    from gan_cli.cli.console import Reporter
+    from gan_cli.engine import platform
+    from gan_cli.engine.loop import DivergedError
+    from gan_cli.runs.train import train as run
+
+    notice(f"{path.stem}: {platform.describe()}")
+    reporter = Reporter()
+    try:
+        outcome = run(prepared, folder, sources, reporter, override=override_recipe, header=recipes.header(path))
+    except DivergedError as error:
+        notice(f"error: {error}; the checkpoints before it are kept in {folder}/checkpoints")
+        raise typer.Exit(FAILED) from None
+    finally:
+        reporter.close()
+    result(_summary(outcome), _closing(outcome), as_json)
+    if outcome.stopped_by:
+        raise typer.Exit(STOPPED)
+
+
+def _plan(prepared: Any, folder: Path) -> dict[str, Any]:
+    """What a training would do."""
+    import jax
+
+    from gan_cli.engine import platform
+    from gan_cli.engine.state import initial_state
+
+    state = jax.eval_shape(lambda: initial_state(prepared.experiment, 0))
+    sizes = {
+        role: sum(x.size for x in jax.tree.leaves(variables.params)) for role, variables in state.variables.items()
+    }
+    train = prepared.experiment.train
+    return {
+        "run": str(folder),
+        "devices": platform.describe(),
+        "data": f"{prepared.source.size} examples of shape {prepared.source.spec.shape}",
+        **{f"{role} parameters": size for role, size in sizes.items()},
+        "turns": ", ".join(turn.name for turn in prepared.experiment.game.turns),
+        "steps": train.steps,
+        "batch": train.batch,
+    }
+
+
+def _summary(outcome: "Outcome") -> dict[str, Any]:
+    return {
+        "run": str(outcome.folder.path),
+        "step": outcome.step,
+        "steps": outcome.steps,
+        "stopped_by": outcome.stopped_by,
+        "best_step": outcome.best,
+        "last": outcome.history[-1] if outcome.history else None,
+    }
+
+
+def _closing(outcome: "Outcome") -> str:
+    """Where things are, and what to run next."""
+    run = outcome.folder.path
+    if outcome.stopped_by:
+        done = f"stopped by {outcome.stopped_by} at step {outcome.step} of {outcome.steps}, saved"
+        return f"{done}; run the same command to go on"
+    lines = [f"done: {outcome.step} steps in {run}"]
+    scored = {line["step"]: line for line in outcome.history}
+    if outcome.best in scored:
+        name = next(key for key in scored[outcome.best] if key not in ("step", "protocol", "score"))
+        first, best = outcome.history[0], scored[outcome.best]
+        lines.append(f"{name} {first[name]:.4g} at step {first['step']}, best {best[name]:.4g} at step {outcome.best}")
+    lines.append(f"pictures: {run}/samples   next: gan sample --ckpt {run} --out samples.png")
+    return "\n".join(lines)

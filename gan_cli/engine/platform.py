@@ -1,0 +1,47 @@
+"""Set-up of JAX that is the process's and not a run's: compilation cache, devices in use, idle accelerators."""
+
+import os
+from pathlib import Path
+
+import jax
+
+CACHE_BYTES = 2 * 2**30  # the compilation cache is kept below this by dropping what was used longest ago
+ACCELERATORS = {
+    "an NVIDIA GPU": ("/dev/nvidia0", "pip install 'gan-cli[cuda]'"),
+    "a TPU": ("/dev/accel0", "pip install 'gan-cli[tpu]'"),
+    "a TPU (VFIO)": ("/dev/vfio/0", "pip install 'gan-cli[tpu]'"),
+}
+
+
+def start() -> list[str]:
+    """Turn on the persistent compilation cache; returns warnings for the person."""
+    folder = Path(os.environ.get("GAN_CACHE_DIR") or _user_cache() / "gan") / "compilation"
+    if not jax.config.jax_compilation_cache_dir:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    return idle_accelerators()
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def idle_accelerators() -> list[str]:
+    """A warning for each accelerator of this machine that JAX does not use, unless JAX_PLATFORMS says so."""
+    if jax.default_backend() != "cpu" or os.environ.get("JAX_PLATFORMS"):
+        return []
+    return [
+        f"WARNING: this machine has {name}, but JAX runs on the CPU. Install support for it ({install}), "
+        "or set JAX_PLATFORMS=cpu to silence this."
+        for name, (device, install) in ACCELERATORS.items()
+        if Path(device).exists()
+    ]
+
+
+def describe() -> str:
+    """The devices in use: "1 cpu device (cpu), jax 0.10.2"."""
+    devices = jax.local_devices()
+    kinds = sorted({d.device_kind for d in devices})
+    plural = "s" if len(devices) > 1 else ""
+    return f"{len(devices)} {devices[0].platform} device{plural} ({', '.join(kinds)}), jax {jax.__version__}"

@@ -1,0 +1,63 @@
+"""Pictures of samples: grids of images, and points in the plane or on the line for the toys."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIDE = 96  # a tile is enlarged by a whole factor to at most this many pixels
+PLOT = 480  # side of a plot of points, pixels
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Images float in [-1, 1] -> uint8, rounded to the nearest level."""
+    return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def to_pil(image: np.ndarray) -> Image.Image:
+    """One image uint8 [H, W, C], C = 1 to 4 (grey, grey and alpha, RGB, RGBA)."""
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def tile(images: np.ndarray, columns: int = 0) -> np.ndarray:
+    """Images uint8 [N, H, W, C] row by row into one [rows * H, columns * W, C]; 0 columns: as square as possible."""
+    n, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    grid = np.zeros((rows * columns, height, width, channels), np.uint8)
+    grid[:n] = images
+    grid = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    return grid.reshape(rows * height, columns * width, channels)
+
+
+def save_samples(path: Path, samples: np.ndarray) -> None:
+    """A PNG of samples float32: a grid of images [N, H, W, C] in [-1, 1], or a plot of points [N, 1] or [N, 2]."""
+    picture = image_grid(samples) if samples.ndim == 4 else plot(samples)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    picture.save(temporary, format="PNG")
+    temporary.replace(path)
+
+
+def image_grid(samples: np.ndarray) -> Image.Image:
+    """A grid of images, small ones enlarged by a whole factor so that a person can see them."""
+    picture = to_pil(tile(to_uint8(samples)))
+    factor = max(1, SIDE // max(samples.shape[1:3]) // 2)
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+def plot(points: np.ndarray) -> Image.Image:
+    """Points [N, 2] as a scatter in a square that holds them all, or [N, 1] as a histogram; dark on white."""
+    canvas = np.zeros((PLOT, PLOT))
+    low, high = points.min(), points.max()
+    margin = 0.1 * (high - low) or 1.0
+    place = ((points - low + margin) / (high - low + 2 * margin) * PLOT).astype(int).clip(0, PLOT - 1)
+    if points.shape[1] == 1:
+        counts = np.bincount(place[:, 0], minlength=PLOT)
+        for column, height in enumerate(np.rint(counts / counts.max() * (PLOT - 1)).astype(int)):
+            canvas[PLOT - height :, column] = 1
+    else:
+        np.add.at(canvas, (PLOT - 1 - place[:, 1], place[:, 0]), 1)
+        canvas = np.minimum(1, canvas + np.roll(canvas, 1, 0) + np.roll(canvas, 1, 1))  # dots of three pixels
+    return Image.fromarray((255 * (1 - np.minimum(1, canvas))).astype(np.uint8))

@@ -1,0 +1,88 @@
+"""A run folder: where things are, and the JSON lines in it."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gan_cli import recipe
+from gan_cli.errors import InputError
+
+
+class RunFolder(NamedTuple):
+    """The paths of a run."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe, which reproduces the run."""
+        return self.path / "recipe.toml"
+
+    @property
+    def log(self) -> Path:
+        """A line every `run.log_every` steps: the means of what the turns reported."""
+        return self.path / "log.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """A line for each evaluation: values and protocol."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Orbax's folder, one sub-folder a step."""
+        return self.path / "checkpoints"
+
+    def samples(self, step: int) -> Path:
+        """The grid drawn after `step` steps."""
+        return self.path / "samples" / f"{step:07d}.png"
+
+    def create(self) -> None:
+        """Make the folder; raises InputError when it cannot be written."""
+        try:
+            (self.path / "samples").mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: cannot be written: {error.strerror}; name another folder with --out"
+            ) from None
+
+    def write_recipe(self, resolved: Mapping[str, Any], header: str) -> None:
+        """Save the resolved recipe, whole or not at all."""
+        comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
+        replace(self.recipe, f"{comment}\n{recipe.write(resolved)}")
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def append(path: Path, line: Mapping[str, Any]) -> None:
+    """Add one JSON line."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON lines of a file; a line cut short by a crash is left out."""
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
+def cut_after(path: Path, step: int) -> None:
+    """Drop the lines of steps after `step`: a resumed run will write them again."""
+    if path.exists():
+        kept = [line for line in read_lines(path) if line.get("step", 0) <= step]
+        replace(path, "".join(json.dumps(line) + "\n" for line in kept))

@@ -1,0 +1,95 @@
+"""Metrics of a model against its own data: real statistics once, then samples as often as asked."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_cli import features as feature_networks
+from gan_cli.data.pipeline import order
+from gan_cli.data.source import Source
+from gan_cli.data.store import Store
+from gan_cli.engine import sampler
+from gan_cli.engine.state import Experiment
+from gan_cli.errors import InputError
+from gan_cli.games.game import Variables
+from gan_cli.metrics import cache, find
+from gan_cli.metrics.collect import collect, evaluate, kept_by
+from gan_cli.metrics.metric import Sample
+from gan_cli.metrics.protocol import Protocol, protocol
+from gan_cli.recipe import Eval
+
+STREAM = 1  # latents of evaluation are not those of the sample grids
+
+
+class Verdict(NamedTuple):
+    """Numbers, how they were measured and what to be careful about."""
+
+    values: dict[str, float]
+    protocol: Protocol
+    notices: tuple[str, ...]
+
+    def line(self, step: int) -> dict[str, Any]:
+        """As a line of metrics.jsonl."""
+        return {"step": step, **self.values, "protocol": self.protocol._asdict()}
+
+
+class Judge:
+    """The metrics of [eval], ready to be taken of any weights of one experiment."""
+
+    def __init__(
+        self, experiment: Experiment, options: Eval, source: Source | None, split: str, store: Store, seed: int
+    ):
+        if len(experiment.spec.shape) != 3:
+            raise InputError("[eval] these metrics are for images; this recipe's data are vectors: set eval.every = 0")
+        self._experiment = experiment
+        self._options = options
+        self._source = source
+        self._split = split
+        self._store = store
+        self._seed = seed
+        self._features = feature_networks.find(options.features)
+        self.metrics = [find(name.strip()) for name in options.metric.split(",")]
+        self._n_real = min(source.size, options.n_real) if source else 0
+        checks = [metric.check(self._n_real, options.n, self._features.dim) for metric in self.metrics]
+        self.notices = tuple(dict.fromkeys(notice for found in checks for notice in found))
+        self._sampler = sampler.Sampler(experiment, min(options.batch, options.n))
+        self._real: Sample | None = None
+
+    @property
+    def headline(self) -> str:
+        """The metric that chooses the best checkpoint."""
+        return self.metrics[0].name
+
+    def score(self, values: Mapping[str, float]) -> float:
+        """The headline as higher-is-better."""
+        value = values[self.headline]
+        return -value if self.metrics[0].lower_is_better else value
+
+    def __call__(self, variables: Mapping[str, Variables]) -> Verdict:
+        """Draw samples with these weights and take every metric of them in one pass."""
+        seeds = sampler.draw_many(self._experiment, self._seed + STREAM, self._options.n)
+        fake = collect(self._features, self._sampler.batches(variables, seeds), keep=kept_by(self.metrics))
+        values = evaluate(self.metrics, self._real_sample(), fake)
+        used = protocol(self._features, n_real=self._n_real, n_fake=fake.n, split=self._split, seed=self._seed)
+        return Verdict(values, used, self.notices)
+
+    def _real_sample(self) -> Sample | None:
+        if not any(metric.needs_real for metric in self.metrics):
+            return None
+        if self._source is None:
+            raise InputError(f"{self.headline} compares with real images, and the run's data set is not at hand")
+        if self._real is None:
+            key = cache.key(self._features, self._source.fingerprint, n=self._n_real)
+            self._real = cache.cached(self._store.cache_dir, key, self._measure_real)
+        return self._real
+
+    def _measure_real(self) -> Sample:
+        return collect(self._features, self._real_batches())
+
+    def _real_batches(self) -> Iterable[np.ndarray]:
+        """A fixed random subset of the source, uint8 [b, H, W, C]."""
+        assert self._source is not None
+        chosen = np.sort(order(0, self._source.size, 0)[: self._n_real])
+        for start in range(0, self._n_real, self._options.batch):
+            yield self._source.load(chosen[start : start + self._options.batch])["x"]

@@ -1,0 +1,79 @@
+"""A trained model from a run folder or one of its checkpoints; needs no data set."""
+
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from gan_cli import build
+from gan_cli.engine.checkpoint import Checkpoints, Meta
+from gan_cli.engine.state import Experiment, State, initial_state
+from gan_cli.errors import InputError
+from gan_cli.games.game import Variables
+from gan_cli.runs.folder import RunFolder
+
+
+class Loaded(NamedTuple):
+    """A checkpoint, ready to sample from."""
+
+    folder: RunFolder
+    step: int
+    meta: Meta
+    experiment: Experiment
+    state: State
+
+    def weights(self, raw: bool) -> dict[str, Variables]:
+        """Averaged weights, or the raw ones of the last step."""
+        return self.state.variables if raw else self.state.average
+
+
+def load(path: Path, at: str = "best") -> Loaded:
+    """The checkpoint `path` (RUN/checkpoints/STEP), or that of run `path` at "best" by its metric, "latest" or a step.
+
+    "best" is the newest where no metric was taken. Raises InputError when there is none or it cannot be read.
+    """
+    run, step = _locate(path)
+    checkpoints = Checkpoints(run.checkpoints, read_only=True)
+    try:
+        step = _choose(checkpoints, step if step is not None else at)
+        try:
+            meta = checkpoints.meta(step)
+            experiment = build.experiment(meta.recipe, meta.spec)
+            state = checkpoints.restore(step, jax.eval_shape(partial(initial_state, experiment, 0)))
+        except InputError:
+            raise
+        except Exception as error:  # whatever a damaged file makes Orbax raise
+            reason = str(error).partition("\n")[0][:200]
+            raise InputError(f"{run.checkpoints}/{step}: cannot be read ({type(error).__name__}: {reason})") from error
+        return Loaded(run, step, meta, experiment, state)
+    finally:
+        checkpoints.close()
+
+
+def _locate(path: Path) -> tuple[RunFolder, int | None]:
+    """The run folder that `path` is or lies in, and the step when it names a checkpoint."""
+    path = path.resolve()
+    if path.parent.name == "checkpoints" and path.name.isdigit() and path.is_dir():
+        return RunFolder(path.parent.parent), int(path.name)
+    if path.name == "checkpoints" and path.is_dir():
+        path = path.parent
+    if not (path / "checkpoints").is_dir():
+        what = "is not a run folder: it has no checkpoints/" if path.is_dir() else "no such run or checkpoint"
+        raise InputError(f"{path}: {what}; train one with `gan train`")
+    return RunFolder(path), None
+
+
+def _choose(checkpoints: Checkpoints, at: str | int) -> int:
+    steps = checkpoints.steps()
+    if not steps:
+        raise InputError(f"{checkpoints.folder}: holds no whole checkpoint yet")
+    if at == "latest":
+        return steps[-1]
+    if at == "best":
+        best = checkpoints.best()
+        return steps[-1] if best is None else best
+    if not str(at).isdigit() or int(at) not in steps:
+        have = ", ".join(map(str, steps))
+        raise InputError(f"{checkpoints.folder}: no checkpoint {at!r}; there are best, latest and steps {have}")
+    return int(at)

@@ -1,0 +1,82 @@
+"""The adversarial losses against hand-computed values, closed forms and the gradients that their papers state."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.nn import sigmoid
+
+from gan_cli.losses import adversarial
+
+REAL = jnp.array([2.0, -1.0, 0.5])
+FAKE = jnp.array([-3.0, 0.0, 1.5])
+N = 3
+LOG2 = np.log(2)
+
+# name, options, D's loss and G's loss on REAL and FAKE, computed by hand (log1p of exp, to 6 digits)
+CROSS_ENTROPY = (0.126928 + 1.313262 + 0.474077) / N + (0.048587 + 0.693147 + 1.701413) / N
+CASES = [
+    ("minimax", {}, CROSS_ENTROPY, -(0.048587 + 0.693147 + 1.701413) / N),
+    ("non_saturating", {}, CROSS_ENTROPY, (3.048587 + 0.693147 + 0.201413) / N),
+    ("maximum_likelihood", {}, CROSS_ENTROPY, -(0.049787 + 1.0 + 4.481689) / N),
+    ("least_squares", {}, 0.5 * (1 + 4 + 0.25) / N + 0.5 * (9 + 0 + 2.25) / N, 0.5 * (16 + 1 + 0.25) / N),
+    (
+        "least_squares",
+        {"fake_target": -1.0, "real_target": 1.0, "generator_target": 0.0},
+        0.5 * (1 + 4 + 0.25) / N + 0.5 * (4 + 1 + 6.25) / N,
+        0.5 * (9 + 0 + 2.25) / N,
+    ),
+    ("wasserstein", {}, -1.5 / N - 1.5 / N, 1.5 / N),
+    ("hinge", {}, (0 + 2 + 0.5) / N + (0 + 1 + 2.5) / N, 1.5 / N),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "discriminator", "generator"), CASES)
+def test_hand_computed_values(name, options, discriminator, generator):
+    loss = getattr(adversarial, name)(**options)
+    np.testing.assert_allclose(loss.discriminator(REAL, FAKE), discriminator, rtol=1e-5)
+    np.testing.assert_allclose(loss.generator(REAL, FAKE), generator, rtol=1e-5)
+
+
+GENERATOR_GRADIENTS = {
+    "minimax": lambda s: -sigmoid(s),
+    "non_saturating": lambda s: -sigmoid(-s),
+    "maximum_likelihood": lambda s: -jnp.exp(s),
+    "wasserstein": lambda s: -jnp.ones_like(s),
+    "hinge": lambda s: -jnp.ones_like(s),
+    "least_squares": lambda s: s - 1,
+}
+
+
+@pytest.mark.parametrize("name", GENERATOR_GRADIENTS)
+def test_gradient_of_the_generator_loss_with_respect_to_the_score(name):
+    scores = jnp.linspace(-12, 6, 19)
+    gradient = jax.grad(lambda s: getattr(adversarial, name)().generator(s, s))(scores) * len(scores)
+    np.testing.assert_allclose(gradient, GENERATOR_GRADIENTS[name](scores), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", GENERATOR_GRADIENTS)
+def test_finite_for_extreme_scores_and_indifferent_to_the_shape_of_scores(name):
+    loss = getattr(adversarial, name)()
+    scores = jnp.array([-80.0, 0.0, 80.0, 3.0])
+    for side in loss:
+        assert jnp.isfinite(side(scores, scores))
+        assert jnp.isfinite(jax.grad(lambda s: side(s, s))(scores)).all()  # noqa: B023
+        np.testing.assert_allclose(side(scores, scores), side(scores.reshape(2, 2, 1), scores.reshape(2, 2, 1)))
+
+
+def test_value_of_the_game_at_equilibrium_is_minus_log_four():
+    score = jnp.zeros(5)  # D = 1/2 everywhere
+    value = -adversarial.minimax().discriminator(score, score)
+    np.testing.assert_allclose(value, -2 * LOG2, rtol=1e-6)
+
+
+def test_optimal_discriminator_is_the_density_ratio():
+    """D minimises its loss at p / (p + q), that is at score log p / q: the gradient over a grid of densities is zero."""
+    p, q = jnp.array([0.1, 0.2, 0.7]), jnp.array([0.5, 0.3, 0.2])
+
+    def expected(score):
+        return (p * jax.nn.softplus(-score) + q * jax.nn.softplus(score)).sum()
+
+    np.testing.assert_allclose(jax.grad(expected)(jnp.log(p / q)), 0, atol=1e-6)
+    np.testing.assert_allclose(sigmoid(jnp.log(p / q)), p / (p + q), rtol=1e-6)

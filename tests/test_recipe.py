@@ -1,0 +1,117 @@
+"""Recipes: what is accepted, what is refused, and with which words."""
+
+import tomllib
+
+import pytest
+
+from gan_cli import build, recipe
+from gan_cli.binding import call, check
+from gan_cli.engine.optim import OPTIMISER
+from gan_cli.errors import InputError
+
+RING = recipe.find("ring")
+
+
+def tables(*overrides):
+    return recipe.read(RING, overrides)
+
+
+@pytest.mark.parametrize("name", recipe.shipped())
+def test_every_shipped_recipe_is_valid_and_has_a_header(name):
+    path = recipe.find(name)
+    build.resolve(recipe.read(path), str(path))
+    header = recipe.header(path)
+    for entry in ("paper:", "command:", "expected:", "departures:"):
+        assert entry in header
+
+
+def test_resolved_recipe_resolves_to_itself():
+    resolved = build.resolve(tables(), "ring.toml")
+    again = tomllib.loads(recipe.write(resolved))
+    assert build.resolve(again, "ring.toml") == resolved
+
+
+REFUSED = [
+    ("train.stpes=5", "ring.toml: [train] stpes: unknown option; did you mean 'steps'?"),
+    ("tran.steps=5", "ring.toml: [tran]: unknown table; did you mean 'train'?"),
+    ("train.steps=0", "ring.toml: [train] steps = 0: input should be greater than 0"),
+    ("train.steps=many", "ring.toml: [train] steps = 'many': input should be a valid integer"),
+    ("train.precision=float16", "ring.toml: [train] precision = 'float16': input should be 'float32' or 'bfloat16'"),
+    ("train.accumulate=3", "ring.toml: [train] accumulate = 3 does not divide batch = 256"),
+    ("game.play=standrd", "ring.toml: [game] play = 'standrd': no such game; did you mean 'standard'?"),
+    ("game.loss=hinge", "did you mean 'adversarial.hinge'?"),
+    ("game.latent=-1", "ring.toml: [game] latent = -1: input should be greater than 0"),
+    ("data.source=toy.rng", "ring.toml: [data] source = 'toy.rng': no such data source; did you mean 'toy.ring'?"),
+    ("networks.critic.net=mlp", "ring.toml: [networks.critic]: game 'standard' has no such part"),
+    ("networks.generator.net=mpl", "ring.toml: [networks.generator] net = 'mpl': no such network"),
+    ("networks.generator.hiden=[1]", "ring.toml: [networks.generator] hiden: unknown option; did you mean 'hidden'?"),
+    ("optimisers.generator.name=adm", "[optimisers.generator] name = 'adm': no such optimiser; did you mean 'adam'?"),
+    ("optimisers.generator.learning_rate=-1", "learning_rate = -1: expected a number greater than 0"),
+    ("ema.decay=1.0", "ring.toml: [ema] decay = 1.0: input should be less than 1"),
+]
+
+
+@pytest.mark.parametrize(("override", "message"), REFUSED)
+def test_refused_with_the_place_and_the_mend(override, message):
+    with pytest.raises(InputError) as error:
+        build.resolve(tables(override), "ring.toml")
+    assert message in str(error.value)
+
+
+def test_missing_parts_are_named():
+    without = {name: table for name, table in tables().items() if name != "data"}
+    with pytest.raises(InputError, match=r"\[data\] is missing"):
+        build.resolve(without, "ring.toml")
+    half = {**tables(), "networks": {"generator": tables()["networks"]["generator"]}}
+    with pytest.raises(InputError, match=r"\[networks.discriminator\] is missing"):
+        build.resolve(half, "ring.toml")
+
+
+def test_unreadable_files(tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[train\nsteps = 1")
+    with pytest.raises(InputError, match=r"broken.toml: not valid TOML: .*line 1"):
+        recipe.read(broken)
+    with pytest.raises(InputError, match="no such recipe file, nor a shipped recipe; did you mean 'ring'"):
+        recipe.find("rnig")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("5", 5), ("1e-3", 1e-3), ("adversarial.hinge", "adversarial.hinge"), ("[1, 2]", [1, 2])]
+)
+def test_set_reads_toml_values_and_bare_words(text, value):
+    assert recipe.read(RING, [f"a.b.c={text}"])["a"]["b"]["c"] == value
+
+
+@pytest.mark.parametrize("override", ["steps=5", "train.steps", "=5", "train.=5"])
+def test_malformed_set_is_refused(override):
+    with pytest.raises(InputError, match=r"expected table.key=value"):
+        recipe.read(RING, [override])
+
+
+def test_differences_name_keys_and_leave_out_what_changes_no_step():
+    old = build.resolve(tables(), "ring.toml")
+    new = build.resolve(tables("train.steps=9", "run.log_every=7", "train.batch=32"), "ring.toml")
+    assert recipe.differences(old, new) == ["train.batch: 256 was saved, 32 is given"]
+
+
+def test_nested_loss_table_and_its_options():
+    given = tables()
+    given["game"]["loss"] = {"name": "adversarial.least_squares", "fake_target": -1}
+    loss = build.resolve(given, "ring.toml")["game"]["loss"]
+    assert loss == {"name": "adversarial.least_squares", "fake_target": -1.0, "real_target": 1.0, "generator_target": 1.0}
+
+
+def test_schedules_and_clipping():
+    schedule = {"schedule": "linear_schedule", "init_value": 1.0, "end_value": 0.0, "transition_steps": 10}
+    table = check(OPTIMISER, {"name": "sgd", "learning_rate": schedule, "clip_norm": 1.0})
+    optimiser = call(OPTIMISER, table)
+    params = {"w": 3.0}
+    update, _ = optimiser.update({"w": 4.0}, optimiser.init(params), params)
+    assert float(update["w"]) == pytest.approx(-1.0)  # clipped to norm 1, rate 1
+
+
+def test_schema_offers_every_name():
+    schema = build.recipe_schema()
+    names = schema["properties"]["networks"]["additionalProperties"]["anyOf"][0]["enum"]
+    assert {"dcgan.generator", "dcgan.discriminator"} <= set(names)
