@@ -1,0 +1,1 @@
+"""Data: sources of examples, and the batches that the engine reads."""

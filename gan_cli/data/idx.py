@@ -1,0 +1,74 @@
+"""MNIST and its drop-in replacements: four IDX files, raw or gzipped."""
+
+import math
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from gan_cli.data.source import Source, in_memory
+from gan_cli.data.store import Asset, DamagedError, Store
+
+Split = Literal["train", "test"]
+UBYTE = 8  # IDX's code of unsigned bytes
+COUNTS = {"train": 60_000, "test": 10_000}
+FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+class Published(NamedTuple):
+    """An IDX data set of 28x28 grey images."""
+
+    name: str
+    mirrors: tuple[str, ...]  # folders on the web, tried in order
+    classes: tuple[str, ...]
+    sha256: dict[str, str]  # file -> of its content, uncompressed
+    gz_sha256: dict[str, str]  # file -> of the published .gz, where no checksum of the content is known
+
+
+def load(store: Store, published: Published, split: Split) -> Source:
+    """Read one split: x uint8 [60000 or 10000, 28, 28, 1], ink is 255, y in 0 .. 9; raises InputError."""
+    shapes = ((COUNTS[split], 28, 28), (COUNTS[split],))
+    x, y = (
+        store.read(published.name, _asset(published, file), _parser(shape))
+        for file, shape in zip(FILES[split], shapes, strict=True)
+    )
+    return in_memory(f"{published.name} {split}", x[..., None], y, published.classes)
+
+
+def _asset(published: Published, file: str) -> Asset:
+    checksums = published.sha256.get(file, ""), published.gz_sha256.get(file, "")
+    return Asset(f"{file}.gz", published.mirrors, *checksums)
+
+
+def _parser(shape: tuple[int, ...]) -> Callable[[bytes], np.ndarray]:
+    def parse_this(content: bytes) -> np.ndarray:
+        array = parse(content)
+        if array.shape != shape:
+            raise DamagedError(f"holds an array of shape {array.shape}, where {shape} is wanted: another data set?")
+        return array
+
+    return parse_this
+
+
+def parse(content: bytes) -> np.ndarray:
+    """An IDX file of unsigned bytes -> uint8 array. Format: http://yann.lecun.com/exdb/mnist/.
+
+    Two zero bytes, a type code, the number of dimensions, each dimension as a big-endian 32-bit number, the values.
+    Raises DamagedError when the magic number is another or the length is not what the header says.
+    """
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UBYTE or not content[3]:
+        raise DamagedError(f"not an IDX file of bytes: begins with {content[:4].hex(' ')}, not 00 00 08 and a rank")
+    rank = content[3]
+    header = 4 + 4 * rank
+    if len(content) < header:
+        raise DamagedError(f"truncated: {len(content)} bytes do not hold the IDX header of {header}")
+    shape = tuple(int(side) for side in np.frombuffer(content, ">u4", rank, offset=4))
+    values, found = math.prod(shape), len(content) - header
+    if found != values:
+        what = "truncated" if found < values else "too long"
+        sides = " x ".join(map(str, shape))
+        raise DamagedError(f"{what}: its header promises {sides} = {values} bytes, {found} follow")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

@@ -1,0 +1,125 @@
+"""Images of any size and mode, brought to the recipe's size and channels.
+
+What is resampled is resampled by Pillow with Lanczos' filter, which widens with the reduction (antialiasing), on
+8-bit values. The background is 0: black, or transparent black.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import PositiveInt
+
+from gan_cli.data.source import Examples, Source, digest, is_ragged
+from gan_cli.errors import InputError
+from gan_cli.types import Spec
+
+Shape = tuple[int, int, int]  # height, width, channels
+Resize = Literal["pad", "crop", "squash"]
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by channels
+FILTER = Image.Resampling.LANCZOS
+
+
+def fit(
+    source: Source,
+    *,
+    size: PositiveInt | None = None,  # pixels: height and width; None: as they are
+    channels: Literal[1, 3, 4] | None = None,  # grey, RGB, RGBA; None: as they are
+    resize: Resize = "pad",  # pad: centred on black, shrunk only if larger; crop: centre square; squash: distorted
+) -> Source:
+    """The source's images at one size and number of channels.
+
+    Images that have them already are not touched. Colour becomes grey by ITU-R 601 luma (.299 R + .587 G + .114 B);
+    transparency is composited on white; grey becomes three equal channels; what is added as alpha is opaque.
+    Raises InputError when images differ in size and `size` is not given.
+    """
+    height, width, own_channels = source.spec.shape
+    shape = (size or height, size or width, channels or own_channels)
+    fitted = source._replace(spec=Spec(shape, source.spec.classes))
+    check_fitted(fitted)
+    if shape == source.spec.shape:
+        return source
+    if shape[2] not in MODES or (own_channels and own_channels not in MODES):
+        raise InputError(f"{source.name}: images of {own_channels} channels cannot be resized; 1, 3 or 4 could be")
+
+    def load(indices: np.ndarray) -> Examples:
+        examples = source.load(indices)
+        return {**examples, "x": fit_all(examples["x"], shape, resize)}
+
+    return fitted._replace(load=load, fingerprint=digest(source.fingerprint, f"{shape} {resize}"))
+
+
+def check_fitted(source: Source) -> None:
+    """Raise InputError unless all examples have one shape."""
+    if is_ragged(source.spec):
+        raise InputError(f"{source.name}: its images differ in size; set [data] size = 64 or another number of pixels")
+
+
+def fit_all(images: np.ndarray | Sequence[np.ndarray], shape: Shape, resize: Resize) -> np.ndarray:
+    """Images uint8 [h, w, c] each -> [n, *shape]."""
+    if isinstance(images, np.ndarray) and _only_padding(images.shape[1:], shape, resize):
+        return _padded(images, shape)
+    fitted = np.empty((len(images), *shape), np.uint8)
+    for place, image in zip(fitted, images, strict=True):
+        place[:] = fit_one(image, shape, resize)
+    return fitted
+
+
+def fit_one(image: np.ndarray, shape: Shape, resize: Resize) -> np.ndarray:
+    """One image uint8 [h, w, c] -> `shape`."""
+    height, width, channels = shape
+    picture = convert(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), channels)
+    picture = RULES[resize](picture, height, width)
+    return np.asarray(picture).reshape(shape)
+
+
+def convert(picture: Image.Image, channels: int) -> Image.Image:
+    """Grey, RGB or RGBA -> the mode with that many channels."""
+    mode = MODES[channels]
+    if picture.mode == "RGBA" and mode != "RGBA":
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture).convert("RGB")
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _pad(picture: Image.Image, height: int, width: int) -> Image.Image:
+    """Shrink to fit if larger, then centre on the background."""
+    picture = _resampled(picture, min(1.0, height / picture.height, width / picture.width))
+    canvas = Image.new(picture.mode, (width, height))
+    canvas.paste(picture, ((width - picture.width) // 2, (height - picture.height) // 2))
+    return canvas
+
+
+def _crop(picture: Image.Image, height: int, width: int) -> Image.Image:
+    """Resize until the tighter side fits, then cut the centre out."""
+    picture = _resampled(picture, max(height / picture.height, width / picture.width))
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return picture.crop((left, top, left + width, top + height))
+
+
+def _squash(picture: Image.Image, height: int, width: int) -> Image.Image:
+    """Resize both sides, whatever becomes of the proportions."""
+    return picture if picture.size == (width, height) else picture.resize((width, height), FILTER)
+
+
+RULES: dict[str, Callable[[Image.Image, int, int], Image.Image]] = {"pad": _pad, "crop": _crop, "squash": _squash}
+
+
+def _resampled(picture: Image.Image, scale: float) -> Image.Image:
+    if scale == 1:
+        return picture
+    return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), FILTER)
+
+
+def _only_padding(old: tuple[int, ...], new: Shape, resize: Resize) -> bool:
+    return resize == "pad" and old[2] == new[2] and old[0] <= new[0] and old[1] <= new[1]
+
+
+def _padded(images: np.ndarray, shape: Shape) -> np.ndarray:
+    """`_pad` of many images at once, where nothing is resampled."""
+    _, height, width, _ = images.shape
+    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
+    canvas = np.zeros((len(images), *shape), np.uint8)
+    canvas[:, top : top + height, left : left + width] = images
+    return canvas

@@ -1,0 +1,145 @@
+"""Batches. A batch is a pure function of (seed, step), so a run resumes exactly wherever it stopped.
+
+Examples are numbered through all epochs; example g is the (g mod size)-th of epoch g // size, whose order is a fresh
+permutation. Batches straddle epochs, so that every example comes up once in each.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from gan_cli.data.images import check_fitted
+from gan_cli.data.source import Source
+from gan_cli.types import Array, Batch
+
+RESIDENT_LIMIT = 1 << 30  # bytes of examples that still go onto the device
+THREADS = 8  # that decode streamed batches
+PREFETCH = 16  # streamed batches ahead of the step
+ENDLESS = 1 << 40  # steps: Grain wants to know the length of a data set
+
+
+@lru_cache(maxsize=4)
+def order(seed: int, size: int, epoch: int) -> np.ndarray:
+    """The order of `size` examples in an epoch: a permutation, int64 [size].
+
+    Sorted bits of Philox rather than `Generator.permutation`: NumPy promises that a bit generator's stream stays the
+    same from release to release, and promises nothing of the sort about what is made of it.
+    """
+    bits = np.random.Philox(np.random.SeedSequence((seed, epoch))).random_raw(size)
+    permutation = np.argsort(bits, kind="stable")
+    permutation.setflags(write=False)  # it is shared by all who ask
+    return permutation
+
+
+def indices(seed: int, step: int, batch: int, size: int) -> np.ndarray:
+    """Which examples make up the batch of a step: int32 [batch]."""
+    epochs, places = np.divmod(step * batch + np.arange(batch, dtype=np.int64), size)
+    chosen = np.empty(batch, np.int32)
+    for epoch in np.unique(epochs):
+        now = epochs == epoch
+        chosen[now] = order(seed, size, int(epoch))[places[now]]
+    return chosen
+
+
+def decode(x: Array) -> Array:
+    """Images uint8 -> float32 in [-1, 1]; vectors as they are. Runs inside the compiled step."""
+    return (x.astype(jnp.float32) - 127.5) / 127.5 if x.dtype == jnp.uint8 else x
+
+
+def _decoded(examples: Mapping[str, Array]) -> Batch:
+    return {**examples, "x": decode(examples["x"])}
+
+
+class Resident(NamedTuple):
+    """All examples on the device as they are stored; a step gathers its own by index."""
+
+    constants: Mapping[str, np.ndarray]  # every example
+    seed: int
+    batch: int
+
+    def feed(self, start: int, n: int) -> dict[str, np.ndarray]:
+        """What steps start .. start + n - 1 read: {"index": int32 [n, batch]}."""
+        size = len(self.constants["x"])
+        return {"index": np.stack([indices(self.seed, step, self.batch, size) for step in range(start, start + n)])}
+
+    def take(self, constants: Mapping[str, Array], feed: Mapping[str, Array]) -> Batch:
+        """One step's slice of the feed -> its batch; jittable."""
+        index = feed["index"]
+        return _decoded({name: x.at[index].get(mode="promise_in_bounds") for name, x in constants.items()})
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class Streamed:
+    """Examples read and decoded by threads some steps ahead, while the device works."""
+
+    def __init__(self, source: Source, seed: int, batch: int):
+        self.constants: Mapping[str, np.ndarray] = {}
+        self._load: Callable[[int], Mapping[str, np.ndarray]] = lambda step: source.load(
+            indices(seed, step, batch, source.size)
+        )
+        self._next = 0  # the step that `_batches` yields next
+        self._batches: Any = None  # Grain's iterator, once there is one
+
+    def feed(self, start: int, n: int) -> dict[str, np.ndarray]:
+        """What steps start .. start + n - 1 read: {"x": [n, batch, ...], "y": int32 [n, batch] when labelled}.
+
+        Calls that follow one another are read ahead; a jump to any other step is right as well, and starts afresh.
+        """
+        if self._batches is None or start != self._next:
+            self.close()
+            self._batches, self._next = _read_ahead(self._load, start), start
+        batches = [next(self._batches) for _ in range(n)]
+        self._next += n
+        return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
+
+    def take(self, constants: Mapping[str, Array], feed: Mapping[str, Array]) -> Batch:  # noqa: ARG002
+        """One step's slice of the feed -> its batch; jittable."""
+        return _decoded(feed)
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        if self._batches is not None:
+            self._batches.close()
+            self._batches = None
+
+
+def _read_ahead(load: Callable[[int], Any], start: int) -> Iterator[Any]:
+    import grain  # takes a second to import, and small data sets do without
+
+    options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=PREFETCH)
+    return iter(grain.MapDataset.range(start, ENDLESS).map(load).to_iter_dataset(options))
+
+
+Feed = Resident | Streamed
+
+
+def pipeline(
+    source: Source,
+    *,
+    batch: int,
+    seed: int,
+    resident: bool | Literal["auto"] = "auto",
+    limit: int = RESIDENT_LIMIT,
+) -> Feed:
+    """The batches of a run: `batch` examples a step, over all devices; the same ones from either kind of feed.
+
+    resident: put all examples on the device; "auto": when they are at most `limit` bytes.
+    Raises InputError when images differ in size.
+    """
+    check_fitted(source)
+    if resident == "auto":
+        resident = stored_bytes(source) <= limit
+    if not resident:
+        return Streamed(source, seed, batch)
+    return Resident(source.load(np.arange(source.size)), seed, batch)
+
+
+def stored_bytes(source: Source) -> int:
+    """Bytes of all examples as stored: uint8 images, float32 vectors."""
+    shape = source.spec.shape
+    return source.size * int(np.prod(shape)) * (1 if len(shape) == 3 else 4)

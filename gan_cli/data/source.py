@@ -1,0 +1,84 @@
+"""A source of examples: what every data set looks like to the rest of the program."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_cli.errors import InputError
+from gan_cli.types import Spec
+
+Examples = dict[str, Any]
+"""Examples by index. `x`: images uint8 [n, H, W, C] or vectors float32 [n, D]; `y`, when labelled: int32 [n].
+
+Where images differ in size or channels (`is_ragged`), `x` is a list of n arrays uint8 [h, w, c].
+"""
+
+
+class Mixture(NamedTuple):
+    """A mixture of Gaussians of equal weight, the known distribution of a toy."""
+
+    means: np.ndarray  # [K, D] float64
+    sds: np.ndarray  # [K] float64: the standard deviation of every coordinate
+
+
+class Source(NamedTuple):
+    """A data set: `size` examples that look like `spec`, read by index."""
+
+    name: str
+    spec: Spec
+    size: int
+    load: Callable[[np.ndarray], Examples]  # indices int64 [n] -> examples; pure, may be called from several threads
+    fingerprint: str  # SHA-256 of whatever decides every example: of files as they are, and of the options applied
+    mixture: Mixture | None = None  # the distribution itself, where it is known; labels are its components
+
+
+def in_memory(
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray | None = None,
+    classes: tuple[str, ...] = (),
+    mixture: Mixture | None = None,
+) -> Source:
+    """The source of arrays: `x` images uint8 [N, H, W, C] or vectors float32 [N, D], `y` labels [N], from 0.
+
+    Raises InputError when there are no examples, or labels do not fit them.
+    """
+    if not len(x):
+        raise InputError(f"{name}: holds no examples")
+    arrays = {"x": x}
+    if y is not None:
+        _check_labels(name, y, len(x), len(classes))
+        arrays["y"] = y.astype(np.int32)
+
+    def load(indices: np.ndarray) -> Examples:
+        return {key: array[indices] for key, array in arrays.items()}
+
+    return Source(name, Spec(x.shape[1:], classes), len(x), load, digest(*arrays.values()), mixture)
+
+
+def _check_labels(name: str, y: np.ndarray, examples: int, classes: int) -> None:
+    if y.shape != (examples,):
+        raise InputError(
+            f"{name}: {examples} examples have labels of shape {y.shape}; one each is wanted, ({examples},)"
+        )
+    if y.min() < 0 or y.max() >= classes:
+        raise InputError(f"{name}: labels run from {y.min()} to {y.max()}; {classes} classes want 0 .. {classes - 1}")
+
+
+def is_ragged(spec: Spec) -> bool:
+    """True where images differ in size or channels; the numbers that differ are 0 in the spec."""
+    return 0 in spec.shape
+
+
+def digest(*parts: np.ndarray | str) -> str:
+    """SHA-256 of arrays (values, shape and type) and strings, in order."""
+    sha = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            sha.update(f"{len(part)}:{part}".encode())
+        else:
+            sha.update(f"{part.dtype}{part.shape}".encode())
+            sha.update(np.ascontiguousarray(part).data)
+    return sha.hexdigest()

@@ -1,0 +1,187 @@
+"""Files of published data sets: found in the user's folder or cache, otherwise downloaded, and always verified."""
+
+import contextlib
+import gzip
+import hashlib
+import http.client
+import os
+import shutil
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from gan_cli.errors import InputError
+
+T = TypeVar("T")
+TIMEOUT = 30  # seconds without a byte before a mirror is given up
+
+
+class DamagedError(Exception):
+    """A file is not what it should be; the message says what was expected and what was found."""
+
+
+class Asset(NamedTuple):
+    """A published file."""
+
+    name: str  # as published: "train-images-idx3-ubyte.gz"
+    mirrors: tuple[str, ...] = ()  # folders on the web that hold it, tried in order
+    sha256: str = ""  # of the content, uncompressed
+    published_sha256: str = ""  # of the file as published, where nobody publishes one of its content
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names under which it may lie on disk: as published, and unpacked."""
+        return (self.name, self.name.removesuffix(".gz")) if self.name.endswith(".gz") else (self.name,)
+
+
+def user_cache() -> Path:
+    """Where downloads are kept: $GAN_CACHE_DIR, or `gan` in $XDG_CACHE_HOME or ~/.cache."""
+    chosen = os.environ.get("GAN_CACHE_DIR")
+    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan"
+
+
+def _to_stderr(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where data sets come from."""
+
+    data_dir: Path | None = None  # the user's own files: DIR/<data set>/<file> or DIR/<file>
+    cache_dir: Path = field(default_factory=user_cache)
+    download: bool = True  # False: only files that are here already
+    note: Callable[[str], None] = _to_stderr  # told what takes time or was left out
+
+    @classmethod
+    def from_environment(cls, data_dir: Path | None = None, *, download: bool = True) -> "Store":
+        """The store at `data_dir` or, when that is None, $GAN_DATA_DIR; raises InputError when it is no folder."""
+        named = os.environ.get("GAN_DATA_DIR")
+        if data_dir is None and named:
+            data_dir = Path(named)
+        if data_dir is not None and not data_dir.is_dir():
+            raise InputError(f"{data_dir}: no such folder; --data-dir or GAN_DATA_DIR names the folder with the data")
+        return cls(data_dir=data_dir, download=download)
+
+    def read(self, dataset: str, asset: Asset, parse: Callable[[bytes], T]) -> T:
+        """`parse` of the asset's verified content; `parse` raises DamagedError with the reason when it cannot be right.
+
+        The user's own file comes first and is never replaced; then the cache, where a damaged file is fetched anew.
+        Raises InputError that names the file and the mend.
+        """
+        path = self.find_own(dataset, asset)
+        if path is not None:
+            return self._read_own(path, asset, parse)
+        cached = self.cache_dir / dataset / asset.name
+        if cached.is_file():
+            try:
+                return _verified(cached.read_bytes(), asset, parse)
+            except (DamagedError, OSError) as error:
+                self.note(f"{cached}: {error}; downloading it again")
+        return self._fetch(cached, dataset, asset, parse)
+
+    def find_own(self, dataset: str, asset: Asset) -> Path | None:
+        """The asset among the user's own files, or None."""
+        if self.data_dir is None:
+            return None
+        # What cannot be verified must lie in the data set's own folder: MNIST's look-alikes have the same file names.
+        anywhere = asset.names if asset.sha256 else (asset.name,)
+        places = [self.data_dir / dataset / name for name in asset.names] + [self.data_dir / name for name in anywhere]
+        return next((place for place in places if place.is_file()), None)
+
+    def locate(self, path: Path) -> Path:
+        """A path of a recipe: as it is or, when that is not there, below the data folder; raises InputError."""
+        path = path.expanduser()
+        places = [path] if self.data_dir is None or path.is_absolute() else [path, self.data_dir / path]
+        for place in places:
+            if place.exists():
+                return place
+        raise InputError(f"[data] path = {str(path)!r}: no such file or folder ({' nor '.join(map(str, places))})")
+
+    def _read_own(self, path: Path, asset: Asset, parse: Callable[[bytes], T]) -> T:
+        try:
+            return _verified(path.read_bytes(), asset, parse, packed=path.name == asset.name)
+        except DamagedError as error:
+            mend = "put a whole copy there, or remove it to have it downloaded"
+            raise InputError(f"{path}: {error}; {mend if asset.mirrors else 'put a whole copy there'}") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+    def _fetch(self, target: Path, dataset: str, asset: Asset, parse: Callable[[bytes], T]) -> T:
+        """Download from the first mirror that delivers; the file gets its name only after it was verified."""
+        failures = []
+        for mirror in asset.mirrors if self.download else ():
+            url = mirror + asset.name
+            self.note(f"downloading {url}")
+            try:
+                with _temporary(target) as part:
+                    _download(url, part)
+                    parsed = _verified(part.read_bytes(), asset, parse)
+                    os.replace(part, target)
+                    return parsed
+            except (DamagedError, OSError, http.client.HTTPException) as error:
+                failures.append(f"{url}: {error}")
+        why = "could not be downloaded:\n  " + "\n  ".join(failures) + "\n" if failures else "is not here; "
+        put = f"put {' or '.join(asset.names)} into DIR/{dataset}/ and say --data-dir DIR (or set GAN_DATA_DIR)"
+        raise InputError(f"{dataset}: {asset.name} {why}{put}")
+
+
+@contextlib.contextmanager
+def _temporary(target: Path) -> Iterator[Path]:
+    """A new empty file beside `target` that is gone afterwards, whatever happens, unless it was renamed."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
+    except OSError as error:
+        raise InputError(
+            f"{target.parent}: cannot be written: {error.strerror}; set GAN_CACHE_DIR to a folder"
+        ) from None
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _download(url: str, to: Path) -> None:
+    request = urllib.request.Request(url, headers={"User-Agent": "gan-cli"})
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response, to.open("wb") as file:
+        shutil.copyfileobj(response, file)
+        promised = response.headers.get("Content-Length")
+    if promised is not None and to.stat().st_size != int(promised):
+        raise DamagedError(f"truncated: {to.stat().st_size} of {promised} bytes arrived")
+
+
+def _verified(data: bytes, asset: Asset, parse: Callable[[bytes], T], *, packed: bool = True) -> T:
+    """`parse` of the content of a file; raises DamagedError.
+
+    packed: the file has the published name, so that a checksum of the published file is binding.
+    """
+    content = _gunzipped(data) if asset.name.endswith(".gz") and data[:2] == b"\x1f\x8b" else data
+    parsed = parse(content)  # first: "truncated after 12 images" says more than a checksum
+    if asset.sha256:
+        _compare("content", asset.sha256, content)
+    elif asset.published_sha256 and packed:
+        _compare("file", asset.published_sha256, data)
+    return parsed
+
+
+def _gunzipped(data: bytes) -> bytes:
+    try:
+        return gzip.decompress(data)
+    except EOFError:
+        raise DamagedError(f"truncated: the gzip stream ends after {len(data)} bytes") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DamagedError(f"damaged: not a sound gzip file ({error})") from None
+
+
+def _compare(what: str, expected: str, data: bytes) -> None:
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise DamagedError(f"the SHA-256 of its {what} should be {expected} and is {found}")

@@ -1,0 +1,77 @@
+"""The toys of the papers: mixtures of Gaussians whose modes can be counted."""
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from gan_cli.data.source import Mixture, Source, in_memory
+from gan_cli.data.store import Store
+from gan_cli.errors import InputError
+
+
+def ring(
+    store: Store,  # noqa: ARG001
+    *,
+    n: PositiveInt = 100_000,  # points
+    seed: NonNegativeInt = 0,
+    modes: PositiveInt = 8,
+    radius: PositiveFloat = 1.0,  # of the circle on which the modes lie
+    sd: PositiveFloat = 0.01,  # of each mode
+    scale: PositiveFloat = 1.0,  # everything is multiplied by it
+) -> Source:
+    """Ring of 8 Gaussians in the plane, as in VEEGAN and PacGAN.
+
+    https://arxiv.org/abs/1705.07761, https://arxiv.org/abs/1712.04086. Unrolled GAN's has radius 2 and sd 0.02.
+    """
+    angles = 2 * np.pi * np.arange(modes) / modes
+    means = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)  # [K, 2]
+    return _draw("toy.ring", Mixture(means, np.full(modes, sd)), n, seed, scale)
+
+
+def grid(
+    store: Store,  # noqa: ARG001
+    *,
+    n: PositiveInt = 100_000,  # points
+    seed: NonNegativeInt = 0,
+    side: PositiveInt = 5,  # modes in a row
+    spacing: PositiveFloat = 2.0,  # between neighbouring modes
+    sd: PositiveFloat = 0.05,  # of each mode
+    scale: PositiveFloat = 1.0,  # everything is multiplied by it
+) -> Source:
+    """Grid of 25 Gaussians in the plane, at {-4, -2, 0, 2, 4} squared, as in VEEGAN and PacGAN.
+
+    https://arxiv.org/abs/1705.07761, https://arxiv.org/abs/1712.04086. WGAN-GP's has scale 1 / 2.828.
+    """
+    ticks = spacing * (np.arange(side) - (side - 1) / 2)
+    means = np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 2)  # [K, 2]
+    return _draw("toy.grid", Mixture(means, np.full(len(means), sd)), n, seed, scale)
+
+
+def mixture(
+    store: Store,  # noqa: ARG001
+    *,
+    n: PositiveInt = 100_000,  # points
+    seed: NonNegativeInt = 0,
+    means: Annotated[tuple[float, ...], Field(min_length=1)] = (10, 20, 60, 80, 110),
+    sds: tuple[PositiveFloat, ...] = (3, 3, 2, 2, 1),  # of each mode
+    scale: PositiveFloat = 1.0,  # everything is multiplied by it
+) -> Source:
+    """Mixture of Gaussians on the line; the default is the five of MAD-GAN, https://arxiv.org/abs/1704.02906.
+
+    Raises InputError when there are not as many `sds` as `means`.
+    """
+    if len(means) != len(sds):
+        raise InputError(f"[data] sds has {len(sds)} numbers for {len(means)} means; one each is wanted")
+    return _draw("toy.mixture", Mixture(np.array(means, float)[:, None], np.array(sds, float)), n, seed, scale)
+
+
+def _draw(name: str, mixture: Mixture, n: int, seed: int, scale: float) -> Source:
+    """n points of the mixture, scaled: x float32 [n, D], y the component each was drawn from."""
+    mixture = Mixture(scale * mixture.means, scale * mixture.sds)
+    random = np.random.default_rng(seed)
+    y = random.integers(len(mixture.means), size=n)
+    noise = random.standard_normal((n, mixture.means.shape[1]))
+    x = (mixture.means[y] + mixture.sds[y, None] * noise).astype(np.float32)  # [n, D]
+    classes = tuple(f"mode {i}" for i in range(len(mixture.means)))
+    return in_memory(name, x, y, classes, mixture)
