@@ -38,16 +38,16 @@ class Kind(NamedTuple):
 _NESTED: dict[Any, Kind] = {}  # the result type of a factory -> its kind: an option of this type is itself a table
 
 
-def kind(word: str, key: str, package: str, returns: Any, *, first: Any = None, option: bool = False) -> Kind:
+def kind(word: str, key: str, package: str, returns: Any, *given: Any, option: bool = False) -> Kind:
     """The kind whose factories are the public functions of `package`'s modules annotated to return `returns`.
 
-    `first` is the type of their first positional parameter; None: they have none.
+    `given` are the types of their positional parameters, which come from the program; a final `...` allows more.
 
     The name `"dcgan.generator"` is the function `generator` of the module `dcgan`; `"digits"` is short for
     `"digits.digits"`. With `option=True`, options annotated with `returns` accept a name or a table of this kind.
     """
     made = Kind(
-        word, key, lambda: _names(package, returns, first), lambda name: _function(package, name), options_model
+        word, key, lambda: _names(package, returns, given), lambda name: _function(package, name), options_model
     )
     if option:
         _NESTED[returns] = made
@@ -60,22 +60,24 @@ def _function(package: str, name: str) -> Factory:
 
 
 @cache
-def _names(package: str, returns: Any, first: Any) -> list[str]:
+def _names(package: str, returns: Any, given: tuple[Any, ...]) -> list[str]:
     names = []
     for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
         module = importlib.import_module(f"{package}.{info.name}")
         for name, function in inspect.getmembers(module, inspect.isfunction):
             own = function.__module__ == module.__name__ and not name.startswith("_")
-            if own and _shape(function) == (first, returns):
+            if own and _is_factory(function, returns, given):
                 names.append(info.name if name == info.name else f"{info.name}.{name}")
     return sorted(names)
 
 
-def _shape(function: Factory) -> tuple[Any, Any]:
-    """The types of a function's first positional parameter (None: it has none) and of its result."""
+def _is_factory(function: Factory, returns: Any, given: tuple[Any, ...]) -> bool:
     hints = typing.get_type_hints(function)
-    given = [p for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    return hints.get(given[0].name) if given else None, hints.get("return")
+    positional = [p for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    found = tuple(hints.get(p.name) for p in positional)
+    if given[-1:] == (...,):
+        given, found = given[:-1], found[: len(given) - 1]
+    return hints.get("return") == returns and found == given
 
 
 @cache

@@ -19,10 +19,10 @@ from gan_cli.games.game import Game, NetFactory
 from gan_cli.types import Adversarial, Ports, Spec
 
 LOSS = kind("loss", "name", "gan_cli.losses", Adversarial, option=True)
-NETWORK = kind("network", "net", "gan_cli.nets", nnx.Module, first=Ports)
-GAME = kind("game", "play", "gan_cli.games", Game, first=Spec)
+NETWORK = kind("network", "net", "gan_cli.nets", nnx.Module, Ports, nnx.Rngs)
+GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
 # [data] holds the options of its source and those of `images.fit`, which every image source goes through.
-SOURCE = kind("data source", "source", "gan_cli.data", Source, first=Store)._replace(
+SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(
     model=lambda source: options_model(source, images.fit)
 )
 FIT = options_model(images.fit)
@@ -78,7 +78,11 @@ def load_data(resolved: Table, store: Store) -> Source:
     own = {key: value for key, value in table.items() if key not in fit}
     factory = SOURCE.find(table["source"])
     source: Source = call(SOURCE._replace(model=lambda _: options_model(factory)), own, store)
-    return images.fit(source, **fit) if len(source.spec.shape) == 3 else source
+    if len(source.spec.shape) == 3:
+        return images.fit(source, **fit)
+    if fit.keys() & {"size", "channels"}:
+        raise InputError(f"[data] size, channels: {source.name} gives vectors, not images; remove them")
+    return source
 
 
 def feed(resolved: Table, source: Source) -> Any:

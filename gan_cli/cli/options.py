@@ -36,10 +36,7 @@ def result(data: dict[str, Any], text: str, as_json: bool) -> None:
 def store(data_dir: Path | None) -> "Store":
     """Where data sets come from; raises InputError when the folder named is not there."""
     from gan_cli.data.store import Store
-    from gan_cli.errors import InputError
 
-    if data_dir is not None and not data_dir.is_dir():
-        raise InputError(f"--data-dir {data_dir}: no such folder")
     return Store.from_environment(data_dir)
 
 

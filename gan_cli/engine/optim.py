@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import optax
 from pydantic import BaseModel, BeforeValidator, PositiveFloat, WithJsonSchema
 
-from gan_cli.binding import Factory, Kind, Table, call, check, schema, strict_model
+from gan_cli.binding import Factory, Kind, Table, call, check, strict_model
 
 BOUNDARIES = dict[int, float]  # step -> factor or value
 
@@ -71,7 +71,9 @@ def _check_learning_rate(value: Any) -> Any:
 
 
 def _rate_schema() -> dict[str, Any]:
-    return {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, schema(SCHEDULE)]}
+    """A number or a schedule; a schedule's own options are left out here, or they would repeat for every optimiser."""
+    named = {"type": "object", "properties": {SCHEDULE.key: {"enum": SCHEDULE.names()}}, "required": [SCHEDULE.key]}
+    return {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, named]}
 
 
 @cache

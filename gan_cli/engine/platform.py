@@ -5,6 +5,8 @@ from pathlib import Path
 
 import jax
 
+from gan_cli.data.store import user_cache
+
 CACHE_BYTES = 2 * 2**30  # the compilation cache is kept below this by dropping what was used longest ago
 ACCELERATORS = {
     "an NVIDIA GPU": ("/dev/nvidia0", "pip install 'gan-cli[cuda]'"),
@@ -15,16 +17,11 @@ ACCELERATORS = {
 
 def start() -> list[str]:
     """Turn on the persistent compilation cache; returns warnings for the person."""
-    folder = Path(os.environ.get("GAN_CACHE_DIR") or _user_cache() / "gan") / "compilation"
     if not jax.config.jax_compilation_cache_dir:
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compilation"))
         jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     return idle_accelerators()
-
-
-def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def idle_accelerators() -> list[str]:

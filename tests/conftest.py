@@ -1,0 +1,25 @@
+"""Shared set-up: two virtual CPU devices, a compilation cache for the test run, and the real data where they are."""
+
+import os
+from pathlib import Path
+
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> Path:
+    """The folder of the real MNIST files."""
+    if not (SHARED / "mnist").is_dir():
+        pytest.skip("real MNIST is not at ../shared/data/mnist")
+    return SHARED / "mnist"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compilation_cache(tmp_path_factory):
+    """Compile each program once for all tests of a worker, and keep the user's cache folder untouched."""
+    os.environ["GAN_CACHE_DIR"] = str(tmp_path_factory.getbasetemp().parent / "gan-cache")

@@ -1,0 +1,135 @@
+"""The promises that every recipe keeps, checked on each shipped recipe with its networks and batch made small."""
+
+import inspect
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_cli import build, recipe
+from gan_cli.data.source import Source, in_memory
+from gan_cli.data.store import Store
+from gan_cli.engine.checkpoint import Checkpoints, Meta
+from gan_cli.engine.loop import Trainer
+from gan_cli.engine.state import Experiment, State, initial_state
+
+pytestmark = pytest.mark.contract
+
+SMALL = {"width": 8, "hidden": [8, 8], "max_width": 16}
+BATCH, STEPS = 8, 2
+
+
+def small(name: str) -> dict[str, Any]:
+    """The shipped recipe `name`, resolved, with small networks and a small batch."""
+    path = recipe.find(name)
+    tables = recipe.read(path)
+    for table in tables["networks"].values():
+        options = inspect.signature(build.NETWORK.find(table["net"])).parameters
+        table.update({key: value for key, value in SMALL.items() if key in options})
+    accumulate = tables["train"].get("accumulate", 1)
+    tables["train"] = {**tables["train"], "batch": BATCH * accumulate, "steps_per_call": STEPS}
+    return build.resolve(tables, str(path))
+
+
+def fake_source(resolved: dict[str, Any]) -> Source:
+    """Toys as they are; for images, noise of the recipe's size, so that no file is needed."""
+    data = resolved["data"]
+    if "size" not in data:
+        return build.load_data(resolved, Store.from_environment(None))
+    shape = (64, data["size"], data["size"], data["channels"])
+    labels = np.arange(64, dtype=np.int32) % 10
+    x = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return in_memory("noise", x, labels, tuple("0123456789"))
+
+
+class Case(NamedTuple):
+    experiment: Experiment
+    trainer: Trainer
+    feed: Any
+    traces: list[int]  # an entry for each time that the step was traced
+
+    def start(self) -> State:
+        return initial_state(self.experiment, 0)
+
+
+class Counted:
+    """A feed that notes each time its `take` is traced."""
+
+    def __init__(self, feed: Any, traces: list[int]):
+        self.constants, self.feed = feed.constants, feed.feed
+        self._take, self._traces = feed.take, traces
+
+    def take(self, constants: Any, feed: Any) -> Any:
+        self._traces.append(1)
+        return self._take(constants, feed)
+
+
+@pytest.fixture(scope="module", params=recipe.shipped())
+def case(request) -> Case:
+    resolved = small(request.param)
+    source = fake_source(resolved)
+    experiment = build.experiment(resolved, source.spec)
+    traces: list[int] = []
+    feed = Counted(build.feed(resolved, source), traces)
+    return Case(experiment, Trainer(experiment, feed, jax.devices()[:1]), feed, traces)
+
+
+def copy(tree: Any) -> Any:
+    return jax.tree.map(jnp.copy, tree)
+
+
+def plain(tree: Any) -> list[np.ndarray]:
+    keys = jax.tree.map(lambda x: jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x, tree)
+    return [np.asarray(x) for x in jax.tree.leaves(keys)]
+
+
+def identical(a: Any, b: Any) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(plain(a), plain(b), strict=True))
+
+
+def test_numbers_are_finite_and_the_second_call_compiles_nothing(case):
+    state, sums = case.trainer.advance(case.start(), 0, STEPS)
+    compiled = len(case.traces)
+    state, sums = case.trainer.advance(state, STEPS, STEPS)
+    assert len(case.traces) == compiled
+    assert int(state.step) == 2 * STEPS
+    for leaf in plain((state, sums)):
+        assert np.isfinite(leaf).all()
+
+
+def test_a_turn_moves_only_what_it_names(case):
+    for turn in case.experiment.game.turns:
+        alone = turn._replace(every=1, start=0, stop=None)
+        game = case.experiment.game._replace(turns=(alone,))
+        trainer = Trainer(case.experiment._replace(game=game), case.feed, jax.devices()[:1])
+        before = case.start()
+        state, _ = trainer.advance(copy(before), 0, STEPS)
+        for role, variables in state.variables.items():
+            moved = not identical(variables.params, before.variables[role].params)
+            assert moved == (role in turn.trains), (turn.name, role)
+            if role not in turn.trains:
+                assert identical(variables.rest, before.variables[role].rest)
+
+
+def test_two_devices_with_half_the_batch_each_agree_with_one(case):
+    two = Trainer(case.experiment, case.feed, jax.devices()[:2])
+    one, _ = case.trainer.advance(case.start(), 0, STEPS)
+    state, _ = two.advance(case.start(), 0, STEPS)
+    # Adam divides by the root of the second moment: where a gradient is nearly zero, rounding decides its sign.
+    scale = max(float(np.abs(x).max()) for x in plain(one.variables))
+    for a, b in zip(plain(one.variables), plain(state.variables), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3 * scale)
+
+
+def test_resumed_equals_uninterrupted_bit_for_bit(case, tmp_path):
+    uninterrupted, _ = case.trainer.advance(case.start(), 0, STEPS)
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(STEPS, uninterrupted, Meta({}, case.experiment.spec, "", []), None)
+    uninterrupted, _ = case.trainer.advance(uninterrupted, STEPS, STEPS)
+    checkpoints.wait()
+    resumed = checkpoints.restore(STEPS, jax.eval_shape(case.start))
+    checkpoints.close()
+    resumed, _ = case.trainer.advance(resumed, STEPS, STEPS)
+    assert identical(uninterrupted, resumed)
