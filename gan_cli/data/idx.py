@@ -28,7 +28,7 @@ class Published(NamedTuple):
     gz_sha256: dict[str, str]  # file -> of the published .gz, where no checksum of the content is known
 
 
-def load(store: Store, published: Published, split: Split) -> Source:
+def load(published: Published, store: Store, split: Split) -> Source:
     """Read one split: x uint8 [60000 or 10000, 28, 28, 1], ink is 255, y in 0 .. 9; raises InputError."""
     shapes = ((COUNTS[split], 28, 28), (COUNTS[split],))
     x, y = (

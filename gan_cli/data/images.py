@@ -25,17 +25,21 @@ def fit(
     source: Source,
     *,
     size: PositiveInt | None = None,  # pixels: height and width; None: as they are
-    channels: Literal[1, 3, 4] | None = None,  # grey, RGB, RGBA; None: as they are
+    channels: Literal[1, 3, 4] | None = None,  # grey, RGB, RGBA; None: as they are, or RGB where they differ
     resize: Resize = "pad",  # pad: centred on black, shrunk only if larger; crop: centre square; squash: distorted
 ) -> Source:
     """The source's images at one size and number of channels.
 
     Images that have them already are not touched. Colour becomes grey by ITU-R 601 luma (.299 R + .587 G + .114 B);
     transparency is composited on white; grey becomes three equal channels; what is added as alpha is opaque.
-    Raises InputError when images differ in size and `size` is not given.
+    Raises InputError when images differ in size and `size` is not given, or the examples are no images.
     """
+    if len(source.spec.shape) != 3:
+        if size or channels:
+            raise InputError(f"{source.name}: [data] size and channels are for images, and these are vectors")
+        return source
     height, width, own_channels = source.spec.shape
-    shape = (size or height, size or width, channels or own_channels)
+    shape = (size or height, size or width, channels or own_channels or 3)
     fitted = source._replace(spec=Spec(shape, source.spec.classes))
     check_fitted(fitted)
     if shape == source.spec.shape:

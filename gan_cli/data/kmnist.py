@@ -25,4 +25,4 @@ PUBLISHED = idx.Published(
 
 def kmnist(store: Store, *, split: idx.Split = "train") -> Source:
     """Kuzushiji-MNIST: cursive Japanese characters, 28x28 grey, 10 classes; 60,000 to train, 10,000 to test."""
-    return idx.load(store, PUBLISHED, split)
+    return idx.load(PUBLISHED, store, split)

@@ -23,4 +23,4 @@ PUBLISHED = idx.Published(
 
 def mnist(store: Store, *, split: idx.Split = "train") -> Source:
     """MNIST: handwritten digits, 28x28 grey, 10 classes; 60,000 to train, 10,000 to test."""
-    return idx.load(store, PUBLISHED, split)
+    return idx.load(PUBLISHED, store, split)

@@ -5,6 +5,7 @@ permutation. Batches straddle epochs, so that every example comes up once in eac
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -12,12 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_cli.data.images import check_fitted
-from gan_cli.data.source import Source
+from gan_cli.data.source import Examples, Source
 from gan_cli.types import Array, Batch
 
 RESIDENT_LIMIT = 1 << 30  # bytes of examples that still go onto the device
 THREADS = 8  # that decode streamed batches
 PREFETCH = 16  # streamed batches ahead of the step
+CHUNK = 256  # examples read at once on their way to the device
 ENDLESS = 1 << 40  # steps: Grain wants to know the length of a data set
 
 
@@ -136,7 +138,22 @@ def pipeline(
         resident = stored_bytes(source) <= limit
     if not resident:
         return Streamed(source, seed, batch)
-    return Resident(source.load(np.arange(source.size)), seed, batch)
+    return Resident(everything(source), seed, batch)
+
+
+def everything(source: Source) -> Examples:
+    """All examples, read a chunk at a time: files as they are may be many times larger than what is kept of them."""
+    first = source.load(np.arange(1))
+    arrays = {name: np.empty((source.size, *array.shape[1:]), array.dtype) for name, array in first.items()}
+
+    def read(start: int) -> None:
+        chunk = np.arange(start, min(start + CHUNK, source.size))
+        for name, array in source.load(chunk).items():
+            arrays[name][chunk] = array
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(read, range(0, source.size, CHUNK)))
+    return arrays
 
 
 def stored_bytes(source: Source) -> int:

@@ -1,0 +1,228 @@
+"""Images in a folder or a zip file, decoded when they are needed."""
+
+import hashlib
+import io
+import os
+import re
+import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Literal, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from gan_cli.data.images import MODES
+from gan_cli.data.source import Examples, Source, digest, is_ragged
+from gan_cli.data.store import Store
+from gan_cli.errors import InputError
+from gan_cli.types import Spec
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+LARGEST = 256 << 20  # bytes of one unpacked file in a zip; more is taken for a decompression bomb
+EDGE = 4096  # bytes at the beginning and the end of a file that its fingerprint takes in
+THREADS = 16  # that look at the files' headers
+
+Shape = tuple[int, int, int]  # height, width, channels
+
+
+class File(NamedTuple):
+    """An image file, on disk or in a zip."""
+
+    name: str  # relative to the folder, with forward slashes
+    open: Callable[[], IO[bytes]]
+    stamp: Callable[[], str]  # what its fingerprint is made of, without reading the whole of it
+
+
+def folder(
+    store: Store,
+    *,
+    path: Path,
+    labels: bool = False,  # the subfolder that an image is in is its class
+    on_corrupt: Literal["fail", "skip"] = "fail",  # skip: another image takes the place of one that cannot be read
+) -> Source:
+    """A folder or zip file of images, with or without subfolders; in natural order: 2.png before 10.png.
+
+    Grey images are [h, w, 1], those with transparency [h, w, 4], all others [h, w, 3]; `images.fit` makes them alike.
+    16 bits become 8, EXIF orientation is applied, the first frame stands for an animation.
+    Raises InputError that names the file when one cannot be read or none is there.
+    """
+    path = store.locate(path)
+    files = _natural(_strip_common(_in_zip(path) if path.is_file() else _in_folder(path)))
+    headers = _headers(files, path, store.note if on_corrupt == "skip" else None)
+    files = [file for file, header in zip(files, headers, strict=True) if header]
+    if not files:
+        raise InputError(f"{path}: holds no image that can be read ({', '.join(SUFFIXES)})")
+    classes, y = _labels(files, path) if labels else ((), None)
+    spec = Spec(_common([header for header in headers if header]), classes)
+    read = partial(_read_or_next, files, path, _Skipped(store.note) if on_corrupt == "skip" else None)
+
+    def load(indices: np.ndarray) -> Examples:
+        images, used = zip(*map(read, indices.tolist()), strict=True)
+        examples: Examples = {"x": list(images) if is_ragged(spec) else np.stack(images)}
+        return examples if y is None else {**examples, "y": y[list(used)]}
+
+    fingerprint = digest(*(f"{file.name} {file.stamp()}" for file in files), f"labels {labels}")
+    return Source(path.name, spec, len(files), load, fingerprint)
+
+
+def _in_folder(path: Path) -> list[File]:
+    """Image files below a folder; hidden ones are left out."""
+    found = [place for place in path.rglob("*") if place.suffix.lower() in SUFFIXES and place.is_file()]
+    files = [File(place.relative_to(path).as_posix(), partial(_open, place), partial(_stamp, place)) for place in found]
+    return [file for file in files if _visible(file.name)]
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _in_zip(path: Path) -> list[File]:
+    """Image files in a zip, which is read in place: nothing is unpacked to disk."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{path}: neither a folder nor a sound zip file ({error})") from None
+    wanted = [i for i in archive.infolist() if i.filename.lower().endswith(SUFFIXES) and _visible(i.filename)]
+    return [File(i.filename, partial(_member, archive, i), partial("{} {}".format, i.file_size, i.CRC)) for i in wanted]
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    if info.file_size > LARGEST:
+        raise ValueError(f"unpacks to {info.file_size} bytes: more than {LARGEST}")
+    return archive.open(info)
+
+
+def _stamp(path: Path) -> str:
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        first = file.read(EDGE)
+        file.seek(max(0, size - EDGE))
+        return f"{size} {hashlib.sha256(first + file.read()).hexdigest()}"
+
+
+def _visible(name: str) -> bool:
+    return not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _strip_common(files: list[File]) -> list[File]:
+    """Names without the folders that all share, so that a zip of a folder is that folder."""
+    if not files:
+        return files
+    shared = os.path.commonpath([str(PurePosixPath("/", file.name).parent) for file in files])
+    return [file._replace(name=str(PurePosixPath("/", file.name).relative_to(shared))) for file in files]
+
+
+def _natural(files: list[File]) -> list[File]:
+    """Sorted by name, digits as numbers."""
+
+    def key(file: File) -> list[list[tuple[int, int, str]]]:
+        parts = PurePosixPath(file.name).parts
+        return [[(0, int(t), t) if t.isdecimal() else (1, 0, t) for t in re.split(r"(\d+)", part)] for part in parts]
+
+    return sorted(files, key=key)
+
+
+def _headers(files: Sequence[File], where: Path, skip: Callable[[str], None] | None) -> list[Shape | None]:
+    """Height, width and channels of every file, from its header; None for one that is to be left out."""
+
+    def look(file: File) -> Shape | None:
+        try:
+            with file.open() as data, Image.open(data) as picture:
+                turned = picture.getexif().get(0x0112, 1) >= 5  # EXIF orientations 5 to 8 lie on their side
+                width, height = picture.size[::-1] if turned else picture.size
+                return height, width, _channels(picture)
+        except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
+            if skip is None:
+                raise _corrupt(where, file, error) from None
+            skip(f"{where}: {file.name} is left out: {_reason(error)}")
+            return None
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        return list(threads.map(look, files))
+
+
+def _common(shapes: list[Shape]) -> Shape:
+    """The shape of all, with 0 for a number that differs."""
+    height, width, channels = (set(numbers) for numbers in zip(*shapes, strict=True))
+    return _only(height), _only(width), _only(channels)
+
+
+def _only(numbers: set[int]) -> int:
+    return next(iter(numbers)) if len(numbers) == 1 else 0
+
+
+def _labels(files: Sequence[File], where: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """Classes in natural order, and the class of every file: int32 [n]."""
+    folders = [PurePosixPath(file.name).parts[0] for file in files]
+    for file, name in zip(files, folders, strict=True):
+        if name == file.name:
+            raise InputError(f"{where}: {name} is in no subfolder, and labels = true takes the class from it")
+    classes = tuple(dict.fromkeys(folders))  # the files are sorted
+    numbers = {name: number for number, name in enumerate(classes)}
+    return classes, np.array([numbers[name] for name in folders], np.int32)
+
+
+class _Skipped:
+    """Tells once of each file that is skipped."""
+
+    def __init__(self, note: Callable[[str], None]):
+        self._note, self._told = note, set[str]()
+
+    def __call__(self, where: Path, file: File, error: Exception) -> None:
+        if file.name not in self._told:
+            self._told.add(file.name)
+            self._note(f"{where}: {file.name} is skipped, the next image takes its place: {_reason(error)}")
+
+
+def _read_or_next(files: Sequence[File], where: Path, skipped: _Skipped | None, index: int) -> tuple[np.ndarray, int]:
+    """The image at `index` or, when corrupt ones are skipped, the next that can be read; and its index."""
+    for shift in range(len(files)):
+        at = (index + shift) % len(files)
+        try:
+            with files[at].open() as data:
+                return decode(data.read()), at
+        except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
+            if skipped is None:
+                raise _corrupt(where, files[at], error) from None
+            skipped(where, files[at], error)
+    raise InputError(f"{where}: none of its {len(files)} images can be read")
+
+
+def decode(data: bytes) -> np.ndarray:
+    """An image file -> uint8 [h, w, 1 (grey), 3 (RGB) or 4 (RGBA)]; raises what Pillow raises."""
+    with Image.open(io.BytesIO(data)) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        channels = _channels(upright)
+        if upright.mode.startswith("I"):
+            return _from_16_bits(np.asarray(upright))[..., None]
+        pixels = np.asarray(upright.convert(MODES[channels]))
+        return pixels[..., None] if channels == 1 else pixels
+
+
+def _channels(picture: Image.Image) -> int:
+    if picture.mode == "F":
+        raise ValueError("it holds floating-point values, whose black and white are not known")
+    if picture.mode.startswith("I"):
+        return 1
+    if "transparency" in picture.info or picture.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        return 4
+    return 1 if picture.mode in ("1", "L") else 3
+
+
+def _from_16_bits(pixels: np.ndarray) -> np.ndarray:
+    """Grey values 0 .. 65535 -> uint8; Pillow's own conversion would clip them at 255."""
+    if pixels.min() < 0 or pixels.max() > 65535:
+        raise ValueError(f"its values run from {pixels.min()} to {pixels.max()}, beyond 16 bits")
+    return np.round(pixels / 257).astype(np.uint8)
+
+
+def _corrupt(where: Path, file: File, error: Exception) -> InputError:
+    mend = 'mend or remove it, or set [data] on_corrupt = "skip"'
+    return InputError(f"{where}: {file.name} cannot be read as an image: {_reason(error)}; {mend}")
+
+
+def _reason(error: Any) -> str:
+    return re.sub(r" ?<_io\.BytesIO.*?>|<zipfile\.ZipExtFile.*?>", "", str(error)).strip() or type(error).__name__
