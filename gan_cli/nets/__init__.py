@@ -1,0 +1,1 @@
+"""Networks, one family of architectures a file, and the layers that they are made of."""

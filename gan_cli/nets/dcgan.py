@@ -1,0 +1,155 @@
+"""DCGAN, https://arxiv.org/abs/1511.06434: strided convolutions all the way, for images of 8 to 256 pixels.
+
+Departures from the paper: kernels are 4x4 with padding 1, as everyone has had them since the Torch code, not 5x5 (every
+output pixel then sees the same number of taps, and a side is halved or doubled exactly); the discriminator ends in one
+convolution over the whole map; the norm can be chosen. The paper's 64-pixel generator has 128 channels at 32 pixels and
+1024 at 4: `width = 128, max_width = 1024`.
+"""
+
+import math
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from pydantic import PositiveInt
+
+from gan_cli.errors import InputError
+from gan_cli.nets import layers
+from gan_cli.nets.ports import require_image, require_no_label, require_vector
+from gan_cli.types import Array, Ports
+
+SMALLEST, LARGEST = 8, 256  # pixels of a side
+SLOPE = 0.2  # of the discriminator's leaky ReLU
+
+
+def normal_kernel(key: Array, shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
+    """The paper's initial weights: N(0, 0.02²)."""
+    return 0.02 * jax.random.normal(key, shape, dtype)
+
+
+def normal_scale(key: Array, shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
+    """Initial scales of norm layers, as in the authors' code: N(1, 0.02²)."""
+    return 1.0 + normal_kernel(key, shape, dtype)
+
+
+class Plan(NamedTuple):
+    """The pyramid of maps between an image and its smallest map."""
+
+    base: int  # side of the smallest map, 4 to 7 pixels
+    widths: tuple[int, ...]  # channels of the inner maps, from the widest resolution (half the image's) down to base
+    colours: int  # channels of the image
+
+
+def plan(shape: tuple[int, ...], net: str, end: str, width: int, max_width: int) -> Plan:
+    """The pyramid for images of this shape; raises InputError for a shape that has none."""
+    height, width_pixels, colours = require_image(shape, net, end)
+    halvings = (height // 4).bit_length() - 1  # the largest k with 4 * 2^k <= side
+    if height != width_pixels or not SMALLEST <= height <= LARGEST or height % 2**halvings:
+        raise InputError(
+            f'net = "{net}" cannot have images of {height} x {width_pixels} pixels at its {end}: '
+            f"it wants square ones whose side is 4, 5, 6 or 7 times a power of two, {SMALLEST} to {LARGEST} pixels (28, 32, 64, ...)"
+        )
+    if not 1 <= colours <= 4:
+        raise InputError(f'net = "{net}" has images of 1 to 4 channels at its {end}, not {colours}')
+    return Plan(height >> halvings, tuple(min(width << i, max_width) for i in range(halvings)), colours)
+
+
+class Generator(nnx.Module):
+    """Latent -> smallest map -> doubled by transposed convolutions up to the image."""
+
+    def __init__(self, latent: int, plan: Plan, rngs: nnx.Rngs, norm: str):
+        widths = plan.widths[::-1]  # from the smallest map up
+        bias = norm == "none"  # a norm layer has its own
+        self.project = layers.ConvTranspose(
+            latent, widths[0], plan.base, rngs, padding=0, bias=bias, init=normal_kernel
+        )
+        self.ups = nnx.List([_up(i, o, rngs, bias) for i, o in pairwise(widths)])
+        self.norms = nnx.List([layers.norm(norm, width, rngs, normal_scale) for width in widths])
+        self.to_image = _up(widths[-1], plan.colours, rngs, bias=True)
+
+    def __call__(self, z: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
+        """z [B, L] -> (images [B, H, W, C] in (-1, 1), {}); there is no label."""
+        h = layers.enter(z[:, None, None, :])
+        for layer, norm in zip([self.project, *self.ups], self.norms, strict=True):
+            h = layer(h)
+            h = jax.nn.relu(h if norm is None else norm(h))
+        return jnp.tanh(layers.leave(self.to_image(h))), {}  # [B, H, W, C]
+
+
+class Discriminator(nnx.Module):
+    """Image -> halved by convolutions down to the smallest map -> score."""
+
+    def __init__(self, plan: Plan, outputs: tuple[int, ...], rngs: nnx.Rngs, norm: str):
+        spectral = norm == "spectral"
+        sizes = (plan.colours, *plan.widths)
+        own_bias = norm in ("none", "spectral")  # a norm layer has its own
+        self.downs = nnx.List(
+            [
+                _down(inputs, width, rngs, own_bias or level == 0, spectral)
+                for level, (inputs, width) in enumerate(pairwise(sizes))
+            ]
+        )
+        inner = [layers.norm(norm, width, rngs, normal_scale) for width in plan.widths[1:]]
+        self.norms = nnx.List([None, *inner])  # none after the image, as in the paper
+        self.score = layers.Conv(
+            sizes[-1], math.prod(outputs), plan.base, rngs, padding=0, spectral=spectral, init=normal_kernel
+        )
+        self.outputs = outputs
+
+    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
+        """x [B, H, W, C] -> (scores [B] or [B, F], {"features": the smallest map, flattened})."""
+        h = layers.enter(x)
+        for layer, norm in zip(self.downs, self.norms, strict=True):
+            h = layer(h)
+            h = jax.nn.leaky_relu(h if norm is None else norm(h), SLOPE)
+        score = layers.leave(self.score(h))  # [B, 1, 1, F]
+        return score.reshape(len(x), *self.outputs), {"features": layers.leave(h).reshape(len(x), -1)}
+
+
+def _up(inputs: int, features: int, rngs: nnx.Rngs, bias: bool) -> layers.ConvTranspose:
+    return layers.ConvTranspose(inputs, features, 4, rngs, stride=2, padding=1, bias=bias, init=normal_kernel)
+
+
+def _down(inputs: int, features: int, rngs: nnx.Rngs, bias: bool, spectral: bool) -> layers.Conv:
+    return layers.Conv(inputs, features, 4, rngs, stride=2, padding=1, bias=bias, spectral=spectral, init=normal_kernel)
+
+
+def generator(
+    ports: Ports,
+    rngs: nnx.Rngs,
+    *,
+    width: PositiveInt = 64,  # channels of the map at half the image's side; doubles with each halving of the side
+    max_width: PositiveInt = 512,  # channels that no map exceeds
+    norm: Literal["batch", "layer", "instance", "none"] = "batch",  # of every layer but the last
+) -> nnx.Module:
+    """DCGAN generator: a latent -> images in (-1, 1).
+
+    https://arxiv.org/abs/1511.06434. Raises InputError unless the image is square, its side is 4 to 7 times a power of
+    two between 8 and 256 pixels, and it has 1 to 4 channels.
+    """
+    require_no_label(ports, "dcgan.generator")
+    latent = require_vector(ports.inputs, "dcgan.generator", "input")
+    pyramid = plan(ports.outputs, "dcgan.generator", "output", width, max_width)
+    return Generator(latent, pyramid, rngs, norm)
+
+
+def discriminator(
+    ports: Ports,
+    rngs: nnx.Rngs,
+    *,
+    width: PositiveInt = 64,  # channels of the map at half the image's side; doubles with each halving of the side
+    max_width: PositiveInt = 512,  # channels that no map exceeds
+    norm: Literal["batch", "layer", "instance", "none", "spectral"] = "batch",  # but for the first and the last layer
+) -> nnx.Module:
+    """DCGAN discriminator: images -> one raw score each, or a vector.
+
+    https://arxiv.org/abs/1511.06434; "spectral" normalises the weights of every layer instead of activations,
+    https://arxiv.org/abs/1802.05957. Raises InputError as `generator` does.
+    """
+    require_no_label(ports, "dcgan.discriminator")
+    if ports.outputs:
+        require_vector(ports.outputs, "dcgan.discriminator", "output")
+    pyramid = plan(ports.inputs, "dcgan.discriminator", "input", width, max_width)
+    return Discriminator(pyramid, ports.outputs, rngs, norm)

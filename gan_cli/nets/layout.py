@@ -1,0 +1,76 @@
+"""How images lie in memory inside a network, and which form its convolutions take.
+
+That is the platform's business, not the network's. Images are NHWC at a network's edges; inside, on a CPU, they are CHWN
+(the batch is contiguous, see cpu_conv.py), elsewhere they stay NHWC. A network calls `enter` on its way in and `leave` on
+its way out, and is written once.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal, NamedTuple
+
+import jax
+
+from gan_cli.types import Array
+
+Formulation = Literal["auto", "cpu", "lax"]
+
+_formulation: ContextVar[Formulation] = ContextVar("formulation", default="auto")
+
+
+@contextmanager
+def formulation(form: Formulation) -> Iterator[None]:
+    """In this context, trace convolutions as GEMMs on CHWN ("cpu"), plainly on NHWC ("lax") or by platform ("auto").
+
+    It acts while a function is traced: one that is already compiled keeps the form that it was traced with.
+    Weights have the same shapes in both forms, so that they can be trained in one and used in the other.
+    """
+    token = _formulation.set(form)
+    try:
+        yield
+    finally:
+        _formulation.reset(token)
+
+
+def batch_last() -> bool:
+    """Whether the layout in force is CHWN with its GEMM formulations; otherwise NHWC with plain `lax`."""
+    form = _formulation.get()
+    return jax.default_backend() == "cpu" if form == "auto" else form == "cpu"
+
+
+class Axes(NamedTuple):
+    """Which axis of an array is what."""
+
+    batch: int
+    space: tuple[int, ...]  # height and width; empty for vectors
+    channel: int
+
+
+def axes(x: Array) -> Axes:
+    """The axes of `x` inside a network: vectors are always [B, F], images [C, H, W, B] or [B, H, W, C]."""
+    if x.ndim == 2:
+        return Axes(0, (), 1)
+    return Axes(3, (1, 2), 0) if batch_last() else Axes(0, (1, 2), 3)
+
+
+def enter(x: Array) -> Array:
+    """Images [B, H, W, C] at a network's edge -> the layout inside."""
+    return x.transpose(3, 1, 2, 0) if batch_last() else x
+
+
+def leave(x: Array) -> Array:
+    """Images in the layout inside -> [B, H, W, C]."""
+    return x.transpose(3, 1, 2, 0) if batch_last() else x
+
+
+def channels(x: Array) -> int:
+    """The number of channels of images inside a network, or of features of vectors."""
+    return x.shape[axes(x).channel]
+
+
+def per_channel(v: Array, x: Array) -> Array:
+    """A vector [C] of one value a channel, shaped to broadcast against `x`."""
+    shape = [1] * x.ndim
+    shape[axes(x).channel] = -1
+    return v.reshape(shape)

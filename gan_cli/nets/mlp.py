@@ -1,0 +1,144 @@
+"""Multilayer perceptrons: toys, and the networks of the 2014 paper on MNIST."""
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from gan_cli.nets import layers
+from gan_cli.nets.ports import require_no_label
+from gan_cli.types import Array, Ports
+
+Init = nnx.initializers.Initializer
+Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid", "elu", "silu", "gelu", "softplus"]
+Keep = Annotated[float, Field(gt=0, le=1)]  # probability with which dropout keeps a unit
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": jax.nn.relu,
+    "leaky_relu": lambda x: jax.nn.leaky_relu(x, 0.2),
+    "tanh": jnp.tanh,
+    "sigmoid": jax.nn.sigmoid,
+    "elu": jax.nn.elu,
+    "silu": jax.nn.silu,
+    "gelu": jax.nn.gelu,
+    "softplus": jax.nn.softplus,
+}
+OUTPUTS: dict[str, Callable[[Array], Array]] = {
+    "linear": lambda x: x,
+    "tanh": jnp.tanh,
+    "sigmoid": lambda x: 2 * jax.nn.sigmoid(x) - 1,  # from (0, 1) to the range of images
+}
+INITS: dict[str, Init] = {
+    "glorot": nnx.initializers.glorot_uniform(),
+    "he": nnx.initializers.he_normal(),
+    "orthogonal": nnx.initializers.orthogonal(),
+    "normal": nnx.initializers.normal(0.02),
+    "uniform": lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -0.05, 0.05),
+}
+
+
+class MLP(nnx.Module):
+    """Linear layers with an activation between them, and optionally a norm before it."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        rngs: nnx.Rngs,
+        hidden: tuple[int, ...],
+        activation: str,
+        output: str,
+        norm: str,
+        init: Init,
+    ):
+        sizes = (math.prod(ports.inputs), *hidden)
+        spectral = norm == "spectral"
+        self.linears = nnx.List(
+            [layers.Linear(i, o, rngs, init=init, spectral=spectral) for i, o in zip(sizes, hidden, strict=False)]
+        )
+        self.norms = nnx.List([layers.norm(norm, size, rngs) for size in hidden])
+        self.last = layers.Linear(sizes[-1], math.prod(ports.outputs), rngs, init=init, spectral=spectral)
+        self.outputs = ports.outputs
+        self.activation = activation
+        self.output = output
+
+    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
+        """x [B, *inputs] -> ([B, *outputs], {"features": the last hidden layer [B, F]}); there is no label."""
+        x = x.reshape(len(x), -1)  # [B, I]
+        for linear, norm in zip(self.linears, self.norms, strict=True):
+            x = linear(x)  # [B, F]
+            x = ACTIVATIONS[self.activation](x if norm is None else norm(x))
+        output = OUTPUTS[self.output](self.last(x))
+        return output.reshape(len(x), *self.outputs), {"features": x}
+
+
+def mlp(
+    ports: Ports,
+    rngs: nnx.Rngs,
+    *,
+    hidden: tuple[PositiveInt, ...] = (128, 128),  # units of each hidden layer, from input to output
+    activation: Activation = "relu",  # of the hidden layers; leaky_relu has slope 0.2
+    output: Literal["linear", "tanh", "sigmoid"] = "linear",  # the two others give (-1, 1): sigmoid is 2σ(x) - 1
+    norm: Literal["none", "batch", "layer", "spectral"] = "none",  # of hidden layers; spectral: of every weight
+    init: Literal["glorot", "he", "orthogonal", "normal", "uniform"] = "glorot",  # normal: N(0, .02²); uniform: U(±.05)
+    init_scale: PositiveFloat = 1.0,  # multiplies the initial weights; biases start at 0
+) -> nnx.Module:
+    """Multilayer perceptron on vectors or flattened images.
+
+    With `activation = "relu"` and `output = "sigmoid"` it is the MNIST generator of https://arxiv.org/abs/1406.2661.
+    Departure: our images are in [-1, 1], the paper's in [0, 1], so the sigmoid is stretched to 2σ(x) - 1.
+    """
+    require_no_label(ports, "mlp")
+
+    def scaled(key: Array, shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
+        return init_scale * INITS[init](key, shape, dtype)
+
+    return MLP(ports, rngs, hidden, activation, output, norm, scaled)
+
+
+class Maxout(nnx.Module):
+    """Layers whose units are the largest of several linear pieces, with dropout before each."""
+
+    def __init__(
+        self, ports: Ports, rngs: nnx.Rngs, hidden: tuple[int, ...], pieces: int, keep_input: float, keep_hidden: float
+    ):
+        sizes = (math.prod(ports.inputs), *hidden)
+        init = INITS["uniform"]
+        self.linears = nnx.List(
+            [layers.Linear(i, o * pieces, rngs, init=init) for i, o in zip(sizes, hidden, strict=False)]
+        )
+        self.last = layers.Linear(sizes[-1], math.prod(ports.outputs), rngs, init=init)
+        self.dropouts = nnx.List([nnx.Dropout(1 - keep_input)] + [nnx.Dropout(1 - keep_hidden) for _ in hidden])
+        self.noise = rngs.dropout.fork()  # one stream for all layers: their masks are independent for any key
+        self.outputs = ports.outputs
+        self.pieces = pieces
+
+    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
+        """x [B, *inputs] -> ([B, *outputs], {"features": the last hidden layer [B, F]}); there is no label."""
+        x = x.reshape(len(x), -1)  # [B, I]
+        for linear, dropout in zip(self.linears, self.dropouts, strict=False):
+            x = linear(dropout(x, rngs=self.noise))  # [B, F pieces]
+            x = x.reshape(len(x), -1, self.pieces).max(axis=-1)  # [B, F]
+        score = self.last(self.dropouts[-1](x, rngs=self.noise))
+        return score.reshape(len(x), *self.outputs), {"features": x}
+
+
+def maxout(
+    ports: Ports,
+    rngs: nnx.Rngs,
+    *,
+    hidden: tuple[PositiveInt, ...] = (240, 240),  # units of each hidden layer, from input to output
+    pieces: PositiveInt = 5,  # linear pieces of each unit
+    keep_input: Keep = 0.8,  # dropout: probability to keep an input
+    keep_hidden: Keep = 0.5,  # dropout: probability to keep a hidden unit
+) -> nnx.Module:
+    """The MNIST discriminator of the first GAN: maxout units with dropout.
+
+    https://arxiv.org/abs/1406.2661; maxout is https://arxiv.org/abs/1302.4389. Departures: the paper's code also bounds
+    the norm of each unit's weights, and feeds images in [0, 1], not [-1, 1]; the score is the logit of its sigmoid.
+    """
+    require_no_label(ports, "mlp.maxout")
+    return Maxout(ports, rngs, hidden, pieces, keep_input, keep_hidden)

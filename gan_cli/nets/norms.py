@@ -1,0 +1,144 @@
+"""Normalisation of activations, and of weights by their largest singular value. Statistics are always float32."""
+
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+from gan_cli.nets.layout import axes, per_channel
+from gan_cli.types import DEVICES, Array
+
+Init = nnx.initializers.Initializer
+
+
+class BatchNorm(nnx.Module):
+    """Batch normalisation, https://arxiv.org/abs/1502.03167, of images in the inner layout or of vectors [B, F].
+
+    In training mode each channel is normalised over the batches of all devices together (the call must run under an
+    axis named DEVICES) and the running averages move by 1 - momentum; in evaluation mode they are used instead.
+    The running variance is that of the batch, without Bessel's correction.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        rngs: nnx.Rngs,
+        *,
+        scale_init: Init = nnx.initializers.ones,
+        momentum: float = 0.9,  # in [0, 1): what is kept of the running averages at each call
+        epsilon: float = 1e-5,
+    ):
+        self.scale = nnx.Param(scale_init(rngs.params(), (features,)))
+        self.bias = nnx.Param(jnp.zeros(features))
+        self.mean = nnx.BatchStat(jnp.zeros(features))
+        self.var = nnx.BatchStat(jnp.ones(features))
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.use_running_average = False  # what nnx.Module.eval() and .train() set
+
+    def __call__(self, x: Array) -> Array:
+        """Normalised `x`, of the same shape and dtype."""
+        mean, var = self._running() if self.use_running_average else self._of_batch(x)
+        mean, var = per_channel(mean, x), per_channel(var, x)
+        return _normalise(x, mean, var, self.epsilon, self.scale[...], self.bias[...])
+
+    def _running(self) -> tuple[Array, Array]:
+        return self.mean[...], self.var[...]
+
+    def _of_batch(self, x: Array) -> tuple[Array, Array]:
+        """Mean and variance [C] over all devices; blends them into the running averages."""
+        where = axes(x)
+        x32 = x.astype(jnp.float32)
+        over = (where.batch, *where.space)
+        mean, square = lax.pmean((x32.mean(over), (x32 * x32).mean(over)), DEVICES)
+        var = jnp.maximum(square - mean * mean, 0.0)  # rounding can make it slightly negative
+        self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * mean
+        self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * var
+        return mean, var
+
+
+class LayerNorm(nnx.Module):
+    """Layer normalisation, https://arxiv.org/abs/1607.06450: each example over all its pixels and channels.
+
+    Scale and bias are per channel, as WGAN-GP's critic has them (https://arxiv.org/abs/1704.00028).
+    """
+
+    def __init__(
+        self, features: int, rngs: nnx.Rngs, *, scale_init: Init = nnx.initializers.ones, epsilon: float = 1e-5
+    ):
+        self.scale = nnx.Param(scale_init(rngs.params(), (features,)))
+        self.bias = nnx.Param(jnp.zeros(features))
+        self.epsilon = epsilon
+
+    def __call__(self, x: Array) -> Array:
+        """Normalised `x`, of the same shape and dtype."""
+        where = axes(x)
+        mean, var = _moments(x, (*where.space, where.channel))
+        return _normalise(x, mean, var, self.epsilon, self.scale[...], self.bias[...])
+
+
+class InstanceNorm(nnx.Module):
+    """Instance normalisation, https://arxiv.org/abs/1607.08022: each channel of each image over its pixels."""
+
+    def __init__(
+        self, features: int, rngs: nnx.Rngs, *, scale_init: Init = nnx.initializers.ones, epsilon: float = 1e-5
+    ):
+        self.scale = nnx.Param(scale_init(rngs.params(), (features,)))
+        self.bias = nnx.Param(jnp.zeros(features))
+        self.epsilon = epsilon
+
+    def __call__(self, x: Array) -> Array:
+        """Normalised `x`, images in the inner layout, of the same shape and dtype."""
+        mean, var = _moments(x, axes(x).space)
+        return _normalise(x, mean, var, self.epsilon, self.scale[...], self.bias[...])
+
+
+Norm = BatchNorm | LayerNorm | InstanceNorm
+NORMS: dict[str, type[Norm]] = {"batch": BatchNorm, "layer": LayerNorm, "instance": InstanceNorm}
+
+
+def norm(name: str, features: int, rngs: nnx.Rngs, scale_init: Init = nnx.initializers.ones) -> Norm | None:
+    """The layer that `name` ("batch", "layer", "instance") stands for; None for "none" and "spectral"."""
+    return NORMS[name](features, rngs, scale_init=scale_init) if name in NORMS else None
+
+
+def _moments(x: Array, over: tuple[int, ...]) -> tuple[Array, Array]:
+    """Mean and variance in float32, with the reduced axes kept."""
+    x = x.astype(jnp.float32)
+    mean = x.mean(over, keepdims=True)
+    return mean, jnp.square(x - mean).mean(over, keepdims=True)
+
+
+def _normalise(x: Array, mean: Array, var: Array, epsilon: float, scale: Array, bias: Array) -> Array:
+    gain = lax.rsqrt(var + epsilon) * per_channel(scale, x).astype(jnp.float32)
+    offset = per_channel(bias, x).astype(jnp.float32) - mean * gain
+    return (x.astype(jnp.float32) * gain + offset).astype(x.dtype)  # one multiplication and addition a value
+
+
+class PowerIteration(nnx.Variable):
+    """The running estimate of a weight's first left singular vector."""
+
+
+class SpectralNorm(nnx.Module):
+    """Divides a matrix [K, O] by its largest singular value σ, https://arxiv.org/abs/1802.05957.
+
+    One step of power iteration a call; in training mode the vector is kept for the next call. The gradient is exact for
+    the σ in use: it flows through σ = vᵀWu with u and v as constants.
+    """
+
+    def __init__(self, features: int, rngs: nnx.Rngs):
+        self.u = PowerIteration(_unit(nnx.initializers.normal(1.0)(rngs.params(), (features,))))
+        self.use_running_average = False  # what nnx.Module.eval() and .train() set
+
+    def __call__(self, matrix: Array) -> Array:
+        """σ, a float32 scalar."""
+        matrix = matrix.astype(jnp.float32)
+        constant = lax.stop_gradient(matrix)
+        v = _unit(constant @ self.u[...])  # [K]
+        u = _unit(v @ constant)  # [O]
+        if not self.use_running_average:
+            self.u[...] = u
+        return v @ (matrix @ u)
+
+
+def _unit(v: Array) -> Array:
+    return v / (jnp.linalg.norm(v) + 1e-12)
