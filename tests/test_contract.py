@@ -49,9 +49,10 @@ class Case(NamedTuple):
     trainer: Trainer
     feed: Any
     traces: list[int]  # an entry for each time that the step was traced
+    initial: State
 
     def start(self) -> State:
-        return initial_state(self.experiment, 0)
+        return copy(self.initial)
 
 
 class Counted:
@@ -73,7 +74,8 @@ def case(request) -> Case:
     experiment = build.experiment(resolved, source.spec)
     traces: list[int] = []
     feed = Counted(build.feed(resolved, source), traces)
-    return Case(experiment, Trainer(experiment, feed, jax.devices()[:1]), feed, traces)
+    trainer = Trainer(experiment, feed, jax.devices()[:1])
+    return Case(experiment, trainer, feed, traces, trainer.place(initial_state(experiment, 0)))
 
 
 def copy(tree: Any) -> Any:
@@ -116,7 +118,7 @@ def test_a_turn_moves_only_what_it_names(case):
 def test_two_devices_with_half_the_batch_each_agree_with_one(case):
     two = Trainer(case.experiment, case.feed, jax.devices()[:2])
     one, _ = case.trainer.advance(case.start(), 0, STEPS)
-    state, _ = two.advance(case.start(), 0, STEPS)
+    state, _ = two.advance(two.place(case.start()), 0, STEPS)
     # Adam divides by the root of the second moment: where a gradient is nearly zero, rounding decides its sign.
     scale = max(float(np.abs(x).max()) for x in plain(one.variables))
     for a, b in zip(plain(one.variables), plain(state.variables), strict=True):
@@ -131,5 +133,5 @@ def test_resumed_equals_uninterrupted_bit_for_bit(case, tmp_path):
     checkpoints.wait()
     resumed = checkpoints.restore(STEPS, jax.eval_shape(case.start))
     checkpoints.close()
-    resumed, _ = case.trainer.advance(resumed, STEPS, STEPS)
+    resumed, _ = case.trainer.advance(case.trainer.place(resumed), STEPS, STEPS)
     assert identical(uninterrupted, resumed)

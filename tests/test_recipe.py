@@ -2,6 +2,7 @@
 
 import tomllib
 
+import jax.numpy as jnp
 import pytest
 
 from gan_cli import build, recipe
@@ -106,8 +107,8 @@ def test_schedules_and_clipping():
     schedule = {"schedule": "linear_schedule", "init_value": 1.0, "end_value": 0.0, "transition_steps": 10}
     table = check(OPTIMISER, {"name": "sgd", "learning_rate": schedule, "clip_norm": 1.0})
     optimiser = call(OPTIMISER, table)
-    params = {"w": 3.0}
-    update, _ = optimiser.update({"w": 4.0}, optimiser.init(params), params)
+    params = {"w": jnp.float32(3)}
+    update, _ = optimiser.update({"w": jnp.float32(4)}, optimiser.init(params), params)
     assert float(update["w"]) == pytest.approx(-1.0)  # clipped to norm 1, rate 1
 
 

@@ -70,10 +70,14 @@ class Trainer:
         self._feed = feed
         self._devices = devices
         self._per_call = experiment.train.steps_per_call
-        self._constants = jax.device_put(dict(feed.constants))
+        self._constants = parallel.replicate(dict(feed.constants), devices)
         self._steps = parallel.over_devices(make_steps(experiment, feed.take), devices)
         # Queued collectives of virtual CPU devices can starve each other: there, one call at a time.
         self.in_flight = 0 if len(devices) > 1 and devices[0].platform == "cpu" else 1
+
+    def place(self, state: State) -> State:
+        """A new or restored state, where the first call wants it."""
+        return parallel.replicate(state, self._devices)
 
     def advance(self, state: State, step: int, n: int) -> tuple[State, Sums]:
         """Do steps step .. step + n - 1 (n <= steps_per_call) in one call; `state` is given up. Does not wait."""
@@ -91,7 +95,7 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
 
     Raises DivergedError when a loss is not finite; the state it came from is not saved.
     """
-    step = int(state.step)
+    step, state = int(state.step), trainer.place(state)
     pending: deque[tuple[int, Sums]] = deque()
     total = _Totals()
 

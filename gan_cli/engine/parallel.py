@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from gan_cli.errors import InputError
 from gan_cli.types import DEVICES, Array
@@ -27,6 +29,11 @@ def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) ->
         donate_argnums=0,
         devices=devices,
     )
+
+
+def replicate(tree: Any, devices: Sequence[jax.Device]) -> Any:
+    """Arrays -> the same on every device, laid out as `over_devices` gives them back: else its second call recompiles."""
+    return jax.device_put(tree, NamedSharding(Mesh(np.asarray(devices), (DEVICES,)), PartitionSpec()))
 
 
 def split(feed: Any, devices: int) -> Any:
