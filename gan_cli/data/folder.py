@@ -131,8 +131,7 @@ def _headers(files: Sequence[File], where: Path, skip: Callable[[str], None] | N
     def look(file: File) -> Shape | None:
         try:
             with file.open() as data, Image.open(data) as picture:
-                turned = picture.getexif().get(0x0112, 1) >= 5  # EXIF orientations 5 to 8 lie on their side
-                width, height = picture.size[::-1] if turned else picture.size
+                width, height = picture.size[::-1] if _lies_on_its_side(picture) else picture.size
                 return height, width, _channels(picture)
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             if skip is None:
@@ -142,6 +141,11 @@ def _headers(files: Sequence[File], where: Path, skip: Callable[[str], None] | N
 
     with ThreadPoolExecutor(THREADS) as threads:
         return list(threads.map(look, files))
+
+
+def _lies_on_its_side(picture: Image.Image) -> bool:
+    """EXIF orientations 5 to 8. Only where EXIF is in the header: Pillow decodes a PNG to look for it at the end."""
+    return "exif" in picture.info and picture.getexif().get(0x0112, 1) >= 5
 
 
 def _common(shapes: list[Shape]) -> Shape:
@@ -194,7 +198,7 @@ def _read_or_next(files: Sequence[File], where: Path, skipped: _Skipped | None, 
 def decode(data: bytes) -> np.ndarray:
     """An image file -> uint8 [h, w, 1 (grey), 3 (RGB) or 4 (RGBA)]; raises what Pillow raises."""
     with Image.open(io.BytesIO(data)) as picture:
-        upright = ImageOps.exif_transpose(picture)
+        upright = ImageOps.exif_transpose(picture) if "exif" in picture.info else picture
         channels = _channels(upright)
         if upright.mode.startswith("I"):
             return _from_16_bits(np.asarray(upright))[..., None]
