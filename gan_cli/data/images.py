@@ -4,7 +4,7 @@ What is resampled is resampled by Pillow with Lanczos' filter, which widens with
 8-bit values. The background is 0: black, or transparent black.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -48,8 +48,10 @@ def fit(
         raise InputError(f"{source.name}: images of {own_channels} channels cannot be resized; 1, 3 or 4 could be")
 
     def load(indices: np.ndarray) -> Examples:
-        examples = source.load(indices)
-        return {**examples, "x": fit_all(examples["x"], shape, resize)}
+        if _only_padding(source.spec.shape, shape, resize):
+            examples = source.load(indices)
+            return {**examples, "x": _padded(examples["x"], shape)}
+        return _one_by_one(source, indices, shape, resize)
 
     return fitted._replace(load=load, fingerprint=digest(source.fingerprint, f"{shape} {resize}"))
 
@@ -60,14 +62,15 @@ def check_fitted(source: Source) -> None:
         raise InputError(f"{source.name}: its images differ in size; set [data] size = 64 or another number of pixels")
 
 
-def fit_all(images: np.ndarray | Sequence[np.ndarray], shape: Shape, resize: Resize) -> np.ndarray:
-    """Images uint8 [h, w, c] each -> [n, *shape]."""
-    if isinstance(images, np.ndarray) and _only_padding(images.shape[1:], shape, resize):
-        return _padded(images, shape)
-    fitted = np.empty((len(images), *shape), np.uint8)
-    for place, image in zip(fitted, images, strict=True):
-        place[:] = fit_one(image, shape, resize)
-    return fitted
+def _one_by_one(source: Source, indices: np.ndarray, shape: Shape, resize: Resize) -> Examples:
+    """Examples fitted as they are read: photographs as they are take far more memory than what is kept of them."""
+    x = np.empty((len(indices), *shape), np.uint8)
+    rest = []
+    for place, index in zip(x, indices, strict=True):
+        example = source.load(index[None])
+        place[:] = fit_one(example.pop("x")[0], shape, resize)
+        rest.append(example)
+    return {"x": x, **{name: np.concatenate([example[name] for example in rest]) for name in rest[0]}}
 
 
 def fit_one(image: np.ndarray, shape: Shape, resize: Resize) -> np.ndarray:
@@ -117,7 +120,7 @@ def _resampled(picture: Image.Image, scale: float) -> Image.Image:
 
 
 def _only_padding(old: tuple[int, ...], new: Shape, resize: Resize) -> bool:
-    return resize == "pad" and old[2] == new[2] and old[0] <= new[0] and old[1] <= new[1]
+    return resize == "pad" and 0 not in old and old[2] == new[2] and old[0] <= new[0] and old[1] <= new[1]
 
 
 def _padded(images: np.ndarray, shape: Shape) -> np.ndarray:

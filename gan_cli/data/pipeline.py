@@ -19,7 +19,7 @@ from gan_cli.types import Array, Batch
 RESIDENT_LIMIT = 1 << 30  # bytes of examples that still go onto the device
 THREADS = 8  # that decode streamed batches
 PREFETCH = 16  # streamed batches ahead of the step
-CHUNK = 256  # examples read at once on their way to the device
+CHUNK = 64  # examples that one thread reads at once
 ENDLESS = 1 << 40  # steps: Grain wants to know the length of a data set
 
 
@@ -142,7 +142,7 @@ def pipeline(
 
 
 def everything(source: Source) -> Examples:
-    """All examples, read a chunk at a time: files as they are may be many times larger than what is kept of them."""
+    """All examples, read by several threads."""
     first = source.load(np.arange(1))
     arrays = {name: np.empty((source.size, *array.shape[1:]), array.dtype) for name, array in first.items()}
 

@@ -60,14 +60,17 @@ class Store:
     note: Callable[[str], None] = _to_stderr  # told what takes time or was left out
 
     @classmethod
-    def from_environment(cls, data_dir: Path | None = None, *, download: bool = True) -> "Store":
-        """The store at `data_dir` or, when that is None, $GAN_DATA_DIR; raises InputError when it is no folder."""
+    def from_environment(cls, data_dir: Path | None = None) -> "Store":
+        """The store at `data_dir` or, when that is None, $GAN_DATA_DIR; raises InputError when it is no folder.
+
+        $GAN_OFFLINE, set to anything, forbids downloads.
+        """
         named = os.environ.get("GAN_DATA_DIR")
         if data_dir is None and named:
             data_dir = Path(named)
         if data_dir is not None and not data_dir.is_dir():
             raise InputError(f"{data_dir}: no such folder; --data-dir or GAN_DATA_DIR names the folder with the data")
-        return cls(data_dir=data_dir, download=download)
+        return cls(data_dir=data_dir, download=not os.environ.get("GAN_OFFLINE"))
 
     def read(self, dataset: str, asset: Asset, parse: Callable[[bytes], T]) -> T:
         """`parse` of the asset's verified content; `parse` raises DamagedError with the reason when it cannot be right.
