@@ -1,30 +1,70 @@
-"""Stub, replaced in the next commit: convolutions on CHWN through plain lax."""
+"""Convolutions that are fast on CPUs: matrix products between cheap linear maps, on images [C, H, W, N].
 
-from jax import lax
+XLA:CPU runs transposed convolutions and the gradients of convolutions in generic loops, several times slower than its
+matrix products. Here every convolution is
 
+    y = finish(taps_by_data(gather_taps(kernel), gather(x)))
+
+where `gather` cuts x into windows and combines their pixels, `gather_taps` does the same with the kernel, and `finish`
+combines products into outputs; the coefficients are those of a `Form` (winograd.py) along both axes. A transposed
+convolution is the adjoint of the same maps (cpu_maps.py). docs/cpu-convolutions.md derives it and says what it gains.
+
+Differentiable in reverse mode to any order, which gradient penalties and unrolled games need; not in forward mode (jvp).
+"""
+
+import jax.numpy as jnp
+
+from gan_cli.nets.cpu_maps import (
+    HEIGHT,
+    WIDTH,
+    Geometry,
+    combine_both,
+    finish,
+    gather,
+    gather_taps,
+    scatter,
+    spread,
+    taps_by_data,
+    taps_by_results,
+)
+from gan_cli.nets.winograd import choose
 from gan_cli.types import Array
 
-Pads = tuple[tuple[int, int], tuple[int, int]]
+Pads = tuple[tuple[int, int], tuple[int, int]]  # (before, after) of height and of width
 
 
 def conv(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
-    """Convolution of [C, H, W, N]."""
-    return lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=("CHWN", "HWIO", "CHWN"))
+    """Convolution of x [C, H, W, N] with kernel [k, k, C, O]: [O, H', W', N].
+
+    H' = (H + padding - k) // stride + 1.
+    """
+    (top, bottom), (left, right) = pads
+    k, _, channels, _ = kernel.shape
+    height, width = large = (x.shape[HEIGHT], x.shape[WIDTH])
+    small = ((height + top + bottom - k) // stride + 1, (width + left + right - k) // stride + 1)
+    geometry = Geometry(choose(k, stride, channels, small), (top, left), large, small)
+    return finish(geometry, taps_by_data(gather_taps(geometry.form, kernel), gather(geometry, x)))
 
 
 def conv_transpose(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
-    """Its adjoint."""
-    k = kernel.shape[0]
-    return lax.conv_general_dilated(
-        x,
-        lax.rev(kernel, (0, 1)),
-        (1, 1),
-        [(k - 1 - before, k - 1 - after) for before, after in pads],
-        lhs_dilation=(stride, stride),
-        dimension_numbers=("CHWN", "HWOI", "CHWN"),
-    )
+    """The adjoint of `conv` with kernel [k, k, O, C], on x [C, H, W, N]: [O, H', W', N].
+
+    H' = stride (H - 1) + k - padding.
+    """
+    (top, bottom), (left, right) = pads
+    k, _, channels, _ = kernel.shape
+    height, width = small = (x.shape[HEIGHT], x.shape[WIDTH])
+    large = (stride * (height - 1) + k - top - bottom, stride * (width - 1) + k - left - right)
+    geometry = Geometry(choose(k, stride, channels, small), (top, left), large, small)
+    return scatter(geometry, taps_by_results(gather_taps(geometry.form, kernel), spread(geometry, x)))
 
 
 def up_conv(x: Array, kernel: Array) -> Array:
-    """Enlarge twofold, then convolve 3x3."""
-    return conv(x.repeat(2, axis=1).repeat(2, axis=2), kernel, 1, ((1, 1), (1, 1)))
+    """Nearest-neighbour enlargement by 2, then convolution with kernel [3, 3, C, O], stride 1, padding 1.
+
+    An output pixel sees an input pixel through one or two taps: together, a transposed 4x4 convolution of stride 2.
+    """
+    folded = ((0, 0, 1), (0, 1, 1), (1, 1, 0), (1, 0, 0))  # which of the three taps meet in each of the four
+    taps = combine_both(folded, [list(row) for row in kernel])
+    kernel = jnp.stack([jnp.stack(row) for row in taps]).swapaxes(2, 3)  # [4, 4, O, C]
+    return conv_transpose(x, kernel, 2, ((1, 1), (1, 1)))

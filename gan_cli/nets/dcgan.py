@@ -48,8 +48,8 @@ def plan(shape: tuple[int, ...], net: str, end: str, width: int, max_width: int)
     halvings = (height // 4).bit_length() - 1  # the largest k with 4 * 2^k <= side
     if height != width_pixels or not SMALLEST <= height <= LARGEST or height % 2**halvings:
         raise InputError(
-            f'net = "{net}" cannot have images of {height} x {width_pixels} pixels at its {end}: '
-            f"it wants square ones whose side is 4, 5, 6 or 7 times a power of two, {SMALLEST} to {LARGEST} pixels (28, 32, 64, ...)"
+            f'net = "{net}" cannot have images of {height} x {width_pixels} pixels at its {end}: it wants square ones '
+            f"whose side is 4, 5, 6 or 7 times a power of two, from {SMALLEST} to {LARGEST} pixels (28, 32, 64, ...)"
         )
     if not 1 <= colours <= 4:
         raise InputError(f'net = "{net}" has images of 1 to 4 channels at its {end}, not {colours}')

@@ -103,7 +103,7 @@ class Conv(nnx.Module):
 
 
 class ConvTranspose(nnx.Module):
-    """Transposed convolution with a square kernel, stored [k, k, O, I] as that of the convolution it is the adjoint of."""
+    """Transposed convolution with a square kernel, stored [k, k, O, I]: that of the convolution it transposes."""
 
     def __init__(
         self,

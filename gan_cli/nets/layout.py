@@ -1,8 +1,8 @@
 """How images lie in memory inside a network, and which form its convolutions take.
 
-That is the platform's business, not the network's. Images are NHWC at a network's edges; inside, on a CPU, they are CHWN
-(the batch is contiguous, see cpu_conv.py), elsewhere they stay NHWC. A network calls `enter` on its way in and `leave` on
-its way out, and is written once.
+That is the platform's business, not the network's. Images are NHWC at a network's edges; inside, on a CPU, they are
+CHWN (the batch is contiguous, see cpu_conv.py), elsewhere they stay NHWC. A network calls `enter` on its way in and
+`leave` on its way out, and is written once.
 """
 
 from collections.abc import Iterator

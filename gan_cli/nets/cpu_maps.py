@@ -1,0 +1,232 @@
+"""The linear maps and matrix products of cpu_conv.py, differentiable in reverse mode to any order.
+
+Linear maps come in pairs of adjoints and matrix products in a family of three, each closed under differentiation, so that
+every derivative is made of the same fast pieces (left to itself, JAX would transpose them into slow ones).
+
+The batch N is the last, contiguous axis: cutting and combining move whole vectors. `optimization_barrier` marks what is to
+be computed once; XLA would otherwise repeat it in each of the fused loops that read it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gan_cli.nets.winograd import Form, Matrix, transpose
+from gan_cli.types import Array
+
+Grid = list[list[Array]]  # arrays of one shape, [rows][columns]
+LinearMap = Callable[[Any, Array], Array]  # (what is static, argument) -> value
+
+HEIGHT, WIDTH = 1, 2  # axes of images [C, H, W, N]
+
+
+class Geometry(NamedTuple):
+    """The static facts of a convolution from a large map to a small one; its adjoint goes from small to large."""
+
+    form: Form
+    before: tuple[int, int]  # padding before the large map's first row and column
+    large: tuple[int, int]  # height and width
+    small: tuple[int, int]
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Windows along height and width; the last may reach beyond the map."""
+        height, width = self.small
+        return -(-height // self.form.outputs), -(-width // self.form.outputs)
+
+
+# ---------------------------------------------------------------------------------------------- matrix products
+# Taps U [G, K, O], data V [G, K, M], results Y [G, O, M]. The derivatives of each product are the two others.
+
+
+@jax.custom_vjp
+def taps_by_data(U: Array, V: Array) -> Array:
+    """Y = Uᵀ V."""
+    # XLA:CPU multiplies a transposed left operand slowly, so the taps (small) are transposed in memory first
+    return _product(lax.optimization_barrier(U.swapaxes(1, 2)), V, 2, 1)
+
+
+@jax.custom_vjp
+def taps_by_results(U: Array, Y: Array) -> Array:
+    """V = U Y."""
+    return _product(U, Y, 2, 1)
+
+
+@jax.custom_vjp
+def data_by_results(V: Array, Y: Array) -> Array:
+    """U = V Yᵀ."""
+    return _product(V, Y, 2, 2)
+
+
+def _product(a: Array, b: Array, a_axis: int, b_axis: int) -> Array:
+    """Batched matrix product, accumulated in float32."""
+    axes = (((a_axis,), (b_axis,)), ((0,), (0,)))
+    return lax.dot_general(a, b, axes, preferred_element_type=jnp.float32).astype(a.dtype)
+
+
+taps_by_data.defvjp(
+    lambda U, V: (taps_by_data(U, V), (U, V)),
+    lambda UV, Y: (data_by_results(UV[1], Y), taps_by_results(UV[0], Y)),
+)
+taps_by_results.defvjp(
+    lambda U, Y: (taps_by_results(U, Y), (U, Y)),
+    lambda UY, V: (data_by_results(V, UY[1]), taps_by_data(UY[0], V)),
+)
+data_by_results.defvjp(
+    lambda V, Y: (data_by_results(V, Y), (V, Y)),
+    lambda VY, U: (taps_by_results(U, VY[1]), taps_by_data(U, VY[0])),
+)
+
+
+# ---------------------------------------------------------------------------------------------- linear maps
+
+
+def _adjoint_pair(f: LinearMap, f_adjoint: LinearMap) -> tuple[LinearMap, LinearMap]:
+    """Tell JAX that two linear maps are each other's adjoint."""
+    one, other = (jax.custom_vjp(g, nondiff_argnums=(0,)) for g in (f, f_adjoint))
+    one.defvjp(lambda static, x: (one(static, x), None), lambda static, _, y: (other(static, y),))
+    other.defvjp(lambda static, y: (other(static, y), None), lambda static, _, x: (one(static, x),))
+    return one, other
+
+
+def _gather(geometry: Geometry, x: Array) -> Array:
+    """Large map [C, H, W, N] -> the combined windows that products are made with, [G, K, tiles N]."""
+    form = geometry.form
+    return _group(form, combine_both(form.data, _windows(geometry, x)))
+
+
+def _scatter(geometry: Geometry, data: Array) -> Array:
+    """The adjoint of `_gather`: [G, K, tiles N] -> [C, H, W, N]. Windows that overlap add up."""
+    form = geometry.form
+    adjoint = transpose(form.data)
+    grid = _ungroup(form, data, (*geometry.tiles, -1))
+    rows = [_overlap_add(geometry, WIDTH, combine(adjoint, row)) for row in grid]
+    columns = [_overlap_add(geometry, HEIGHT, combine(adjoint, column)) for column in zip(*rows, strict=True)]
+    return _interleave([list(row) for row in zip(*columns, strict=True)], geometry.large)
+
+
+def _gather_taps(form: Form, kernel: Array) -> Array:
+    """Kernel [k, k, A, B] -> the combined taps that products are made with, [G, K, B]."""
+    kernel = lax.optimization_barrier(kernel)
+    return _group(form, combine_both(form.taps, [list(row) for row in kernel]))
+
+
+def _scatter_taps(form: Form, taps: Array) -> Array:
+    """The adjoint of `_gather_taps`: [G, K, B] -> [k, k, A, B]."""
+    grid = combine_both(transpose(form.taps), _ungroup(form, taps, (-1,)))
+    return jnp.stack([jnp.stack(row) for row in grid])
+
+
+def _finish(geometry: Geometry, results: Array) -> Array:
+    """Products [G, O, tiles N] -> small map [O, H, W, N]."""
+    form = geometry.form
+    grid = _split(results.reshape(form.products**2, results.shape[1], *geometry.tiles, -1), form.products)
+    return _interleave(combine_both(form.result, grid), geometry.small)
+
+
+def _spread(geometry: Geometry, y: Array) -> Array:
+    """The adjoint of `_finish`: [O, H, W, N] -> [G, O, tiles N]."""
+    n, (height, width) = geometry.form.outputs, geometry.tiles
+    y = lax.optimization_barrier(_place(_place(y, HEIGHT, 0, n * height), WIDTH, 0, n * width))
+    y = y.reshape(len(y), height, n, width, n, -1)
+    grid = [[y[:, :, i, :, j] for j in range(n)] for i in range(n)]
+    grid = combine_both(transpose(geometry.form.result), grid)
+    return jnp.stack([part for row in grid for part in row]).reshape(geometry.form.products**2, len(y), -1)
+
+
+gather, scatter = _adjoint_pair(_gather, _scatter)
+gather_taps, scatter_taps = _adjoint_pair(_gather_taps, _scatter_taps)
+finish, spread = _adjoint_pair(_finish, _spread)
+
+
+# ---------------------------------------------------------------------------------------------- their pieces
+
+
+def combine(matrix: Matrix, parts: Sequence[Array]) -> list[Array]:
+    """Matrix times vector, where the vector's components are arrays."""
+    return [_weighted_sum(row, parts) for row in matrix]
+
+
+def combine_both(matrix: Matrix, grid: Sequence[Sequence[Array]]) -> Grid:
+    """The matrix along both axes of a grid of arrays."""
+    rows = [combine(matrix, row) for row in grid]
+    columns = [combine(matrix, column) for column in zip(*rows, strict=True)]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _weighted_sum(weights: Sequence[float], parts: Sequence[Array]) -> Array:
+    terms = [part if weight == 1 else weight * part for weight, part in zip(weights, parts, strict=True) if weight]
+    return sum(terms[1:], start=terms[0]) if terms else jnp.zeros_like(parts[0])
+
+
+def _windows(geometry: Geometry, x: Array) -> Grid:
+    """Pixel (u, v) of every window, for all u and v: arrays [C, *tiles, N]."""
+    form, (rows, columns) = geometry.form, geometry.tiles
+    reach_rows, reach_columns = (form.step * (tiles - 1) + form.window for tiles in (rows, columns))
+    x = _place(x, HEIGHT, geometry.before[0], reach_rows)
+    x = lax.optimization_barrier(_place(x, WIDTH, geometry.before[1], reach_columns))
+
+    def pixel(u: int, v: int) -> Array:
+        start = (0, u, v, 0)
+        stop = (len(x), u + form.step * (rows - 1) + 1, v + form.step * (columns - 1) + 1, x.shape[3])
+        return lax.slice(x, start, stop, (1, form.step, form.step, 1))
+
+    return [[pixel(u, v) for v in range(form.window)] for u in range(form.window)]
+
+
+def _overlap_add(geometry: Geometry, axis: int, parts: Sequence[Array]) -> list[Array]:
+    """The adjoint of cutting windows along one axis, by residue classes.
+
+    Value u of window t, parts[u][t], belongs to pixel step * t + u - before. Of the pixels step * t + c, c < step, the
+    result's c-th array holds the sum of all values that belong to each.
+    """
+    step, before, side = geometry.form.step, geometry.before[axis - 1], geometry.large[axis - 1]
+    size = -(-side // step)
+    classes: list[list[Array]] = [[] for _ in range(step)]
+    for u, part in enumerate(parts):
+        shift, c = divmod(u - before, step)
+        classes[c].append(_place(part, axis, shift, size))
+    zero = jnp.zeros_like(_place(parts[0], axis, 0, size))
+    return [sum(terms[1:], start=terms[0]) if terms else zero for terms in classes]
+
+
+def _place(x: Array, axis: int, at: int, size: int) -> Array:
+    """`x` moved to position `at` of an axis of `size` zeros; what falls outside is dropped."""
+    config = [(0, 0, 0)] * x.ndim
+    config[axis] = (at, size - at - x.shape[axis], 0)
+    return lax.pad(x, jnp.zeros((), x.dtype), config)
+
+
+def _interleave(grid: Grid, size: tuple[int, int]) -> Array:
+    """Pixel (a, b) of every tile, for all a and b, [C, T, S, N] each -> [C, *size, N]; what exceeds it is dropped."""
+    x = jnp.stack([jnp.stack(row, axis=3) for row in grid], axis=2)  # [C, T, rows, S, columns, N]
+    channels, tall, rows, wide, columns, n = x.shape
+    return x.reshape(channels, tall * rows, wide * columns, n)[:, : size[0], : size[1]]
+
+
+def _group(form: Form, grid: Grid) -> Array:
+    """Combined windows or taps [C, ...], by place in the window -> [G, K, rest]: a product for each G, summed over K."""
+    products, summed = range(form.products), range(form.summed)
+    places = [
+        grid[i * form.summed + a][j * form.summed + b]
+        for i in products
+        for j in products
+        for a in summed
+        for b in summed
+    ]
+    return jnp.concatenate(places).reshape(form.products**2, form.summed**2 * len(places[0]), -1)
+
+
+def _ungroup(form: Form, grouped: Array, rest: tuple[int, ...]) -> Grid:
+    """The inverse of `_group`."""
+    p, s = form.products, form.summed
+    x = grouped.reshape(p, p, s, s, grouped.shape[1] // s**2, *rest)
+    return [[x[u // s, v // s, u % s, v % s] for v in range(form.window)] for u in range(form.window)]
+
+
+def _split(x: Array, columns: int) -> Grid:
+    """[rows * columns, ...] -> a grid of arrays."""
+    return [list(x[start : start + columns]) for start in range(0, len(x), columns)]
