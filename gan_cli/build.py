@@ -78,11 +78,7 @@ def load_data(resolved: Table, store: Store) -> Source:
     own = {key: value for key, value in table.items() if key not in fit}
     factory = SOURCE.find(table["source"])
     source: Source = call(SOURCE._replace(model=lambda _: options_model(factory)), own, store)
-    if len(source.spec.shape) == 3:
-        return images.fit(source, **fit)
-    if fit.keys() & {"size", "channels"}:
-        raise InputError(f"[data] size, channels: {source.name} gives vectors, not images; remove them")
-    return source
+    return images.fit(source, **fit)
 
 
 def feed(resolved: Table, source: Source) -> Any:

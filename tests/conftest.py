@@ -5,6 +5,7 @@ from pathlib import Path
 
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["GAN_OFFLINE"] = "1"
 
 import pytest
 

@@ -5,6 +5,7 @@ RUN/checkpoints/4000/meta    JSON: resolved recipe, spec, data fingerprint, metr
 """
 
 import logging
+import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -100,6 +101,15 @@ class Checkpoints:
         _check_same(saved, wanted, f"{self.folder}/{step}")
         restored = self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(wanted)))
         return _unflat(restored["state"], like)
+
+    def set_aside(self, step: int) -> Path:
+        """Rename an unreadable checkpoint out of the way, so that its step can be saved again."""
+        aside = self.folder / f"damaged-{step}"
+        if aside.exists():
+            shutil.rmtree(aside)
+        (self.folder / str(step)).rename(aside)
+        self._manager.reload()
+        return aside
 
     def wait(self) -> None:
         """Until every save so far is on disk."""

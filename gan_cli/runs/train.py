@@ -97,9 +97,11 @@ def _restore(
         except InputError:
             raise
         except Exception as error:  # whatever a damaged file makes Orbax raise
+            aside = checkpoints.set_aside(step)
             reason = str(error).partition("\n")[0][:200]
             watcher.note(
-                f"checkpoint {step} cannot be read ({type(error).__name__}: {reason}); trying the one before it"
+                f"checkpoint {step} cannot be read ({type(error).__name__}: {reason}); "
+                f"it is now {aside}, trying the one before it"
             )
             continue
         if meta.fingerprint != prepared.source.fingerprint:

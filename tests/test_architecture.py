@@ -1,0 +1,66 @@
+"""The order in which packages may import each other, and what starting up may cost."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import gan_cli
+
+ROOT = Path(gan_cli.__file__).parent
+LAYERS = [
+    {"__init__", "errors", "types"},
+    {"binding"},
+    {"recipe"},
+    {"losses", "nets", "data", "features", "metrics"},
+    {"games"},
+    {"engine"},
+    {"report"},
+    {"build"},
+    {"runs"},
+    {"cli"},
+    {"__main__"},
+]
+RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+
+
+def package(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of gan_cli that a module imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "gan_cli":
+            names |= {alias.name if alias.name in RANK else "__init__" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gan_cli."):
+            names.add(node.module.split(".")[1])
+    return names
+
+
+def test_packages_import_only_from_those_before_them():
+    for path in ROOT.rglob("*.py"):
+        here = package(path)
+        for name in imported(path):
+            assert RANK[name] < RANK[here] or name == here or RANK[name] == RANK[here] == 3, f"{path} imports {name}"
+
+
+def test_losses_and_networks_and_data_do_not_import_games_or_each_other():
+    allowed = {"losses": set(), "nets": set(), "data": set(), "features": {"data"}, "metrics": {"features", "data"}}
+    for name, others in allowed.items():
+        for path in (ROOT / name).rglob("*.py"):
+            assert {i for i in imported(path) if RANK[i] == 3} <= others | {name}, path
+
+
+def test_help_imports_neither_jax_nor_numpy():
+    code = "import sys, gan_cli.cli.app; print([m for m in ('jax', 'flax', 'numpy', 'pydantic') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_nothing_is_ever_unpickled():
+    for path in ROOT.rglob("*.py"):
+        text = path.read_text()
+        assert "import pickle" not in text
+        assert "allow_pickle=True" not in text

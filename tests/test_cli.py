@@ -1,0 +1,320 @@
+"""The command line as a person uses it: real runs of a tiny recipe, real signals, and what bad input is told."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_cli import __main__
+from gan_cli.engine.checkpoint import Checkpoints
+from gan_cli.runs.drawing import parse_seeds
+from gan_cli.runs.load import load
+
+DIGITS = """
+[data]
+source = "digits"
+split = "all"
+size = 8
+channels = 1
+[networks.generator]
+net = "mlp"
+hidden = [16]
+output = "tanh"
+[networks.discriminator]
+net = "mlp"
+hidden = [16]
+[game]
+play = "standard"
+loss = "adversarial.non_saturating"
+latent = 4
+[optimisers.generator]
+name = "adam"
+learning_rate = 1e-3
+[optimisers.discriminator]
+name = "adam"
+learning_rate = 1e-3
+[train]
+steps = 60
+batch = 16
+steps_per_call = 7
+[run]
+log_every = 20
+sample_every = 30
+checkpoint_every = 20
+grid = 9
+[eval]
+every = 30
+n = 300
+n_real = 300
+batch = 100
+split = "all"
+"""
+
+
+@pytest.fixture
+def gan(capsys, monkeypatch):
+    """Run `gan ...` in this process: (exit code, stdout, stderr)."""
+
+    def call(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gan", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            __main__.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(f"# A tiny recipe\n{DIGITS}")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, tiny) -> Path:
+    """A finished run, trained once by a real process."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    subprocess.run([*GAN, "train", tiny, "--out", folder], check=True, env=environment())
+    return folder
+
+
+GAN = [sys.executable, "-m", "gan_cli"]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
+
+
+def state_hash(folder: Path, step: int) -> str:
+    """SHA-256 of every array of a checkpoint."""
+    loaded = load(folder / "checkpoints" / str(step))
+    leaves = jax.tree.leaves(loaded.state)
+    plain = [jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x for x in leaves]
+    return hashlib.sha256(b"".join(np.asarray(x).tobytes() for x in plain)).hexdigest()
+
+
+def test_a_run_leaves_everything_a_person_looks_for(run):
+    assert (run / "recipe.toml").read_text().startswith("# A tiny recipe")
+    assert [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()] == [20, 40, 60]
+    assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()][:3] == [0, 30, 60]
+    assert sorted(path.name for path in (run / "samples").iterdir()) == ["0000000.png", "0000030.png", "0000060.png"]
+    with Image.open(run / "samples" / "0000060.png") as grid:
+        assert grid.mode == "L"
+        assert grid.width == grid.height
+
+
+def test_resolved_recipe_reproduces_the_run(run, tmp_path):
+    subprocess.run([*GAN, "train", run / "recipe.toml", "--out", tmp_path / "again"], check=True, env=environment())
+    assert state_hash(tmp_path / "again", 60) == state_hash(run, 60)
+
+
+def start(*arguments) -> subprocess.Popen:
+    return subprocess.Popen([*GAN, *map(str, arguments)], env=environment(), stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_step(folder: Path, step: int, process: subprocess.Popen) -> None:
+    """Until the log has a line of `step` or later."""
+    log = folder / "log.jsonl"
+    for _ in range(1200):
+        lines = log.read_text().splitlines() if log.exists() else []
+        if lines and json.loads(lines[-1])["step"] >= step:
+            return
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    pytest.fail("training did not get going in a minute")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_killed_in_the_middle_and_resumed_equals_uninterrupted(tiny, tmp_path, number):
+    long = ["--set", "train.steps=6000", "--set", "eval.every=0", "--set", "run.checkpoint_every=0"]
+    subprocess.run([*GAN, "train", tiny, "--out", tmp_path / "whole", *long], check=True, env=environment())
+    arguments = ["train", tiny, "--out", tmp_path / "cut", *long]
+    with start(*arguments) as process:
+        wait_for_step(tmp_path / "cut", 100, process)
+        process.send_signal(number)
+        assert process.wait(60) == 75, process.stderr.read()
+    (cut_at,) = (int(path.name) for path in (tmp_path / "cut" / "checkpoints").iterdir() if path.name.isdigit())
+    assert 100 <= cut_at < 6000
+    subprocess.run([*GAN, *arguments], check=True, env=environment())
+    assert state_hash(tmp_path / "cut", 6000) == state_hash(tmp_path / "whole", 6000)
+    logged = [json.loads(line)["step"] for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]
+    assert logged == list(range(20, 6001, 20))
+
+
+WAITING = """
+import time
+from gan_cli.runs.signals import stop_on_signals
+with stop_on_signals() as request:
+    print("ready", flush=True)
+    while not request:
+        time.sleep(0.01)
+    print(request.signal.name, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_second_interrupt_stops_at_once():
+    with subprocess.Popen([sys.executable, "-c", WAITING], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "SIGTERM\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+
+
+def test_resume_refuses_another_recipe_and_names_the_keys(gan, run, tiny):
+    before = (run / "recipe.toml").read_text()
+    changed = ["--set", "train.batch=32", "--set", "game.loss=adversarial.hinge"]
+    code, _, err = gan("train", tiny, "--out", run, *changed)
+    assert code == 2
+    assert "train.batch: 16 was saved, 32 is given" in err
+    assert "game.loss.name: 'adversarial.non_saturating' was saved, 'adversarial.hinge' is given" in err
+    assert (run / "recipe.toml").read_text() == before
+
+
+def test_resume_falls_back_to_the_checkpoint_before_a_damaged_one(gan, tiny, tmp_path):
+    folder = tmp_path / "run"
+    assert gan("train", tiny, "--out", folder, "--set", "eval.every=0")[0] == 0
+    for path in (folder / "checkpoints" / "60" / "state" / "d").iterdir():
+        path.write_bytes(b"rot")
+    code, out, err = gan("train", tiny, "--out", folder, "--set", "eval.every=0")
+    assert code == 0, err
+    assert "checkpoint 60 cannot be read" in err
+    assert f"resumed {folder} at step 40" in err
+    assert "done: 60 steps" in out
+
+
+def test_train_reports_as_json(gan, run, tiny):
+    code, out, _ = gan("train", tiny, "--out", run, "--json")
+    assert code == 0
+    report = json.loads(out)
+    assert report["step"] == 60
+    assert report["best_step"] in (30, 60)
+
+
+def test_dry_run_writes_nothing(gan, tiny, tmp_path):
+    code, out, _ = gan("train", tiny, "--out", tmp_path / "run", "--dry-run")
+    assert code == 0
+    assert "generator parameters: " in out
+    assert not (tmp_path / "run").exists()
+
+
+def test_sample_to_grid_folder_and_archive(gan, run, tmp_path):
+    code, out, err = gan("sample", "--ckpt", run, "--n", 5, "--out", tmp_path / "grid.png", "--json")
+    assert code == 0, err
+    assert json.loads(out)["n"] == 5
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.mode == "L"
+    assert gan("sample", "--ckpt", run, "--n", 5, "--out", tmp_path / "folder")[0] == 0
+    assert gan("sample", "--ckpt", run, "--n", 5, "--out", tmp_path / "all.npz", "--batch", 2)[0] == 0
+    archive = np.load(tmp_path / "all.npz", allow_pickle=False)["arr_0"]
+    assert archive.shape == (5, 8, 8, 1)
+    assert archive.dtype == np.uint8
+    with Image.open(tmp_path / "folder" / "000003.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), archive[3, :, :, 0])
+
+
+def test_seeds_weights_and_truncation(gan, run, tmp_path):
+    def draw(*options) -> np.ndarray:
+        code, _, err = gan("sample", "--ckpt", run, "--out", tmp_path / "x.npz", *options)
+        assert code == 0, err
+        return np.load(tmp_path / "x.npz", allow_pickle=False)["arr_0"]
+
+    by_seed = draw("--seeds", "7,2-3")
+    np.testing.assert_array_equal(by_seed[1:], draw("--seeds", "2,3"))
+    assert not np.array_equal(draw("--n", 3), draw("--n", 3, "--seed", 1))
+    assert not np.array_equal(draw("--n", 3), draw("--n", 3, "--raw"))
+    narrow, wide = draw("--n", 64, "--truncation", 0.1), draw("--n", 64)
+    assert narrow.astype(float).std(axis=0).mean() < 0.5 * wide.astype(float).std(axis=0).mean()
+
+
+def test_eval_prints_the_protocol_and_keeps_a_line(gan, run):
+    before = len((run / "metrics.jsonl").read_text().splitlines())
+    options = ["--metric", "fid,class-coverage", "--n", 300, "--n-real", 400, "--at", "latest"]
+    code, out, err = gan("eval", "--ckpt", run, *options, "--json")
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["fid"] > 0
+    assert report["step"] == 60
+    assert report["protocol"]["n_fake"] == 300
+    assert report["protocol"]["n_real"] == 400
+    assert report["protocol"]["split"] == "digits all"
+    assert len(report["protocol"]["features_hash"]) == 12
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == before + 1
+    code, out, _ = gan("eval", "--ckpt", run, *options)
+    assert f"fid: {report['fid']:.5g}" in out
+    assert "400 real (digits all), 300 fake, seed 0" in out
+
+
+def test_best_checkpoint_is_the_one_with_the_best_metric(run):
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()[:3]]
+    best = min((line for line in lines if line["step"] > 0), key=lambda line: line["fid"])
+    checkpoints = Checkpoints(run / "checkpoints", read_only=True)
+    assert checkpoints.best() == best["step"]
+    checkpoints.close()
+
+
+REFUSED = [
+    (["sample", "--ckpt", "nowhere"], "no such run or checkpoint"),
+    (["sample", "--ckpt", "{run}", "--at", "31"], "no checkpoint '31'; there are best, latest and steps"),
+    (["sample", "--ckpt", "{run}", "--seeds", "3,x"], "'x' is neither a seed nor a range"),
+    (["sample", "--ckpt", "{run}", "--seeds", "9-3"], "not an ascending range"),
+    (["sample", "--ckpt", "{run}", "--seeds", "1,2", "--n", "5"], "give one of them"),
+    (["sample", "--ckpt", "{run}", "--out", "missing/x.png"], "the folder missing does not exist"),
+    (["sample", "--ckpt", "{run}", "--out", "x.jpg"], "a grid is .png"),
+    (["sample", "--ckpt", "{run}", "--n", "0"], "--n"),
+    (["eval", "--ckpt", "{run}", "--metric", "fdi"], "fid"),
+    (["eval", "--ckpt", "{run}", "--n", "20"], "20"),
+    (["train", "no_such_recipe"], "no such recipe file"),
+    (["train", "{tiny}", "--data-dir", "nowhere"], "nowhere"),
+    (["train", "{tiny}", "--out", "/proc/run"], "/proc/run: cannot be written"),
+    (["train", "dcgan_mnist", "--data-dir", "{empty}"], "train-images"),
+    (["train", "{tiny}", "--set", "train.steps=x"], "[train] steps = 'x'"),
+    (["train", "{tiny}", "--set", "networks.generator.net=dcgan.generator", "--set", "data.size=9"], "networks"),
+    (["train", "{tiny}", "--stepz", "3"], "--stepz"),
+    (["trian"], "train"),
+    (["recipe", "show", "rign"], "did you mean 'ring'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
+def test_bad_input_exits_with_2_and_one_clear_message(gan, run, tiny, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    names = {"run": run, "tiny": tiny, "empty": tmp_path / "empty"}
+    code, out, err = gan(*(argument.format(**names) for argument in arguments))
+    assert code == 2, err
+    assert message in err
+    assert not out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty"]
+
+
+def test_recipes_can_be_listed_shown_and_checked(gan):
+    code, out, _ = gan("recipe", "list")
+    assert code == 0
+    assert "dcgan_mnist" in out
+    assert json.loads(gan("recipe", "list", "--json")[1])["recipes"]["ring"]
+    assert 'source = "toy.ring"' in gan("recipe", "show", "ring")[1]
+    assert "keep_last = 2" in gan("recipe", "show", "ring", "--resolved")[1]
+    assert gan("recipe", "check", "ring", "--data")[0] == 0
+    assert json.loads(gan("recipe", "schema")[1])["title"] == "gan recipe"
+
+
+def test_parse_seeds():
+    assert parse_seeds("0,3,7-9") == [0, 3, 7, 8, 9]
