@@ -35,7 +35,8 @@ class Number(nnx.Module):
 class Data:
     """Batches whose x is the number of the example."""
 
-    constants: dict[str, np.ndarray] = {}
+    def __init__(self):
+        self.constants: dict[str, np.ndarray] = {}
 
     def feed(self, start: int, n: int) -> dict[str, np.ndarray]:
         return {"x": np.arange(start * 4, (start + n) * 4, dtype=np.float32).reshape(n, 4)}
@@ -137,7 +138,9 @@ def test_remember_gets_scalars_and_whole_arrays(devices):
 
 
 def test_batch_that_does_not_split_is_refused():
-    with pytest.raises(InputError, match=r"batch = 4 cannot be split over 2 devices and accumulate = 4 .* multiple of 8"):
+    with pytest.raises(
+        InputError, match=r"batch = 4 cannot be split over 2 devices and accumulate = 4 .* multiple of 8"
+    ):
         Trainer(experiment(bilinear(), accumulate=4), Data(), jax.devices()[:2])
 
 

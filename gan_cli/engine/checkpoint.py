@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
@@ -145,8 +144,8 @@ def _flat(tree: Any, abstract: bool = False) -> dict[str, Any]:
 
 def _unflat(leaves: Mapping[str, Any], like: Any) -> Any:
     def leaf(path: Any, x: Any) -> Any:
-        value = np.asarray(leaves[_name(path)])
-        return jax.random.wrap_key_data(value) if _is_key(x) else jnp.asarray(value)
+        value = jnp.asarray(leaves[_name(path)])
+        return jax.random.wrap_key_data(value) if _is_key(x) else value
 
     return jax.tree_util.tree_map_with_path(leaf, like)
 

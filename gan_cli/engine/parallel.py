@@ -32,7 +32,10 @@ def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) ->
 
 
 def replicate(tree: Any, devices: Sequence[jax.Device]) -> Any:
-    """Arrays -> the same on every device, laid out as `over_devices` gives them back: else its second call recompiles."""
+    """Arrays -> the same on every device, laid out as `over_devices` returns them.
+
+    A state laid out otherwise would make its second call compile again.
+    """
     return jax.device_put(tree, NamedSharding(Mesh(np.asarray(devices), (DEVICES,)), PartitionSpec()))
 
 

@@ -17,7 +17,7 @@ ACCELERATORS = {
 
 def start() -> list[str]:
     """Turn on the persistent compilation cache; returns warnings for the person."""
-    if not jax.config.jax_compilation_cache_dir:
+    if not jax.config.values["jax_compilation_cache_dir"]:
         jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compilation"))
         jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -36,15 +36,21 @@ class Variables(NamedTuple):
 def define(build: Builder) -> Definition:
     """The network that `build` makes, without computing any weight."""
     module = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
-    train, _, rng, _ = nnx.split(module, nnx.Param, nnx.RngState, ...)
+    train, _, rng, _ = _split(module)
     module.eval()
     return Definition(train, nnx.graphdef(module), rng)
 
 
 def initialise(build: Builder, key: Key) -> Variables:
     """Fresh weights of the network that `build` makes."""
-    _, params, _, rest = nnx.split(build(nnx.Rngs(key)), nnx.Param, nnx.RngState, ...)
+    _, params, _, rest = _split(build(nnx.Rngs(key)))
     return Variables(params, rest)
+
+
+def _split(module: nnx.Module) -> tuple[Any, Any, Any, Any]:
+    """Graph definition, parameters, random streams, and the rest: batch statistics and the like."""
+    parts: Any = nnx.split(module, nnx.Param, nnx.RngState, ...)
+    return parts
 
 
 class Nets:
@@ -97,7 +103,7 @@ class Nets:
         graph = definition.eval if self._key is None else definition.train
         module = nnx.merge(graph, self._cast(variables.params), self._noise(definition.rng), variables.rest, copy=True)
         output = module(*self._cast(inputs))
-        rest = nnx.split(module, nnx.Param, nnx.RngState, ...)[3]
+        _, _, _, rest = _split(module)
         return jax.tree.map(_to_float32, output), rest
 
     def _cast(self, tree: Any) -> Any:

@@ -1,5 +1,7 @@
 """`gan train`: a recipe and its data in, a run folder out, with exact resume."""
 
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -147,28 +149,24 @@ class _Session:
         steps = experiment.train.steps
         if int(state.step) >= steps:
             return self._outcome(int(state.step), None)
-        feed = build.feed(resolved, self.prepared.source)
-        trainer = loop.Trainer(experiment, feed, jax.local_devices())
+        options = self.options
         cadence = loop.Cadence(
-            self.options.log_every,
-            self.options.sample_every,
-            resolved["eval"]["every"],
-            self.options.checkpoint_every,
+            options.log_every, options.sample_every, resolved["eval"]["every"], options.checkpoint_every
         )
         self.watcher.start(int(state.step), steps, experiment.train.batch)
-        with stop_on_signals() as request:
-            hooks = loop.Hooks(
-                progress=self.watcher.progress,
-                log=lambda step, means: files.append(self.folder.log, {"step": step, **means}),
-                sample=self.sample,
-                evaluate=self.evaluate,
-                save=self.save,
-                stop=lambda: bool(request),
-            )
+        with closing(build.feed(resolved, self.prepared.source)) as feed, stop_on_signals() as request:
+            trainer = loop.Trainer(experiment, feed, jax.local_devices())
+            hooks = self._hooks(stop=lambda: bool(request))
             state = loop.run(trainer, state, steps, experiment.train.steps_per_call, cadence, hooks)
             self.checkpoints.wait()
         step = int(state.step)
         return self._outcome(step, request.signal.name if request.signal and step < steps else None)
+
+    def _hooks(self, stop: Callable[[], bool]) -> loop.Hooks:
+        def log(step: int, means: loop.Means) -> None:
+            files.append(self.folder.log, {"step": step, **means})
+
+        return loop.Hooks(self.watcher.progress, log, self.sample, self.evaluate, self.save, stop)
 
     def sample(self, step: int, state: State) -> None:
         """Draw the grid of the fixed latents with averaged weights."""
