@@ -72,7 +72,7 @@ def test_value_of_the_game_at_equilibrium_is_minus_log_four():
 
 
 def test_optimal_discriminator_is_the_density_ratio():
-    """D minimises its loss at p / (p + q), that is at score log p / q: the gradient over a grid of densities 0."""
+    """D minimises its loss at p / (p + q), that is at score log p / q: the gradient there is 0."""
     p, q = jnp.array([0.1, 0.2, 0.7]), jnp.array([0.5, 0.3, 0.2])
 
     def expected(score):

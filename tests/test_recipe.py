@@ -100,7 +100,12 @@ def test_nested_loss_table_and_its_options():
     given = tables()
     given["game"]["loss"] = {"name": "adversarial.least_squares", "fake_target": -1}
     loss = build.resolve(given, "ring.toml")["game"]["loss"]
-    assert loss == {"name": "adversarial.least_squares", "fake_target": -1.0, "real_target": 1.0, "generator_target": 1.0}
+    assert loss == {
+        "name": "adversarial.least_squares",
+        "fake_target": -1.0,
+        "real_target": 1.0,
+        "generator_target": 1.0,
+    }
 
 
 def test_schedules_and_clipping():
