@@ -53,7 +53,7 @@ class Reporter:
         speed = ""
         if step > since:
             rate = (step - since) / (now - began)
-            speed = f"{rate:.3g} it/s  {rate * self._batch:.4g} images/s"
+            speed = f"{figure(rate)} it/s  {figure(rate * self._batch)} images/s"
             if self._bar is None:
                 speed += f"  {clock((self._steps - step) / rate)} left"
         losses = (f"{key.removesuffix('/loss')} {value:.3f}" for key, value in means.items() if key.endswith("/loss"))
@@ -68,6 +68,11 @@ class Reporter:
         """Leave the terminal as it was."""
         if self._bar is not None:
             self._bar.stop()
+
+
+def figure(x: float) -> str:
+    """Three digits or all whole ones: 2.24, 41.7, 106,391."""
+    return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
 
 
 def clock(seconds: float) -> str:
