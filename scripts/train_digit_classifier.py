@@ -6,7 +6,7 @@
 Trained on MNIST's 60,000 training images and the training half of scikit-learn's 8x8 digits, every image moved,
 turned, sheared and scaled at random. Batch normalisation, averaged weights and dropout are for training only: what
 is written is plain convolutions with their biases. Accuracies are measured on the file as written (float16).
-About 8 minutes on 2 cores. The same seed on the same machine and JAX version gives the same file.
+About 10 minutes on 2 cores. The same seed on the same machine and JAX version gives the same file.
 """
 
 import argparse
