@@ -9,7 +9,7 @@ where `gather` cuts x into windows and combines their pixels, `gather_taps` does
 combines products into outputs; the coefficients are those of a `Form` (winograd.py) along both axes. A transposed
 convolution is the adjoint of the same maps (cpu_maps.py). docs/cpu-convolutions.md derives it and says what it gains.
 
-Differentiable in reverse mode to any order, which gradient penalties and unrolled games need; not in forward mode (jvp).
+Differentiable in reverse mode to any order, as gradient penalties and unrolled games need; not in forward mode (jvp).
 """
 
 import jax.numpy as jnp

@@ -1,10 +1,10 @@
 """The linear maps and matrix products of cpu_conv.py, differentiable in reverse mode to any order.
 
-Linear maps come in pairs of adjoints and matrix products in a family of three, each closed under differentiation, so that
-every derivative is made of the same fast pieces (left to itself, JAX would transpose them into slow ones).
+Linear maps come in pairs of adjoints and matrix products in a family of three, each closed under differentiation, so
+that every derivative is made of the same fast pieces (left to itself, JAX would transpose them into slow ones).
 
-The batch N is the last, contiguous axis: cutting and combining move whole vectors. `optimization_barrier` marks what is to
-be computed once; XLA would otherwise repeat it in each of the fused loops that read it.
+The batch N is the last, contiguous axis: cutting and combining move whole vectors. `optimization_barrier` marks what is
+to be computed once; XLA would otherwise repeat it in each of the fused loops that read it.
 """
 
 from collections.abc import Callable, Sequence
@@ -208,16 +208,11 @@ def _interleave(grid: Grid, size: tuple[int, int]) -> Array:
 
 
 def _group(form: Form, grid: Grid) -> Array:
-    """Combined windows or taps [C, ...], by place in the window -> [G, K, rest]: a product for each G, summed over K."""
-    products, summed = range(form.products), range(form.summed)
-    places = [
-        grid[i * form.summed + a][j * form.summed + b]
-        for i in products
-        for j in products
-        for a in summed
-        for b in summed
-    ]
-    return jnp.concatenate(places).reshape(form.products**2, form.summed**2 * len(places[0]), -1)
+    """Combined windows or taps [C, ...], by place in the window -> [G, K, rest]: G products, each a sum over K."""
+    p, s = form.products, form.summed
+    order = [(i, j, a, b) for i in range(p) for j in range(p) for a in range(s) for b in range(s)]
+    places = [grid[i * s + a][j * s + b] for i, j, a, b in order]
+    return jnp.concatenate(places).reshape(p**2, s**2 * len(places[0]), -1)
 
 
 def _ungroup(form: Form, grouped: Array, rest: tuple[int, ...]) -> Grid:

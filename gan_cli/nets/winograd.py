@@ -1,6 +1,6 @@
-"""The bilinear forms of 1-D convolution that cpu_conv.py applies along both axes of an image, and the choice among them.
+"""The bilinear forms of 1-D convolution that cpu_conv.py applies along both axes of an image, and their choice.
 
-A form computes `outputs` neighbouring outputs of a convolution of stride s from a window d of its input and its k taps g:
+A form computes neighbouring outputs y of a convolution of stride s from a window d of its input and its k taps g:
 
     y = A [(W g) * (V d)]
 
