@@ -1,6 +1,7 @@
 """The PyTorch peer of the step benchmark: the same DCGAN, written as its best users write it.
 
-It runs in an environment of its own. Prints one line "ready", then answers each line "N" on stdin with the seconds that N steps took.
+It runs in an environment of its own: prints one line "ready", then answers each line "N" on stdin with the seconds that
+N steps took.
 """
 
 import argparse
