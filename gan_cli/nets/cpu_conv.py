@@ -7,7 +7,8 @@ matrix products. Here every convolution is
 
 where `gather` cuts x into windows and combines their pixels, `gather_taps` does the same with the kernel, and `finish`
 combines products into outputs; the coefficients are those of a `Form` (winograd.py) along both axes. A transposed
-convolution is the adjoint of the same maps (cpu_maps.py). docs/cpu-convolutions.md derives it and says what it gains.
+convolution is the adjoint of the same maps. The maps are in cpu_maps.py, the products in cpu_products.py;
+docs/cpu-convolutions.md derives it all and says what it gains.
 
 Differentiable in reverse mode to any order, as gradient penalties and unrolled games need; not in forward mode (jvp).
 """
@@ -24,9 +25,8 @@ from gan_cli.nets.cpu_maps import (
     gather_taps,
     scatter,
     spread,
-    taps_by_data,
-    taps_by_results,
 )
+from gan_cli.nets.cpu_products import taps_by_data, taps_by_results
 from gan_cli.nets.winograd import choose
 from gan_cli.types import Array
 
@@ -42,8 +42,8 @@ def conv(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
     k, _, channels, _ = kernel.shape
     height, width = large = (x.shape[HEIGHT], x.shape[WIDTH])
     small = ((height + top + bottom - k) // stride + 1, (width + left + right - k) // stride + 1)
-    geometry = Geometry(choose(k, stride, channels, small), (top, left), large, small)
-    return finish(geometry, taps_by_data(gather_taps(geometry.form, kernel), gather(geometry, x)))
+    geometry = Geometry(choose(k, stride, channels, small), x.dtype, (top, left), large, small)
+    return finish(geometry, taps_by_data(x.dtype, gather_taps(geometry, kernel), gather(geometry, x)))
 
 
 def conv_transpose(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
@@ -55,8 +55,8 @@ def conv_transpose(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
     k, _, channels, _ = kernel.shape
     height, width = small = (x.shape[HEIGHT], x.shape[WIDTH])
     large = (stride * (height - 1) + k - top - bottom, stride * (width - 1) + k - left - right)
-    geometry = Geometry(choose(k, stride, channels, small), (top, left), large, small)
-    return scatter(geometry, taps_by_results(gather_taps(geometry.form, kernel), spread(geometry, x)))
+    geometry = Geometry(choose(k, stride, channels, small), x.dtype, (top, left), large, small)
+    return scatter(geometry, taps_by_results(x.dtype, gather_taps(geometry, kernel), spread(geometry, x)))
 
 
 def up_conv(x: Array, kernel: Array) -> Array:

@@ -1,7 +1,7 @@
-"""The linear maps and matrix products of cpu_conv.py, differentiable in reverse mode to any order.
+"""The linear maps of cpu_conv.py, in pairs of adjoints: each is the other's derivative, in reverse mode and any order.
 
-Linear maps come in pairs of adjoints and matrix products in a family of three, each closed under differentiation, so
-that every derivative is made of the same fast pieces (left to itself, JAX would transpose them into slow ones).
+`gather`, `gather_taps` and `spread` lead from images [C, H, W, N] and kernels [k, k, A, B] to the operands of matrix
+products, `scatter`, `scatter_taps` and `finish` back. Operands are float32 or wider, images and kernels also bfloat16.
 
 The batch N is the last, contiguous axis: cutting and combining move whole vectors. `optimization_barrier` marks what is
 to be computed once; XLA would otherwise repeat it in each of the fused loops that read it.
@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gan_cli.nets.cpu_products import wide
 from gan_cli.nets.winograd import Form, Matrix, transpose
 from gan_cli.types import Array
 
@@ -27,6 +28,7 @@ class Geometry(NamedTuple):
     """The static facts of a convolution from a large map to a small one; its adjoint goes from small to large."""
 
     form: Form
+    dtype: Any  # of images and kernel
     before: tuple[int, int]  # padding before the large map's first row and column
     large: tuple[int, int]  # height and width
     small: tuple[int, int]
@@ -36,52 +38,6 @@ class Geometry(NamedTuple):
         """Windows along height and width; the last may reach beyond the map."""
         height, width = self.small
         return -(-height // self.form.outputs), -(-width // self.form.outputs)
-
-
-# ---------------------------------------------------------------------------------------------- matrix products
-# Taps U [G, K, O], data V [G, K, M], results Y [G, O, M]. The derivatives of each product are the two others.
-
-
-@jax.custom_vjp
-def taps_by_data(U: Array, V: Array) -> Array:
-    """Y = Uᵀ V."""
-    # XLA:CPU multiplies a transposed left operand slowly, so the taps (small) are transposed in memory first
-    return _product(lax.optimization_barrier(U.swapaxes(1, 2)), V, 2, 1)
-
-
-@jax.custom_vjp
-def taps_by_results(U: Array, Y: Array) -> Array:
-    """V = U Y."""
-    return _product(U, Y, 2, 1)
-
-
-@jax.custom_vjp
-def data_by_results(V: Array, Y: Array) -> Array:
-    """U = V Yᵀ."""
-    return _product(V, Y, 2, 2)
-
-
-def _product(a: Array, b: Array, a_axis: int, b_axis: int) -> Array:
-    """Batched matrix product, accumulated in float32."""
-    axes = (((a_axis,), (b_axis,)), ((0,), (0,)))
-    return lax.dot_general(a, b, axes, preferred_element_type=jnp.float32).astype(a.dtype)
-
-
-taps_by_data.defvjp(
-    lambda U, V: (taps_by_data(U, V), (U, V)),
-    lambda UV, Y: (data_by_results(UV[1], Y), taps_by_results(UV[0], Y)),
-)
-taps_by_results.defvjp(
-    lambda U, Y: (taps_by_results(U, Y), (U, Y)),
-    lambda UY, V: (data_by_results(V, UY[1]), taps_by_data(UY[0], V)),
-)
-data_by_results.defvjp(
-    lambda V, Y: (data_by_results(V, Y), (V, Y)),
-    lambda VY, U: (taps_by_results(U, VY[1]), taps_by_data(U, VY[0])),
-)
-
-
-# ---------------------------------------------------------------------------------------------- linear maps
 
 
 def _adjoint_pair(f: LinearMap, f_adjoint: LinearMap) -> tuple[LinearMap, LinearMap]:
@@ -100,49 +56,49 @@ def _gather(geometry: Geometry, x: Array) -> Array:
 
 def _scatter(geometry: Geometry, data: Array) -> Array:
     """The adjoint of `_gather`: [G, K, tiles N] -> [C, H, W, N]. Windows that overlap add up."""
-    form = geometry.form
-    adjoint = transpose(form.data)
-    grid = _ungroup(form, data, (*geometry.tiles, -1))
+    adjoint = transpose(geometry.form.data)
+    grid = _ungroup(geometry.form, data, (*geometry.tiles, -1))
     rows = [_overlap_add(geometry, WIDTH, combine(adjoint, row)) for row in grid]
     columns = [_overlap_add(geometry, HEIGHT, combine(adjoint, column)) for column in zip(*rows, strict=True)]
-    return _interleave([list(row) for row in zip(*columns, strict=True)], geometry.large)
+    return _interleave(list(zip(*columns, strict=True)), geometry.large).astype(geometry.dtype)
 
 
-def _gather_taps(form: Form, kernel: Array) -> Array:
+def _gather_taps(geometry: Geometry, kernel: Array) -> Array:
     """Kernel [k, k, A, B] -> the combined taps that products are made with, [G, K, B]."""
-    kernel = lax.optimization_barrier(kernel)
+    form = geometry.form
+    kernel = lax.optimization_barrier(kernel).astype(wide(geometry.dtype))
     return _group(form, combine_both(form.taps, [list(row) for row in kernel]))
 
 
-def _scatter_taps(form: Form, taps: Array) -> Array:
+def _scatter_taps(geometry: Geometry, taps: Array) -> Array:
     """The adjoint of `_gather_taps`: [G, K, B] -> [k, k, A, B]."""
+    form = geometry.form
     grid = combine_both(transpose(form.taps), _ungroup(form, taps, (-1,)))
-    return jnp.stack([jnp.stack(row) for row in grid])
+    return jnp.stack([jnp.stack(row) for row in grid]).astype(geometry.dtype)
 
 
 def _finish(geometry: Geometry, results: Array) -> Array:
     """Products [G, O, tiles N] -> small map [O, H, W, N]."""
     form = geometry.form
-    grid = _split(results.reshape(form.products**2, results.shape[1], *geometry.tiles, -1), form.products)
-    return _interleave(combine_both(form.result, grid), geometry.small)
+    results = results.reshape(form.products, form.products, results.shape[1], *geometry.tiles, -1)
+    grid = combine_both(form.result, [list(row) for row in results])
+    return _interleave(grid, geometry.small).astype(geometry.dtype)
 
 
 def _spread(geometry: Geometry, y: Array) -> Array:
     """The adjoint of `_finish`: [O, H, W, N] -> [G, O, tiles N]."""
-    n, (height, width) = geometry.form.outputs, geometry.tiles
+    form, (height, width) = geometry.form, geometry.tiles
+    n = form.outputs
     y = lax.optimization_barrier(_place(_place(y, HEIGHT, 0, n * height), WIDTH, 0, n * width))
-    y = y.reshape(len(y), height, n, width, n, -1)
-    grid = [[y[:, :, i, :, j] for j in range(n)] for i in range(n)]
-    grid = combine_both(transpose(geometry.form.result), grid)
-    return jnp.stack([part for row in grid for part in row]).reshape(geometry.form.products**2, len(y), -1)
+    y = y.astype(wide(geometry.dtype)).reshape(len(y), height, n, width, n, -1)
+    pixels = [[y[:, :, i, :, j] for j in range(n)] for i in range(n)]
+    grid = combine_both(transpose(form.result), pixels)
+    return jnp.concatenate([part for row in grid for part in row]).reshape(form.products**2, len(y), -1)
 
 
 gather, scatter = _adjoint_pair(_gather, _scatter)
 gather_taps, scatter_taps = _adjoint_pair(_gather_taps, _scatter_taps)
 finish, spread = _adjoint_pair(_finish, _spread)
-
-
-# ---------------------------------------------------------------------------------------------- their pieces
 
 
 def combine(matrix: Matrix, parts: Sequence[Array]) -> list[Array]:
@@ -167,7 +123,7 @@ def _windows(geometry: Geometry, x: Array) -> Grid:
     form, (rows, columns) = geometry.form, geometry.tiles
     reach_rows, reach_columns = (form.step * (tiles - 1) + form.window for tiles in (rows, columns))
     x = _place(x, HEIGHT, geometry.before[0], reach_rows)
-    x = lax.optimization_barrier(_place(x, WIDTH, geometry.before[1], reach_columns))
+    x = lax.optimization_barrier(_place(x, WIDTH, geometry.before[1], reach_columns)).astype(wide(geometry.dtype))
 
     def pixel(u: int, v: int) -> Array:
         start = (0, u, v, 0)
@@ -200,7 +156,7 @@ def _place(x: Array, axis: int, at: int, size: int) -> Array:
     return lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
-def _interleave(grid: Grid, size: tuple[int, int]) -> Array:
+def _interleave(grid: Sequence[Sequence[Array]], size: tuple[int, int]) -> Array:
     """Pixel (a, b) of every tile, for all a and b, [C, T, S, N] each -> [C, *size, N]; what exceeds it is dropped."""
     x = jnp.stack([jnp.stack(row, axis=3) for row in grid], axis=2)  # [C, T, rows, S, columns, N]
     channels, tall, rows, wide, columns, n = x.shape
@@ -220,8 +176,3 @@ def _ungroup(form: Form, grouped: Array, rest: tuple[int, ...]) -> Grid:
     p, s = form.products, form.summed
     x = grouped.reshape(p, p, s, s, grouped.shape[1] // s**2, *rest)
     return [[x[u // s, v // s, u % s, v % s] for v in range(form.window)] for u in range(form.window)]
-
-
-def _split(x: Array, columns: int) -> Grid:
-    """[rows * columns, ...] -> a grid of arrays."""
-    return [list(x[start : start + columns]) for start in range(0, len(x), columns)]
