@@ -16,8 +16,6 @@ Differentiable in reverse mode to any order, as gradient penalties and unrolled 
 import jax.numpy as jnp
 
 from gan_cli.nets.cpu_maps import (
-    HEIGHT,
-    WIDTH,
     Geometry,
     combine_both,
     finish,
@@ -32,6 +30,8 @@ from gan_cli.types import Array
 
 Pads = tuple[tuple[int, int], tuple[int, int]]  # (before, after) of height and of width
 
+NO_PADS: Pads = ((0, 0), (0, 0))
+
 
 def conv(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
     """Convolution of x [C, H, W, N] with kernel [k, k, C, O]: [O, H', W', N].
@@ -39,10 +39,15 @@ def conv(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
     H' = (H + padding - k) // stride + 1.
     """
     (top, bottom), (left, right) = pads
-    k, _, channels, _ = kernel.shape
-    height, width = large = (x.shape[HEIGHT], x.shape[WIDTH])
+    k, _, channels, features = kernel.shape
+    _, height, width, n = x.shape
     small = ((height + top + bottom - k) // stride + 1, (width + left + right - k) // stride + 1)
-    geometry = Geometry(choose(k, stride, channels, small), x.dtype, (top, left), large, small)
+    if (height, width, pads) == (k, k, NO_PADS):
+        # one product: nothing to cut or combine. The kernel is rearranged, not the larger map
+        taps = kernel.transpose(2, 0, 1, 3).reshape(1, channels * k * k, features)
+        scores = taps_by_data(x.dtype, taps, x.reshape(1, channels * k * k, n))
+        return scores.astype(x.dtype).reshape(features, 1, 1, n)
+    geometry = Geometry(choose(k, stride, channels, small), x.dtype, (top, left), (height, width), small)
     return finish(geometry, taps_by_data(x.dtype, gather_taps(geometry, kernel), gather(geometry, x)))
 
 
@@ -52,10 +57,14 @@ def conv_transpose(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
     H' = stride (H - 1) + k - padding.
     """
     (top, bottom), (left, right) = pads
-    k, _, channels, _ = kernel.shape
-    height, width = small = (x.shape[HEIGHT], x.shape[WIDTH])
+    k, _, features, channels = kernel.shape
+    _, height, width, n = x.shape
     large = (stride * (height - 1) + k - top - bottom, stride * (width - 1) + k - left - right)
-    geometry = Geometry(choose(k, stride, channels, small), x.dtype, (top, left), large, small)
+    if (height, width, pads) == (1, 1, NO_PADS):
+        # the adjoint of one product; here the map is rearranged, not the larger kernel
+        maps = taps_by_results(x.dtype, kernel.reshape(1, k * k * features, channels), x.reshape(1, channels, n))
+        return maps.astype(x.dtype).reshape(k, k, features, n).transpose(2, 0, 1, 3)
+    geometry = Geometry(choose(k, stride, features, (height, width)), x.dtype, (top, left), large, (height, width))
     return scatter(geometry, taps_by_results(x.dtype, gather_taps(geometry, kernel), spread(geometry, x)))
 
 

@@ -79,8 +79,6 @@ def winograd(k: int, stride: int) -> Form:
 def choose(k: int, stride: int, channels: int, small: tuple[int, int]) -> Form:
     """The form for a convolution whose input has so many channels and whose output is `small` = (height, width)."""
     r = math.ceil(k / stride)
-    if small == (1, 1):
-        return direct(k, k)  # windows do not overlap, so that they need only be rearranged
     if r not in F2 or channels < FEW_CHANNELS:
         return direct(k, stride)
     tiles = math.prod(math.ceil(side / 2) for side in small)
