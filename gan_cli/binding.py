@@ -10,6 +10,7 @@ Two phases keep a recipe plain data until the moment it is used: `check` validat
 import difflib
 import importlib
 import inspect
+import json
 import pkgutil
 import types
 import typing
@@ -35,6 +36,7 @@ class Kind(NamedTuple):
     model: Callable[[Factory], type[BaseModel]]  # the schema of a factory's options
 
 
+STRICT = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=(), allow_inf_nan=False)
 _NESTED: dict[Any, Kind] = {}  # the result type of a factory -> its kind: an option of this type is itself a table
 
 
@@ -64,14 +66,16 @@ def _names(package: str, returns: Any, given: tuple[Any, ...]) -> list[str]:
     names = []
     for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
         module = importlib.import_module(f"{package}.{info.name}")
-        for name, function in inspect.getmembers(module, inspect.isfunction):
-            own = function.__module__ == module.__name__ and not name.startswith("_")
+        for name, function in inspect.getmembers(module, callable):  # also functions behind functools.cache
+            own = getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
             if own and _is_factory(function, returns, given):
                 names.append(info.name if name == info.name else f"{info.name}.{name}")
     return sorted(names)
 
 
 def _is_factory(function: Factory, returns: Any, given: tuple[Any, ...]) -> bool:
+    if not inspect.isfunction(inspect.unwrap(function)):
+        return False
     hints = typing.get_type_hints(function)
     positional = [p for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     found = tuple(hints.get(p.name) for p in positional)
@@ -94,8 +98,7 @@ def options_model(*factories: Factory) -> type[BaseModel]:
 
 def strict_model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
     """A frozen pydantic model that forbids unknown keys; `fields` maps names to (type, default)."""
-    config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
-    return create_model(name, __config__=config, **fields)
+    return create_model(name, __config__=STRICT, **fields)
 
 
 def _nested_kind(hint: Any) -> Kind | None:
@@ -115,7 +118,8 @@ def _field_type(name: str, hint: Any) -> Any:
     def check_nested(value: Any) -> Any:
         return value if value is None else check(nested, value, f"{name}.")
 
-    return Annotated[Any, BeforeValidator(check_nested), WithJsonSchema(schema(nested))]
+    # the kind itself is metadata, by which `call` knows that this option is a table to be called
+    return Annotated[Any, BeforeValidator(check_nested), WithJsonSchema(schema(nested)), nested]
 
 
 def check(kind: Kind, table: Any, where: str = "") -> Table:
@@ -139,22 +143,30 @@ def call(kind: Kind, table: Table, *given: Any, **keywords: Any) -> Any:
     """Call the factory that the checked `table` names, with the program's `given` arguments and the table's options."""
     factory = kind.find(table[kind.key])
     options = {key: value for key, value in table.items() if key != kind.key}
-    typed = dict(kind.model(factory).model_validate(options))
-    for name, hint in typing.get_type_hints(factory, include_extras=True).items():
-        nested = _nested_kind(hint)
-        if nested is not None and typed.get(name) is not None:
-            typed[name] = call(nested, typed[name])
-    return factory(*given, **typed, **keywords)
+    typed = dict(_parse(kind.model(factory), options))
+    for name, field in kind.model(factory).model_fields.items():
+        for nested in (item for item in field.metadata if isinstance(item, Kind)):
+            if isinstance(typed[name], dict):
+                typed[name] = call(nested, typed[name])
+    try:
+        return factory(*given, **typed, **keywords)
+    except ValueError as error:  # a combination of options that a library refuses
+        raise InputError(f"{kind.key} = {table[kind.key]!r}: {error}") from None
 
 
 def validate(model: type[BaseModel], options: Mapping[str, Any], where: str = "") -> Table:
     """`options` as plain TOML-able data with every default of `model` filled in; raises InputError."""
     try:
-        return model(**options).model_dump(mode="json", exclude_none=True)
+        return _parse(model, options).model_dump(mode="json", exclude_none=True)
     except InputError as error:  # of a nested table
-        raise InputError(f"{where}{error}") from None
+        raise InputError("\n".join(f"{where}{line}" for line in str(error).splitlines())) from None
     except ValidationError as error:
         raise InputError("\n".join(_explain(model, problem, where) for problem in error.errors())) from None
+
+
+def _parse(model: type[BaseModel], options: Mapping[str, Any]) -> BaseModel:
+    """Strictly: no number from a string, no 1 from true; lists become tuples and strings paths, as in JSON."""
+    return model.model_validate_json(json.dumps(dict(options), default=str), strict=True)
 
 
 def _explain(model: type[BaseModel], problem: Any, where: str) -> str:

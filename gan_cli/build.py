@@ -15,7 +15,9 @@ from gan_cli.data.store import Store
 from gan_cli.engine.optim import OPTIMISER
 from gan_cli.engine.state import Experiment, definitions
 from gan_cli.errors import InputError
+from gan_cli.features import FEATURES
 from gan_cli.games.game import Game, NetFactory
+from gan_cli.metrics import METRIC
 from gan_cli.types import Adversarial, Ports, Spec
 
 LOSS = kind("loss", "name", "gan_cli.losses", Adversarial, option=True)
@@ -34,16 +36,12 @@ def resolve(tables: Mapping[str, Any], where: str) -> Table:
     Raises InputError that names the file (`where`), the table and the key.
     """
     recipe.check_tables(tables, where)
-    named: dict[str, Table] = {"data": _check(SOURCE, tables, where), "game": _check(GAME, tables, where)}
-    roles = _roles(named["game"])
-    _check_entries("networks", tables, roles, f"game {named['game']['play']!r}", where)
-    networks = {role: check(NETWORK, tables["networks"][role], f"{where}: [networks.{role}] ") for role in roles}
-    optimisers = {
-        name: check(OPTIMISER, table, f"{where}: [optimisers.{name}] ")
-        for name, table in tables.get("optimisers", {}).items()
-    }
+    data, game = _check(SOURCE, tables, where), _check(GAME, tables, where)
+    networks = _check_entries(NETWORK, "networks", tables, _roles(game), game["play"], where)
+    optimisers = _check_entries(OPTIMISER, "optimisers", tables, _optimisers(game), game["play"], where)
     fixed = recipe.check_fixed(tables, where)
-    resolved = {**named, **fixed, "networks": networks, "optimisers": optimisers}
+    _check_judges(fixed["eval"], where)
+    resolved = {"data": data, "game": game, **fixed, "networks": networks, "optimisers": optimisers}
     return {name: resolved[name] for name in recipe.TABLES}
 
 
@@ -54,21 +52,42 @@ def _check(what: Kind, tables: Mapping[str, Any], where: str) -> Table:
     return check(what, tables[table], f"{where}: [{table}] ")
 
 
-def _check_entries(table: str, tables: Mapping[str, Any], wanted: list[str], whose: str, where: str) -> None:
-    """Raise InputError unless the sub-tables of [table] are exactly those that the game wants."""
+def _check_entries(
+    what: Kind, table: str, tables: Mapping[str, Any], wanted: list[str], game: str, where: str
+) -> dict[str, Table]:
+    """The sub-tables of [table], each checked; they must be exactly those that the game wants."""
     given = tables.get(table, {})
     for name in given:
         if name not in wanted:
-            raise InputError(f"{where}: [{table}.{name}]: {whose} has no such part{nearest(name, wanted)}")
+            raise InputError(f"{where}: [{table}.{name}]: game {game!r} has no such part{nearest(name, wanted)}")
     for name in wanted:
         if name not in given:
-            raise InputError(f"{where}: [{table}.{name}] is missing: {whose} needs it")
+            raise InputError(f"{where}: [{table}.{name}] is missing: game {game!r} needs it")
+    return {name: check(what, given[name], f"{where}: [{table}.{name}] ") for name in wanted}
+
+
+def _check_judges(table: Table, where: str) -> None:
+    for name in recipe.Eval(**table).metrics:
+        check(METRIC, name.replace("-", "_"), f"{where}: [eval] ")
+    check(FEATURES, table["features"], f"{where}: [eval] ")
 
 
 def _roles(game: Table) -> list[str]:
     """The positional parameters of the game's function, after the spec."""
     parameters = inspect.signature(GAME.find(game["play"])).parameters.values()
     return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
+
+
+def _optimisers(game: Table) -> list[str]:
+    """The tables of [optimisers] that the game's turns use. A game makes no network, so any spec and no networks do."""
+    nothing = dict.fromkeys(_roles(game), lambda *_: None)
+    made: Game = call(GAME, game, Spec((1,)), **nothing)
+    return list(dict.fromkeys(turn.optimiser for turn in made.turns))
+
+
+def with_split(resolved: Table, split: str, where: str) -> Table:
+    """The recipe with another split of its data; raises InputError when the source has no such split."""
+    return {**resolved, "data": check(SOURCE, {**resolved["data"], "split": split}, where)}
 
 
 def load_data(resolved: Table, store: Store) -> Source:
@@ -87,14 +106,12 @@ def feed(resolved: Table, source: Source) -> Any:
     return pipeline.pipeline(source, batch=train["batch"], seed=resolved["run"]["seed"], resident=train["resident"])
 
 
-def experiment(resolved: Table, spec: Spec, where: str = "recipe") -> Experiment:
+def experiment(resolved: Table, spec: Spec) -> Experiment:
     """The game, its networks and optimisers for data that look like `spec`; computes nothing."""
     networks: dict[str, NetFactory] = {
         role: partial(call, NETWORK, table) for role, table in resolved["networks"].items()
     }
     game: Game = call(GAME, resolved["game"], spec, **networks)
-    wanted = list(dict.fromkeys(turn.optimiser for turn in game.turns))
-    _check_entries("optimisers", resolved, wanted, f"game {resolved['game']['play']!r}", where)
     made = {turn.name: call(OPTIMISER, resolved["optimisers"][turn.optimiser]) for turn in game.turns}
     train, ema = recipe.Train(**resolved["train"]), recipe.Ema(**resolved["ema"])
     return Experiment(spec, game, definitions(game), made, train, ema)
@@ -112,7 +129,7 @@ def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
     """Everything that can be wrong with a recipe and its data, found before anything is written or compiled."""
     resolved = resolve(tables, where)
     source = load_data(resolved, store)
-    return Prepared(resolved, source, experiment(resolved, source.spec, where))
+    return Prepared(resolved, source, experiment(resolved, source.spec))
 
 
 def recipe_schema() -> Table:

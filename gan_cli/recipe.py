@@ -7,23 +7,26 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, model_validator
 
-from gan_cli.binding import Table, nearest, validate
+from gan_cli.binding import STRICT, Table, nearest, validate
 from gan_cli.errors import InputError
 
-DEFAULT = "dcgan_digits"  # what `gan train` runs when no recipe is named: its data are embedded
-FREE_KEYS = ("run", "eval", "train.steps", "data.path")  # may differ on resume: they do not change what a step computes
+SEEDS = 2**32  # seeds are below this
+FREE_KEYS = {  # may differ on resume: they change neither what a step computes nor what a metric means
+    *("run.log_every", "run.sample_every", "run.checkpoint_every", "run.keep_last", "run.grid"),
+    *("train.steps", "train.resident", "train.steps_per_call", "eval.every", "eval.batch", "data.path"),
+}
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = STRICT
 
 
 class Run(_Table):
     """[run]: seed and cadences; all cadences are in steps, 0 is never."""
 
-    seed: NonNegativeInt = 0
+    seed: int = Field(0, ge=0, lt=SEEDS)
     log_every: PositiveInt = 100  # a line in log.jsonl: means since the last one
     sample_every: NonNegativeInt = 500  # a grid in samples/
     checkpoint_every: NonNegativeInt = 1000  # besides the ones at the end and on a signal
@@ -59,13 +62,18 @@ class Ema(_Table):
 class Eval(_Table):
     """[eval]: the metric during training, which chooses the best checkpoint."""
 
-    metric: str = "fid"  # comma-separated names; the first chooses the best checkpoint
+    metric: str = "fid"  # names separated by commas; the first chooses the best checkpoint
     every: NonNegativeInt = 0  # steps; 0: not during training
     n: PositiveInt = 2000  # samples drawn
     n_real: PositiveInt = 10_000  # real images they are compared with, or all there are
     features: str = "digits"  # the feature network
     batch: PositiveInt = 250  # images drawn and judged at once
     split: str = "train"  # split of the data source that samples are compared with, where it has splits
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names in `metric`, each once."""
+        return list(dict.fromkeys(name.strip() for name in self.metric.split(",")))
 
 
 FIXED: dict[str, type[BaseModel]] = {"run": Run, "train": Train, "ema": Ema, "eval": Eval}
@@ -158,7 +166,7 @@ def differences(saved: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]
     return [
         f"{key}: {old.get(key, 'nothing')!r} was saved, {new.get(key, 'nothing')!r} is given"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not any(key == free or key.startswith(f"{free}.") for free in FREE_KEYS)
+        if old.get(key) != new.get(key) and key not in FREE_KEYS
     ]
 
 

@@ -9,7 +9,7 @@ import gan_cli
 
 ROOT = Path(gan_cli.__file__).parent
 LAYERS = [
-    {"__init__", "errors", "types"},
+    {"__init__", "errors", "files", "types"},
     {"binding"},
     {"recipe"},
     {"losses", "nets", "data", "features", "metrics"},
@@ -36,6 +36,8 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name if alias.name in RANK else "__init__" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gan_cli."):
             names.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            names |= {a.name.split(".")[1] for a in node.names if a.name.startswith("gan_cli.")}
     return names
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from gan_cli import __main__
 from gan_cli.engine.checkpoint import Checkpoints
+from gan_cli.engine.platform import idle_accelerators
 from gan_cli.runs.drawing import parse_seeds
 from gan_cli.runs.load import load
 
@@ -111,7 +112,9 @@ def state_hash(folder: Path, step: int) -> str:
 
 def test_a_run_leaves_everything_a_person_looks_for(run):
     assert (run / "recipe.toml").read_text().startswith("# A tiny recipe")
-    assert [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()] == [20, 40, 60]
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [20, 40, 60]
+    assert {"generator/loss", "generator/update_norm", "discriminator/real_score"} <= log[0].keys()
     assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()][:3] == [0, 30, 60]
     assert sorted(path.name for path in (run / "samples").iterdir()) == ["0000000.png", "0000030.png", "0000060.png"]
     with Image.open(run / "samples" / "0000060.png") as grid:
@@ -196,8 +199,44 @@ def test_resume_falls_back_to_the_checkpoint_before_a_damaged_one(gan, tiny, tmp
     code, out, err = gan("train", tiny, "--out", folder, "--set", "eval.every=0")
     assert code == 0, err
     assert "checkpoint 60 cannot be read" in err
+    assert (folder / "checkpoints" / "damaged-60").is_dir()
     assert f"resumed {folder} at step 40" in err
     assert "done: 60 steps" in out
+
+
+def test_when_no_checkpoint_can_be_read_nothing_is_touched(gan, tiny, tmp_path):
+    folder = tmp_path / "run"
+    assert gan("train", tiny, "--out", folder, "--set", "eval.every=0")[0] == 0
+    for path in folder.glob("checkpoints/*/state/d/*"):
+        path.write_bytes(b"rot")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for _ in range(2):
+        code, _, err = gan("train", tiny, "--out", folder, "--set", "eval.every=0")
+        assert code == 2
+        assert "no checkpoint can be read" in err
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_override_goes_on_with_another_recipe_and_keeps_the_old_one(gan, tiny, tmp_path):
+    folder = tmp_path / "run"
+    short = ["--out", folder, "--set", "eval.every=0"]
+    assert gan("train", tiny, *short)[0] == 0
+    longer = [*short, "--set", "train.steps=80", "--set", "train.batch=8"]
+    assert gan("train", tiny, *longer)[0] == 2
+    code, out, err = gan("train", tiny, *longer, "--override-recipe")
+    assert code == 0, err
+    assert "done: 80 steps" in out
+    assert "batch = 16" in (folder / "recipe.until-60.toml").read_text()
+    assert "batch = 8" in (folder / "recipe.toml").read_text()
+    code, _, err = gan("train", tiny, *longer, "--set", "train.batch=8", "--set", "eval.metric=class-coverage")
+    assert code == 2
+
+
+def test_idle_accelerator_is_warned_about(tmp_path, monkeypatch):
+    monkeypatch.delenv("JAX_PLATFORMS")
+    assert idle_accelerators(tmp_path) == []
+    (tmp_path / "nvidia3").touch()
+    assert "WARNING: this machine has an NVIDIA GPU, but JAX runs on the CPU" in idle_accelerators(tmp_path)[0]
 
 
 def test_train_reports_as_json(gan, run, tiny):
@@ -275,7 +314,13 @@ REFUSED = [
     (["sample", "--ckpt", "{run}", "--at", "31"], "no checkpoint '31'; there are best, latest and steps"),
     (["sample", "--ckpt", "{run}", "--seeds", "3,x"], "'x' is neither a seed nor a range"),
     (["sample", "--ckpt", "{run}", "--seeds", "9-3"], "not an ascending range"),
-    (["sample", "--ckpt", "{run}", "--seeds", "1,2", "--n", "5"], "give one of them"),
+    (["sample", "--ckpt", "{run}", "--seeds", "1,2", "--n", "5"], "--seeds goes with neither --n nor --seed"),
+    (["sample", "--ckpt", "{run}", "--seeds", "²"], "neither a seed nor a range"),
+    (["sample", "--ckpt", "{run}/checkpoints/60", "--at", "latest"], "is already one checkpoint"),
+    (["eval", "--ckpt", "{run}", "--split", "foo"], "split = 'foo'"),
+    (["eval", "--ckpt", "{run}", "--metric", "fid,"], "no such metric"),
+    (["train", "{tiny}", "--out", "new", "--set", "eval.n=20"], "20"),
+    (["train", "ring", "--out", "new", "--set", "eval.every=100"], "vectors"),
     (["sample", "--ckpt", "{run}", "--out", "missing/x.png"], "the folder missing does not exist"),
     (["sample", "--ckpt", "{run}", "--out", "x.jpg"], "a grid is .png"),
     (["sample", "--ckpt", "{run}", "--n", "0"], "--n"),

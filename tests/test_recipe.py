@@ -24,6 +24,7 @@ def test_every_shipped_recipe_is_valid_and_has_a_header(name):
     header = recipe.header(path)
     for entry in ("paper:", "command:", "expected:", "departures:"):
         assert entry in header
+    assert "MEASURE" not in header
 
 
 def test_resolved_recipe_resolves_to_itself():
@@ -48,6 +49,13 @@ REFUSED = [
     ("networks.generator.hiden=[1]", "ring.toml: [networks.generator] hiden: unknown option; did you mean 'hidden'?"),
     ("optimisers.generator.name=adm", "[optimisers.generator] name = 'adm': no such optimiser; did you mean 'adam'?"),
     ("optimisers.generator.learning_rate=-1", "learning_rate = -1: expected a number greater than 0"),
+    ("train.steps='5'", "ring.toml: [train] steps = '5': input should be a valid integer"),
+    ("train.batch=true", "ring.toml: [train] batch = True: input should be a valid integer"),
+    ("run.seed=4294967296", "ring.toml: [run] seed = 4294967296: input should be less than 4294967296"),
+    ("eval.metric=fdi", "ring.toml: [eval] metric = 'fdi': no such metric; did you mean 'fid'?"),
+    ("eval.features=inception", "ring.toml: [eval] features = 'inception': no such feature network; valid: digits"),
+    ("optimisers.generator.learning_rate=inf", "learning_rate = inf: expected a number greater than 0"),
+    ("optimisers.critic.name=adam", "ring.toml: [optimisers.critic]: game 'standard' has no such part"),
     ("ema.decay=1.0", "ring.toml: [ema] decay = 1.0: input should be less than 1"),
 ]
 
@@ -92,8 +100,11 @@ def test_malformed_set_is_refused(override):
 
 def test_differences_name_keys_and_leave_out_what_changes_no_step():
     old = build.resolve(tables(), "ring.toml")
-    new = build.resolve(tables("train.steps=9", "run.log_every=7", "train.batch=32"), "ring.toml")
-    assert recipe.differences(old, new) == ["train.batch: 256 was saved, 32 is given"]
+    new = build.resolve(tables("train.steps=9", "run.log_every=7", "train.batch=32", "run.seed=1"), "ring.toml")
+    assert recipe.differences(old, new) == [
+        "run.seed: 0 was saved, 1 is given",
+        "train.batch: 256 was saved, 32 is given",
+    ]
 
 
 def test_nested_loss_table_and_its_options():
@@ -115,6 +126,14 @@ def test_schedules_and_clipping():
     params = {"w": jnp.float32(3)}
     update, _ = optimiser.update({"w": jnp.float32(4)}, optimiser.init(params), params)
     assert float(update["w"]) == pytest.approx(-1.0)  # clipped to norm 1, rate 1
+
+
+@pytest.mark.parametrize("name", OPTIMISER.names())
+def test_every_optimiser_can_be_named_and_takes_a_step(name):
+    optimiser = call(OPTIMISER, check(OPTIMISER, {"name": name, "learning_rate": 0.1}))
+    params = {"w": jnp.ones((2, 2))}
+    updates, _ = optimiser.update({"w": jnp.full((2, 2), 0.5)}, optimiser.init(params), params)
+    assert jnp.isfinite(updates["w"]).all()
 
 
 def test_schema_offers_every_name():

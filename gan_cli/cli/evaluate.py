@@ -15,7 +15,7 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="Split of the data to compare with; the recipe's [eval] otherwise.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the latents.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the latents: as in gan sample.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Images drawn and judged at once.")] = 250,
     data_dir: DataDir = None,
     at: At = "best",
@@ -33,10 +33,8 @@ def evaluate(
     start_jax()
     loaded = load(ckpt, at)
     asked = loaded.meta.recipe["eval"]
-    options = Eval(
-        **{**asked, "metric": metric, "n": n, "n_real": n_real, "batch": batch, "split": split or asked["split"]}
-    )
-    source, called = evaluation_data(loaded.meta.recipe, None, options.split, sources)
+    options = Eval(**{**asked, "metric": metric, "n": n, "n_real": n_real, "batch": batch})
+    source, called = evaluation_data(loaded.meta.recipe, None, split, sources)
     judge = Judge(loaded.experiment, options, source, called, sources, seed)
     for message in judge.notices:
         notice(message)

@@ -10,12 +10,13 @@ from gan_cli.cli.options import DataDir, Json, Set, notice, result, start_jax, s
 if TYPE_CHECKING:
     from gan_cli.runs.train import Outcome
 
+DEFAULT = "dcgan_digits"  # its data are embedded
 STOPPED = 75  # EX_TEMPFAIL: stopped by a signal after saving; the same command goes on
 FAILED = 1
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one.")] = "dcgan_digits",
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one.")] = DEFAULT,
     out: Annotated[
         Path | None, typer.Option(help="The run folder; an existing run is resumed.", show_default="runs/<recipe>")
     ] = None,
@@ -56,7 +57,7 @@ def train(
     try:
         outcome = run(prepared, folder, sources, reporter, override=override_recipe, header=recipes.header(path))
     except DivergedError as error:
-        notice(f"error: {error}; the checkpoints before it are kept in {folder}/checkpoints")
+        notice(f"error: {error}; checkpoints from before, if there are any, are in {folder}/checkpoints")
         raise typer.Exit(FAILED) from None
     finally:
         reporter.close()
@@ -103,8 +104,11 @@ def _closing(outcome: "Outcome") -> str:
     """Where things are, and what to run next."""
     run = outcome.folder.path
     if outcome.stopped_by:
-        done = f"stopped by {outcome.stopped_by} at step {outcome.step} of {outcome.steps}, saved"
-        return f"{done}; run the same command to go on"
+        saved = f"saved in {run}" if outcome.step else "before anything was worth saving"
+        return (
+            f"stopped by {outcome.stopped_by} at step {outcome.step} of {outcome.steps}, {saved}\n"
+            "run the same command to go on"
+        )
     lines = [f"done: {outcome.step} steps in {run}"]
     scored = {line["step"]: line for line in outcome.history}
     if outcome.best in scored:

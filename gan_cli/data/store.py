@@ -1,6 +1,5 @@
 """Files of published data sets: found in the user's folder or cache, otherwise downloaded, and always verified."""
 
-import contextlib
 import gzip
 import hashlib
 import http.client
@@ -11,12 +10,13 @@ import tempfile
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from gan_cli.errors import InputError
+from gan_cli.files import atomic
 
 T = TypeVar("T")
 TIMEOUT = 30  # seconds without a byte before a mirror is given up
@@ -119,15 +119,15 @@ class Store:
     def _fetch(self, target: Path, dataset: str, asset: Asset, parse: Callable[[bytes], T]) -> T:
         """Download from the first mirror that delivers; the file gets its name only after it was verified."""
         failures = []
+        if self.download and asset.mirrors:
+            _make_folder(target.parent)
         for mirror in asset.mirrors if self.download else ():
             url = mirror + asset.name
             self.note(f"downloading {url}")
             try:
-                with _temporary(target) as part:
+                with atomic(target) as part:
                     _download(url, part)
-                    parsed = _verified(part.read_bytes(), asset, parse)
-                    os.replace(part, target)
-                    return parsed
+                    return _verified(part.read_bytes(), asset, parse)
             except (DamagedError, OSError, http.client.HTTPException) as error:
                 failures.append(f"{url}: {error}")
         why = "could not be downloaded:\n  " + "\n  ".join(failures) + "\n" if failures else "is not here; "
@@ -135,21 +135,13 @@ class Store:
         raise InputError(f"{dataset}: {asset.name} {why}{put}")
 
 
-@contextlib.contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
-    """A new empty file beside `target` that is gone afterwards, whatever happens, unless it was renamed."""
+def _make_folder(folder: Path) -> None:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        raise InputError(
-            f"{target.parent}: cannot be written: {error.strerror}; set GAN_CACHE_DIR to a folder"
-        ) from None
-    os.close(handle)
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
+        raise InputError(f"{folder}: cannot be written: {error.strerror}; set GAN_CACHE_DIR to a folder") from None
 
 
 def _download(url: str, to: Path) -> None:

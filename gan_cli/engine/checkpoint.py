@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
+from gan_cli import __version__
 from gan_cli.errors import InputError
 from gan_cli.types import Spec
 
-PACKAGES = ("gan-cli", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 class Meta(NamedTuple):
@@ -32,7 +33,7 @@ class Meta(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON, with the versions of the packages that made it."""
-        versions = {name: version(name) for name in PACKAGES}
+        versions = {"gan-cli": __version__, **{name: version(name) for name in PACKAGES}}
         return {**self._asdict(), "spec": self.spec._asdict(), "versions": versions}
 
     @classmethod

@@ -35,7 +35,7 @@ class Feed(Protocol):
 
 
 class DivergedError(Exception):
-    """A loss is no longer a finite number; the message says which and when."""
+    """A loss or an update is no longer a finite number; the message says which and when."""
 
 
 class Cadence(NamedTuple):
@@ -93,7 +93,7 @@ class Trainer:
 def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence: Cadence, hooks: Hooks) -> State:
     """Train to `steps` steps, or until told to stop; returns the last state, which has been saved.
 
-    Raises DivergedError when a loss is not finite; the state it came from is not saved.
+    Raises DivergedError when a loss or an update is not finite; the state it came from is not saved.
     """
     step, state = int(state.step), trainer.place(state)
     pending: deque[tuple[int, Sums]] = deque()
@@ -111,7 +111,8 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
                 hooks.log(at, total.take())
 
     if step == 0:
-        hooks.sample(0, state)
+        if cadence.sample:
+            hooks.sample(0, state)
         if cadence.evaluate:
             hooks.evaluate(0, state)
     saved = step

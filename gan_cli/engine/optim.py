@@ -6,19 +6,20 @@
     b1 = 0.5
     clip_norm = 1.0                   # gradients are scaled down to this global norm; absent: not clipped
 
-optax's own signatures are the schema: each of their parameters that TOML can hold is an option.
+optax's own signatures are the schema: each of their parameters that TOML can hold is an option. Types are checked;
+ranges are not, because optax does not state them.
 """
 
 import inspect
+import math
 import typing
-from collections.abc import Callable
 from functools import cache, wraps
 from typing import Annotated, Any
 
 import optax
 from pydantic import BaseModel, BeforeValidator, PositiveFloat, WithJsonSchema
 
-from gan_cli.binding import Factory, Kind, Table, call, check, strict_model
+from gan_cli.binding import Factory, Kind, check, strict_model
 
 BOUNDARIES = dict[int, float]  # step -> factor or value
 
@@ -49,7 +50,7 @@ def _names(marker: str) -> list[str]:
     signatures = {
         name: inspect.signature(f).parameters for name, f in functions if not name.startswith(("_", "scale_by"))
     }
-    unusable = {"linesearch", "interpolate_type"}  # L-BFGS evaluates the loss itself
+    unusable = {"linesearch", "interpolate_type", "key", "optimism"}  # L-BFGS, noisy_sgd (a JAX key), deprecated ones
     return [name for name, parameters in signatures.items() if marker in parameters and not unusable & set(parameters)]
 
 
@@ -65,7 +66,7 @@ SCHEDULE = Kind(
 def _check_learning_rate(value: Any) -> Any:
     if isinstance(value, (str, dict)):
         return check(SCHEDULE, value, "learning_rate.")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise ValueError("expected a number greater than 0, or a table that names a schedule")
     return float(value)
 
@@ -78,23 +79,18 @@ def _rate_schema() -> dict[str, Any]:
 
 @cache
 def _optimiser_model(function: Factory) -> type[BaseModel]:
-    rate = Annotated[Any, BeforeValidator(_check_learning_rate), WithJsonSchema(_rate_schema())]
+    rate = Annotated[Any, BeforeValidator(_check_learning_rate), WithJsonSchema(_rate_schema()), SCHEDULE]
     return _model(function, learning_rate=(rate, ...), clip_norm=(PositiveFloat | None, None))
 
 
 @cache
 def _find(name: str) -> Factory:
-    """The optax optimiser `name`, with a schedule for its learning rate and its gradients clipped on demand."""
+    """The optax optimiser `name`, its gradients clipped on demand."""
     function = getattr(optax, name)
 
     @wraps(function)  # keeps its signature, from which the schema is derived
-    def optimiser(
-        *, learning_rate: float | Table, clip_norm: float | None = None, **options: Any
-    ) -> optax.GradientTransformation:
-        rate: float | Callable[..., Any] = (
-            call(SCHEDULE, learning_rate) if isinstance(learning_rate, dict) else learning_rate
-        )
-        made = function(learning_rate=rate, **options)
+    def optimiser(*, clip_norm: float | None = None, **options: Any) -> optax.GradientTransformation:
+        made = function(**options)
         return made if clip_norm is None else optax.chain(optax.clip_by_global_norm(clip_norm), made)
 
     return optimiser

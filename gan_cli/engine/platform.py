@@ -9,9 +9,8 @@ from gan_cli.data.store import user_cache
 
 CACHE_BYTES = 2 * 2**30  # the compilation cache is kept below this by dropping what was used longest ago
 ACCELERATORS = {
-    "an NVIDIA GPU": ("/dev/nvidia0", "pip install 'gan-cli[cuda]'"),
-    "a TPU": ("/dev/accel0", "pip install 'gan-cli[tpu]'"),
-    "a TPU (VFIO)": ("/dev/vfio/0", "pip install 'gan-cli[tpu]'"),
+    "an NVIDIA GPU": ("nvidia[0-9]*", "pip install 'gan-cli[cuda]'"),
+    "a TPU": ("accel[0-9]*", "pip install 'gan-cli[tpu]'"),
 }
 
 
@@ -24,15 +23,15 @@ def start() -> list[str]:
     return idle_accelerators()
 
 
-def idle_accelerators() -> list[str]:
+def idle_accelerators(devices: Path = Path("/dev")) -> list[str]:
     """A warning for each accelerator of this machine that JAX does not use, unless JAX_PLATFORMS says so."""
     if jax.default_backend() != "cpu" or os.environ.get("JAX_PLATFORMS"):
         return []
     return [
         f"WARNING: this machine has {name}, but JAX runs on the CPU. Install support for it ({install}), "
         "or set JAX_PLATFORMS=cpu to silence this."
-        for name, (device, install) in ACCELERATORS.items()
-        if Path(device).exists()
+        for name, (files, install) in ACCELERATORS.items()
+        if any(devices.glob(files))
     ]
 
 

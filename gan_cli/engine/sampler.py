@@ -14,24 +14,21 @@ from gan_cli.games.game import Nets, Variables
 from gan_cli.nets.layers import formulation
 from gan_cli.types import Array
 
-MAX_SEED = 2**32
 
-
-def draw(experiment: Experiment, seeds: Sequence[int] | np.ndarray, stream: int = 0) -> dict[str, Array]:
-    """The game's own inputs for one image a seed: leaves [n, ...]. `stream` tells independent uses apart."""
-
-    def one(seed: Array) -> dict[str, Array]:
-        drawn = experiment.game.draw(jax.random.fold_in(jax.random.key(seed), stream), 1)
-        return jax.tree.map(lambda x: x[0], drawn)
-
-    return jax.jit(jax.vmap(one))(jnp.asarray(seeds, jnp.uint32))
+def draw(experiment: Experiment, seeds: Sequence[int]) -> dict[str, Array]:
+    """The game's own inputs for one sample a seed: leaves [n, ...]."""
+    return _draw(experiment, jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32)))
 
 
 def draw_many(experiment: Experiment, seed: int, n: int) -> dict[str, Array]:
-    """Inputs of n images of one seed; image i does not depend on n: leaves [n, ...]."""
-    seeds = jax.jit(jax.vmap(partial(jax.random.fold_in, jax.random.key(seed))))(jnp.arange(n, dtype=jnp.uint32))
-    one = jax.vmap(lambda key: jax.tree.map(lambda x: x[0], experiment.game.draw(key, 1)))
-    return jax.jit(one)(seeds)
+    """Inputs of n samples of one seed; sample i does not depend on n: leaves [n, ...]."""
+    return _draw(
+        experiment, jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(jnp.arange(n, dtype=jnp.uint32))
+    )
+
+
+def _draw(experiment: Experiment, keys: Array) -> dict[str, Array]:
+    return jax.jit(jax.vmap(lambda key: jax.tree.map(lambda x: x[0], experiment.game.draw(key, 1))))(keys)
 
 
 def truncate(z: Array, threshold: float) -> Array:

@@ -120,14 +120,14 @@ def _play(
     params = {role: seen[role].params for role in turn.trains}
     dtype = jnp.dtype(experiment.train.precision)
 
-    def objective(params: Any, rest: Any, batch: Batch) -> tuple[Array, tuple[Aux, Any]]:
+    def objective(params: Any, rest: Any, batch: Batch, key: Key) -> tuple[Array, tuple[Aux, Any]]:
         mine = {role: Variables(params[role], rest[role]) for role in turn.trains}
         nets = Nets(experiment.definitions, {**seen, **mine}, key, dtype)
         loss, report = turn.loss(nets, batch, memory, key)
         return loss, ({**report, "loss": loss}, {role: nets.rest(role) for role in turn.trains})
 
     rest = {role: seen[role].rest for role in turn.trains}
-    gradients, report, rest = _gradients(objective, params, rest, batch, experiment.train.accumulate)
+    gradients, report, rest = _gradients(objective, params, rest, batch, key, experiment.train.accumulate)
     scalars = {name: value for name, value in report.items() if value.ndim == 0}
     gradients, scalars = parallel.mean((gradients, scalars))
     if experiment.game.remember is keep:
@@ -137,22 +137,23 @@ def _play(
     updates, optim = experiment.optimisers[turn.name].update(gradients, optim, params)
     params = optax.apply_updates(params, updates)
     moved = {role: Variables(params[role], rest[role]) for role in turn.trains}
-    return _Moved(moved, optim, {**scalars, **arrays, "count": jnp.ones(())})
+    norm = optax.tree.norm(updates)  # not finite where weights became so, which the loss of this step does not show
+    return _Moved(moved, optim, {**scalars, **arrays, "update_norm": norm, "count": jnp.ones(())})
 
 
-def _gradients(objective: Any, params: Any, rest: Any, batch: Batch, accumulate: int) -> tuple[Any, Aux, Any]:
+def _gradients(objective: Any, params: Any, rest: Any, batch: Batch, key: Key, accumulate: int) -> tuple[Any, Aux, Any]:
     """Gradients, report and new batch statistics; the mean over `accumulate` micro-batches, one after the other."""
     gradient = jax.grad(objective, has_aux=True)
     if accumulate == 1:
-        gradients, (report, rest) = gradient(params, rest, batch)
+        gradients, (report, rest) = gradient(params, rest, batch, key)
         return gradients, report, rest
 
-    def one(rest: Any, micro: Batch) -> tuple[Any, tuple[Any, Aux]]:
-        gradients, (report, rest) = gradient(params, rest, micro)
+    def one(rest: Any, micro: tuple[Batch, Key]) -> tuple[Any, tuple[Any, Aux]]:
+        gradients, (report, rest) = gradient(params, rest, *micro)
         return rest, (gradients, report)
 
     micros = jax.tree.map(lambda x: x.reshape(accumulate, len(x) // accumulate, *x.shape[1:]), dict(batch))
-    rest, (gradients, report) = lax.scan(one, rest, micros)
+    rest, (gradients, report) = lax.scan(one, rest, (micros, jax.random.split(key, accumulate)))
     arrays = {name: value.reshape(-1, *value.shape[2:]) for name, value in report.items() if value.ndim > 1}
     scalars = {name: value.mean() for name, value in report.items() if value.ndim == 1}
     return jax.tree.map(lambda g: g.mean(axis=0), gradients), {**scalars, **arrays}, rest

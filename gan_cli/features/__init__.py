@@ -1,18 +1,14 @@
 """Feature networks: what metrics look at images through.
 
 `find("digits")` is the function `digits` of `gan_cli/features/digits.py`, called. A new feature network is one file
-with one factory of its own name, and its name below.
+with one factory of its own name.
 """
 
-import importlib
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import NamedTuple
 
-from gan_cli.errors import InputError
+from gan_cli.binding import call, check, kind
 from gan_cli.types import Array
-
-NAMES = ("digits",)
 
 
 class Features(NamedTuple):
@@ -32,11 +28,10 @@ class Features(NamedTuple):
     """
 
 
+FEATURES = kind("feature network", "features", "gan_cli.features", Features)
+
+
 def find(name: str) -> Features:
     """The feature network of this name; InputError for an unknown name, with the nearest valid one."""
-    if name not in NAMES:
-        near = get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise InputError(f"there is no feature network '{name}': {hint}The feature networks are {', '.join(NAMES)}")
-    network: Features = getattr(importlib.import_module(f"gan_cli.features.{name}"), name)()
+    network: Features = call(FEATURES, check(FEATURES, name))
     return network

@@ -1,26 +1,20 @@
-"""Metrics: `find("fid")` is the function `fid` of `gan_cli/metrics/fid.py`, called.
+"""Metrics: `find("inception-score")` is the function `inception_score` of `gan_cli/metrics/inception_score.py`, called.
 
-A new metric is one file with one factory of its own name, and its name below.
+A new metric is one file with one factory of its own name.
 """
 
-import importlib
-from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from gan_cli.binding import call, check, kind
+from gan_cli.metrics.metric import Metric
 
-from gan_cli.errors import InputError
-
-if TYPE_CHECKING:
-    from gan_cli.metrics.metric import Metric
-
-NAMES = ("fid", "inception-score", "class-coverage")
+METRIC = kind("metric", "metric", "gan_cli.metrics", Metric)
 
 
-def find(name: str, **options: object) -> "Metric":
+def find(name: str, **options: object) -> Metric:
     """The metric of this name, with its options; InputError for an unknown name, with the nearest valid one."""
-    if name not in NAMES:
-        near = get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise InputError(f"there is no metric '{name}': {hint}The metrics are {', '.join(NAMES)}")
-    function = name.replace("-", "_")
-    metric: Metric = getattr(importlib.import_module(f"gan_cli.metrics.{function}"), function)(**options)
+    metric: Metric = call(METRIC, check(METRIC, {"metric": name.replace("-", "_"), **options}))
     return metric
+
+
+def names() -> list[str]:
+    """The names of all metrics, as on the command line."""
+    return [name.replace("_", "-") for name in METRIC.names()]

@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -13,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_cli.features import Features
+from gan_cli.files import atomic
 from gan_cli.metrics.frechet import Statistics
 from gan_cli.metrics.metric import Sample
 
@@ -50,14 +49,8 @@ def cached(cache_dir: Path | None, name: str, measure: Callable[[], Sample]) -> 
 def save(path: Path, statistics: Statistics) -> None:
     """Write `mu`, `sigma` (the layout of pytorch-fid and others) and `n` to an npz file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, mu=statistics.mean, sigma=statistics.covariance, n=statistics.n)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, mu=statistics.mean, sigma=statistics.covariance, n=statistics.n)
 
 
 def load(path: Path) -> Statistics | None:

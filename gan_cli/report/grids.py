@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from gan_cli.files import atomic
+
 SIDE = 96  # a tile is enlarged by a whole factor to at most this many pixels
+GAP, PAPER = 1, 96  # between tiles: pixels before enlarging, and their grey
 PLOT = 480  # side of a plot of points, pixels
 
 
@@ -21,23 +24,24 @@ def to_pil(image: np.ndarray) -> Image.Image:
 
 
 def tile(images: np.ndarray, columns: int = 0) -> np.ndarray:
-    """Images uint8 [N, H, W, C] row by row into one [rows * H, columns * W, C]; 0 columns: as square as possible."""
-    n, height, width, channels = images.shape
+    """Images uint8 [N, H, W, C] row by row, GAP pixels apart, into one picture; 0 columns: as square as possible."""
+    n = len(images)
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    grid = np.zeros((rows * columns, height, width, channels), np.uint8)
-    grid[:n] = images
-    grid = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    return grid.reshape(rows * height, columns * width, channels)
+    images = np.pad(images, ((0, rows * columns - n), (0, GAP), (0, GAP), (0, 0)), constant_values=PAPER)
+    images[n:] = PAPER
+    height, width, channels = images.shape[1:]
+    grid = images.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    grid = grid.reshape(rows * height, columns * width, channels)
+    return np.pad(grid, ((GAP, 0), (GAP, 0), (0, 0)), constant_values=PAPER)
 
 
 def save_samples(path: Path, samples: np.ndarray) -> None:
     """A PNG of samples float32: a grid of images [N, H, W, C] in [-1, 1], or a plot of points [N, 1] or [N, 2]."""
     picture = image_grid(samples) if samples.ndim == 4 else plot(samples)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    picture.save(temporary, format="PNG")
-    temporary.replace(path)
+    with atomic(path) as temporary:
+        picture.save(temporary, format="PNG")
 
 
 def image_grid(samples: np.ndarray) -> Image.Image:

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from gan_cli.engine import sampler
-from gan_cli.engine.sampler import MAX_SEED, Sampler
+from gan_cli.engine.sampler import Sampler
 from gan_cli.errors import InputError
+from gan_cli.files import atomic
+from gan_cli.recipe import SEEDS
 from gan_cli.report import grids
 from gan_cli.runs.load import Loaded
 from gan_cli.types import Array
@@ -20,19 +22,23 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
+        if not _is_number(first) or (dash and not _is_number(last)):
             raise InputError(f"--seeds {text}: {part.strip()!r} is neither a seed nor a range; right: 0,3,7-9")
         low, high = int(first), int(last or first)
-        if high < low or high >= MAX_SEED or high - low > 1_000_000:
+        if high < low or high >= SEEDS or high - low > 1_000_000:
             raise InputError(f"--seeds {text}: {part.strip()!r} is not an ascending range of seeds below 2^32")
         seeds.extend(range(low, high + 1))
     return seeds
 
 
-def check_request(seeds: Sequence[int] | None, n: int | None, out: Path) -> None:
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def check_request(seeds: Sequence[int] | None, seed: int | None, n: int | None, out: Path) -> None:
     """Raise InputError for options that contradict each other or an output that cannot be written."""
-    if seeds is not None and n is not None and n != len(seeds):
-        raise InputError(f"--n {n} and {len(seeds)} --seeds: give one of them")
+    if seeds is not None and (n is not None or seed is not None):
+        raise InputError("--seeds goes with neither --n nor --seed: it names each sample")
     if not out.resolve().parent.is_dir():
         raise InputError(f"--out {out}: the folder {out.parent} does not exist")
     if out.suffix in (".png", ".npz"):
@@ -42,6 +48,10 @@ def check_request(seeds: Sequence[int] | None, n: int | None, out: Path) -> None
         raise InputError(f"--out {out}: a grid is .png, an archive .npz, and anything else a folder without a suffix")
     elif out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: exists and is not a folder")
+    elif out.exists() and any(out.iterdir()):
+        raise InputError(
+            f"--out {out}: the folder is not empty; name a new one, so that old and new samples do not mix"
+        )
 
 
 def inputs(
@@ -78,10 +88,8 @@ def write(out: Path, samples: np.ndarray) -> None:
 
 def _write_npz(out: Path, samples: np.ndarray) -> None:
     """The layout that the field's evaluators read: arr_0 uint8 [N, H, W, C]; points stay float32."""
-    temporary = out.with_name(f".{out.name}.part")
-    with temporary.open("wb") as file:
+    with atomic(out) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, arr_0=grids.to_uint8(samples) if samples.ndim == 4 else samples)
-    temporary.replace(out)
 
 
 def _write_folder(out: Path, samples: np.ndarray) -> None:

@@ -1,14 +1,15 @@
 """A run folder: where things are, and the JSON lines in it."""
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan_cli import recipe
 from gan_cli.errors import InputError
+from gan_cli.files import atomic
 
 
 class RunFolder(NamedTuple):
@@ -51,6 +52,11 @@ class RunFolder(NamedTuple):
                 f"{self.path}: cannot be written: {error.strerror}; name another folder with --out"
             ) from None
 
+    def keep_recipe(self, step: int) -> None:
+        """Keep the recipe of the steps up to `step` beside the one that overrides it."""
+        if self.recipe.exists():
+            replace(self.path / f"recipe.until-{step}.toml", self.recipe.read_text(encoding="utf-8"))
+
     def write_recipe(self, resolved: Mapping[str, Any], header: str) -> None:
         """Save the resolved recipe, whole or not at all."""
         comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
@@ -59,9 +65,8 @@ class RunFolder(NamedTuple):
 
 def replace(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def append(path: Path, line: Mapping[str, Any]) -> None:
@@ -74,10 +79,9 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The JSON lines of a file; a line cut short by a crash is left out."""
     lines = []
     for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            continue
+        with suppress(json.JSONDecodeError):
+            line = json.loads(text)
+            lines += [line] if isinstance(line, dict) else []
     return lines
 
 

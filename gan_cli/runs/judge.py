@@ -19,8 +19,6 @@ from gan_cli.metrics.metric import Sample
 from gan_cli.metrics.protocol import Protocol, protocol
 from gan_cli.recipe import Eval
 
-STREAM = 1  # latents of evaluation are not those of the sample grids
-
 
 class Verdict(NamedTuple):
     """Numbers, how they were measured and what to be careful about."""
@@ -41,7 +39,9 @@ class Judge:
         self, experiment: Experiment, options: Eval, source: Source | None, split: str, store: Store, seed: int
     ):
         if len(experiment.spec.shape) != 3:
-            raise InputError("[eval] these metrics are for images; this recipe's data are vectors: set eval.every = 0")
+            raise InputError(
+                "these metrics are for images, and the data of this recipe are vectors: set eval.every = 0"
+            )
         self._experiment = experiment
         self._options = options
         self._source = source
@@ -49,7 +49,7 @@ class Judge:
         self._store = store
         self._seed = seed
         self._features = feature_networks.find(options.features)
-        self.metrics = [find(name.strip()) for name in options.metric.split(",")]
+        self.metrics = [find(name) for name in options.metrics]
         self._n_real = min(source.size, options.n_real) if source else 0
         checks = [metric.check(self._n_real, options.n, self._features.dim) for metric in self.metrics]
         self.notices = tuple(dict.fromkeys(notice for found in checks for notice in found))
@@ -67,9 +67,12 @@ class Judge:
         return -value if self.metrics[0].lower_is_better else value
 
     def __call__(self, variables: Mapping[str, Variables]) -> Verdict:
-        """Draw samples with these weights and take every metric of them in one pass."""
-        seeds = sampler.draw_many(self._experiment, self._seed + STREAM, self._options.n)
-        fake = collect(self._features, self._sampler.batches(variables, seeds), keep=kept_by(self.metrics))
+        """Draw samples with these weights and take every metric of them in one pass.
+
+        They are the samples that `gan sample --seed SEED --n N` writes.
+        """
+        inputs = sampler.draw_many(self._experiment, self._seed, self._options.n)
+        fake = collect(self._features, self._sampler.batches(variables, inputs), keep=kept_by(self.metrics))
         values = evaluate(self.metrics, self._real_sample(), fake)
         used = protocol(self._features, n_real=self._n_real, n_fake=fake.n, split=self._split, seed=self._seed)
         return Verdict(values, used, self.notices)

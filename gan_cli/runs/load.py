@@ -36,6 +36,8 @@ def load(path: Path, at: str = "best") -> Loaded:
     run, step = _locate(path)
     checkpoints = Checkpoints(run.checkpoints, read_only=True)
     try:
+        if step is not None and at not in ("best", str(step)):
+            raise InputError(f"--at {at}: {path} is already one checkpoint; name the run {run.path}")
         step = _choose(checkpoints, step if step is not None else at)
         try:
             meta = checkpoints.meta(step)
@@ -54,7 +56,7 @@ def load(path: Path, at: str = "best") -> Loaded:
 def _locate(path: Path) -> tuple[RunFolder, int | None]:
     """The run folder that `path` is or lies in, and the step when it names a checkpoint."""
     path = path.resolve()
-    if path.parent.name == "checkpoints" and path.name.isdigit() and path.is_dir():
+    if path.parent.name == "checkpoints" and path.name.isdecimal() and path.is_dir():
         return RunFolder(path.parent.parent), int(path.name)
     if path.name == "checkpoints" and path.is_dir():
         path = path.parent
@@ -73,7 +75,7 @@ def _choose(checkpoints: Checkpoints, at: str | int) -> int:
     if at == "best":
         best = checkpoints.best()
         return steps[-1] if best is None else best
-    if not str(at).isdigit() or int(at) not in steps:
+    if str(at) not in map(str, steps):
         have = ", ".join(map(str, steps))
         raise InputError(f"{checkpoints.folder}: no checkpoint {at!r}; there are best, latest and steps {have}")
     return int(at)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STOPPING = b"\nstopping: saving first; Ctrl-C (again) stops at once\n"
+SHOW_CURSOR = b"\x1b[?25h"  # a progress bar may have hidden it
 INTERRUPTED = 130  # exit code after a second Ctrl-C, as shells have it
 
 
@@ -26,8 +28,10 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
     def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         if request.signal is not None and number == signal.SIGINT:
+            os.write(2, SHOW_CURSOR if os.isatty(2) else b"")
             os._exit(INTERRUPTED)  # at once: no clean-up that could hang
         request.signal = signal.Signals(number)
+        os.write(2, STOPPING)  # not print: the signal may have come in the middle of one
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

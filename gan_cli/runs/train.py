@@ -55,67 +55,88 @@ def train(
 ) -> Outcome:
     """Train to the recipe's number of steps in folder `out`, going on from its newest valid checkpoint.
 
-    Raises InputError when the folder holds a run of another recipe (unless `override`) or cannot be written, and
-    `loop.DivergedError` when a loss is no longer finite.
+    Nothing is written before everything has been checked. Raises InputError when the folder holds a run of another
+    recipe (unless `override`) or cannot be written, and `loop.DivergedError` when a number is no longer finite.
     """
     run_folder = RunFolder(out)
-    _refuse_other_recipe(run_folder, prepared.resolved, override)
-    run_folder.create()
-    options = recipe.Run(**prepared.resolved["run"])
-    checkpoints = Checkpoints(run_folder.checkpoints, keep_last=options.keep_last)
-    try:
-        state, history = _restore(checkpoints, prepared, watcher)
-        run_folder.write_recipe(prepared.resolved, header)
-        step = int(state.step)
-        for path in (run_folder.log, run_folder.metrics):
-            files.cut_after(path, step if history is not None else -1)
-        session = _Session(prepared, run_folder, checkpoints, store, watcher, history or [])
-        return session.train(state)
-    finally:
-        checkpoints.close()
+    judge = _judge(prepared, store, watcher)
+    with closing(build.feed(prepared.resolved, prepared.source)) as feed:
+        trainer = loop.Trainer(prepared.experiment, feed, jax.local_devices())
+        run_folder.create()
+        keep_last = prepared.resolved["run"]["keep_last"]
+        with closing(Checkpoints(run_folder.checkpoints, keep_last=keep_last)) as checkpoints:
+            start = _restore(run_folder, checkpoints, prepared, watcher, override)
+            step = int(start.state.step)
+            if step and step >= prepared.experiment.train.steps:
+                return Outcome(run_folder, step, step, start.history, checkpoints.best(), None)
+            if start.resumed and override:
+                run_folder.keep_recipe(step)
+            run_folder.write_recipe(prepared.resolved, header)
+            for path in (run_folder.log, run_folder.metrics):
+                files.cut_after(path, step if start.resumed else -1)
+            session = _Session(prepared, run_folder, checkpoints, watcher, judge, start.history)
+            return session.train(trainer, start.state)
 
 
-def _refuse_other_recipe(run_folder: RunFolder, resolved: dict[str, Any], override: bool) -> None:
-    if not run_folder.recipe.exists() or override:
-        return
-    changed = recipe.differences(recipe.read(run_folder.recipe), resolved)
-    if changed:
-        raise InputError(
-            f"{run_folder.path} holds a run of another recipe:\n  " + "\n  ".join(changed) + "\n"
-            "name another folder with --out, or go on with the new recipe with --override-recipe"
-        )
+class _Start(NamedTuple):
+    """Where a training begins."""
+
+    state: State
+    history: list[dict[str, Any]]  # evaluations before it
+    resumed: bool
 
 
 def _restore(
-    checkpoints: Checkpoints, prepared: build.Prepared, watcher: Watcher
-) -> tuple[State, list[dict[str, Any]] | None]:
-    """The newest checkpoint that can be read, with its metric history; a fresh state and None when there is none."""
+    run_folder: RunFolder, checkpoints: Checkpoints, prepared: build.Prepared, watcher: Watcher, override: bool
+) -> _Start:
+    """The newest checkpoint that can be read, of this recipe and these data; a fresh state where there is none at all.
+
+    Unreadable ones are renamed once an older one has been read; when none can be, nothing is touched.
+    """
     state = initial_state(prepared.experiment, prepared.resolved["run"]["seed"])
-    steps = checkpoints.steps()
-    for step in reversed(steps):
+    unreadable = []
+    for step in reversed(checkpoints.steps()):
         try:
             meta = checkpoints.meta(step)
+            _refuse_other_run(run_folder, meta, prepared, override)
             restored = checkpoints.restore(step, state)
         except InputError:
             raise
         except Exception as error:  # whatever a damaged file makes Orbax raise
-            aside = checkpoints.set_aside(step)
             reason = str(error).partition("\n")[0][:200]
             watcher.note(
-                f"checkpoint {step} cannot be read ({type(error).__name__}: {reason}); "
-                f"it is now {aside}, trying the one before it"
+                f"checkpoint {step} cannot be read ({type(error).__name__}: {reason}); trying the one before it"
             )
+            unreadable.append(step)
             continue
-        if meta.fingerprint != prepared.source.fingerprint:
-            raise InputError(
-                f"{checkpoints.folder}/{step}: this run was trained on other data than [data] gives now; "
-                "name another folder with --out"
-            )
-        watcher.note(f"resumed {checkpoints.folder.parent} at step {step}")
-        return restored, meta.history
-    if steps:
-        raise InputError(f"{checkpoints.folder}: none of the checkpoints can be read; name another folder with --out")
-    return state, None
+        for damaged in unreadable:
+            watcher.note(f"checkpoint {damaged} is now {checkpoints.set_aside(damaged)}")
+        watcher.note(f"resumed {run_folder.path} at step {step}")
+        return _Start(restored, meta.history, resumed=True)
+    if unreadable:
+        raise InputError(f"{run_folder.checkpoints}: no checkpoint can be read; name another folder with --out")
+    if run_folder.log.exists() and not run_folder.recipe.exists():
+        raise InputError(f"{run_folder.log} exists, but this is not a run folder; name another one with --out")
+    return _Start(state, [], resumed=False)
+
+
+def _refuse_other_run(run_folder: RunFolder, meta: Meta, prepared: build.Prepared, override: bool) -> None:
+    """Raise InputError when the checkpoint is of another recipe or other data, unless the person insists."""
+    saved = build.resolve(meta.recipe, str(run_folder.recipe))  # with defaults that it may be older than
+    changed = recipe.differences(saved, prepared.resolved)
+    if meta.fingerprint != prepared.source.fingerprint:
+        changed.append("the content of the data")
+    judged = [line for line in changed if line.startswith("eval.")]
+    if judged and meta.history:
+        mend = "name another folder with --out, or judge with `gan eval`"
+        raise _other_recipe(run_folder, judged, f"its metrics so far could not be compared with the new ones; {mend}")
+    if changed and not override:
+        mend = "name another folder with --out, or go on with the new recipe with --override-recipe"
+        raise _other_recipe(run_folder, changed, mend)
+
+
+def _other_recipe(run_folder: RunFolder, changed: list[str], mend: str) -> InputError:
+    return InputError(f"{run_folder.path} holds a run of another recipe:\n  " + "\n  ".join(changed) + f"\n{mend}")
 
 
 class _Session:
@@ -126,41 +147,36 @@ class _Session:
         prepared: build.Prepared,
         run_folder: RunFolder,
         checkpoints: Checkpoints,
-        store: Store,
         watcher: Watcher,
+        judge: Judge | None,
         history: list[dict[str, Any]],
     ):
         self.prepared = prepared
         self.folder = run_folder
         self.checkpoints = checkpoints
         self.watcher = watcher
+        self.judge = judge
         self.history = history
         self.options = recipe.Run(**prepared.resolved["run"])
-        self.judge = _judge(prepared, store, watcher)
         self.best = max((line["score"] for line in history), default=None)
         experiment = prepared.experiment
         count = self.options.grid if len(experiment.spec.shape) == 3 else POINTS
         self.fixed = sampler.draw_many(experiment, self.options.seed, count)
         self.sampler = sampler.Sampler(experiment, count)
 
-    def train(self, state: State) -> Outcome:
+    def train(self, trainer: loop.Trainer, state: State) -> Outcome:
         """Run the loop from `state`; leaves the last checkpoint on disk."""
-        resolved, experiment = self.prepared.resolved, self.prepared.experiment
-        steps = experiment.train.steps
-        if int(state.step) >= steps:
-            return self._outcome(int(state.step), None)
-        options = self.options
-        cadence = loop.Cadence(
-            options.log_every, options.sample_every, resolved["eval"]["every"], options.checkpoint_every
-        )
-        self.watcher.start(int(state.step), steps, experiment.train.batch)
-        with closing(build.feed(resolved, self.prepared.source)) as feed, stop_on_signals() as request:
-            trainer = loop.Trainer(experiment, feed, jax.local_devices())
+        train, options = self.prepared.experiment.train, self.options
+        every = self.prepared.resolved["eval"]["every"]
+        cadence = loop.Cadence(options.log_every, options.sample_every, every, options.checkpoint_every)
+        self.watcher.start(int(state.step), train.steps, train.batch)
+        with stop_on_signals() as request:
             hooks = self._hooks(stop=lambda: bool(request))
-            state = loop.run(trainer, state, steps, experiment.train.steps_per_call, cadence, hooks)
+            state = loop.run(trainer, state, train.steps, train.steps_per_call, cadence, hooks)
             self.checkpoints.wait()
         step = int(state.step)
-        return self._outcome(step, request.signal.name if request.signal and step < steps else None)
+        stopped_by = request.signal.name if request.signal and step < train.steps else None
+        return Outcome(self.folder, step, train.steps, self.history, self.checkpoints.best(), stopped_by)
 
     def _hooks(self, stop: Callable[[], bool]) -> loop.Hooks:
         def log(step: int, means: loop.Means) -> None:
@@ -192,17 +208,13 @@ class _Session:
         judged = self.history and self.history[-1]["step"] == step
         self.checkpoints.save(step, state, meta, self.history[-1]["score"] if judged else None)
 
-    def _outcome(self, step: int, stopped_by: str | None) -> Outcome:
-        steps = self.prepared.experiment.train.steps
-        return Outcome(self.folder, step, steps, self.history, self.checkpoints.best(), stopped_by)
-
 
 def _judge(prepared: build.Prepared, store: Store, watcher: Watcher) -> Judge | None:
     """The metric during training, or None when the recipe asks for none."""
     options = recipe.Eval(**prepared.resolved["eval"])
     if not options.every:
         return None
-    source, split = evaluation_data(prepared.resolved, prepared.source, options.split, store)
+    source, split = evaluation_data(prepared.resolved, prepared.source, None, store)
     judge = Judge(prepared.experiment, options, source, split, store, prepared.resolved["run"]["seed"])
     for notice in judge.notices:
         watcher.note(notice)
@@ -210,13 +222,18 @@ def _judge(prepared: build.Prepared, store: Store, watcher: Watcher) -> Judge | 
 
 
 def evaluation_data(
-    resolved: dict[str, Any], trained_on: Source | None, split: str, store: Store
+    resolved: dict[str, Any], trained_on: Source | None, split: str | None, store: Store
 ) -> tuple[Source, str]:
-    """The real images that samples are compared with, and what to call them: "mnist train"."""
+    """The real images that samples are compared with, and what to call them: "mnist train".
+
+    `split`: None for the one of [eval]. Raises InputError for a split that the source does not have.
+    """
     table = resolved["data"]
-    own = table.get("split")
-    if own is not None and (own != split or trained_on is None):
-        resolved = {**resolved, "data": {**table, "split": split}}
-        trained_on = None
-    source = trained_on or build.load_data(resolved, store)
-    return source, f"{table['source']} {split if own is not None else 'all'}"
+    if "split" not in table:
+        if split is not None:
+            raise InputError(f"--split {split}: data source {table['source']!r} has no splits")
+        return trained_on or build.load_data(resolved, store), f"{table['source']} all"
+    wanted = split or resolved["eval"]["split"]
+    if trained_on is None or wanted != table["split"]:
+        trained_on = build.load_data(build.with_split(resolved, wanted, "[eval] "), store)
+    return trained_on, f"{table['source']} {wanted}"
