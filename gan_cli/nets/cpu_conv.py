@@ -24,7 +24,7 @@ from gan_cli.nets.cpu_maps import (
     scatter,
     spread,
 )
-from gan_cli.nets.cpu_products import taps_by_data, taps_by_results
+from gan_cli.nets.cpu_products import taps_by_data, taps_by_results, wide
 from gan_cli.nets.winograd import choose
 from gan_cli.types import Array
 
@@ -45,7 +45,7 @@ def conv(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
     if (height, width, pads) == (k, k, NO_PADS):
         # one product: nothing to cut or combine. The kernel is rearranged, not the larger map
         taps = kernel.transpose(2, 0, 1, 3).reshape(1, channels * k * k, features)
-        scores = taps_by_data(x.dtype, taps, x.reshape(1, channels * k * k, n))
+        scores = taps_by_data(x.dtype, _wide(taps), _wide(x).reshape(1, channels * k * k, n))
         return scores.astype(x.dtype).reshape(features, 1, 1, n)
     geometry = Geometry(choose(k, stride, channels, small), x.dtype, (top, left), (height, width), small)
     return finish(geometry, taps_by_data(x.dtype, gather_taps(geometry, kernel), gather(geometry, x)))
@@ -62,10 +62,16 @@ def conv_transpose(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
     large = (stride * (height - 1) + k - top - bottom, stride * (width - 1) + k - left - right)
     if (height, width, pads) == (1, 1, NO_PADS):
         # the adjoint of one product; here the map is rearranged, not the larger kernel
-        maps = taps_by_results(x.dtype, kernel.reshape(1, k * k * features, channels), x.reshape(1, channels, n))
+        taps = kernel.reshape(1, k * k * features, channels)
+        maps = taps_by_results(x.dtype, _wide(taps), _wide(x).reshape(1, channels, n))
         return maps.astype(x.dtype).reshape(k, k, features, n).transpose(2, 0, 1, 3)
     geometry = Geometry(choose(k, stride, features, (height, width)), x.dtype, (top, left), large, (height, width))
     return scatter(geometry, taps_by_results(x.dtype, gather_taps(geometry, kernel), spread(geometry, x)))
+
+
+def _wide(x: Array) -> Array:
+    """An operand of the products as they want it, so that its derivative has its type."""
+    return x.astype(wide(x.dtype))
 
 
 def up_conv(x: Array, kernel: Array) -> Array:
