@@ -1,6 +1,7 @@
 """The promises that every recipe keeps, checked on each shipped recipe with its networks and batch made small."""
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import pytest
 from gan_cli import build, recipe
 from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Store
+from gan_cli.engine import parallel
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.loop import Trainer
 from gan_cli.engine.state import Experiment, State, initial_state
@@ -164,3 +166,27 @@ def test_resumed_equals_uninterrupted_bit_for_bit(case, tmp_path):
     checkpoints.close()
     resumed, _ = case.trainer.advance(case.trainer.place(resumed), STEPS, STEPS)
     assert identical(uninterrupted, resumed)
+
+
+def products(case: Case) -> int:
+    """Matrix products and convolutions in the optimised program of a step."""
+    feed = jax.tree.map(case.trainer._padded, dict(case.feed.feed(0, STEPS)))
+    given = (case.trainer._constants, parallel.split(feed, 1), jnp.int32(STEPS))
+    program = case.trainer._steps.lower(case.initial, *given).compile().as_text()
+    return len(re.findall(r"= \S+ (?:dot|convolution)\(", program))
+
+
+@pytest.mark.parametrize("name", ["ring", "dcgan_digits"])
+def test_the_generator_runs_forward_once_a_step_although_two_turns_use_it(name):
+    made = build_case(name)
+    discriminator, generator = made.experiment.game.turns
+
+    def other_latents(nets, batch, memory, key):
+        return generator.loss(nets, {**batch, "z": batch["z"] + 1}, memory, key)
+
+    game = made.experiment.game._replace(turns=(discriminator, generator._replace(loss=other_latents)))
+    experiment = made.experiment._replace(game=game)
+    unshared = made._replace(experiment=experiment, trainer=Trainer(experiment, made.feed, jax.devices()[:1]))
+    weights = jax.tree.leaves(made.initial.variables["generator"].params)
+    layers = sum(weight.ndim > 1 for weight in weights)  # kernels; biases and norms are vectors
+    assert products(unshared) - products(made) == layers

@@ -14,6 +14,7 @@ Differentiable in reverse mode to any order, as gradient penalties and unrolled 
 """
 
 import jax.numpy as jnp
+from jax import lax
 
 from gan_cli.nets.cpu_maps import (
     Geometry,
@@ -64,7 +65,8 @@ def conv_transpose(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
         # the adjoint of one product; here the map is rearranged, not the larger kernel
         taps = kernel.reshape(1, k * k * features, channels)
         maps = taps_by_results(x.dtype, _wide(taps), _wide(x).reshape(1, channels, n))
-        return maps.astype(x.dtype).reshape(k, k, features, n).transpose(2, 0, 1, 3)
+        maps = maps.astype(x.dtype).reshape(k, k, features, n).transpose(2, 0, 1, 3)
+        return lax.optimization_barrier(maps)  # else XLA moves the transposition past what follows, not always alike
     geometry = Geometry(choose(k, stride, features, (height, width)), x.dtype, (top, left), large, (height, width))
     return scatter(geometry, taps_by_results(x.dtype, gather_taps(geometry, kernel), spread(geometry, x)))
 

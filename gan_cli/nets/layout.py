@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Literal, NamedTuple
 
 import jax
+from jax import lax
 
 from gan_cli.types import Array
 
@@ -70,7 +71,9 @@ def channels(x: Array) -> int:
 
 
 def per_channel(v: Array, x: Array) -> Array:
-    """A vector [C] of one value a channel, shaped to broadcast against `x`."""
-    shape = [1] * x.ndim
-    shape[axes(x).channel] = -1
-    return v.reshape(shape)
+    """A vector [C] of one value a channel, as an array of the shape of `x`.
+
+    Not a reshape: XLA simplifies reshapes with one user and with several differently, and then no longer sees that two
+    turns of a step compute the same.
+    """
+    return lax.broadcast_in_dim(v, x.shape, (axes(x).channel,))

@@ -38,8 +38,9 @@ class BatchNorm(nnx.Module):
     def __call__(self, x: Array) -> Array:
         """Normalised `x`, of the same shape and dtype."""
         mean, var = self._running() if self.use_running_average else self._of_batch(x)
-        mean, var = per_channel(mean, x), per_channel(var, x)
-        return _normalise(x, mean, var, self.epsilon, self.scale[...], self.bias[...])
+        gain = lax.rsqrt(var + self.epsilon) * self.scale[...].astype(jnp.float32)
+        offset = self.bias[...].astype(jnp.float32) - mean * gain
+        return _scaled(x, per_channel(gain, x), per_channel(offset, x))
 
     def _running(self) -> tuple[Array, Array]:
         return self.mean[...], self.var[...]
@@ -49,11 +50,19 @@ class BatchNorm(nnx.Module):
         where = axes(x)
         x32 = x.astype(jnp.float32)
         over = (where.batch, *where.space)
-        mean, square = lax.pmean((x32.mean(over), (x32 * x32).mean(over)), DEVICES)
+        mean, square = _over_devices((x32.mean(over), (x32 * x32).mean(over)))
         var = jnp.maximum(square - mean * mean, 0.0)  # rounding can make it slightly negative
         self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * mean
         self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * var
         return mean, var
+
+
+def _over_devices(moments: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Their means over all devices. One device does without a collective: XLA takes no two of them for the same.
+
+    So a forward pass that two turns of a step share is recognised, and computed once, on one device only.
+    """
+    return moments if lax.axis_size(DEVICES) == 1 else lax.pmean(moments, DEVICES)
 
 
 class LayerNorm(nnx.Module):
@@ -111,7 +120,12 @@ def _moments(x: Array, over: tuple[int, ...]) -> tuple[Array, Array]:
 def _normalise(x: Array, mean: Array, var: Array, epsilon: float, scale: Array, bias: Array) -> Array:
     gain = lax.rsqrt(var + epsilon) * per_channel(scale, x).astype(jnp.float32)
     offset = per_channel(bias, x).astype(jnp.float32) - mean * gain
-    return (x.astype(jnp.float32) * gain + offset).astype(x.dtype)  # one multiplication and addition a value
+    return _scaled(x, gain, offset)
+
+
+def _scaled(x: Array, gain: Array, offset: Array) -> Array:
+    """One multiplication and one addition a value, in float32."""
+    return (x.astype(jnp.float32) * gain + offset).astype(x.dtype)
 
 
 class PowerIteration(nnx.Variable):
