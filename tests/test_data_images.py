@@ -1,6 +1,8 @@
 """Images from folders, zips and npz files, of every mode and size that users have, and how they are made alike."""
 
+import gc
 import io
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,6 +23,15 @@ rng = np.random.default_rng(0)
 COLOUR = rng.integers(0, 256, (6, 4, 3), np.uint8)  # 6 rows, 4 columns
 GREY = COLOUR[..., 0]
 ALPHA = np.dstack([COLOUR, np.where(np.arange(4) < 2, 255, 0).astype(np.uint8)[None].repeat(6, 0)])
+
+
+@pytest.fixture(autouse=True)
+def collect_leftovers():
+    """A zip file that an error left behind is collected here, not in the middle of another test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
