@@ -19,13 +19,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--channels", type=int, default=1)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--latent", type=int, default=100)
+    parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--set", action="append", default=[])
     a = parser.parse_args()
 
     platform.start()
     images = np.random.default_rng(0).integers(0, 256, (10_000, a.size, a.size, a.channels), dtype=np.uint8)
     source = in_memory("noise", images)
-    overrides = [f"train.batch={a.batch}", *a.set]
+    widths = [f"networks.{role}.width={a.width}" for role in ("generator", "discriminator")]
+    overrides = [f"train.batch={a.batch}", f"game.latent={a.latent}", *widths, *a.set]
     resolved = build.resolve(recipe.read(recipe.find("dcgan_mnist"), overrides), "dcgan_mnist")
     experiment = build.experiment(resolved, source.spec)
     trainer = Trainer(experiment, build.feed(resolved, source), jax.local_devices())
