@@ -22,7 +22,9 @@ def train(
     ] = None,
     set_: Set = None,
     data_dir: DataDir = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the recipe and its data, print the plan and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the recipe and its data, print the plan and stop.")
+    ] = False,
     override_recipe: Annotated[
         bool, typer.Option("--override-recipe", help="Resume although the recipe has changed.")
     ] = False,
