@@ -253,6 +253,14 @@ def test_train_reports_as_json(gan, run, tiny):
     assert report["best_step"] in (30, 60)
 
 
+def test_a_folder_that_is_no_run_is_left_alone(gan, tiny, tmp_path):
+    (tmp_path / "log.jsonl").write_text("mine")
+    code, _, err = gan("train", tiny, "--out", tmp_path)
+    assert code == 2
+    assert "is not a run folder" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+
+
 def test_dry_run_writes_nothing(gan, tiny, tmp_path):
     code, out, _ = gan("train", tiny, "--out", tmp_path / "run", "--dry-run")
     assert code == 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -59,6 +60,8 @@ def train(
     recipe (unless `override`) or cannot be written, and `loop.DivergedError` when a number is no longer finite.
     """
     run_folder = RunFolder(out)
+    if run_folder.log.exists() and not run_folder.recipe.exists():
+        raise InputError(f"{run_folder.log} exists, but this is not a run folder; name another one with --out")
     judge = _judge(prepared, store, watcher)
     with closing(build.feed(prepared.resolved, prepared.source)) as feed:
         trainer = loop.Trainer(prepared.experiment, feed, jax.local_devices())
@@ -93,13 +96,13 @@ def _restore(
 
     Unreadable ones are renamed once an older one has been read; when none can be, nothing is touched.
     """
-    state = initial_state(prepared.experiment, prepared.resolved["run"]["seed"])
+    fresh = partial(initial_state, prepared.experiment, prepared.resolved["run"]["seed"])
     unreadable = []
     for step in reversed(checkpoints.steps()):
         try:
             meta = checkpoints.meta(step)
             _refuse_other_run(run_folder, meta, prepared, override)
-            restored = checkpoints.restore(step, state)
+            restored = checkpoints.restore(step, jax.eval_shape(fresh))
         except InputError:
             raise
         except Exception as error:  # whatever a damaged file makes Orbax raise
@@ -115,9 +118,7 @@ def _restore(
         return _Start(restored, meta.history, resumed=True)
     if unreadable:
         raise InputError(f"{run_folder.checkpoints}: no checkpoint can be read; name another folder with --out")
-    if run_folder.log.exists() and not run_folder.recipe.exists():
-        raise InputError(f"{run_folder.log} exists, but this is not a run folder; name another one with --out")
-    return _Start(state, [], resumed=False)
+    return _Start(fresh(), [], resumed=False)
 
 
 def _refuse_other_run(run_folder: RunFolder, meta: Meta, prepared: build.Prepared, override: bool) -> None:
