@@ -102,7 +102,7 @@ def strict_model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
 
 
 def _nested_kind(hint: Any) -> Kind | None:
-    """The kind of an option that is itself named in the recipe: `Adversarial`, `Penalty | None`."""
+    """The kind of an option that is itself named in the recipe: `Adversarial`, `Adversarial | None`."""
     is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
     for member in typing.get_args(hint) if is_union else [hint]:
         if isinstance(member, typing.Hashable) and member in _NESTED:
@@ -111,15 +111,27 @@ def _nested_kind(hint: Any) -> Kind | None:
 
 
 def _field_type(name: str, hint: Any) -> Any:
-    nested = _nested_kind(hint)
+    """The pydantic type of an option. One that names a thing, or a list of things, carries their kind as metadata.
+
+    By that `call` knows that its tables are to be called.
+    """
+    listed = typing.get_origin(hint) is tuple  # tuple[Penalty, ...]
+    nested = _nested_kind(typing.get_args(hint)[0] if listed else hint)
     if nested is None:
         return hint
 
-    def check_nested(value: Any) -> Any:
+    def check_one(value: Any) -> Any:
         return value if value is None else check(nested, value, f"{name}.")
 
-    # the kind itself is metadata, by which `call` knows that this option is a table to be called
-    return Annotated[Any, BeforeValidator(check_nested), WithJsonSchema(schema(nested)), nested]
+    def check_each(value: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"expected a list of tables, [{{ {nested.key} = ... }}]")
+        return [check(nested, item, f"{name}.{i}.") for i, item in enumerate(value)]
+
+    form = schema(nested)
+    if listed:
+        return Annotated[Any, BeforeValidator(check_each), WithJsonSchema({"type": "array", "items": form}), nested]
+    return Annotated[Any, BeforeValidator(check_one), WithJsonSchema(form), nested]
 
 
 def check(kind: Kind, table: Any, where: str = "") -> Table:
@@ -146,12 +158,18 @@ def call(kind: Kind, table: Table, *given: Any, **keywords: Any) -> Any:
     typed = dict(_parse(kind.model(factory), options))
     for name, field in kind.model(factory).model_fields.items():
         for nested in (item for item in field.metadata if isinstance(item, Kind)):
-            if isinstance(typed[name], dict):
-                typed[name] = call(nested, typed[name])
+            typed[name] = _made(nested, typed[name])
     try:
         return factory(*given, **typed, **keywords)
     except ValueError as error:  # a combination of options that a library refuses
         raise InputError(f"{kind.key} = {table[kind.key]!r}: {error}") from None
+
+
+def _made(kind: Kind, value: Any) -> Any:
+    """The checked value of an option, its table or each table of its list called."""
+    if isinstance(value, dict):
+        return call(kind, value)
+    return tuple(_made(kind, item) for item in value) if isinstance(value, list) else value
 
 
 def validate(model: type[BaseModel], options: Mapping[str, Any], where: str = "") -> Table:

@@ -13,14 +13,15 @@ from gan_cli.data import images, pipeline
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.engine.optim import OPTIMISER
-from gan_cli.engine.state import Experiment, definitions
+from gan_cli.engine.state import Experiment, definitions, optimised
 from gan_cli.errors import InputError
 from gan_cli.features import FEATURES
 from gan_cli.games.game import Game, NetFactory
 from gan_cli.metrics import METRIC
-from gan_cli.types import Adversarial, Ports, Spec
+from gan_cli.types import Adversarial, Penalty, Ports, Spec
 
 LOSS = kind("loss", "name", "gan_cli.losses", Adversarial, option=True)
+PENALTY = kind("penalty", "name", "gan_cli.losses", Penalty, option=True)
 NETWORK = kind("network", "net", "gan_cli.nets", nnx.Module, Ports, nnx.Rngs)
 GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
 # [data] holds the options of its source and those of `images.fit`, which every image source goes through.
@@ -82,7 +83,7 @@ def _optimisers(game: Table) -> list[str]:
     """The tables of [optimisers] that the game's turns use. A game makes no network, so any spec and no networks do."""
     nothing = dict.fromkeys(_roles(game), lambda *_: None)
     made: Game = call(GAME, game, Spec((1,)), **nothing)
-    return list(dict.fromkeys(turn.optimiser for turn in made.turns))
+    return list(optimised(made))
 
 
 def with_split(resolved: Table, split: str, where: str) -> Table:
@@ -112,7 +113,7 @@ def experiment(resolved: Table, spec: Spec) -> Experiment:
         role: partial(call, NETWORK, table) for role, table in resolved["networks"].items()
     }
     game: Game = call(GAME, resolved["game"], spec, **networks)
-    made = {turn.name: call(OPTIMISER, resolved["optimisers"][turn.optimiser]) for turn in game.turns}
+    made = {table: call(OPTIMISER, resolved["optimisers"][table]) for table in optimised(game)}
     train, ema = recipe.Train(**resolved["train"]), recipe.Ema(**resolved["ema"])
     return Experiment(spec, game, definitions(game), made, train, ema)
 

@@ -36,8 +36,18 @@ class Ports(NamedTuple):
     classes: int = 0  # number of classes of the label `y` it is given as well; 0: no label
 
 
+Critic = Callable[[Array], Array]  # examples [B, ...] -> raw scores [B], or [B, h, w] of patches
+
+
 class Adversarial(NamedTuple):
     """What the two players minimise. Scores are D's raw outputs (logits), of any shape; the result is a scalar."""
 
     discriminator: Callable[[Array, Array], Array]  # (real scores, fake scores) -> []
     generator: Callable[[Array, Array], Array]  # (real scores, fake scores) -> []
+
+
+class Penalty(NamedTuple):
+    """A term of the discriminator's loss on the gradient of its scores with respect to its input."""
+
+    term: Callable[[Critic, Array, Array, Array], Array]  # (critic, real [B, ...], fake [B, ...], keys [B]) -> []
+    every: int = 1  # steps between two applications of it; its weight is then `every` times as large

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_cli.errors import InputError
 from gan_cli.games.game import Definition, Game, Memory, Nets, Variables, define, initialise
 from gan_cli.recipe import Ema, Train
 from gan_cli.types import Array, Key, Spec
@@ -18,7 +19,7 @@ class Experiment(NamedTuple):
     spec: Spec
     game: Game
     definitions: Mapping[str, Definition]  # role -> network
-    optimisers: Mapping[str, optax.GradientTransformation]  # turn -> its optimiser
+    optimisers: Mapping[str, optax.GradientTransformation]  # table of [optimisers] -> optimiser
     train: Train
     ema: Ema
 
@@ -28,15 +29,34 @@ class State(NamedTuple):
 
     step: Array  # int32 []: steps done
     variables: dict[str, Variables]  # role -> weights
-    optim: dict[str, Any]  # turn -> optimiser state
+    optim: dict[str, Any]  # table of [optimisers] -> its state; turns with the same table share it
     average: dict[str, Variables]  # role -> averaged weights, for the roles that sampling uses
     memory: Memory
     key: Key  # of the whole run; a step's own key is folded in from its number
 
 
 def definitions(game: Game) -> dict[str, Definition]:
-    """The game's networks, without weights."""
-    return {role: define(build) for role, build in game.networks.items()}
+    """The game's networks, without weights; raises InputError when one of them is unfit for the game."""
+    made = {role: define(build) for role, build in game.networks.items()}
+    for role in game.per_example:
+        if made[role].mixes:
+            raise InputError(
+                f"[networks.{role}]: with batch norm one example's score depends on the others of its batch, and a "
+                'penalty on its gradient has no meaning; norm = "layer", "instance", "spectral" or "none" would do'
+            )
+    return made
+
+
+def optimised(game: Game) -> dict[str, tuple[str, ...]]:
+    """Table of [optimisers] -> the roles it moves. Raises ValueError when turns of the game contradict each other."""
+    tables: dict[str, tuple[str, ...]] = {}
+    for turn in game.turns:
+        if tables.setdefault(turn.optimiser, turn.trains) != turn.trains:
+            raise ValueError(f"turn {turn.name} shares optimiser {turn.optimiser} but not the roles that it trains")
+    moved = [role for turn in game.turns for role in turn.trains]
+    if game.simultaneous and len(moved) > len(set(moved)):
+        raise ValueError("a role cannot be trained by two turns of a simultaneous game: one would undo the other")
+    return tables
 
 
 def initial_state(experiment: Experiment, seed: int) -> State:
@@ -47,8 +67,8 @@ def initial_state(experiment: Experiment, seed: int) -> State:
         run_key, *keys = jax.random.split(key, 1 + len(game.networks))
         variables = {role: initialise(build, k) for (role, build), k in zip(game.networks.items(), keys, strict=True)}
         optim = {
-            turn.name: experiment.optimisers[turn.name].init({role: variables[role].params for role in turn.trains})
-            for turn in game.turns
+            table: experiment.optimisers[table].init({role: variables[role].params for role in trains})
+            for table, trains in optimised(game).items()
         }
         average = {role: jax.tree.map(jnp.copy, variables[role]) for role in sampling_roles(experiment)}
         memory = jax.tree.map(jnp.asarray, game.memory)

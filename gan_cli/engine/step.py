@@ -64,9 +64,9 @@ def _step(experiment: Experiment, state: State, data: Batch) -> tuple[State, Sum
     variables, optim, reports = dict(state.variables), dict(state.optim), {}
     for turn in game.turns:
         seen = state.variables if game.simultaneous else variables
-        moved = _maybe_play(experiment, turn, seen, optim[turn.name], batch, state, key)
+        moved = _maybe_play(experiment, turn, seen, optim[turn.optimiser], batch, state, key)
         variables.update(moved.variables)
-        optim[turn.name] = moved.optim
+        optim[turn.optimiser] = moved.optim
         reports[turn.name] = moved.report
 
     return (
@@ -134,7 +134,7 @@ def _play(
         report = {}  # arrays are for `remember` only
     arrays = {name: parallel.gather(value) for name, value in report.items() if value.ndim > 0}
 
-    updates, optim = experiment.optimisers[turn.name].update(gradients, optim, params)
+    updates, optim = experiment.optimisers[turn.optimiser].update(gradients, optim, params)
     params = optax.apply_updates(params, updates)
     moved = {role: Variables(params[role], rest[role]) for role in turn.trains}
     norm = optax.tree.norm(updates)  # not finite where weights became so, which the loss of this step does not show

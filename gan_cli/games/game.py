@@ -24,6 +24,7 @@ class Definition(NamedTuple):
     train: Any  # nnx.GraphDef in training mode
     eval: Any  # nnx.GraphDef in evaluation mode: running averages, no dropout
     rng: Any  # nnx.State of its random streams, shapes only: each call fills in its own key
+    mixes: bool  # whether it has batch statistics: what it makes of one example depends on the others of the batch
 
 
 class Variables(NamedTuple):
@@ -36,9 +37,10 @@ class Variables(NamedTuple):
 def define(build: Builder) -> Definition:
     """The network that `build` makes, without computing any weight."""
     module = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
-    train, _, rng, _ = _split(module)
+    train, _, rng, rest = _split(module)
+    mixes = any(isinstance(variable, nnx.BatchStat) for _, variable in nnx.to_flat_state(rest))
     module.eval()
-    return Definition(train, nnx.graphdef(module), rng)
+    return Definition(train, nnx.graphdef(module), rng, mixes)
 
 
 def initialise(build: Builder, key: Key) -> Variables:
@@ -177,4 +179,5 @@ class Game(NamedTuple):
     sample: Callable[[Nets, Batch], Mapping[str, Array]]  # inputs as in `draw` -> {"sample": [B, H, W, C]}
     memory: Memory = ()  # BEGAN's k, Fisher's multiplier, ADA's p, CycleGAN's image pool
     remember: Callable[[Memory, Mapping[str, Aux]], Memory] = keep  # (memory, turn -> its report) -> memory
+    per_example: tuple[str, ...] = ()  # roles that must treat each example by itself: no batch statistics
     simultaneous: bool = False  # True: every turn sees the weights from before the step; False: turn after turn
