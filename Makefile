@@ -30,7 +30,7 @@ format: .venv/dev
 	$(BIN)/ruff format .
 
 bench: .venv/dev .venv-bench/installed  # ours beside PyTorch, in one run
-	$(BIN)/python scripts/bench/step.py
+	$(BIN)/python scripts/bench/bench.py
 
 clean:
 	rm -rf .venv .venv-bench build dist *.egg-info
@@ -50,7 +50,7 @@ clean:
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/tested .venv/installed
 
-.venv-bench/installed:  # PyTorch, for comparison only
-	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet torch==2.13.0 numpy
+.venv-bench/installed: scripts/bench/requirements.txt  # PyTorch, for comparison only
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --requirement $<
 	@touch $@

@@ -1,0 +1,110 @@
+"""`make bench`: ours beside PyTorch, alternately in one run. Medians over the rounds, ratios and peak memory.
+
+Writes Markdown tables to stdout and to the --out file with the suffix .md, and everything as JSON to --out.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cases import KINDS, cases, gpu_cases
+from gpu import why_not
+from harness import Case, measure, table
+from processes import FailedError
+
+ROOT = Path(__file__).parents[2]
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--case", action="append", metavar="NAME", help="only this case, or 'dcgan*'; repeatable")
+    parser.add_argument("--list", action="store_true", help="name the cases and stop")
+    parser.add_argument("--quick", action="store_true", help="two short rounds: does everything run?")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds, in each of which every contender has its turn")
+    parser.add_argument("--out", type=Path, default=Path("build/bench.json"), help="the JSON file")
+    torch = os.environ.get("BENCH_TORCH", str(ROOT / ".venv-bench/bin/python"))
+    parser.add_argument("--torch", default=torch, help="the interpreter that has PyTorch ($BENCH_TORCH)")
+    return parser.parse_args()
+
+
+def chosen(found: Iterable[Case], patterns: list[str] | None) -> list[Case]:
+    """The cases that a pattern fits; all without patterns."""
+    return [case for case in found if not patterns or any(fnmatch(case.name, pattern) for pattern in patterns)]
+
+
+def machine(torch: str) -> dict[str, Any]:
+    """What the numbers depend on besides the code."""
+    asked = "import importlib.metadata as m; print(m.version('torch'))"
+    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": _said("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"),
+        "cpu": model[0].partition(":")[2].strip() if model else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "jax": metadata.version("jax"),
+        "torch": _said(torch, "-c", asked),
+    }
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def run(wanted: list[Case], rounds: int, quick: bool) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of all cases, and what went wrong; progress goes to stderr."""
+    rows, failures = [], []
+    for number, case in enumerate(wanted, 1):
+        print(f"{number}/{len(wanted)} {case.name}: {case.what}", file=sys.stderr, flush=True)
+        try:
+            rows += measure(case, rounds, quick)
+        except FailedError as error:
+            failures.append(f"{case.name}: {error}")
+            print(failures[-1], file=sys.stderr)
+    return rows, failures
+
+
+def markdown(rows: list[dict[str, Any]], about: dict[str, Any], notes: list[str]) -> str:
+    """One table for each kind of case."""
+    kinds = [kind for kind in KINDS if any(row["kind"] == kind for row in rows)]
+    tables = [f"### {KINDS[kind]}\n{table([row for row in rows if row['kind'] == kind])}" for kind in kinds]
+    head = ", ".join(f"{name} {value}" for name, value in about.items())
+    return "\n\n".join([head, *tables, *notes]) + "\n"
+
+
+def main() -> None:
+    a = options()
+    reason = why_not(a.torch)
+    found = cases(a.torch) + gpu_cases(a.torch)
+    wanted = chosen(found, a.case)
+    if a.list:
+        print("\n".join(f"{case.name:24}{case.what}" for case in wanted))
+        return
+    if not wanted:
+        sys.exit(f"--case {a.case}: no such case; valid: {', '.join(case.name for case in found)}")
+    runnable = [case for case in wanted if case.kind != "gpu" or not reason]
+    skipped = [f"{case.name} was skipped: {reason}" for case in wanted if case not in runnable]
+    rounds = 2 if a.quick else a.rounds
+    rows, failures = run(runnable, rounds, a.quick)
+    about = {**machine(a.torch), "rounds": rounds, "quick": a.quick}
+    text = markdown(rows, about, skipped + failures)
+    a.out.parent.mkdir(parents=True, exist_ok=True)
+    a.out.write_text(json.dumps({**about, "rows": rows, "skipped": skipped, "failed": failures}, indent=1))
+    a.out.with_suffix(".md").write_text(text)
+    print(text)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

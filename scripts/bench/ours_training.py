@@ -1,0 +1,76 @@
+"""Ours: training steps of a recipe by the engine, as `gan train` runs them. Speaks the protocol of worker.py."""
+
+import argparse
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from worker import serve
+
+from gan_cli import build, recipe
+from gan_cli.data.source import Source, in_memory
+from gan_cli.data.store import Store
+from gan_cli.engine import platform
+from gan_cli.engine.loop import Trainer
+from gan_cli.engine.state import initial_state
+
+
+def noise(shape: str) -> Source:
+    """10,000 random images of a shape given as 32x32x1."""
+    size = [10_000, *map(int, shape.split("x"))]
+    return in_memory("noise", np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8))
+
+
+def prepare(name: str, overrides: list[str], shape: str) -> build.Prepared:
+    """The recipe with its own data, or with random images of `shape`."""
+    tables = recipe.read(recipe.find(name), overrides)
+    if not shape:
+        return build.prepare(tables, name, Store.from_environment())
+    resolved, source = build.resolve(tables, name), noise(shape)
+    return build.Prepared(resolved, source, build.experiment(resolved, source.spec))
+
+
+class Training:
+    """A run without its folder: the state and the step it has come to."""
+
+    def __init__(self, prepared: build.Prepared):
+        feed = build.feed(prepared.resolved, prepared.source)
+        self._trainer = Trainer(prepared.experiment, feed, jax.local_devices())
+        self._state = self._trainer.place(initial_state(prepared.experiment, 0))
+        self._step = 0
+        self.per_call = prepared.experiment.train.steps_per_call
+
+    def __call__(self, steps: int) -> None:
+        """Do `steps` steps and wait for them."""
+        for start in range(0, steps, self.per_call):
+            n = min(self.per_call, steps - start)
+            self._state, _ = self._trainer.advance(self._state, self._step, n)
+            self._step += n
+        jax.block_until_ready(self._state)
+
+
+def gpu_facts() -> dict[str, Any]:
+    """MiB of GPU memory at its peak, where there is a GPU."""
+    statistics = jax.local_devices()[0].memory_stats() if jax.default_backend() == "gpu" else None
+    return {"gpu_memory": statistics["peak_bytes_in_use"] / 2**20} if statistics else {}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recipe", required=True)
+    parser.add_argument("--noise", default="", help="random images of this shape, 32x32x1, instead of its data")
+    parser.add_argument("--set", action="append", default=[])
+    a = parser.parse_args()
+
+    platform.start()
+    training = Training(prepare(a.recipe, a.set, a.noise))
+    began = time.perf_counter()
+    training(1)
+    first_call = time.perf_counter() - began
+    training(training.per_call)
+    serve(training, first_call=first_call, backend=jax.default_backend(), **gpu_facts())
+
+
+if __name__ == "__main__":
+    main()
