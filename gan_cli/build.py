@@ -6,13 +6,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from flax import nnx
+from optax import GradientTransformation
 
 from gan_cli import recipe
 from gan_cli.binding import Kind, Table, call, check, kind, nearest, options_model, schema
 from gan_cli.data import images, pipeline
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
-from gan_cli.engine.optim import OPTIMISER
+from gan_cli.engine.optim import OPTIMISER, is_smooth
 from gan_cli.engine.state import Experiment, definitions, optimised
 from gan_cli.errors import InputError
 from gan_cli.features import FEATURES
@@ -114,8 +115,25 @@ def experiment(resolved: Table, spec: Spec) -> Experiment:
     }
     game: Game = call(GAME, resolved["game"], spec, **networks)
     made = {table: call(OPTIMISER, resolved["optimisers"][table]) for table in optimised(game)}
+    for table in game.differentiates:
+        _check_smooth(made[table], resolved["optimisers"][table], f"[optimisers.{table}]")
     train, ema = recipe.Train(**resolved["train"]), recipe.Ema(**resolved["ema"])
+    if game.differentiates and train.accumulate > 1:
+        raise InputError(
+            f"[train] accumulate = {train.accumulate}: the game looks ahead with the gradients of the whole batch, "
+            "which no micro-batch has; accumulate = 1 would do"
+        )
     return Experiment(spec, game, definitions(game), made, train, ema)
+
+
+def _check_smooth(optimiser: GradientTransformation, table: Table, where: str) -> None:
+    """Raise InputError when an optimiser's updates cannot be differentiated."""
+    if not is_smooth(optimiser):
+        mend = "eps_root = 1e-12" if "eps_root" in table else 'another one, for example "sgd" or "adam" with eps_root,'
+        raise InputError(
+            f"{where} name = {table['name']!r}: the game differentiates through its updates, which have no finite "
+            f"derivative where a gradient is 0; {mend} would do"
+        )
 
 
 class Prepared(NamedTuple):

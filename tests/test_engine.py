@@ -13,7 +13,7 @@ from scipy.stats import truncnorm
 from gan_cli.engine import sampler
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.loop import Cadence, DivergedError, Hooks, Trainer, run
-from gan_cli.engine.state import Experiment, State, definitions, initial_state, sampling_roles
+from gan_cli.engine.state import Experiment, State, definitions, initial_state, optimised, sampling_roles
 from gan_cli.errors import InputError
 from gan_cli.games.game import Game, Turn
 from gan_cli.recipe import Ema, Train
@@ -216,9 +216,27 @@ def test_sample_i_depends_on_the_seed_and_i_alone():
 def test_the_last_batch_is_padded_and_not_compiled_again():
     made = experiment(bilinear())
     draw = sampler.Sampler(made, 4)
-    inputs = {"z": jnp.arange(10.0)[:, None]}
-    assert draw(initial_state(made, 0).average, inputs).shape == (10, 1)
+    inputs = {"z": np.arange(10.0, dtype=np.float32)[:, None]}
+    average = initial_state(made, 0).average
+    assert draw(average, inputs).shape == (10, 1)
+    assert [len(part) for part in draw.batches(average, inputs)] == [4, 4, 2]
     assert draw._sample._cache_size() == 1
+
+
+def test_several_devices_share_the_samples_of_a_batch():
+    made = experiment(bilinear(sample=lambda nets, inputs: {"sample": 3 * inputs["z"]}))
+    inputs = {"z": np.arange(10.0, dtype=np.float32)[:, None]}
+    average = initial_state(made, 0).average
+    for devices, batch in ((1, 3), (2, 3), (2, 16)):
+        samples = sampler.Sampler(made, batch, jax.devices()[:devices])(average, inputs)
+        np.testing.assert_array_equal(samples, 3 * inputs["z"])
+
+
+def test_images_are_rounded_to_eight_bits_before_they_are_fetched():
+    values = jnp.array([-2.0, -1.0, 0.0, 1.0, 2.0])[:, None, None, None]
+    made = experiment(bilinear(sample=lambda nets, inputs: {"sample": inputs["z"]}))
+    samples = sampler.Sampler(made, 8)(initial_state(made, 0).average, {"z": np.asarray(values)})
+    np.testing.assert_array_equal(samples.ravel(), np.array([0, 0, 128, 255, 255], np.uint8))
 
 
 def test_truncation_keeps_quantiles():
@@ -248,3 +266,27 @@ def test_checkpoints_keep_the_newest_and_the_best(tmp_path):
     with pytest.raises(InputError, match="another recipe: extra is missing"):
         checkpoints.restore(2, {**state, "extra": jnp.zeros(4)})
     checkpoints.close()
+
+
+def test_turns_with_the_same_optimiser_share_its_state():
+    """Two turns pull the same number with momentum 0.5: the second goes on from the first one's momentum."""
+
+    def pull(nets, batch, memory, key):
+        return nets["a"](batch["x"])[0].mean(), {}
+
+    turns = (Turn("a", ("a",), pull), Turn("lazy", ("a",), pull, every=2, optim="a"))
+    made = experiment(bilinear(turns=turns))._replace(optimisers={"a": optax.sgd(RATE, momentum=0.5)})
+    state, _ = advance(made, 2)
+    momenta = [1.0, 1.5, 1.75]  # of the moves at steps 0, 1 and 1
+    assert weights(state.variables)["a"] == pytest.approx(1.0 - RATE * sum(momenta))
+    assert list(state.optim) == ["a"]
+
+
+def test_turns_that_contradict_each_other_are_refused():
+    first, second = bilinear().turns
+    with pytest.raises(ValueError, match="turn b shares optimiser a but not the roles that it trains"):
+        optimised(bilinear(turns=(first, second._replace(optim="a"))))
+    twice = (first, first._replace(name="again"))
+    assert optimised(bilinear(turns=twice)) == {"a": ("a",), "again": ("a",)}
+    with pytest.raises(ValueError, match="a role cannot be trained by two turns of a simultaneous game"):
+        optimised(bilinear(turns=twice, simultaneous=True))

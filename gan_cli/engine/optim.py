@@ -16,10 +16,13 @@ import typing
 from functools import cache, wraps
 from typing import Annotated, Any
 
+import jax
+import jax.numpy as jnp
 import optax
 from pydantic import BaseModel, BeforeValidator, PositiveFloat, WithJsonSchema
 
 from gan_cli.binding import Factory, Kind, check, strict_model
+from gan_cli.types import Array
 
 BOUNDARIES = dict[int, float]  # step -> factor or value
 
@@ -103,3 +106,14 @@ OPTIMISER = Kind(
     find=_find,
     model=_optimiser_model,
 )
+
+
+def is_smooth(optimiser: optax.GradientTransformation) -> bool:
+    """Whether its update has a finite derivative with respect to the gradient, also where that is 0 (a dead unit)."""
+    params = jnp.ones(2)
+
+    def total(gradient: Array) -> Array:
+        updates, _ = optimiser.update(gradient, optimiser.init(params), params)
+        return jnp.sum(updates)
+
+    return bool(jnp.isfinite(jax.grad(total)(jnp.array([0.0, 1.0]))).all())

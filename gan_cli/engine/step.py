@@ -15,7 +15,7 @@ from jax import lax
 
 from gan_cli.engine import parallel
 from gan_cli.engine.state import Experiment, State
-from gan_cli.games.game import Nets, Turn, Variables, keep
+from gan_cli.games.game import Descent, Nets, Turn, Variables, keep
 from gan_cli.nets.layers import formulation
 from gan_cli.types import DEVICES, Array, Aux, Batch, Key
 
@@ -63,8 +63,8 @@ def _step(experiment: Experiment, state: State, data: Batch) -> tuple[State, Sum
 
     variables, optim, reports = dict(state.variables), dict(state.optim), {}
     for turn in game.turns:
-        seen = state.variables if game.simultaneous else variables
-        moved = _maybe_play(experiment, turn, seen, optim[turn.optimiser], batch, state, key)
+        seen = (state.variables, state.optim) if game.simultaneous else (variables, optim)
+        moved = _maybe_play(experiment, turn, *seen, batch, state, key)
         variables.update(moved.variables)
         optim[turn.optimiser] = moved.optim
         reports[turn.name] = moved.report
@@ -86,32 +86,32 @@ def _maybe_play(
     experiment: Experiment,
     turn: Turn,
     seen: Mapping[str, Variables],
-    optim: Any,
+    optim: Mapping[str, Any],
     batch: Batch,
     state: State,
     key: Key,
 ) -> _Moved:
     """Play the turn if it is due at this step; otherwise change and report nothing."""
 
-    def play(optim: Any) -> _Moved:
+    def play() -> _Moved:
         return _play(experiment, turn, seen, optim, batch, state.memory, key)
 
     if turn.always:
-        return play(optim)
+        return play()
 
-    def skip(optim: Any) -> _Moved:
-        report = jax.eval_shape(play, optim).report
+    def skip() -> _Moved:
+        report = jax.eval_shape(play).report
         nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), report)
-        return _Moved({role: seen[role] for role in turn.trains}, optim, nothing)
+        return _Moved({role: seen[role] for role in turn.trains}, optim[turn.optimiser], nothing)
 
-    return lax.cond(turn.due(state.step), play, skip, optim)
+    return lax.cond(turn.due(state.step), play, skip)
 
 
 def _play(
     experiment: Experiment,
     turn: Turn,
     seen: Mapping[str, Variables],
-    optim: Any,
+    optim: Mapping[str, Any],
     batch: Batch,
     memory: Any,
     key: Key,
@@ -119,10 +119,11 @@ def _play(
     """Move the roles that the turn trains one optimiser step down its loss; every other role is a constant."""
     params = {role: seen[role].params for role in turn.trains}
     dtype = jnp.dtype(experiment.train.precision)
+    descents = {table: _descent(experiment.optimisers[table], optim[table]) for table in experiment.game.differentiates}
 
     def objective(params: Any, rest: Any, batch: Batch, key: Key) -> tuple[Array, tuple[Aux, Any]]:
         mine = {role: Variables(params[role], rest[role]) for role in turn.trains}
-        nets = Nets(experiment.definitions, {**seen, **mine}, key, dtype)
+        nets = Nets(experiment.definitions, {**seen, **mine}, key, dtype, descents)
         loss, report = turn.loss(nets, batch, memory, key)
         return loss, ({**report, "loss": loss}, {role: nets.rest(role) for role in turn.trains})
 
@@ -134,11 +135,21 @@ def _play(
         report = {}  # arrays are for `remember` only
     arrays = {name: parallel.gather(value) for name, value in report.items() if value.ndim > 0}
 
-    updates, optim = experiment.optimisers[turn.optimiser].update(gradients, optim, params)
+    updates, new = experiment.optimisers[turn.optimiser].update(gradients, optim[turn.optimiser], params)
     params = optax.apply_updates(params, updates)
     moved = {role: Variables(params[role], rest[role]) for role in turn.trains}
     norm = optax.tree.norm(updates)  # not finite where weights became so, which the loss of this step does not show
-    return _Moved(moved, optim, {**scalars, **arrays, "update_norm": norm, "count": jnp.ones(())})
+    return _Moved(moved, new, {**scalars, **arrays, "update_norm": norm, "count": jnp.ones(())})
+
+
+def _descent(optimiser: optax.GradientTransformation, state: Any) -> Descent:
+    """The optimiser from `state` on: its moves are those of a turn, with gradients averaged over devices."""
+
+    def move(gradients: Any, params: Any, state: Any) -> tuple[Any, Any]:
+        updates, state = optimiser.update(parallel.mean(gradients), state, params)
+        return optax.apply_updates(params, updates), state
+
+    return Descent(state, move)
 
 
 def _gradients(objective: Any, params: Any, rest: Any, batch: Batch, key: Key, accumulate: int) -> tuple[Any, Aux, Any]:

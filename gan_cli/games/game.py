@@ -55,6 +55,13 @@ def _split(module: nnx.Module) -> tuple[Any, Any, Any, Any]:
     return parts
 
 
+class Descent(NamedTuple):
+    """Where an optimiser stands and how it goes on, for losses that look ahead of it."""
+
+    state: Any  # moments, counters
+    move: Callable[[Any, Any, Any], tuple[Any, Any]]  # (gradients, {role: params}, state) -> ({role: params}, state)
+
+
 class Nets:
     """The game's networks bound to one set of weights for the length of one loss call.
 
@@ -69,11 +76,13 @@ class Nets:
         variables: Mapping[str, Variables],
         key: Key | None = None,  # of dropout and other noise inside networks; None: evaluation mode
         dtype: Any = jnp.float32,
+        descents: Mapping[str, Descent] | None = None,  # of `Game.differentiates`
     ):
         self._definitions = definitions
         self._variables = dict(variables)
         self._key = key
         self._dtype = dtype
+        self._descents = descents or {}
         self._calls = 0
 
     def __getitem__(self, role: str) -> Callable[..., Any]:
@@ -95,6 +104,10 @@ class Nets:
     def params(self, role: str) -> Any:
         """The role's parameters, for losses that differentiate through an update of them."""
         return self._variables[role].params
+
+    def descent(self, table: str) -> Descent:
+        """The optimiser of a table in `Game.differentiates`, as it stands before this turn."""
+        return self._descents[table]
 
     def rest(self, role: str) -> Any:
         """The role's batch statistics after the calls so far."""
@@ -180,4 +193,5 @@ class Game(NamedTuple):
     memory: Memory = ()  # BEGAN's k, Fisher's multiplier, ADA's p, CycleGAN's image pool
     remember: Callable[[Memory, Mapping[str, Aux]], Memory] = keep  # (memory, turn -> its report) -> memory
     per_example: tuple[str, ...] = ()  # roles that must treat each example by itself: no batch statistics
+    differentiates: tuple[str, ...] = ()  # tables of [optimisers] through whose updates a loss is differentiated
     simultaneous: bool = False  # True: every turn sees the weights from before the step; False: turn after turn
