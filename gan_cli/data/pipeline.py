@@ -4,10 +4,11 @@ Examples are numbered through all epochs; example g is the (g mod size)-th of ep
 permutation. Batches straddle epochs, so that every example comes up once in each.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +17,7 @@ from gan_cli.data.images import check_fitted
 from gan_cli.data.source import Examples, Source
 from gan_cli.types import Array, Batch
 
+T = TypeVar("T")
 RESIDENT_LIMIT = 1 << 30  # bytes of examples that still go onto the device
 THREADS = 8  # that decode streamed batches
 PREFETCH = 16  # streamed batches ahead of the step
@@ -49,6 +51,26 @@ def indices(seed: int, step: int, batch: int, size: int) -> np.ndarray:
 def decode(x: Array) -> Array:
     """Images uint8 -> float32 in [-1, 1]; vectors as they are. Runs inside the compiled step."""
     return (x.astype(jnp.float32) - 127.5) / 127.5 if x.dtype == jnp.uint8 else x
+
+
+def encode(x: Array) -> Array:
+    """Images float in [-1, 1] [B, H, W, C] -> uint8, rounded to the nearest level; points as they are. Jittable."""
+    if x.ndim != 4:
+        return x
+    return jnp.round((x.astype(jnp.float32).clip(-1, 1) + 1) * 127.5).astype(jnp.uint8)
+
+
+def ahead(items: Iterable[T], n: int = 2) -> Iterator[T]:
+    """The same items, each handed on when the n after it have been asked for.
+
+    Work that is dispatched without waiting, as JAX does, then overlaps with what is done with its results.
+    """
+    waiting: deque[T] = deque()
+    for item in items:
+        waiting.append(item)
+        if len(waiting) > n:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def _decoded(examples: Mapping[str, Array]) -> Batch:

@@ -31,6 +31,16 @@ def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) ->
     )
 
 
+def share(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
+    """Compile `function(same, split) -> result`, each device working on its part of the first axis of `split`.
+
+    Examples must not depend on each other; the result is put together again along its first axis.
+    """
+    mesh = Mesh(np.asarray(devices), (DEVICES,))
+    specs = (PartitionSpec(), PartitionSpec(DEVICES))
+    return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=specs[1], check_vma=False))
+
+
 def replicate(tree: Any, devices: Sequence[jax.Device]) -> Any:
     """Arrays -> the same on every device, laid out as `over_devices` returns them.
 

@@ -1,7 +1,8 @@
 """Samples from averaged weights: image i is a pure function of (seed, i), whatever the batch size."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import jax
@@ -9,62 +10,107 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
 
+from gan_cli.data.pipeline import ahead, encode
+from gan_cli.engine import parallel
 from gan_cli.engine.state import Experiment
 from gan_cli.games.game import Nets, Variables
 from gan_cli.nets.layers import formulation
-from gan_cli.types import Array
+from gan_cli.types import Array, Key
+
+DRAWN = 256  # samples whose inputs one call draws
+CPU_BATCH = 64  # samples whose maps a CPU's caches hold; a device of another kind makes its whole share at once
+
+Inputs = Mapping[str, np.ndarray]  # a game's own inputs on the host, one example a sample: leaves [n, ...]
 
 
-def draw(experiment: Experiment, seeds: Sequence[int]) -> dict[str, Array]:
+def draw(experiment: Experiment, seeds: Sequence[int]) -> Inputs:
     """The game's own inputs for one sample a seed: leaves [n, ...]."""
-    return _draw(experiment, jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32)))
+    return _draw(_drawing(experiment.game.draw, _key_of_seed), 0, np.asarray(seeds, np.uint32))
 
 
-def draw_many(experiment: Experiment, seed: int, n: int) -> dict[str, Array]:
+def draw_many(experiment: Experiment, seed: int, n: int) -> Inputs:
     """Inputs of n samples of one seed; sample i does not depend on n: leaves [n, ...]."""
-    return _draw(
-        experiment, jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(jnp.arange(n, dtype=jnp.uint32))
-    )
+    return _draw(_drawing(experiment.game.draw, _key_of_number), seed, np.arange(n, dtype=np.uint32))
 
 
-def _draw(experiment: Experiment, keys: Array) -> dict[str, Array]:
-    return jax.jit(jax.vmap(lambda key: jax.tree.map(lambda x: x[0], experiment.game.draw(key, 1))))(keys)
+def _key_of_seed(_: Array, own_seed: Array) -> Key:
+    return jax.random.key(own_seed)
 
 
-def truncate(z: Array, threshold: float) -> Array:
+def _key_of_number(seed: Array, number: Array) -> Key:
+    return jax.random.fold_in(jax.random.key(seed), number)
+
+
+@cache
+def _drawing(game_draw: Callable[[Key, int], dict[str, Array]], key_of: Callable[..., Key]) -> Callable[..., Any]:
+    """The program (seed, numbers [DRAWN]) -> inputs. Cached, so that a game's is compiled once in a process."""
+
+    def one(seed: Array, number: Array) -> dict[str, Array]:
+        return jax.tree.map(lambda x: x[0], game_draw(key_of(seed, number), 1))
+
+    return jax.jit(jax.vmap(one, in_axes=(None, 0)))
+
+
+def _draw(program: Callable[..., Any], seed: int, numbers: np.ndarray) -> Inputs:
+    blocks = (_padded(numbers[start : start + DRAWN], DRAWN) for start in range(0, len(numbers), DRAWN))
+    parts = jax.device_get([program(np.uint32(seed), block) for block in blocks])
+    return {name: np.concatenate([part[name] for part in parts])[: len(numbers)] for name in parts[0]}
+
+
+def truncate(z: Array | np.ndarray, threshold: float) -> np.ndarray:
     """Normal z -> truncated to [-threshold, threshold], each z to the same quantile of the truncated normal.
 
     https://arxiv.org/abs/1809.11096, section 3.1, without rejection: the same seed stays the same picture.
     """
     low = norm.cdf(-threshold)
-    return jnp.clip(norm.ppf(low + norm.cdf(z) * (1 - 2 * low)), -threshold, threshold)
+    return np.asarray(jnp.clip(norm.ppf(low + norm.cdf(z) * (1 - 2 * low)), -threshold, threshold))
 
 
 class Sampler:
-    """`game.sample` compiled once for one batch size; a shorter last batch is padded, never recompiled."""
+    """`game.sample` over all devices, compiled once for one batch size; a shorter last batch is padded."""
 
-    def __init__(self, experiment: Experiment, batch: int):
-        self.batch = batch
+    def __init__(self, experiment: Experiment, batch: int, devices: Sequence[jax.Device] = ()):
+        """`batch`: samples made at once, which bounds memory; more than a CPU's caches hold are not faster there."""
+        self._devices = list(devices) or jax.local_devices()
+        share = math.ceil(batch / len(self._devices))
+        self.batch = len(self._devices) * (min(share, CPU_BATCH) if self._devices[0].platform == "cpu" else share)
 
-        def sample(variables: Mapping[str, Variables], inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        def sample(variables: Mapping[str, Variables], inputs: Mapping[str, Array]) -> Array:
             with formulation(experiment.train.convolutions):
                 nets = Nets(experiment.definitions, variables, dtype=jnp.dtype(experiment.train.precision))
-                return experiment.game.sample(nets, inputs)
+                return experiment.game.sample(nets, inputs)["sample"]
 
-        self._sample = jax.jit(sample)
+        self._sample = parallel.share(sample, self._devices)
 
-    def batches(self, variables: Mapping[str, Variables], inputs: Mapping[str, Array]) -> Iterator[Array]:
-        """Samples float32 [b, ...] on the device, b = batch but for the last; images are in [-1, 1]."""
-        n = len(next(iter(inputs.values())))
-        for start in range(0, n, self.batch):
-            part = {name: _padded(x[start : start + self.batch], self.batch) for name, x in inputs.items()}
-            yield self._sample(variables, part)["sample"][: n - start]
+    def batches(self, variables: Mapping[str, Variables], inputs: Inputs) -> Iterator[Array | np.ndarray]:
+        """Samples float32 [batch, ...], images in [-1, 1]; on the devices but for the last batch, if it is shorter."""
+        n = _count(inputs)
+        for i, made in enumerate(self._whole_batches(variables, inputs)):
+            yield made if (i + 1) * self.batch <= n else np.asarray(made)[: n - i * self.batch]
 
-    def __call__(self, variables: Mapping[str, Variables], inputs: Mapping[str, Array]) -> np.ndarray:
-        """All samples on the host: float32 [n, ...]."""
-        made = list(self.batches(variables, inputs))  # dispatched without waiting for each other
-        return np.concatenate(jax.device_get(made))
+    def __call__(self, variables: Mapping[str, Variables], inputs: Inputs) -> np.ndarray:
+        """All samples on the host: images uint8 [n, H, W, C], points float32 [n, D]."""
+        made = map(_encoded, self._whole_batches(variables, inputs))
+        return np.concatenate([np.asarray(samples) for samples in ahead(made)])[: _count(inputs)]
+
+    def _whole_batches(self, variables: Mapping[str, Variables], inputs: Inputs) -> Iterator[Array]:
+        placed = parallel.replicate(variables, self._devices)
+        for start in range(0, _count(inputs), self.batch):
+            yield self._sample(
+                placed, {k: _padded(x[start : start + self.batch], self.batch) for k, x in inputs.items()}
+            )
 
 
-def _padded(x: Any, size: int) -> Any:
-    return x if len(x) == size else jnp.concatenate([x, jnp.repeat(x[-1:], size - len(x), axis=0)])
+def _count(inputs: Inputs) -> int:
+    return len(next(iter(inputs.values())))
+
+
+@jax.jit
+def _encoded(samples: Array) -> Array:
+    """On the device, so that a byte and not four is fetched for each value."""
+    return encode(samples)
+
+
+def _padded(x: np.ndarray, size: int) -> np.ndarray:
+    """[n, ...] -> [size, ...] by repeating the last row."""
+    return x if len(x) == size else np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)])

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_cli.data.pipeline import ahead
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.metrics.frechet import no_moments
@@ -44,8 +45,8 @@ def collect(features: Features, batches: Iterable[Images], *, keep: Collection[s
 def extract(features: Features, batches: Iterable[Images]) -> Iterator[dict[str, np.ndarray]]:
     """The network's outputs for one batch after the other, without the padding."""
     forward = compiled(features.apply)
-    for batch, n in equal_batches(batches):
-        yield {name: np.asarray(output)[:n] for name, output in forward(batch).items()}
+    for outputs, n in ahead((forward(batch), n) for batch, n in equal_batches(batches)):
+        yield {name: np.asarray(output)[:n] for name, output in outputs.items()}
 
 
 @functools.cache

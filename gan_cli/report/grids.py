@@ -13,11 +13,6 @@ GAP, PAPER = 1, 96  # between tiles: pixels before enlarging, and their grey
 PLOT = 480  # side of a plot of points, pixels
 
 
-def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Images float in [-1, 1] -> uint8, rounded to the nearest level."""
-    return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
-
-
 def to_pil(image: np.ndarray) -> Image.Image:
     """One image uint8 [H, W, C], C = 1 to 4 (grey, grey and alpha, RGB, RGBA)."""
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
@@ -37,7 +32,7 @@ def tile(images: np.ndarray, columns: int = 0) -> np.ndarray:
 
 
 def save_samples(path: Path, samples: np.ndarray) -> None:
-    """A PNG of samples float32: a grid of images [N, H, W, C] in [-1, 1], or a plot of points [N, 1] or [N, 2]."""
+    """A PNG of samples: a grid of images uint8 [N, H, W, C], or a plot of points float32 [N, 1] or [N, 2]."""
     picture = image_grid(samples) if samples.ndim == 4 else plot(samples)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
@@ -46,7 +41,7 @@ def save_samples(path: Path, samples: np.ndarray) -> None:
 
 def image_grid(samples: np.ndarray) -> Image.Image:
     """A grid of images, small ones enlarged by a whole factor so that a person can see them."""
-    picture = to_pil(tile(to_uint8(samples)))
+    picture = to_pil(tile(samples))
     factor = max(1, SIDE // max(samples.shape[1:3]) // 2)
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 

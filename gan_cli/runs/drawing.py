@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from gan_cli.engine import sampler
-from gan_cli.engine.sampler import Sampler
+from gan_cli.engine.sampler import Inputs, Sampler
 from gan_cli.errors import InputError
 from gan_cli.files import atomic
 from gan_cli.recipe import SEEDS
 from gan_cli.report import grids
 from gan_cli.runs.load import Loaded
-from gan_cli.types import Array
 
 DEFAULT_N = 64
 
@@ -54,9 +53,7 @@ def check_request(seeds: Sequence[int] | None, seed: int | None, n: int | None, 
         )
 
 
-def inputs(
-    loaded: Loaded, *, seeds: Sequence[int] | None, seed: int, n: int, truncation: float | None
-) -> dict[str, Array]:
+def inputs(loaded: Loaded, *, seeds: Sequence[int] | None, seed: int, n: int, truncation: float | None) -> Inputs:
     """The game's inputs for the samples asked for: leaves [n, ...]."""
     experiment = loaded.experiment
     drawn = sampler.draw(experiment, seeds) if seeds is not None else sampler.draw_many(experiment, seed, n)
@@ -67,8 +64,8 @@ def inputs(
     return {**drawn, "z": sampler.truncate(drawn["z"], truncation)}
 
 
-def draw(loaded: Loaded, drawn: dict[str, Array], *, raw: bool, batch: int) -> np.ndarray:
-    """Samples float32 [n, ...] with the checkpoint's weights."""
+def draw(loaded: Loaded, drawn: Inputs, *, raw: bool, batch: int) -> np.ndarray:
+    """Samples with the checkpoint's weights: images uint8 [n, H, W, C], points float32 [n, D]."""
     n = len(next(iter(drawn.values())))
     return Sampler(loaded.experiment, min(batch, n))(loaded.weights(raw), drawn)
 
@@ -89,12 +86,12 @@ def write(out: Path, samples: np.ndarray) -> None:
 def _write_npz(out: Path, samples: np.ndarray) -> None:
     """The layout that the field's evaluators read: arr_0 uint8 [N, H, W, C]; points stay float32."""
     with atomic(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, arr_0=grids.to_uint8(samples) if samples.ndim == 4 else samples)
+        np.savez_compressed(file, arr_0=samples)
 
 
 def _write_folder(out: Path, samples: np.ndarray) -> None:
     if samples.ndim != 4:
         raise InputError(f"--out {out}: samples of this recipe are points, not images; write them to .npz or .png")
     out.mkdir(exist_ok=True)
-    for i, image in enumerate(grids.to_uint8(samples)):
+    for i, image in enumerate(samples):
         grids.to_pil(image).save(out / f"{i:06d}.png")

@@ -42,7 +42,6 @@ class Judge:
             raise InputError(
                 "these metrics are for images, and the data of this recipe are vectors: set eval.every = 0"
             )
-        self._experiment = experiment
         self._options = options
         self._source = source
         self._split = split
@@ -53,7 +52,8 @@ class Judge:
         self._n_real = min(source.size, options.n_real) if source else 0
         checks = [metric.check(self._n_real, options.n, self._features.dim) for metric in self.metrics]
         self.notices = tuple(dict.fromkeys(notice for found in checks for notice in found))
-        self._sampler = sampler.Sampler(experiment, min(options.batch, options.n))
+        self.sampler = sampler.Sampler(experiment, min(options.batch, options.n))
+        self._inputs = sampler.draw_many(experiment, seed, options.n)
         self._real: Sample | None = None
 
     @property
@@ -71,8 +71,7 @@ class Judge:
 
         They are the samples that `gan sample --seed SEED --n N` writes.
         """
-        inputs = sampler.draw_many(self._experiment, self._seed, self._options.n)
-        fake = collect(self._features, self._sampler.batches(variables, inputs), keep=kept_by(self.metrics))
+        fake = collect(self._features, self.sampler.batches(variables, self._inputs), keep=kept_by(self.metrics))
         values = evaluate(self.metrics, self._real_sample(), fake)
         used = protocol(self._features, n_real=self._n_real, n_fake=fake.n, split=self._split, seed=self._seed)
         return Verdict(values, used, self.notices)
@@ -94,5 +93,5 @@ class Judge:
         """A fixed random subset of the source, uint8 [b, H, W, C]."""
         assert self._source is not None
         chosen = np.sort(order(0, self._source.size, 0)[: self._n_real])
-        for start in range(0, self._n_real, self._options.batch):
-            yield self._source.load(chosen[start : start + self._options.batch])["x"]
+        for start in range(0, self._n_real, self.sampler.batch):
+            yield self._source.load(chosen[start : start + self.sampler.batch])["x"]

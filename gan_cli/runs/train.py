@@ -163,7 +163,7 @@ class _Session:
         experiment = prepared.experiment
         count = self.options.grid if len(experiment.spec.shape) == 3 else POINTS
         self.fixed = sampler.draw_many(experiment, self.options.seed, count)
-        self.sampler = sampler.Sampler(experiment, count)
+        self.sampler = judge.sampler if judge else sampler.Sampler(experiment, count)  # one program is enough
 
     def train(self, trainer: loop.Trainer, state: State) -> Outcome:
         """Run the loop from `state`; leaves the last checkpoint on disk."""
