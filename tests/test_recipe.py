@@ -128,6 +128,14 @@ def test_schedules_and_clipping():
     assert float(update["w"]) == pytest.approx(-1.0)  # clipped to norm 1, rate 1
 
 
+def test_weight_clipping():
+    table = check(OPTIMISER, {"name": "rmsprop", "learning_rate": 1.0, "clip_norm": 1.0, "clip_weights": 0.25})
+    optimiser = call(OPTIMISER, table)
+    params = {"w": jnp.array([0.125, -0.5, 0.0])}
+    update, _ = optimiser.update({"w": jnp.array([-1.0, 1e-9, 0.0])}, optimiser.init(params), params)
+    assert (params["w"] + update["w"]).tolist() == [0.25, -0.25, 0.0]
+
+
 @pytest.mark.parametrize("name", OPTIMISER.names())
 def test_every_optimiser_can_be_named_and_takes_a_step(name):
     optimiser = call(OPTIMISER, check(OPTIMISER, {"name": name, "learning_rate": 0.1}))

@@ -5,6 +5,7 @@
     learning_rate = 2e-4              # or { schedule = "cosine_decay_schedule", init_value = 2e-4, decay_steps = 1000 }
     b1 = 0.5
     clip_norm = 1.0                   # gradients are scaled down to this global norm; absent: not clipped
+    clip_weights = 0.01               # weights are kept in [-0.01, 0.01] (WGAN's critic); absent: they are free
 
 optax's own signatures are the schema: each of their parameters that TOML can hold is an option. Types are checked;
 ranges are not, because optax does not state them.
@@ -83,18 +84,35 @@ def _rate_schema() -> dict[str, Any]:
 @cache
 def _optimiser_model(function: Factory) -> type[BaseModel]:
     rate = Annotated[Any, BeforeValidator(_check_learning_rate), WithJsonSchema(_rate_schema()), SCHEDULE]
-    return _model(function, learning_rate=(rate, ...), clip_norm=(PositiveFloat | None, None))
+    limit = (PositiveFloat | None, None)
+    return _model(function, learning_rate=(rate, ...), clip_norm=limit, clip_weights=limit)
+
+
+def _clip_weights(limit: float) -> optax.GradientTransformation:
+    """Shortens updates so that every weight ends in [-limit, limit], https://arxiv.org/abs/1701.07875, algorithm 1.
+
+    Last in a chain. Weights that start outside are moved in by the first update.
+    """
+
+    def shorten(updates: Any, params: Any) -> Any:
+        return jax.tree.map(lambda u, p: jnp.clip(p + u, -limit, limit) - p, updates, params)
+
+    return optax.stateless(shorten)
 
 
 @cache
 def _find(name: str) -> Factory:
-    """The optax optimiser `name`, its gradients clipped on demand."""
+    """The optax optimiser `name`, its gradients and the weights that it moves clipped on demand."""
     function = getattr(optax, name)
 
     @wraps(function)  # keeps its signature, from which the schema is derived
-    def optimiser(*, clip_norm: float | None = None, **options: Any) -> optax.GradientTransformation:
+    def optimiser(
+        *, clip_norm: float | None = None, clip_weights: float | None = None, **options: Any
+    ) -> optax.GradientTransformation:
+        before = [] if clip_norm is None else [optax.clip_by_global_norm(clip_norm)]
+        after = [] if clip_weights is None else [_clip_weights(clip_weights)]
         made = function(**options)
-        return made if clip_norm is None else optax.chain(optax.clip_by_global_norm(clip_norm), made)
+        return optax.chain(*before, made, *after) if before or after else made
 
     return optimiser
 
