@@ -16,8 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cases import KINDS, cases, gpu_cases
-from gpu import why_not
+from cases import KINDS, cases
+from gpu import gpu_cases, why_not
 from harness import Case, measure, table
 from processes import FailedError
 

@@ -88,14 +88,135 @@ def mlp(torch: str, batch: int) -> Case:
     return training(torch, f"mlp-{batch}", what, recipe, game, SMALL, 1000, 200)
 
 
-def cases(torch: str) -> list[Case]:
-    """All cases, with `torch` the interpreter that has PyTorch."""
+def wgan_gp(torch: str) -> Case:
+    what = "WGAN-GP 32x32x1, batch 64, width 64: an update of the critic, and in every fifth step one of G"
+    recipe = ("losses/wgan_gp_mnist", "--noise", "32x32x1", *WIDTHS)
+    rates = ("--rate", "1e-4", "--beta1", "0", "--beta2", "0.9")
+    game = ("--game", "wgan-gp", "--latent", "128", *rates)
+    return training(torch, "wgan-gp-32", what, recipe, game, PYTORCH, 20, 5)
+
+
+def unrolled(torch: str) -> Case:
+    what = "Unrolled GAN of two MLPs on a 2-D ring, k = 5 through Adam, batch 512: an update of each player"
+    recipe = ("ring", *settings(game__play="unrolled", game__unroll=5, train__batch=512))
+    game = ("--game", "unrolled", "--unroll", "5", "--batch", "512", "--rate", "1e-3")
+    return training(torch, "unrolled-512", what, recipe, game, SMALL, 200, 50)
+
+
+def floor(size: int, channels: int, bf16: bool) -> Case:
+    """Our step beside its products."""
+    shape, precision = f"{size}x{size}x{channels}", "bfloat16" if bf16 else "float32"
+    half = settings(train__precision="bfloat16") if bf16 else ()
+    game = ("--size", str(size), "--channels", str(channels), "--precision", precision)
+    contenders = (
+        ours("ours_training.py", "--recipe", "dcgan_mnist", "--noise", shape, *WIDTHS, *half),
+        Contender("matrix products", ours("ours_floor.py", *game).command, role="floor"),
+    )
+    name = f"floor-{size}{'-bf16' if bf16 else ''}"
+    what = f"DCGAN {shape}, batch 64, width 64, beside its direct matrix products"
+    return Case(name, "floor", what, "step", contenders, 20, 5, precision, MS)
+
+
+def sampling(torch: str, bf16: bool) -> Case:
+    half = settings(train__precision="bfloat16") if bf16 else ()
+    recipe = ("--recipe", "dcgan_mnist", "--noise", "32x32x1", *WIDTHS, *half)
+    peers = [
+        peer(torch, "torch_sampling.py", name, *options, *(["--bf16"] if bf16 else []))
+        for name, options in PYTORCH.items()
+    ]
+    contenders = (ours("ours_sampling.py", *recipe), *peers)
+    what = "10,000 images 32x32x1 of the DCGAN generator of width 64 (1,000 with --quick)"
+    precision, name = ("bfloat16", "sample-32-bf16") if bf16 else ("float32", "sample-32")
+    return Case(name, "sampling", what, "round", contenders, 10_000, 1000, precision, divide=False)
+
+
+def scoring(torch: str) -> Case:
+    weights = ("--weights", str(HERE.parents[1] / "gan_cli/features/digits.npz"))
+    peers = [peer(torch, "torch_scoring.py", name, *weights, *options) for name, options in PYTORCH.items()]
+    what = "FID of 10,000 images 32x32x1 with the digits features (1,000 with --quick)"
+    return Case("fid", "scoring", what, "round", (ours("ours_scoring.py"), *peers), 10_000, 1000, divide=False)
+
+
+def loading(torch: str, number: int, quick: int) -> list[Case]:
+    """An epoch, and opening the folder: ours looks into every file, to know shapes and a fingerprint beforehand."""
+    place = ("--folder", "{scratch}")
+    fill = (sys.executable, str(HERE / "make_pngs.py"), "{scratch}", "--n")
+    epoch = (
+        ours("ours_loading.py", *place, "--what", "streamed", name="gan, streamed"),
+        ours("ours_loading.py", *place, "--what", "resident", name="gan, kept in memory: the first epoch"),
+        peer(torch, "torch_loading.py", "PyTorch DataLoader, 2 workers", *place),
+        peer(torch, "torch_loading.py", "PyTorch DataLoader, no workers", *place, "--workers", "0"),
+    )
+    opening = (
+        ours("ours_loading.py", *place, "--what", "open"),
+        peer(torch, "torch_loading.py", "PyTorch ImageFolder", *place, "--what", "open"),
+    )
+    what = f"{number:,} PNGs 64x64x3 ({quick:,} with --quick)"
     return [
-        *(dcgan(torch, size, channels, bf16) for size, channels in ((32, 1), (64, 3)) for bf16 in (False, True)),
-        *(mlp(torch, batch) for batch in (256, 512)),
+        Case(
+            "folder-epoch", "data", f"An epoch of {what} in batches of 64", "epoch", epoch, fill=(fill, number, quick)
+        ),
+        Case("folder-open", "data", f"Opening a folder of {what}", "time", opening, fill=(fill, number, quick)),
     ]
 
 
-def gpu_cases(torch: str) -> list[Case]:
-    """Cases for a GPU. They have never run: no GPU was at hand when they were written."""
-    return []
+def compiling(torch: str) -> Case:
+    recipe = ("--recipe", "dcgan_mnist", "--noise", "32x32x1", *WIDTHS, "--warm-up", "0")
+    options = ("--variant", "compile,channels_last", "--warm-up", "0")
+    clock = {"clock": "first_call"}
+    contenders = (
+        ours("ours_training.py", *recipe, name="gan, no cache", cache="cold", **clock),
+        ours("ours_training.py", *recipe, name="gan, cached", cache="warm", **clock),
+        peer(torch, "torch_training.py", "PyTorch compile, no cache", *options, cache="cold", **clock),
+        peer(torch, "torch_training.py", "PyTorch compile, cached", *options, cache="warm", **clock),
+    )
+    return Case("compile", "compile", "DCGAN 32x32x1: the first step", "call", contenders)
+
+
+def starting(torch: str) -> list[Case]:
+    python = sys.executable
+    helping = (
+        Contender("gan --help", (python, "-m", "gan_cli", "--help"), role="ours", clock="exit"),
+        Contender("python", (python, "-c", "pass"), role="floor", clock="exit"),
+        Contender("python, import torch", (torch, "-c", "import torch"), clock="exit"),
+    )
+    return [
+        Case("help", "start", "gan --help", "time", helping),
+        Case("first-step", "start", "From the command to the first step of DCGAN 32x32x1", "time", first_steps(torch)),
+    ]
+
+
+def first_steps(torch: str) -> tuple[Contender, ...]:
+    """`gan train` until its log has the first step; PyTorch until the same step has been done."""
+    same = settings(data__size=32, networks__discriminator__norm="batch", game__latent=100)
+    train = (sys.executable, "-m", "gan_cli", "train", "dcgan_digits", "--out", "{new}/run", *WIDTHS, *same)
+    once = settings(train__steps=1, run__log_every=1)
+    bare = settings(run__sample_every=0, eval__every=0)
+    timed = {"role": "ours", "clock": "file", "mark": "{new}/run/log.jsonl"}
+    script = (torch, str(HERE / "torch_training.py"), "--warm-up", "0", "--variant")
+    compiled = (*script, "compile,channels_last")
+    return (
+        Contender("gan train, no cache", (*train, *once, *bare), cache="cold", **timed),
+        Contender("gan train, cached", (*train, *once, *bare), cache="warm", **timed),
+        Contender("gan train with samples and FID before it, cached", (*train, *once), cache="warm", **timed),
+        Contender("PyTorch eager", (*script, "eager"), clock="ready"),
+        Contender("PyTorch compile, no cache", compiled, clock="ready", cache="cold"),
+        Contender("PyTorch compile, cached", compiled, clock="ready", cache="warm"),
+    )
+
+
+def cases(torch: str) -> list[Case]:
+    """All cases for a CPU, with `torch` the interpreter that has PyTorch."""
+    images = [(size, channels, bf16) for size, channels in ((32, 1), (64, 3)) for bf16 in (False, True)]
+    return [
+        *(dcgan(torch, *image) for image in images),
+        wgan_gp(torch),
+        *(mlp(torch, batch) for batch in (256, 512)),
+        unrolled(torch),
+        *(floor(*image) for image in images),
+        *(sampling(torch, bf16) for bf16 in (False, True)),
+        scoring(torch),
+        *loading(torch, 20_000, 1000),
+        compiling(torch),
+        *starting(torch),
+    ]

@@ -1,8 +1,15 @@
-"""Whether the GPU cases can run here."""
+"""The cases for a GPU, and whether they can run here.
+
+They have never run: no GPU was at hand when they were written.
+"""
 
 import subprocess
 import sys
 from pathlib import Path
+
+from cases import MS, WIDTHS, ours, peer, settings
+from harness import Case
+from processes import Contender
 
 ASK_JAX = "import jax; print(jax.default_backend() == 'gpu')"
 ASK_TORCH = "import torch; print(torch.cuda.is_available())"
@@ -17,3 +24,34 @@ def why_not(torch: str, devices: Path = Path("/dev")) -> str:
         if answer.strip() != "True":
             return f"{who} ({python}) does not see the GPU: install its CUDA build there"
     return ""
+
+
+def gpu_cases(torch: str) -> list[Case]:
+    """All cases for a GPU, with `torch` the interpreter that has PyTorch."""
+    return [gpu_dcgan(torch, size, batch, bf16) for size in (64, 128) for batch in (128, 512) for bf16 in (False, True)]
+
+
+def gpu_dcgan(torch: str, size: int, batch: int, bf16: bool) -> Case:
+    """float32 is TF32 on both sides: XLA's default precision on such cards, and allowed in PyTorch."""
+    precision = "bfloat16" if bf16 else "float32"
+    shape = f"{size}x{size}x3"
+    recipe = ("--recipe", "dcgan_mnist", "--noise", shape, *WIDTHS)
+    chosen = settings(train__batch=batch, train__precision=precision)
+    game = ("--size", str(size), "--channels", "3", "--batch", str(batch))
+    shared = {"env": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}}  # the card's memory is for all contenders
+    peers = [
+        peer(torch, "torch_training.py", f"PyTorch {variant}", *game, "--device", "cuda", *options)
+        for variant, options in (
+            ("eager, channels_last", ("--variant", "channels_last", *(["--bf16"] if bf16 else []))),
+            ("compile, channels_last", ("--variant", "compile,channels_last", *(["--bf16"] if bf16 else []))),
+        )
+    ]
+    ceiling = ours("ours_floor.py", *game, "--precision", precision, "--ceiling").command
+    contenders = (
+        ours("ours_training.py", *recipe, *chosen, **shared),
+        *peers,
+        Contender("one large product of as many operations", ceiling, role="floor", **shared),
+    )
+    name = f"gpu-dcgan-{size}-{batch}{'-bf16' if bf16 else ''}"
+    what = f"DCGAN {shape}, batch {batch}, width 64: an update of each player"
+    return Case(name, "gpu", what, "step", contenders, 200, 50, precision, MS)

@@ -22,7 +22,9 @@ class Case(NamedTuple):
     quick: int = 1  # the same with --quick
     precision: str = "float32"
     scale: float = 1.0  # a round's seconds are multiplied by it: 1e3 where the table is in milliseconds
-    folder: tuple[str, ...] = ()  # command that fills {scratch} before the case, {quick} is 1 or 0
+    fill: tuple[tuple[str, ...], int, int] | None = (
+        None  # command that fills {scratch}, its last argument, with --quick
+    )
     divide: bool = True  # report seconds for one unit, not for the round
 
 
@@ -30,9 +32,10 @@ def measure(case: Case, rounds: int, quick: bool) -> list[dict[str, Any]]:
     """A row for each contender of a case: `rounds` rounds, in each of which all take their turn."""
     amount = case.quick if quick else case.amount
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
-        if case.folder:
-            fill = [part.format(scratch=scratch, quick=int(quick)) for part in case.folder]
-            subprocess.run(fill, check=True)
+        if case.fill:
+            command, number, few = case.fill
+            fill = [part.replace("{scratch}", scratch) for part in command]
+            subprocess.run([*fill, str(few if quick else number)], check=True)
         running: list[Running] = []
         for contender in case.contenders:
             running.append(start(contender, scratch))

@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--noise", default="", help="random images of this shape, 32x32x1, instead of its data")
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--warm-up", type=int, default=1, help="calls after the first, before it is ready")
     a = parser.parse_args()
 
     platform.start()
@@ -68,7 +69,7 @@ def main() -> None:
     began = time.perf_counter()
     training(1)
     first_call = time.perf_counter() - began
-    training(training.per_call)
+    training(a.warm_up * training.per_call)
     serve(training, first_call=first_call, backend=jax.default_backend(), **gpu_facts())
 
 

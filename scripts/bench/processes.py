@@ -1,5 +1,6 @@
 """The processes of a benchmark: one that waits while others run, and one that is started anew each round."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 CACHES = ("GAN_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")  # where compiled programs are kept
+OVERRIDDEN = {"JAX_COMPILATION_CACHE_DIR": ""}  # it would take the place of ours
 POLL = 0.002  # seconds between two looks for a file
 
 
@@ -20,10 +22,13 @@ class Contender(NamedTuple):
     command: tuple[str, ...]  # {scratch} in a part is a folder that all contenders of the case share
     role: Literal["ours", "peer", "floor"] = "peer"
     clock: Literal["work", "exit", "file", "ready", "first_call"] = "work"
-    """What a round times. work: units of work in a process that waits while others run (see worker.py). All others
-    start a process anew each round: until it exits; until {mark} in its command is a file that is not empty; until it
-    is ready; or the seconds `first_call` among the facts it is ready with."""
+    """What a round times. work: units of work in a process that waits while others run (see worker.py).
+
+    All others start a process anew each round. exit: until it exits; file: until `mark` is a file that is not empty;
+    ready: until it says so; first_call: the seconds of that name among the facts it is ready with.
+    """
     cache: Literal["user", "cold", "warm"] = "user"  # compiled programs: cold: none kept; warm: those of an untimed run
+    mark: str = ""  # a file, for clock = "file"; {new} in it and in the command is a folder made anew each round
     env: Mapping[str, str] = {}
 
 
@@ -83,18 +88,22 @@ class Anew:
         self._memory = 0.0
         self._kept = tempfile.TemporaryDirectory()
         if contender.cache == "warm":
-            self.round(1)
+            try:
+                self.round(1)
+            except FailedError:
+                self.close()
+                raise
 
     def round(self, amount: int) -> float:  # noqa: ARG002 - a start is one start
         """Seconds from the start of the process until what its clock waits for."""
         with tempfile.TemporaryDirectory() as new:
             cache = {"user": None, "cold": f"{new}/cache", "warm": self._kept.name}[self._contender.cache]
-            env = {**self._env, **(dict.fromkeys(CACHES, cache) if cache else {})}
-            mark = Path(new, "mark")
-            command = [part.format(mark=mark, new=new) for part in self._command]
+            env = {**self._env, **({**dict.fromkeys(CACHES, cache), **OVERRIDDEN} if cache else {})}
+            command = [part.replace("{new}", new) for part in self._command]
             if self._contender.clock in ("ready", "first_call"):
                 return self._until_ready(command, env)
-            return self._until_done(command, env, mark if self._contender.clock == "file" else None)
+            mark = Path(self._contender.mark.replace("{new}", new)) if self._contender.clock == "file" else None
+            return self._until_done(command, env, mark)
 
     def _until_ready(self, command: Sequence[str], env: Mapping[str, str]) -> float:
         began = time.perf_counter()
@@ -158,8 +167,9 @@ class _Worker:
     def ask(self, amount: int) -> dict[str, Any]:
         """The answer to a line."""
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{amount}\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended: `answer` says why
+            self.process.stdin.write(f"{amount}\n")
+            self.process.stdin.flush()
         return self.answer()
 
     def answer(self) -> dict[str, Any]:
@@ -169,13 +179,18 @@ class _Worker:
             if line.startswith("{"):
                 return json.loads(line)
         self.process.wait()
-        raise FailedError(f"{self.name}: {' '.join(map(str, self.process.args))}\n{_tail(self._errors)}")
+        failure = f"{self.name}: {' '.join(map(str, self.process.args))}\n{_tail(self._errors)}"
+        self.close()
+        raise FailedError(failure)
 
     def close(self) -> None:
         """End of input; then wait until it has left."""
         assert self.process.stdin is not None
-        self.process.stdin.close()
+        assert self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
         self._errors.close()
 
 
