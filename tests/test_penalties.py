@@ -7,6 +7,8 @@ import pytest
 from flax import nnx
 
 from gan_cli import build, recipe
+from gan_cli.engine import sampler
+from gan_cli.engine.state import initial_state
 from gan_cli.errors import InputError
 from gan_cli.losses import penalties
 from gan_cli.nets import dcgan
@@ -139,6 +141,13 @@ def test_refused_with_the_place_and_the_mend(override, message):
     with pytest.raises(InputError) as error:
         ring(override)
     assert f"ring.toml: [game] {message}" in str(error.value)
+
+
+def test_samples_can_be_drawn_from_a_penalised_game():
+    made = build.experiment(ring("game.penalties=['penalties.r1']"), Spec((2,)))
+    drawn = sampler.draw_many(made, 0, 3)
+    samples = sampler.Sampler(made, 2)(initial_state(made, 0).average, drawn)
+    assert samples.shape == (3, 2)
 
 
 def test_lazy_penalties_of_a_simultaneous_game_are_refused():

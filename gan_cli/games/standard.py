@@ -56,8 +56,10 @@ def standard(
 
     def draw(key: Key, n: int) -> dict[str, Array]:
         drawn = {"z": draw_latent(key, n, latent, prior)}
-        # a key for each example, so that penalties draw the same on any number of devices
-        return {**drawn, "key": jax.random.split(jax.random.fold_in(key, 1), n)} if penalties else drawn
+        if not penalties:
+            return drawn
+        # a seed for each example, so that penalties draw the same on any number of devices
+        return {**drawn, "seed": jax.random.bits(jax.random.fold_in(key, 1), (n,))}
 
     return Game(
         networks={
@@ -113,5 +115,6 @@ def _penalty(penalties: Sequence[Penalty], nets: Nets, batch: Batch, fake: Array
         score: Array = nets.frozen("discriminator")(x)[0]
         return score
 
-    terms = [p.every * p.term(critic, batch["x"], fake, batch["key"]) for p in penalties]
+    keys = jax.vmap(jax.random.key)(batch["seed"])  # [B]
+    terms = [p.every * p.term(critic, batch["x"], fake, keys) for p in penalties]
     return jnp.stack(terms).sum()
