@@ -104,9 +104,9 @@ def test_a_case_can_fill_a_folder_first(bench):
 def test_a_table_has_only_columns_that_say_something(bench):
     rows = bench["harness"].measure(case(bench, sleeper(bench, "gan", 0, role="ours")), rounds=1, quick=True)
     head, line, body = bench["harness"].table(rows).splitlines()
-    assert head == "| case | who | a | median (min to max) | peak MiB | GPU MiB |"
+    assert head == "| case | who | time of | median (min to max) | peak MiB | GPU MiB |"
     assert line.count("---") == 6
-    assert body.startswith("| nap float32 | gan | nap |")
+    assert body.startswith("| nap | gan | nap |")
     assert body.endswith("| 3.00 |")
 
 

@@ -24,6 +24,7 @@ PYTORCH = {  # variants, of which the best is the peer
     "PyTorch channels_last": ("--variant", "channels_last"),
     "PyTorch compile, channels_last": ("--variant", "compile,channels_last"),
 }
+SMALL_BATCH = {"PyTorch compile, channels_last, batch 64": ("--variant", "compile,channels_last", "--batch", "64")}
 SMALL = {  # networks so small that threads and dispatch decide
     "PyTorch eager": ("--variant", "eager"),
     "PyTorch eager, 1 thread": ("--variant", "eager", "--threads", "1"),
@@ -122,19 +123,21 @@ def sampling(torch: str, bf16: bool) -> Case:
     recipe = ("--recipe", "dcgan_mnist", "--noise", "32x32x1", *WIDTHS, *half)
     peers = [
         peer(torch, "torch_sampling.py", name, *options, *(["--bf16"] if bf16 else []))
-        for name, options in PYTORCH.items()
+        for name, options in {**PYTORCH, **SMALL_BATCH}.items()
     ]
     contenders = (ours("ours_sampling.py", *recipe), *peers)
     what = "10,000 images 32x32x1 of the DCGAN generator of width 64 (1,000 with --quick)"
     precision, name = ("bfloat16", "sample-32-bf16") if bf16 else ("float32", "sample-32")
-    return Case(name, "sampling", what, "round", contenders, 10_000, 1000, precision, divide=False)
+    return Case(name, "sampling", what, "images", contenders, 10_000, 1000, precision, divide=False)
 
 
 def scoring(torch: str) -> Case:
     weights = ("--weights", str(HERE.parents[1] / "gan_cli/features/digits.npz"))
     peers = [peer(torch, "torch_scoring.py", name, *weights, *options) for name, options in PYTORCH.items()]
     what = "FID of 10,000 images 32x32x1 with the digits features (1,000 with --quick)"
-    return Case("fid", "scoring", what, "round", (ours("ours_scoring.py"), *peers), 10_000, 1000, divide=False)
+    return Case(
+        "fid", "scoring", what, "images", (ours("ours_scoring.py"), *peers), 10_000, 1000, "float32", divide=False
+    )
 
 
 def loading(torch: str, number: int, quick: int) -> list[Case]:
@@ -156,7 +159,7 @@ def loading(torch: str, number: int, quick: int) -> list[Case]:
         Case(
             "folder-epoch", "data", f"An epoch of {what} in batches of 64", "epoch", epoch, fill=(fill, number, quick)
         ),
-        Case("folder-open", "data", f"Opening a folder of {what}", "time", opening, fill=(fill, number, quick)),
+        Case("folder-open", "data", f"Opening a folder of {what}", "opening", opening, fill=(fill, number, quick)),
     ]
 
 
@@ -181,8 +184,8 @@ def starting(torch: str) -> list[Case]:
         Contender("python, import torch", (torch, "-c", "import torch"), clock="exit"),
     )
     return [
-        Case("help", "start", "gan --help", "time", helping),
-        Case("first-step", "start", "From the command to the first step of DCGAN 32x32x1", "time", first_steps(torch)),
+        Case("help", "start", "gan --help", "process", helping),
+        Case("first-step", "start", "From the command to the first step of DCGAN 32x32x1", "start", first_steps(torch)),
     ]
 
 

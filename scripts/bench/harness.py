@@ -20,12 +20,12 @@ class Case(NamedTuple):
     contenders: tuple[Contender, ...]
     amount: int = 1  # units of work in a round
     quick: int = 1  # the same with --quick
-    precision: str = "float32"
+    precision: str = ""  # where the case has one: "float32"
     scale: float = 1.0  # a round's seconds are multiplied by it: 1e3 where the table is in milliseconds
     fill: tuple[tuple[str, ...], int, int] | None = (
         None  # command that fills {scratch}, its last argument, with --quick
     )
-    divide: bool = True  # report seconds for one unit, not for the round
+    divide: bool = True  # report the time of one unit, not of the round
 
 
 def measure(case: Case, rounds: int, quick: bool) -> list[dict[str, Any]]:
@@ -45,11 +45,12 @@ def measure(case: Case, rounds: int, quick: bool) -> list[dict[str, Any]]:
             for one, seconds in zip(running, times, strict=True):
                 seconds.append(one.round(amount) * case.scale / (amount if case.divide else 1))
         made = zip(case.contenders, running, times, strict=True)
-        return compared([_row(case, c, one, seconds) for c, one, seconds in made])
+        unit = case.unit if case.divide else f"{amount:,} {case.unit}"
+        return compared([_row(case, unit, c, one, seconds) for c, one, seconds in made])
 
 
-def _row(case: Case, contender: Contender, running: Running, times: list[float]) -> dict[str, Any]:
-    about = {"kind": case.kind, "case": case.name, "precision": case.precision, "unit": case.unit}
+def _row(case: Case, unit: str, contender: Contender, running: Running, times: list[float]) -> dict[str, Any]:
+    about = {"kind": case.kind, "case": case.name, "precision": case.precision, "unit": unit}
     spread = {"median": statistics.median(times), "min": min(times), "max": max(times), "rounds": times}
     used = {"memory": running.memory(), "facts": running.facts()}
     return {**about, "who": contender.name, "role": contender.role, **spread, **used}
@@ -72,9 +73,10 @@ def compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows of one kind as a Markdown table; columns that no row has are left out."""
     columns = {
-        "case": lambda row: f"{row['case']} {row['precision']}",
+        "case": lambda row: row["case"],
+        "precision": lambda row: row["precision"],
         "who": lambda row: row["who"],
-        "a": lambda row: row["unit"],
+        "time of": lambda row: row["unit"],
         "median (min to max)": lambda row: f"{row['median']:.4g} ({row['min']:.4g} to {row['max']:.4g})",
         "best peer / this": lambda row: _number(row["best_peer_over_this"]),
         "this / floor": lambda row: _number(row["this_over_floor"]),

@@ -2,10 +2,12 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
-from worker import serve, serve_prepared
+from worker import serve
 
 from gan_cli.data import images
 from gan_cli.data.folder import folder
@@ -32,25 +34,31 @@ def main() -> None:
         serve(lambda _: opened())
         return
     source = opened()
+    serve(epochs(source, a.batch, a.per_call, a.what == "resident"), images=source.size)
 
-    def prepare(_: int) -> Callable[[], None]:
-        """An epoch from an empty pipeline: nothing has been read ahead."""
-        steps = source.size // a.batch
 
-        def epoch() -> None:
-            feed = pipeline(source, batch=a.batch, seed=0, resident=a.what == "resident")
+def epochs(source: Source, batch: int, per_call: int, resident: bool) -> Callable[[int], None]:
+    """What reads n epochs, each from an empty pipeline: nothing has been read ahead. The engine takes batches alike."""
+    make = partial(pipeline, source, batch=batch, seed=0, resident=resident)
+    take = jax.jit(partial(taken, make().take))
+    calls = source.size // batch // per_call
+
+    def work(n: int) -> None:
+        for _ in range(n):
+            feed = make()
             constants = jax.device_put(dict(feed.constants))
-            for start in range(0, steps, a.per_call):
-                given = jax.device_put(feed.feed(start, min(a.per_call, steps - start)))
-                for i in range(len(next(iter(given.values())))):
-                    batch = take(constants, {name: x[i] for name, x in given.items()}, feed.take)
-            jax.block_until_ready(batch)
+            for call in range(calls):
+                given = jax.device_put(feed.feed(call * per_call, per_call))
+                jax.block_until_ready([take(constants, given, i) for i in range(per_call)])
             feed.close()
 
-        return epoch
+    work(1)  # compiles
+    return work
 
-    take = jax.jit(lambda constants, given, how: how(constants, given), static_argnums=2)
-    serve_prepared(prepare, images=source.size)
+
+def taken(take: Callable[[Any, Any], Any], constants: Any, given: Any, i: int) -> Any:
+    """The i-th batch of a call."""
+    return take(constants, jax.tree.map(lambda x: x[i], given))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from worker import serve
 
 from gan_cli.engine import platform, sampler
 from gan_cli.engine.state import initial_state
-from gan_cli.report.grids import to_uint8
 
 
 def main() -> None:
@@ -25,7 +24,7 @@ def main() -> None:
     draw = sampler.Sampler(experiment, a.batch)
 
     def work(n: int) -> None:
-        to_uint8(draw(variables, sampler.draw_many(experiment, 0, n)))
+        draw(variables, sampler.draw_many(experiment, 0, n))
 
     work(a.batch)
     serve(work, backend=jax.default_backend())
