@@ -37,6 +37,8 @@ def make_steps(experiment: Experiment, take: Take) -> Callable[..., tuple[State,
     def one(state: State, constants: Any, feed: Any) -> tuple[State, Sums]:
         return _step(experiment, state, take(constants, feed))
 
+    one = jax.jit(one, inline=True)  # traced once, although its result's shapes and the loop below both ask for it
+
     def steps(state: State, constants: Any, feed: Any, n: Array) -> tuple[State, Sums]:
         def at(i: Array) -> Any:
             return jax.tree.map(lambda x: x[i], feed)
