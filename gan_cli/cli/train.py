@@ -73,9 +73,9 @@ def _plan(prepared: Any, folder: Path) -> dict[str, Any]:
     import jax
 
     from gan_cli.engine import platform
-    from gan_cli.engine.state import initial_state
+    from gan_cli.engine.state import state_shapes
 
-    state = jax.eval_shape(lambda: initial_state(prepared.experiment, 0))
+    state = state_shapes(prepared.experiment)
     sizes = {
         role: sum(x.size for x in jax.tree.leaves(variables.params)) for role, variables in state.variables.items()
     }

@@ -1,14 +1,11 @@
 """A trained model from a run folder or one of its checkpoints; needs no data set."""
 
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
-
 from gan_cli import build
 from gan_cli.engine.checkpoint import Checkpoints, Meta
-from gan_cli.engine.state import Experiment, State, initial_state
+from gan_cli.engine.state import Experiment, State, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.games.game import Variables
 from gan_cli.runs.folder import RunFolder
@@ -42,7 +39,7 @@ def load(path: Path, at: str = "best") -> Loaded:
         try:
             meta = checkpoints.meta(step)
             experiment = build.experiment(meta.recipe, meta.spec)
-            state = checkpoints.restore(step, jax.eval_shape(partial(initial_state, experiment, 0)))
+            state = checkpoints.restore(step, state_shapes(experiment))
         except InputError:
             raise
         except Exception as error:  # whatever a damaged file makes Orbax raise

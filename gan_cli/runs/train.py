@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -13,7 +12,7 @@ from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.engine import loop, sampler
 from gan_cli.engine.checkpoint import Checkpoints, Meta
-from gan_cli.engine.state import State, initial_state
+from gan_cli.engine.state import State, initial_state, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.report import grids
 from gan_cli.runs import folder as files
@@ -96,13 +95,12 @@ def _restore(
 
     Unreadable ones are renamed once an older one has been read; when none can be, nothing is touched.
     """
-    fresh = partial(initial_state, prepared.experiment, prepared.resolved["run"]["seed"])
     unreadable = []
     for step in reversed(checkpoints.steps()):
         try:
             meta = checkpoints.meta(step)
             _refuse_other_run(run_folder, meta, prepared, override)
-            restored = checkpoints.restore(step, jax.eval_shape(fresh))
+            restored = checkpoints.restore(step, state_shapes(prepared.experiment))
         except InputError:
             raise
         except Exception as error:  # whatever a damaged file makes Orbax raise
@@ -118,7 +116,7 @@ def _restore(
         return _Start(restored, meta.history, resumed=True)
     if unreadable:
         raise InputError(f"{run_folder.checkpoints}: no checkpoint can be read; name another folder with --out")
-    return _Start(fresh(), [], resumed=False)
+    return _Start(initial_state(prepared.experiment, prepared.resolved["run"]["seed"]), [], resumed=False)
 
 
 def _refuse_other_run(run_folder: RunFolder, meta: Meta, prepared: build.Prepared, override: bool) -> None:
