@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cases import KINDS, cases
 from gpu import gpu_cases, why_not
@@ -62,25 +62,39 @@ def _said(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def run(wanted: list[Case], rounds: int, quick: bool) -> tuple[list[dict[str, Any]], list[str]]:
-    """The rows of all cases, and what went wrong; progress goes to stderr."""
-    rows, failures = [], []
+class Results(NamedTuple):
+    """What has been measured so far, and the files that hold it."""
+
+    out: Path  # the JSON file; the tables are beside it
+    about: dict[str, Any]
+    rows: list[dict[str, Any]]
+    skipped: list[str]
+    failed: list[str]
+
+    def write(self) -> None:
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        measured = {"rows": self.rows, "skipped": self.skipped, "failed": self.failed}
+        self.out.write_text(json.dumps({**self.about, **measured}, indent=1))
+        self.out.with_suffix(".md").write_text(self.markdown())
+
+    def markdown(self) -> str:
+        """One table for each kind of case."""
+        by_kind = {kind: [row for row in self.rows if row["kind"] == kind] for kind in KINDS}
+        tables = [f"### {KINDS[kind]}\n{table(rows)}" for kind, rows in by_kind.items() if rows]
+        head = ", ".join(f"{name} {value}" for name, value in self.about.items())
+        return "\n\n".join([head, *tables, *self.skipped, *self.failed]) + "\n"
+
+
+def run(wanted: list[Case], rounds: int, quick: bool, results: Results) -> None:
+    """Measure the cases; the files are written after each, so that an end before the end loses nothing."""
     for number, case in enumerate(wanted, 1):
         print(f"{number}/{len(wanted)} {case.name}: {case.what}", file=sys.stderr, flush=True)
         try:
-            rows += measure(case, rounds, quick)
+            results.rows.extend(measure(case, rounds, quick))
         except FailedError as error:
-            failures.append(f"{case.name}: {error}")
-            print(failures[-1], file=sys.stderr)
-    return rows, failures
-
-
-def markdown(rows: list[dict[str, Any]], about: dict[str, Any], notes: list[str]) -> str:
-    """One table for each kind of case."""
-    kinds = [kind for kind in KINDS if any(row["kind"] == kind for row in rows)]
-    tables = [f"### {KINDS[kind]}\n{table([row for row in rows if row['kind'] == kind])}" for kind in kinds]
-    head = ", ".join(f"{name} {value}" for name, value in about.items())
-    return "\n\n".join([head, *tables, *notes]) + "\n"
+            results.failed.append(f"{case.name}: {error}")
+            print(results.failed[-1], file=sys.stderr)
+        results.write()
 
 
 def main() -> None:
@@ -96,14 +110,11 @@ def main() -> None:
     runnable = [case for case in wanted if case.kind != "gpu" or not reason]
     skipped = [f"{case.name} was skipped: {reason}" for case in wanted if case not in runnable]
     rounds = 2 if a.quick else a.rounds
-    rows, failures = run(runnable, rounds, a.quick)
-    about = {**machine(a.torch), "rounds": rounds, "quick": a.quick}
-    text = markdown(rows, about, skipped + failures)
-    a.out.parent.mkdir(parents=True, exist_ok=True)
-    a.out.write_text(json.dumps({**about, "rows": rows, "skipped": skipped, "failed": failures}, indent=1))
-    a.out.with_suffix(".md").write_text(text)
-    print(text)
-    sys.exit(1 if failures else 0)
+    results = Results(a.out, {**machine(a.torch), "rounds": rounds, "quick": a.quick}, [], skipped, [])
+    results.write()
+    run(runnable, rounds, a.quick, results)
+    print(results.markdown())
+    sys.exit(1 if results.failed else 0)
 
 
 if __name__ == "__main__":

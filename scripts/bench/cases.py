@@ -99,7 +99,8 @@ def wgan_gp(torch: str) -> Case:
 
 def unrolled(torch: str) -> Case:
     what = "Unrolled GAN of two MLPs on a 2-D ring, k = 5 through Adam, batch 512: an update of each player"
-    recipe = ("ring", *settings(game__play="unrolled", game__unroll=5, train__batch=512))
+    smooth = {"optimisers__discriminator__eps_root": 1e-12}  # the look-ahead differentiates through Adam's root
+    recipe = ("ring", *settings(game__play="unrolled", game__unroll=5, train__batch=512, **smooth))
     game = ("--game", "unrolled", "--unroll", "5", "--batch", "512", "--rate", "1e-3")
     return training(torch, "unrolled-512", what, recipe, game, SMALL, 200, 50)
 

@@ -134,7 +134,7 @@ def unrolled(peer: Peer, compiled: Compiled, k: int) -> Step:
             squares = torch._foreach_lerp(squares, torch._foreach_mul(slopes, slopes), 1 - beta2)
             size = rate / (1 - beta1 ** (steps + i))
             scaled = torch._foreach_div(squares, 1 - beta2 ** (steps + i))
-            roots = torch._foreach_sqrt(torch._foreach_add(scaled, 1e-30))  # the root of 0 has no slope
+            roots = torch._foreach_sqrt(torch._foreach_add(scaled, 1e-12))  # the root of 0 has no slope
             moves = torch._foreach_div(means, torch._foreach_add(roots, 1e-8))
             weights = torch._foreach_sub(weights, torch._foreach_mul(moves, size))
         return -d_loss(weights, real, fake)
