@@ -1,25 +1,24 @@
-"""The linear maps of cpu_conv.py, in pairs of adjoints: each is the other's derivative, in reverse mode and any order.
+"""The linear maps of cpu_conv.py, in pairs of adjoints.
 
 `gather`, `gather_taps` and `spread` lead from images [C, H, W, N] and kernels [k, k, A, B] to the operands of matrix
-products, `scatter`, `scatter_taps` and `finish` back. Operands are float32 or wider, images and kernels also bfloat16.
+products, `scatter`, `scatter_taps` and `finish` back from their results. Images and kernels are float32 or
+wider; operands have the geometry's dtype, which can be bfloat16.
 
 The batch N is the last, contiguous axis: cutting and combining move whole vectors. `optimization_barrier` marks what is
 to be computed once; XLA would otherwise repeat it in each of the fused loops that read it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gan_cli.nets.cpu_products import wide
+from gan_cli.nets.cpu_products import move
 from gan_cli.nets.winograd import Form, Matrix, transpose
 from gan_cli.types import Array
 
 Grid = list[list[Array]]  # arrays of one shape, [rows][columns]
-LinearMap = Callable[[Any, Array], Array]  # (what is static, argument) -> value
 
 HEIGHT, WIDTH = 1, 2  # axes of images [C, H, W, N]
 
@@ -28,7 +27,7 @@ class Geometry(NamedTuple):
     """The static facts of a convolution from a large map to a small one; its adjoint goes from small to large."""
 
     form: Form
-    dtype: Any  # of images and kernel
+    dtype: Any  # of the operands of products; images and kernels are `wide`
     before: tuple[int, int]  # padding before the large map's first row and column
     large: tuple[int, int]  # height and width
     small: tuple[int, int]
@@ -39,66 +38,76 @@ class Geometry(NamedTuple):
         height, width = self.small
         return -(-height // self.form.outputs), -(-width // self.form.outputs)
 
-
-def _adjoint_pair(f: LinearMap, f_adjoint: LinearMap) -> tuple[LinearMap, LinearMap]:
-    """Tell JAX that two linear maps are each other's adjoint."""
-    one, other = (jax.custom_vjp(g, nondiff_argnums=(0,)) for g in (f, f_adjoint))
-    one.defvjp(lambda static, x: (one(static, x), None), lambda static, _, y: (other(static, y),))
-    other.defvjp(lambda static, y: (other(static, y), None), lambda static, _, x: (one(static, x),))
-    return one, other
+    @property
+    def whole(self) -> bool:
+        """Whether the only window is the large map itself: nothing to cut or to add up."""
+        side = self.form.window
+        return (self.before, self.large, self.small) == ((0, 0), (side, side), (1, 1)) and self.form.products == 1
 
 
-def _gather(geometry: Geometry, x: Array) -> Array:
+def gather(geometry: Geometry, x: Array) -> Array:
     """Large map [C, H, W, N] -> the combined windows that products are made with, [G, K, tiles N]."""
+    if geometry.whole:
+        return lax.optimization_barrier(x.transpose(1, 2, 0, 3)).astype(geometry.dtype).reshape(1, -1, x.shape[3])
     form = geometry.form
-    return _group(form, combine_both(form.data, _windows(geometry, x)))
+    return _group(geometry, combine_both(form.data, _windows(geometry, x)))
 
 
-def _scatter(geometry: Geometry, data: Array) -> Array:
-    """The adjoint of `_gather`: [G, K, tiles N] -> [C, H, W, N]. Windows that overlap add up."""
+def scatter(geometry: Geometry, data: Array) -> Array:
+    """The adjoint of `gather`: [G, K, tiles N] -> [C, H, W, N]. Windows that overlap add up."""
+    if geometry.whole:
+        data = data.reshape(*geometry.large, -1, data.shape[2])
+        # else XLA moves the transposition past what follows, not always alike
+        return lax.optimization_barrier(data.transpose(2, 0, 1, 3))
     adjoint = transpose(geometry.form.data)
     grid = _ungroup(geometry.form, data, (*geometry.tiles, -1))
     rows = [_overlap_add(geometry, WIDTH, combine(adjoint, row)) for row in grid]
     columns = [_overlap_add(geometry, HEIGHT, combine(adjoint, column)) for column in zip(*rows, strict=True)]
-    return _interleave(list(zip(*columns, strict=True)), geometry.large).astype(geometry.dtype)
+    return _interleave(list(zip(*columns, strict=True)), geometry.large)
 
 
-def _gather_taps(geometry: Geometry, kernel: Array) -> Array:
-    """Kernel [k, k, A, B] -> the combined taps that products are made with, [G, K, B]."""
+def gather_taps(geometry: Geometry, kernel: Array) -> Array:
+    """Kernel [k, k, A, B] -> the combined taps that products are made with, U [G, K, B]."""
+    kernel = lax.optimization_barrier(kernel)
+    return _group(geometry, combine_both(geometry.form.taps, [list(row) for row in kernel]))
+
+
+def gather_taps_transposed(geometry: Geometry, kernel: Array) -> Array:
+    """Kernel [k, k, A, B] -> Uᵀ [G, B, K]. The kernel is transposed, which is smaller than U."""
     form = geometry.form
-    kernel = lax.optimization_barrier(kernel).astype(wide(geometry.dtype))
-    return _group(form, combine_both(form.taps, [list(row) for row in kernel]))
+    kernel = lax.optimization_barrier(kernel.swapaxes(2, 3))
+    places = _in_order(form, combine_both(form.taps, [list(row) for row in kernel]))
+    summed = form.summed**2
+    parts = [part.astype(geometry.dtype) for part in places]
+    products = [_joined(parts[g : g + summed], axis=1) for g in range(0, len(parts), summed)]  # [B, K] each
+    return _joined(products).reshape(len(products), *products[0].shape)
 
 
-def _scatter_taps(geometry: Geometry, taps: Array) -> Array:
-    """The adjoint of `_gather_taps`: [G, K, B] -> [k, k, A, B]."""
+def scatter_taps(geometry: Geometry, taps: Array) -> Array:
+    """The adjoint of `gather_taps`: [G, K, B] -> [k, k, A, B]."""
     form = geometry.form
     grid = combine_both(transpose(form.taps), _ungroup(form, taps, (-1,)))
-    return jnp.stack([jnp.stack(row) for row in grid]).astype(geometry.dtype)
+    return jnp.stack([jnp.stack(row) for row in grid])
 
 
-def _finish(geometry: Geometry, results: Array) -> Array:
+def finish(geometry: Geometry, results: Array) -> Array:
     """Products [G, O, tiles N] -> small map [O, H, W, N]."""
     form = geometry.form
     results = results.reshape(form.products, form.products, results.shape[1], *geometry.tiles, -1)
     grid = combine_both(form.result, [list(row) for row in results])
-    return _interleave(grid, geometry.small).astype(geometry.dtype)
+    return _interleave(grid, geometry.small)
 
 
-def _spread(geometry: Geometry, y: Array) -> Array:
-    """The adjoint of `_finish`: [O, H, W, N] -> [G, O, tiles N]."""
+def spread(geometry: Geometry, y: Array) -> Array:
+    """The adjoint of `finish`: [O, H, W, N] -> [G, O, tiles N]."""
     form, (height, width) = geometry.form, geometry.tiles
     n = form.outputs
     y = lax.optimization_barrier(_place(_place(y, HEIGHT, 0, n * height), WIDTH, 0, n * width))
-    y = y.astype(wide(geometry.dtype)).reshape(len(y), height, n, width, n, -1)
+    y = y.reshape(len(y), height, n, width, n, -1)
     pixels = [[y[:, :, i, :, j] for j in range(n)] for i in range(n)]
     grid = combine_both(transpose(form.result), pixels)
-    return jnp.concatenate([part for row in grid for part in row]).reshape(form.products**2, len(y), -1)
-
-
-gather, scatter = _adjoint_pair(_gather, _scatter)
-gather_taps, scatter_taps = _adjoint_pair(_gather_taps, _scatter_taps)
-finish, spread = _adjoint_pair(_finish, _spread)
+    parts = [part.astype(geometry.dtype) for row in grid for part in row]
+    return _joined(parts).reshape(form.products**2, len(y), -1)
 
 
 def combine(matrix: Matrix, parts: Sequence[Array]) -> list[Array]:
@@ -123,7 +132,7 @@ def _windows(geometry: Geometry, x: Array) -> Grid:
     form, (rows, columns) = geometry.form, geometry.tiles
     reach_rows, reach_columns = (form.step * (tiles - 1) + form.window for tiles in (rows, columns))
     x = _place(x, HEIGHT, geometry.before[0], reach_rows)
-    x = lax.optimization_barrier(_place(x, WIDTH, geometry.before[1], reach_columns)).astype(wide(geometry.dtype))
+    x = lax.optimization_barrier(_place(x, WIDTH, geometry.before[1], reach_columns))
 
     def pixel(u: int, v: int) -> Array:
         start = (0, u, v, 0)
@@ -159,16 +168,25 @@ def _place(x: Array, axis: int, at: int, size: int) -> Array:
 def _interleave(grid: Sequence[Sequence[Array]], size: tuple[int, int]) -> Array:
     """Pixel (a, b) of every tile, for all a and b, [C, T, S, N] each -> [C, *size, N]; what exceeds it is dropped."""
     x = jnp.stack([jnp.stack(row, axis=3) for row in grid], axis=2)  # [C, T, rows, S, columns, N]
-    channels, tall, rows, wide, columns, n = x.shape
-    return x.reshape(channels, tall * rows, wide * columns, n)[:, : size[0], : size[1]]
+    channels, tall, rows, broad, columns, n = x.shape
+    return x.reshape(channels, tall * rows, broad * columns, n)[:, : size[0], : size[1]]
 
 
-def _group(form: Form, grid: Grid) -> Array:
+def _group(geometry: Geometry, grid: Grid) -> Array:
     """Combined windows or taps [C, ...], by place in the window -> [G, K, rest]: G products, each a sum over K."""
+    places = [part.astype(geometry.dtype) for part in _in_order(geometry.form, grid)]
+    products = geometry.form.products**2
+    return _joined(places).reshape(products, len(places) // products * len(places[0]), -1)
+
+
+def _in_order(form: Form, grid: Grid) -> list[Array]:
+    """The arrays of a grid: product by product, those that are summed over next to each other."""
     p, s = form.products, form.summed
-    order = [(i, j, a, b) for i in range(p) for j in range(p) for a in range(s) for b in range(s)]
-    places = [grid[i * s + a][j * s + b] for i, j, a, b in order]
-    return jnp.concatenate(places).reshape(p**2, s**2 * len(places[0]), -1)
+    return [grid[i * s + a][j * s + b] for i in range(p) for j in range(p) for a in range(s) for b in range(s)]
+
+
+def _joined(parts: Sequence[Array], axis: int = 0) -> Array:
+    return move(lambda *parts: jnp.concatenate(parts, axis), *parts)
 
 
 def _ungroup(form: Form, grouped: Array, rest: tuple[int, ...]) -> Grid:

@@ -1,17 +1,13 @@
-"""The matrix products of cpu_conv.py: a family of three, closed under differentiation in reverse mode.
+"""The three matrix products of cpu_conv.py, of taps U [G, K, O], data V [G, K, M] and results Y [G, O, M].
 
-Taps U [G, K, O], data V [G, K, M] and results Y [G, O, M]: the derivatives of each product are the two others. Left to
-itself, JAX would differentiate them into products that XLA:CPU multiplies slowly.
-
-Operands are rounded to `dtype`, the images' own; sums and results are of at least float32. In bfloat16 that is both
-faster (2x, measured) and more exact than results of bfloat16.
+XLA:CPU multiplies a transposed left operand slowly (in bfloat16, by making all of it float32), so Uᵀ is an operand, too.
+Operands may be bfloat16; sums and results are at least float32. That is both faster (2x, measured) and more exact than
+results of bfloat16.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -23,56 +19,34 @@ def wide(dtype: Any) -> Any:
     return jnp.promote_types(dtype, jnp.float32)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def taps_by_data(dtype: Any, U: Array, V: Array) -> Array:
-    """Y = Uᵀ V."""
-    # XLA:CPU multiplies a transposed left operand slowly, so the taps (small) are transposed in memory first
-    return _product(dtype, lax.optimization_barrier(U.astype(dtype).swapaxes(1, 2)), V, (2, 1))
+def move(rearrange: Callable[..., Array], *parts: Array) -> Array:
+    """`rearrange(*parts)`, of a function that moves values and computes none.
+
+    XLA:CPU would do so in float32 for bfloat16, converting there and back; bits it moves as they are.
+    """
+    dtype = parts[0].dtype
+    if dtype != jnp.bfloat16:
+        return rearrange(*parts)
+    bits = rearrange(*(lax.bitcast_convert_type(part, jnp.uint16) for part in parts))
+    return lax.bitcast_convert_type(bits, dtype)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def taps_by_results(dtype: Any, U: Array, Y: Array) -> Array:
+def transposed_taps_by_data(UT: Array, V: Array) -> Array:
+    """Y = Uᵀ V, of Uᵀ [G, O, K]."""
+    return _product(UT, V, (2, 1))
+
+
+def taps_by_results(U: Array, Y: Array) -> Array:
     """V = U Y."""
-    return _product(dtype, U, Y, (2, 1))
+    return _product(U, Y, (2, 1))
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def data_by_results(dtype: Any, V: Array, Y: Array) -> Array:
+def data_by_results(V: Array, Y: Array) -> Array:
     """U = V Yᵀ."""
-    return _product(dtype, V, Y, (2, 2))
+    return _product(V, Y, (2, 2))
 
 
-def _product(dtype: Any, a: Array, b: Array, summed: tuple[int, int]) -> Array:
+def _product(a: Array, b: Array, summed: tuple[int, int]) -> Array:
     """The product of each of G pairs of matrices, summed over one axis of each."""
     axes = (((summed[0],), (summed[1],)), ((0,), (0,)))
-    return lax.dot_general(a.astype(dtype), b.astype(dtype), axes, preferred_element_type=wide(dtype))
-
-
-def _derivatives(product: Any, of_first: Callable[..., Array], of_second: Callable[..., Array]) -> None:
-    """Give `product` its derivatives, functions of (dtype, first operand, second operand, cotangent of the result)."""
-
-    def forward(dtype: Any, a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
-        return product(dtype, a, b), (a.astype(dtype), b.astype(dtype))  # in bfloat16, half the memory
-
-    def backward(dtype: Any, operands: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
-        a, b = (x.astype(wide(dtype)) for x in operands)
-        return of_first(dtype, a, b, cotangent), of_second(dtype, a, b, cotangent)
-
-    product.defvjp(forward, backward)
-
-
-_derivatives(
-    taps_by_data,
-    lambda dtype, U, V, Y: data_by_results(dtype, V, Y),  # noqa: ARG005
-    lambda dtype, U, V, Y: taps_by_results(dtype, U, Y),  # noqa: ARG005
-)
-_derivatives(
-    taps_by_results,
-    lambda dtype, U, Y, V: data_by_results(dtype, V, Y),  # noqa: ARG005
-    lambda dtype, U, Y, V: taps_by_data(dtype, U, V),  # noqa: ARG005
-)
-_derivatives(
-    data_by_results,
-    lambda dtype, V, Y, U: taps_by_results(dtype, U, Y),  # noqa: ARG005
-    lambda dtype, V, Y, U: taps_by_data(dtype, U, V),  # noqa: ARG005
-)
+    return lax.dot_general(a, b, axes, preferred_element_type=wide(a.dtype))

@@ -73,7 +73,8 @@ class Linear(nnx.Module):
 
     def __call__(self, x: Array) -> Array:
         """[B, I] -> [B, O]."""
-        return _add_bias(x @ self.kernel(), self.bias)
+        kernel = self.kernel()
+        return _add_bias(x.astype(kernel.dtype) @ kernel, self.bias)
 
 
 class Conv(nnx.Module):
@@ -151,4 +152,4 @@ class UpConv(nnx.Module):
 
 
 def _add_bias(x: Array, bias: nnx.Param | None) -> Array:
-    return x if bias is None else x + per_channel(bias[...], x)
+    return x if bias is None else x + per_channel(bias[...].astype(x.dtype), x)

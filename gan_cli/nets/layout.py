@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from gan_cli.types import Array
@@ -56,8 +57,12 @@ def axes(x: Array) -> Axes:
 
 
 def enter(x: Array) -> Array:
-    """Images [B, H, W, C] at a network's edge -> the layout inside."""
-    return x.transpose(3, 1, 2, 0) if batch_last() else x
+    """Images [B, H, W, C] at a network's edge -> the layout inside.
+
+    On a CPU they become float32, because XLA has no arithmetic for bfloat16 there but matrix products: those of
+    convolutions have operands of the kernel's dtype.
+    """
+    return x.transpose(3, 1, 2, 0).astype(jnp.promote_types(x.dtype, jnp.float32)) if batch_last() else x
 
 
 def leave(x: Array) -> Array:
