@@ -41,15 +41,16 @@ def epochs(source: Source, batch: int, per_call: int, resident: bool) -> Callabl
     """What reads n epochs, each from an empty pipeline: nothing has been read ahead. The engine takes batches alike."""
     make = partial(pipeline, source, batch=batch, seed=0, resident=resident)
     take = jax.jit(partial(taken, make().take))
-    calls = source.size // batch // per_call
+    steps = source.size // batch
 
     def work(n: int) -> None:
         for _ in range(n):
             feed = make()
             constants = jax.device_put(dict(feed.constants))
-            for call in range(calls):
-                given = jax.device_put(feed.feed(call * per_call, per_call))
-                jax.block_until_ready([take(constants, given, i) for i in range(per_call)])
+            for start in range(0, steps, per_call):
+                count = min(per_call, steps - start)
+                given = jax.device_put(feed.feed(start, count))
+                jax.block_until_ready([take(constants, given, i) for i in range(count)])
             feed.close()
 
     work(1)  # compiles
