@@ -3,11 +3,13 @@
 import hashlib
 import io
 import os
+import posixpath
 import re
 import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal, NamedTuple
 
@@ -24,6 +26,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 LARGEST = 256 << 20  # bytes of one unpacked file in a zip; more is taken for a decompression bomb
 EDGE = 4096  # bytes at the beginning and the end of a file that its fingerprint takes in
 THREADS = 16  # that look at the files' headers
+CHUNK = 64  # files that a thread looks at in one go
 
 Shape = tuple[int, int, int]  # height, width, channels
 
@@ -70,13 +73,19 @@ def folder(
 
 def _in_folder(path: Path) -> list[File]:
     """Image files below a folder; hidden ones are left out."""
-    found = [place for place in path.rglob("*") if place.suffix.lower() in SUFFIXES and place.is_file()]
-    files = [File(place.relative_to(path).as_posix(), partial(_open, place), partial(_stamp, place)) for place in found]
-    return [file for file in files if _visible(file.name)]
+    files = []
+    for where, folders, names in os.walk(path):  # strings: with many files, pathlib takes longer than the looking
+        folders[:] = filter(_visible, folders)
+        below = Path(where).relative_to(path).as_posix()
+        for name in names:
+            place = os.path.join(where, name)
+            if name.lower().endswith(SUFFIXES) and _visible(name) and os.path.isfile(place):
+                files.append(File(posixpath.join(below, name), partial(_open, place), partial(_stamp, place)))
+    return files
 
 
-def _open(path: Path) -> IO[bytes]:
-    return path.open("rb")
+def _open(path: str) -> IO[bytes]:
+    return open(path, "rb")
 
 
 def _in_zip(path: Path) -> list[File]:
@@ -95,8 +104,8 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     return archive.open(info)
 
 
-def _stamp(path: Path) -> str:
-    with path.open("rb") as file:
+def _stamp(path: str) -> str:
+    with _open(path) as file:
         size = os.fstat(file.fileno()).st_size
         first = file.read(EDGE)
         file.seek(max(0, size - EDGE))
@@ -104,22 +113,23 @@ def _stamp(path: Path) -> str:
 
 
 def _visible(name: str) -> bool:
-    return not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
 def _strip_common(files: list[File]) -> list[File]:
     """Names without the folders that all share, so that a zip of a folder is that folder."""
     if not files:
         return files
-    shared = os.path.commonpath([str(PurePosixPath("/", file.name).parent) for file in files])
-    return [file._replace(name=str(PurePosixPath("/", file.name).relative_to(shared))) for file in files]
+    names = [posixpath.normpath("/" + file.name) for file in files]
+    shared = posixpath.commonpath({posixpath.dirname(name) for name in names})
+    return [file._replace(name=name[len(shared) :].lstrip("/")) for file, name in zip(files, names, strict=True)]
 
 
 def _natural(files: list[File]) -> list[File]:
     """Sorted by name, digits as numbers."""
 
     def key(file: File) -> list[list[tuple[int, int, str]]]:
-        parts = PurePosixPath(file.name).parts
+        parts = file.name.split("/")
         return [[(0, int(t), t) if t.isdecimal() else (1, 0, t) for t in re.split(r"(\d+)", part)] for part in parts]
 
     return sorted(files, key=key)
@@ -139,8 +149,11 @@ def _headers(files: Sequence[File], where: Path, skip: Callable[[str], None] | N
             skip(f"{where}: {file.name} is left out: {_reason(error)}")
             return None
 
+    def look_at(start: int) -> list[Shape | None]:
+        return [look(file) for file in files[start : start + CHUNK]]
+
     with ThreadPoolExecutor(THREADS) as threads:
-        return list(threads.map(look, files))
+        return list(chain.from_iterable(threads.map(look_at, range(0, len(files), CHUNK))))
 
 
 def _lies_on_its_side(picture: Image.Image) -> bool:
