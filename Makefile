@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN ?= runs/demo
 
-.PHONY: demo test contract science lint format bench clean
+.PHONY: demo test contract science lint format bench growth clean
 
 demo: .venv/installed
 	$(BIN)/gan train dcgan_digits --out $(RUN)
@@ -31,6 +31,9 @@ format: .venv/dev
 
 bench: .venv/dev .venv-bench/installed  # ours beside PyTorch, in one run
 	$(BIN)/python scripts/bench/bench.py
+
+growth: .venv/dev  # docs/images/growth.png
+	$(BIN)/python scripts/bench/growth.py
 
 clean:
 	rm -rf .venv .venv-bench build dist *.egg-info

@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 KINDS = {  # tables, in order
     "training": "Training steps, ms",
     "floor": "Training steps beside their direct matrix products (no convolution trick, no other work), ms",
+    "loop": "Steps of `gan train`, with all it does beside them, and the bare compiled steps, ms",
     "sampling": "Sampling to uint8 arrays on the host, s",
     "scoring": "Features and FID, s",
     "data": "Data pipeline from a folder of PNGs, s",
@@ -119,6 +120,16 @@ def floor(size: int, channels: int, bf16: bool) -> Case:
     return Case(name, "floor", what, "step", contenders, 20, 5, precision, MS)
 
 
+def loop(name: str, recipe: tuple[str, ...], steps: int, quick: int) -> Case:
+    """What logging, the progress bar, samples and checkpoints add to the compiled steps."""
+    contenders = (
+        ours("ours_loop.py", "--recipe", *recipe, name="gan train", env={"FORCE_COLOR": "1"}),
+        Contender("compiled steps", ours("ours_training.py", "--recipe", *recipe).command, role="floor"),
+    )
+    what = f"{recipe[0]}: a log line every 100 steps, samples and a checkpoint every {steps:,}"
+    return Case(f"loop-{name}", "loop", what, "step", contenders, steps, quick, "float32", MS)
+
+
 def sampling(torch: str, bf16: bool) -> Case:
     half = settings(train__precision="bfloat16") if bf16 else ()
     recipe = ("--recipe", "dcgan_mnist", "--noise", "32x32x1", *WIDTHS, *half)
@@ -218,6 +229,8 @@ def cases(torch: str) -> list[Case]:
         *(mlp(torch, batch) for batch in (256, 512)),
         unrolled(torch),
         *(floor(*image) for image in images),
+        loop("dcgan", ("dcgan_mnist", "--noise", "32x32x1"), 500, 100),
+        loop("mlp", ("ring",), 5000, 1000),
         *(sampling(torch, bf16) for bf16 in (False, True)),
         scoring(torch),
         *loading(torch, 20_000, 1000),

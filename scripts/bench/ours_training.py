@@ -16,18 +16,18 @@ from gan_cli.engine.loop import Trainer
 from gan_cli.engine.state import initial_state
 
 
-def noise(shape: str) -> Source:
-    """10,000 random images of a shape given as 32x32x1."""
-    size = [10_000, *map(int, shape.split("x"))]
+def noise(shape: str, examples: int = 10_000) -> Source:
+    """Random images of a shape given as 32x32x1."""
+    size = [examples, *map(int, shape.split("x"))]
     return in_memory("noise", np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8))
 
 
-def prepare(name: str, overrides: list[str], shape: str) -> build.Prepared:
+def prepare(name: str, overrides: list[str], shape: str, examples: int = 10_000) -> build.Prepared:
     """The recipe with its own data, or with random images of `shape`."""
     tables = recipe.read(recipe.find(name), overrides)
     if not shape:
         return build.prepare(tables, name, Store.from_environment())
-    resolved, source = build.resolve(tables, name), noise(shape)
+    resolved, source = build.resolve(tables, name), noise(shape, examples)
     return build.Prepared(resolved, source, build.experiment(resolved, source.spec))
 
 
@@ -60,12 +60,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--noise", default="", help="random images of this shape, 32x32x1, instead of its data")
+    parser.add_argument("--examples", type=int, default=10_000, help="how many random images")
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--warm-up", type=int, default=1, help="calls after the first, before it is ready")
     a = parser.parse_args()
 
     platform.start()
-    training = Training(prepare(a.recipe, a.set, a.noise))
+    training = Training(prepare(a.recipe, a.set, a.noise, a.examples))
     began = time.perf_counter()
     training(1)
     first_call = time.perf_counter() - began
