@@ -3,6 +3,7 @@
 import threading
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,7 +11,9 @@ from gan_cli.data import images, toy
 from gan_cli.data.pipeline import (
     Resident,
     Streamed,
+    ahead,
     decode,
+    encode,
     everything,
     indices,
     order,
@@ -258,3 +261,16 @@ def test_toys_follow_their_seed():
 def test_mixture_wants_an_sd_for_each_mean():
     with pytest.raises(InputError, match="sds has 5 numbers for 2 means"):
         toy.mixture(Store(), means=(0, 1))
+
+
+def test_items_are_asked_for_ahead_and_handed_on_in_order():
+    asked = []
+    items = ahead((asked.append(i) or i for i in range(5)), 2)
+    assert next(items) == 0
+    assert asked == [0, 1, 2]
+    assert list(items) == [1, 2, 3, 4]
+
+
+def test_encoding_is_the_inverse_of_decoding():
+    levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    np.testing.assert_array_equal(encode(decode(jnp.asarray(levels))), levels)

@@ -213,6 +213,15 @@ def test_sample_i_depends_on_the_seed_and_i_alone():
     assert not np.array_equal(sampler.draw_many(made, 6, 3)["z"], few)
 
 
+def test_inputs_are_drawn_by_one_program_whatever_their_number():
+    made = experiment(bilinear())
+    sampler.draw_many(made, 5, 3)
+    program = sampler._drawing(made.game.draw, sampler._key_of_number)
+    for seed, n in ((5, 10), (6, sampler.DRAWN + 1)):
+        assert sampler.draw_many(made, seed, n)["z"].shape == (n, 1)
+    assert program._cache_size() == 1
+
+
 def test_the_last_batch_is_padded_and_not_compiled_again():
     made = experiment(bilinear())
     draw = sampler.Sampler(made, 4)

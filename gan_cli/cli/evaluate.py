@@ -38,6 +38,7 @@ def evaluate(
     judge = Judge(loaded.experiment, options, source, called, sources, seed)
     for message in judge.notices:
         notice(message)
+    notice(f"step {loaded.step} of {loaded.folder.path}: compiling, then judging {n} samples")
     verdict = judge(loaded.weights(raw))
     line = {**verdict.line(loaded.step), "weights": "raw" if raw else "average"}
     files.append(loaded.folder.metrics, line)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gan_cli.cli.options import At, Ckpt, Json, Raw, result, start_jax
+from gan_cli.cli.options import At, Ckpt, Json, Raw, notice, result, start_jax
 
 
 def sample(
@@ -37,6 +37,7 @@ def sample(
 
     loaded = load(ckpt, at)
     inputs = drawing.inputs(loaded, seeds=chosen, seed=seed or 0, n=n or drawing.DEFAULT_N, truncation=truncation)
+    notice(f"step {loaded.step} of {loaded.folder.path}: compiling, then drawing")
     samples = drawing.draw(loaded, inputs, raw=raw, batch=batch)
     drawing.write(out, samples)
     report = {
