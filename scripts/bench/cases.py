@@ -175,49 +175,46 @@ def loading(torch: str, number: int, quick: int) -> list[Case]:
     ]
 
 
-def compiling(torch: str) -> Case:
+CACHE = {"cold": "nothing cached", "warm": "compiled programs cached"}
+
+
+def compiling(torch: str, cache: str) -> Case:
     recipe = ("--recipe", "dcgan_mnist", "--noise", "32x32x1", *WIDTHS, "--warm-up", "0")
     options = ("--variant", "compile,channels_last", "--warm-up", "0")
-    clock = {"clock": "first_call"}
+    how = {"clock": "first_call", "cache": cache}
     contenders = (
-        ours("ours_training.py", *recipe, name="gan, no cache", cache="cold", **clock),
-        ours("ours_training.py", *recipe, name="gan, cached", cache="warm", **clock),
-        peer(torch, "torch_training.py", "PyTorch compile, no cache", *options, cache="cold", **clock),
-        peer(torch, "torch_training.py", "PyTorch compile, cached", *options, cache="warm", **clock),
+        ours("ours_training.py", *recipe, **how),
+        peer(torch, "torch_training.py", "PyTorch compile, channels_last", *options, **how),
     )
-    return Case("compile", "compile", "DCGAN 32x32x1: the first step", "call", contenders)
+    return Case(f"compile-{cache}", "compile", f"DCGAN 32x32x1: the first step, {CACHE[cache]}", "call", contenders)
 
 
-def starting(torch: str) -> list[Case]:
+def helping(torch: str) -> Case:
     python = sys.executable
-    helping = (
+    contenders = (
         Contender("gan --help", (python, "-m", "gan_cli", "--help"), role="ours", clock="exit"),
         Contender("python", (python, "-c", "pass"), role="floor", clock="exit"),
         Contender("python, import torch", (torch, "-c", "import torch"), clock="exit"),
     )
-    return [
-        Case("help", "start", "gan --help", "process", helping),
-        Case("first-step", "start", "From the command to the first step of DCGAN 32x32x1", "start", first_steps(torch)),
-    ]
+    return Case("help", "start", "gan --help", "process", contenders)
 
 
-def first_steps(torch: str) -> tuple[Contender, ...]:
+def starting(torch: str, cache: str) -> Case:
     """`gan train` until its log has the first step; PyTorch until the same step has been done."""
     same = settings(data__size=32, networks__discriminator__norm="batch", game__latent=100)
     train = (sys.executable, "-m", "gan_cli", "train", "dcgan_digits", "--out", "{new}/run", *WIDTHS, *same)
     once = settings(train__steps=1, run__log_every=1)
     bare = settings(run__sample_every=0, eval__every=0)
-    timed = {"role": "ours", "clock": "file", "mark": "{new}/run/log.jsonl"}
+    timed = {"role": "ours", "clock": "file", "mark": "{new}/run/log.jsonl", "cache": cache}
     script = (torch, str(HERE / "torch_training.py"), "--warm-up", "0", "--variant")
-    compiled = (*script, "compile,channels_last")
-    return (
-        Contender("gan train, no cache", (*train, *once, *bare), cache="cold", **timed),
-        Contender("gan train, cached", (*train, *once, *bare), cache="warm", **timed),
-        Contender("gan train with samples and FID before it, cached", (*train, *once), cache="warm", **timed),
+    contenders = (
+        Contender("gan train", (*train, *once, *bare), **timed),
+        Contender("gan train with samples and FID before it", (*train, *once), **timed),
         Contender("PyTorch eager", (*script, "eager"), clock="ready"),
-        Contender("PyTorch compile, no cache", compiled, clock="ready", cache="cold"),
-        Contender("PyTorch compile, cached", compiled, clock="ready", cache="warm"),
+        Contender("PyTorch compile, channels_last", (*script, "compile,channels_last"), clock="ready", cache=cache),
     )
+    what = f"From the command to the first step of DCGAN 32x32x1, {CACHE[cache]}"
+    return Case(f"first-step-{cache}", "start", what, "start", contenders)
 
 
 def cases(torch: str) -> list[Case]:
@@ -234,6 +231,7 @@ def cases(torch: str) -> list[Case]:
         *(sampling(torch, bf16) for bf16 in (False, True)),
         scoring(torch),
         *loading(torch, 20_000, 1000),
-        compiling(torch),
-        *starting(torch),
+        *(compiling(torch, cache) for cache in CACHE),
+        helping(torch),
+        *(starting(torch, cache) for cache in CACHE),
     ]
