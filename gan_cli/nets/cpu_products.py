@@ -1,6 +1,6 @@
 """The three matrix products of cpu_conv.py, of taps U [G, K, O], data V [G, K, M] and results Y [G, O, M].
 
-XLA:CPU multiplies a transposed left operand slowly (in bfloat16, by making all of it float32), so Uᵀ is an operand, too.
+XLA:CPU multiplies a transposed left operand slowly (in bfloat16, by making it float32), so Uᵀ is an operand, too.
 Operands may be bfloat16; sums and results are at least float32. That is both faster (2x, measured) and more exact than
 results of bfloat16.
 """
