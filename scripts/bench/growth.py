@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from bench import ROOT, machine
 from cases import ours, settings
 from harness import Case, measure
-from processes import Contender
+from processes import Contender, start
 
 STEPS, MS = 10, 1e3
 
@@ -51,6 +51,8 @@ POWERS = {"1": 0, "x": 1, "x²": 2}
 def grow(axis: Axis, rounds: int) -> list[dict[str, Any]]:
     """A row for each value of an axis: milliseconds a step, MiB at the peak, seconds of the first call."""
     contenders = tuple(axis.contender(value) for value in axis.values)
+    for contender in contenders:  # into the compilation cache: compiling takes more memory than the steps
+        start(contender, scratch="").close()
     case = Case(axis.name, "growth", f"{axis.name} grows", "step", contenders, STEPS, scale=MS)
     rows = measure(case, rounds, quick=False)
     return [
