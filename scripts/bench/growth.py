@@ -69,7 +69,7 @@ def grow(axis: Axis, rounds: int) -> list[dict[str, Any]]:
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """A column an axis: time above, memory below, both logarithmic; dashed: growth as expected from the middle."""
+    """A column an axis: time above, logarithmic, memory below; dashed: growth as expected from the middle."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -88,9 +88,10 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         memory.plot(x, [row["mib"] for row in mine], marker="o", color="tab:orange")
         time.set_title(axis.name)
         time.legend(frameon=False)
+        time.set_yscale("log")
+        memory.set_ylim(0, 1.1 * max(row["mib"] for row in mine))
         for plot in (time, memory):
             plot.set_xscale("log")
-            plot.set_yscale("log")
             plot.set_xticks(x, [f"{value:,}" for value in x], rotation=45)
             plot.minorticks_off()
             plot.grid(alpha=0.3)
