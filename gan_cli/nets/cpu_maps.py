@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import lax
 
-from gan_cli.nets.cpu_products import move
 from gan_cli.nets.winograd import Form, Matrix, transpose
 from gan_cli.types import Array
 
@@ -186,7 +185,12 @@ def _in_order(form: Form, grid: Grid) -> list[Array]:
 
 
 def _joined(parts: Sequence[Array], axis: int = 0) -> Array:
-    return move(lambda *parts: jnp.concatenate(parts, axis), *parts)
+    """Concatenated. bfloat16 goes as bits: XLA:CPU would convert it to float32 and back."""
+    dtype = parts[0].dtype
+    if dtype != jnp.bfloat16:
+        return jnp.concatenate(parts, axis)
+    bits = [lax.bitcast_convert_type(part, jnp.uint16) for part in parts]
+    return lax.bitcast_convert_type(jnp.concatenate(bits, axis), dtype)
 
 
 def _ungroup(form: Form, grouped: Array, rest: tuple[int, ...]) -> Grid:

@@ -5,7 +5,6 @@ Operands may be bfloat16; sums and results are at least float32. That is both fa
 results of bfloat16.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -17,18 +16,6 @@ from gan_cli.types import Array
 def wide(dtype: Any) -> Any:
     """The dtype to add in: float32, or wider if `dtype` is."""
     return jnp.promote_types(dtype, jnp.float32)
-
-
-def move(rearrange: Callable[..., Array], *parts: Array) -> Array:
-    """`rearrange(*parts)`, of a function that moves values and computes none.
-
-    XLA:CPU would do so in float32 for bfloat16, converting there and back; bits it moves as they are.
-    """
-    dtype = parts[0].dtype
-    if dtype != jnp.bfloat16:
-        return rearrange(*parts)
-    bits = rearrange(*(lax.bitcast_convert_type(part, jnp.uint16) for part in parts))
-    return lax.bitcast_convert_type(bits, dtype)
 
 
 def transposed_taps_by_data(UT: Array, V: Array) -> Array:

@@ -7,6 +7,7 @@ a JSON file and the figure docs/images/growth.png.
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -122,7 +123,7 @@ def main() -> None:
         for row in rows[-len(axis.values) :]:
             spread = f"({row['min']:.4g} to {row['max']:.4g})"
             print(f"| {row['axis']} | {row['value']:,} | {row['ms']:.4g} {spread} | {row['mib']:.0f} |", flush=True)
-        a.out.write_text(json.dumps({**machine("python"), "rounds": a.rounds, "rows": rows}, indent=1))
+        a.out.write_text(json.dumps({**machine(sys.executable), "rounds": a.rounds, "rows": rows}, indent=1))
         draw(rows, a.figure)
 
 
