@@ -10,7 +10,7 @@ import gan_cli
 ROOT = Path(gan_cli.__file__).parent
 LAYERS = [
     {"__init__", "errors", "files", "types"},
-    {"binding"},
+    {"binding", "devices"},
     {"recipe"},
     {"losses", "nets", "data", "features", "metrics"},
     {"games"},

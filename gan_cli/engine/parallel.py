@@ -12,8 +12,11 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from gan_cli.devices import gather, mean
 from gan_cli.errors import InputError
-from gan_cli.types import DEVICES, Array
+from gan_cli.types import DEVICES
+
+__all__ = ["check_batch", "gather", "mean", "mine", "over_devices", "replicate", "share", "split"]
 
 
 def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
@@ -63,16 +66,6 @@ def mine(tree: Any, size: int) -> Any:
     """This device's `size` rows of leaves [devices * size, ...] that every device has drawn alike."""
     start = lax.axis_index(DEVICES) * size
     return jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, start, size), tree)
-
-
-def mean(tree: Any) -> Any:
-    """The mean over devices of every leaf. On one device XLA would copy it."""
-    return tree if lax.axis_size(DEVICES) == 1 else lax.pmean(tree, DEVICES)
-
-
-def gather(x: Array) -> Array:
-    """[b, ...] on each device -> [B, ...] on all of them."""
-    return lax.all_gather(x, DEVICES, tiled=True)
 
 
 def check_batch(batch: int, accumulate: int, devices: int) -> None:

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
+from gan_cli import devices
 from gan_cli.nets.layout import axes, per_channel
-from gan_cli.types import DEVICES, Array
+from gan_cli.types import Array
 
 Init = nnx.initializers.Initializer
 
@@ -50,19 +51,11 @@ class BatchNorm(nnx.Module):
         where = axes(x)
         x32 = x.astype(jnp.float32)
         over = (where.batch, *where.space)
-        mean, square = _over_devices((x32.mean(over), (x32 * x32).mean(over)))
+        mean, square = devices.mean((x32.mean(over), (x32 * x32).mean(over)))
         var = jnp.maximum(square - mean * mean, 0.0)  # rounding can make it slightly negative
         self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * mean
         self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * var
         return mean, var
-
-
-def _over_devices(moments: tuple[Array, Array]) -> tuple[Array, Array]:
-    """Their means over all devices. One device does without a collective: XLA takes no two of them for the same.
-
-    So a forward pass that two turns of a step share is recognised, and computed once, on one device only.
-    """
-    return moments if lax.axis_size(DEVICES) == 1 else lax.pmean(moments, DEVICES)
 
 
 class LayerNorm(nnx.Module):
