@@ -13,6 +13,7 @@ from gan_cli.binding import Kind, Table, call, check, kind, nearest, options_mod
 from gan_cli.data import images, pipeline
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
+from gan_cli.engine import parallel
 from gan_cli.engine.optim import OPTIMISER, is_smooth
 from gan_cli.engine.state import Experiment, definitions, optimised
 from gan_cli.errors import InputError
@@ -123,6 +124,7 @@ def experiment(resolved: Table, spec: Spec) -> Experiment:
             f"[train] accumulate = {train.accumulate}: the game looks ahead with the gradients of the whole batch, "
             "which no micro-batch has; accumulate = 1 would do"
         )
+    parallel.check_batch(train.batch, train.accumulate, game.together, devices=1)  # a run asks for its own devices
     return Experiment(spec, game, definitions(game), made, train, ema)
 
 

@@ -109,7 +109,7 @@ def test_dcgan_in_bfloat16_stays_near_float32():
         (dcgan.generator, Ports((9,), (4, 4, 1)), "4 x 4 pixels"),
         (dcgan.generator, Ports((9,), (512, 512, 1)), "512 x 512 pixels"),
         (dcgan.discriminator, Ports((32, 64, 1), ()), "32 x 64 pixels at its input"),
-        (dcgan.generator, Ports((9,), (32, 32, 5)), "1 to 4 channels at its output, not 5"),
+        (dcgan.generator, Ports((9,), (32, 32, 5)), "makes images of 1 to 4 channels, not 5"),
         (dcgan.generator, Ports((9,), (2,)), r"images .* at its output, not data of shape \(2,\)"),
         (dcgan.generator, Ports((9, 9, 1), (32, 32, 1)), "vector at its input"),
         (dcgan.discriminator, Ports((32, 32, 1), (4, 4)), "vector at its output"),

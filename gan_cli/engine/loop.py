@@ -66,10 +66,11 @@ class Trainer:
     """The compiled steps of an experiment over devices, with its data in place."""
 
     def __init__(self, experiment: Experiment, feed: Feed, devices: Sequence[jax.Device]):
-        parallel.check_batch(experiment.train.batch, experiment.train.accumulate, len(devices))
+        train = experiment.train
+        parallel.check_batch(train.batch, train.accumulate, experiment.game.together, len(devices))
         self._feed = feed
         self._devices = devices
-        self._per_call = experiment.train.steps_per_call
+        self._per_call = train.steps_per_call
         self._constants = parallel.replicate(dict(feed.constants), devices)
         self._steps = parallel.over_devices(make_steps(experiment, feed.take), devices)
         # Queued collectives of virtual CPU devices can starve each other: there, one call at a time.

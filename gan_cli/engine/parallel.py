@@ -68,10 +68,12 @@ def mine(tree: Any, size: int) -> Any:
     return jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, start, size), tree)
 
 
-def check_batch(batch: int, accumulate: int, devices: int) -> None:
-    """Raise InputError unless the global batch splits evenly over devices and micro-batches."""
-    if batch % (devices * accumulate):
+def check_batch(batch: int, accumulate: int, together: int, devices: int) -> None:
+    """Raise InputError unless the global batch splits evenly over devices, micro-batches and packs of examples."""
+    parts = devices * accumulate * together
+    if batch % parts:
+        packs = f" and packs of {together} examples that are scored together" if together > 1 else ""
         raise InputError(
-            f"[train] batch = {batch} cannot be split over {devices} devices and accumulate = {accumulate} "
-            f"micro-batches; a multiple of {devices * accumulate} would do"
+            f"[train] batch = {batch} cannot be split over {devices} devices, accumulate = {accumulate} "
+            f"micro-batches{packs}; a multiple of {parts} would do"
         )

@@ -161,6 +161,7 @@ class Turn(NamedTuple):
     start: int = 0  # first step at which it can run
     stop: int | None = None  # first step at which it no longer runs; None: never stops
     optim: str = ""  # the table of `[optimisers]` that it uses; empty: its own name
+    when: Callable[[Array], Array] | None = None  # step -> whether it runs, in place of `every`
 
     @property
     def optimiser(self) -> str:
@@ -170,11 +171,12 @@ class Turn(NamedTuple):
     @property
     def always(self) -> bool:
         """Whether it runs at every step."""
-        return self.every == 1 and self.start == 0 and self.stop is None
+        return self.every == 1 and self.start == 0 and self.stop is None and self.when is None
 
     def due(self, step: Array) -> Array:
         """Whether it runs at `step` (from 0): a boolean scalar."""
-        due = (step >= self.start) & ((step - self.start + 1) % self.every == 0)
+        due = self.when(step) if self.when else (step - self.start + 1) % self.every == 0
+        due &= step >= self.start
         return due if self.stop is None else due & (step < self.stop)
 
 
@@ -193,5 +195,6 @@ class Game(NamedTuple):
     memory: Memory = ()  # BEGAN's k, Fisher's multiplier, ADA's p, CycleGAN's image pool
     remember: Callable[[Memory, Mapping[str, Aux]], Memory] = keep  # (memory, turn -> its report) -> memory
     per_example: tuple[str, ...] = ()  # roles that must treat each example by itself: no batch statistics
+    together: int = 1  # examples of a batch that belong together: they divide what a device sees at once
     differentiates: tuple[str, ...] = ()  # tables of [optimisers] through whose updates a loss is differentiated
     simultaneous: bool = False  # True: every turn sees the weights from before the step; False: turn after turn

@@ -51,8 +51,8 @@ def plan(shape: tuple[int, ...], net: str, end: str, width: int, max_width: int)
             f'net = "{net}" cannot have images of {height} x {width_pixels} pixels at its {end}: it wants square ones '
             f"whose side is 4, 5, 6 or 7 times a power of two, from {SMALLEST} to {LARGEST} pixels (28, 32, 64, ...)"
         )
-    if not 1 <= colours <= 4:
-        raise InputError(f'net = "{net}" has images of 1 to 4 channels at its {end}, not {colours}')
+    if end == "output" and colours > 4:  # at an input they may be several images, packed
+        raise InputError(f'net = "{net}" makes images of 1 to 4 channels, not {colours}')
     return Plan(height >> halvings, tuple(min(width << i, max_width) for i in range(halvings)), colours)
 
 
