@@ -170,7 +170,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(case, tmp_path):
 
 def products(case: Case) -> int:
     """Matrix products and convolutions in the optimised program of a step."""
-    feed = jax.tree.map(case.trainer._padded, dict(case.feed.feed(0, STEPS)))
+    feed = parallel.padded(dict(case.feed.feed(0, STEPS)), STEPS)
     given = (case.trainer._constants, parallel.split(feed, 1), jnp.int32(STEPS))
     program = case.trainer._steps.lower(case.initial, *given).compile().as_text()
     return len(re.findall(r"= \S+ (?:dot|convolution)\(", program))

@@ -82,13 +82,8 @@ class Trainer:
 
     def advance(self, state: State, step: int, n: int) -> tuple[State, Sums]:
         """Do steps step .. step + n - 1 (n <= steps_per_call) in one call; `state` is given up. Does not wait."""
-        feed = jax.tree.map(self._padded, dict(self._feed.feed(step, n)))
+        feed = parallel.padded(dict(self._feed.feed(step, n)), self._per_call)
         return self._steps(state, self._constants, parallel.split(feed, len(self._devices)), jnp.int32(n))
-
-    def _padded(self, x: np.ndarray) -> np.ndarray:
-        """[n, B, ...] -> [steps_per_call, B, ...]: one shape, so one compilation; the call reads only n of them."""
-        missing = self._per_call - len(x)
-        return np.concatenate([x, np.repeat(x[:1], missing, axis=0)]) if missing else x
 
 
 def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence: Cadence, hooks: Hooks) -> State:
@@ -107,7 +102,7 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
             host = jax.device_get(sums)
             _check_finite(host, at)
             total.add(host)
-            hooks.progress(at, _means(host))
+            hooks.progress(at, means(host))
             if at % cadence.log == 0 or at == steps:
                 hooks.log(at, total.take())
 
@@ -150,7 +145,7 @@ def _check_finite(sums: Mapping[str, Mapping[str, Any]], step: int) -> None:
                 raise DivergedError(f"{turn}/{name} is {value} at step {step}")
 
 
-def _means(sums: Mapping[str, Mapping[str, Any]]) -> Means:
+def means(sums: Mapping[str, Mapping[str, Any]]) -> Means:
     """Sums over steps -> means over the steps in which each turn ran; a turn that never ran is left out."""
     return {
         f"{turn}/{name}": float(value / scalars["count"])
@@ -171,5 +166,5 @@ class _Totals:
         self._sums = sums if self._sums is None else jax.tree.map(np.add, self._sums, sums)
 
     def take(self) -> Means:
-        means, self._sums = _means(self._sums), None
-        return means
+        taken, self._sums = means(self._sums), None
+        return taken

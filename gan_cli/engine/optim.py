@@ -6,6 +6,7 @@
     b1 = 0.5
     clip_norm = 1.0                   # gradients are scaled down to this global norm; absent: not clipped
     clip_weights = 0.01               # weights are kept in [-0.01, 0.01] (WGAN's critic); absent: they are free
+    historical_averaging = 0.1        # weights are drawn to the mean of all they have been; absent: they are not
 
 optax's own signatures are the schema: each of their parameters that TOML can hold is an option. Types are checked;
 ranges are not, because optax does not state them.
@@ -15,7 +16,7 @@ import inspect
 import math
 import typing
 from functools import cache, wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -85,7 +86,7 @@ def _rate_schema() -> dict[str, Any]:
 def _optimiser_model(function: Factory) -> type[BaseModel]:
     rate = Annotated[Any, BeforeValidator(_check_learning_rate), WithJsonSchema(_rate_schema()), SCHEDULE]
     limit = (PositiveFloat | None, None)
-    return _model(function, learning_rate=(rate, ...), clip_norm=limit, clip_weights=limit)
+    return _model(function, learning_rate=(rate, ...), clip_norm=limit, clip_weights=limit, historical_averaging=limit)
 
 
 def _clip_weights(limit: float) -> optax.GradientTransformation:
@@ -100,6 +101,31 @@ def _clip_weights(limit: float) -> optax.GradientTransformation:
     return optax.stateless(shorten)
 
 
+class _History(NamedTuple):
+    """What historical averaging remembers."""
+
+    steps: Array  # int32 []: steps so far
+    mean: Any  # of the weights before each of them
+
+
+def _historical_averaging(weight: float) -> optax.GradientTransformation:
+    """Adds the gradient of λ |θ - mean of all θ so far|², https://arxiv.org/abs/1606.03498, section 3.3.
+
+    First in a chain: it is a term of the loss. The mean is a constant in it, as in fictitious play.
+    """
+
+    def init(params: Any) -> _History:
+        return _History(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
+
+    def add(updates: Any, state: _History, params: Any) -> tuple[Any, _History]:
+        steps = state.steps + 1
+        mean = jax.tree.map(lambda m, p: m + (p - m) / steps, state.mean, params)
+        pull = jax.tree.map(lambda u, p, m: u + 2 * weight * (p - m), updates, params, mean)
+        return pull, _History(steps, mean)
+
+    return optax.GradientTransformation(init, add)
+
+
 @cache
 def _find(name: str) -> Factory:
     """The optax optimiser `name`, its gradients and the weights that it moves clipped on demand."""
@@ -107,9 +133,14 @@ def _find(name: str) -> Factory:
 
     @wraps(function)  # keeps its signature, from which the schema is derived
     def optimiser(
-        *, clip_norm: float | None = None, clip_weights: float | None = None, **options: Any
+        *,
+        clip_norm: float | None = None,
+        clip_weights: float | None = None,
+        historical_averaging: float | None = None,
+        **options: Any,
     ) -> optax.GradientTransformation:
-        before = [] if clip_norm is None else [optax.clip_by_global_norm(clip_norm)]
+        before = [] if historical_averaging is None else [_historical_averaging(historical_averaging)]
+        before += [] if clip_norm is None else [optax.clip_by_global_norm(clip_norm)]
         after = [] if clip_weights is None else [_clip_weights(clip_weights)]
         made = function(**options)
         return optax.chain(*before, made, *after) if before or after else made

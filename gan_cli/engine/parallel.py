@@ -16,7 +16,7 @@ from gan_cli.devices import gather, mean
 from gan_cli.errors import InputError
 from gan_cli.types import DEVICES
 
-__all__ = ["check_batch", "gather", "mean", "mine", "over_devices", "replicate", "share", "split"]
+__all__ = ["check_batch", "gather", "mean", "mine", "over_devices", "padded", "replicate", "share", "split"]
 
 
 def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
@@ -58,6 +58,16 @@ def split(feed: Any, devices: int) -> Any:
     def one(x: Any) -> Any:
         n, batch = x.shape[:2]
         return x.reshape(n, devices, batch // devices, *x.shape[2:]).swapaxes(0, 1)
+
+    return jax.tree.map(one, feed)
+
+
+def padded(feed: Any, length: int) -> Any:
+    """Host arrays [n, ...] of n steps -> [length, ...]: one shape, so one compilation; a call reads only n of them."""
+
+    def one(x: np.ndarray) -> np.ndarray:
+        missing = length - len(x)
+        return np.concatenate([x, np.repeat(x[:1], missing, axis=0)]) if missing else x
 
     return jax.tree.map(one, feed)
 

@@ -64,16 +64,17 @@ def optimised(game: Game) -> dict[str, tuple[str, ...]]:
 
 def initial_state(experiment: Experiment, seed: int) -> State:
     """The state before the first step, a pure function of the seed, computed in one compiled call."""
-    return jax.jit(partial(_fresh, experiment), compiler_options=QUICKLY)(jax.random.key(seed))
+    return jax.jit(partial(fresh, experiment), compiler_options=QUICKLY)(jax.random.key(seed))
 
 
 def state_shapes(experiment: Experiment) -> State:
     """Shapes and dtypes of every state of the experiment; computes nothing."""
-    shapes: State = jax.eval_shape(partial(_fresh, experiment), jax.random.key(0))
+    shapes: State = jax.eval_shape(partial(fresh, experiment), jax.random.key(0))
     return shapes
 
 
-def _fresh(experiment: Experiment, key: Key) -> State:
+def fresh(experiment: Experiment, key: Key) -> State:
+    """The state before the first step of the run that starts from `key`; jittable."""
     game = experiment.game
     run_key, *keys = jax.random.split(key, 1 + len(game.networks))
     variables = {role: initialise(build, k) for (role, build), k in zip(game.networks.items(), keys, strict=True)}
