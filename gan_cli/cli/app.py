@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gan_cli import __version__
-from gan_cli.cli import evaluate, recipe, sample, train
+from gan_cli.cli import compare, evaluate, recipe, sample, train
 
 app = typer.Typer(
     name="gan",
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("sample")(sample.sample)
 app.command("eval")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.add_typer(recipe.app, name="recipe")
 
 

@@ -40,9 +40,12 @@ def store(data_dir: Path | None) -> "Store":
     return Store.from_environment(data_dir)
 
 
-def start_jax() -> None:
-    """Set up JAX for a command: the persistent compilation cache, and a warning when an accelerator is left idle."""
+def start_jax(*, cores: bool = False) -> None:
+    """Set up JAX for a command: the persistent compilation cache, and a warning when an accelerator is left idle.
+
+    `cores`: every core of a CPU is a device of its own.
+    """
     from gan_cli.engine import platform
 
-    for message in platform.start():
+    for message in platform.start(cores=cores):
         notice(message)

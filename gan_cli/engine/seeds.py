@@ -42,9 +42,12 @@ def train_seeds(
     """Train every seed to the experiment's number of steps; `feeds[i]` has the batches of `seeds[i]`.
 
     Seeds do not touch each other: one that diverges spoils no other. `progress` is told the mean over the seeds that
-    have not. The number of `devices` must divide that of the seeds.
+    have not.
     """
-    train = experiment.train
+    train, n_seeds = experiment.train, len(seeds)
+    devices = devices[:n_seeds]
+    filled = [i % n_seeds for i in range(n_seeds + -n_seeds % len(devices))]  # as many for each device
+    feeds, seeds = [feeds[i] for i in filled], [seeds[i] for i in filled]
     steps = _over_devices(make_steps(experiment, feeds[0].take), devices)
     constants = parallel.replicate(dict(feeds[0].constants), devices)
     state = _initial(experiment, seeds)
@@ -63,7 +66,7 @@ def train_seeds(
             progress(done, means(jax.tree.map(lambda x, kept=finite: x[kept].mean(axis=0), host)))
     rate = (done - began[0]) / (time.perf_counter() - began[1]) if done > began[0] else float("nan")
     average = jax.device_get(state.average)
-    each = [jax.tree.map(lambda x, i=i: x[i], average) for i in range(len(seeds))]
+    each = [jax.tree.map(lambda x, i=i: x[i], average) for i in range(n_seeds)]
     return Outcome(each, diverged, done / rate)
 
 

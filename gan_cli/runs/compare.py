@@ -1,0 +1,134 @@
+"""`gan compare`: each recipe trained over the same seeds and judged alike; results land in a folder as they come."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from gan_cli import build, recipe
+from gan_cli.data.store import Store
+from gan_cli.engine.seeds import train_seeds
+from gan_cli.engine.state import state_shapes
+from gan_cli.errors import InputError
+from gan_cli.report import comparison
+from gan_cli.report.comparison import Result
+from gan_cli.runs import folder as files
+from gan_cli.runs.judge import Judge
+from gan_cli.runs.train import Watcher, evaluation_data
+
+SMALL = 1_000_000  # weights of a recipe, all networks together, up to which its seeds are trained at once
+
+
+class Entry(NamedTuple):
+    """A recipe of the comparison, its data loaded, ready to be trained."""
+
+    name: str
+    prepared: build.Prepared
+    judge: Judge
+    digest: str
+
+
+class Comparison(NamedTuple):
+    """Where the results are, and what they are."""
+
+    csv: Path
+    table: Path
+    picture: Path
+    results: list[Result]
+    markdown: str
+
+
+def entries(
+    names: Sequence[str], overrides: Sequence[str], judged: dict[str, Any], store: Store, watcher: Watcher
+) -> list[Entry]:
+    """The recipes, all checked before any is trained; `judged` replaces options of their [eval]. Raises InputError."""
+    found = [_entry(name, overrides, judged, store) for name in names]
+    labels = [entry.name for entry in found]
+    if len(set(labels)) < len(labels):
+        raise InputError(f"two of the recipes have the same name: {', '.join(labels)}; rename a file")
+    if len({tuple(m.name for m in entry.judge.metrics) for entry in found}) > 1:
+        raise InputError("the recipes have different metrics in [eval]; name one for all of them with --metric")
+    for notice in dict.fromkeys(notice for entry in found for notice in entry.judge.notices):
+        watcher.note(notice)
+    return found
+
+
+def _entry(name: str, overrides: Sequence[str], judged: dict[str, Any], store: Store) -> Entry:
+    path = recipe.find(name)
+    tables = recipe.read(path, overrides)
+    tables["eval"] = {**tables.get("eval", {}), **judged}
+    prepared = build.prepare(tables, str(path), store)
+    options = recipe.Eval(**prepared.resolved["eval"])
+    source, split = evaluation_data(prepared.resolved, prepared.source, None, store)
+    judge = Judge(prepared.experiment, options, source, split, store, seed=0)
+    return Entry(path.stem, prepared, judge, _digest(prepared))
+
+
+def _digest(prepared: build.Prepared) -> str:
+    """12 hexadecimal digits of a hash of everything that decides a run's numbers, but for the seed."""
+    decisive = {name: table for name, table in prepared.resolved.items() if name != "run"}
+    text = json.dumps([decisive, prepared.source.fingerprint], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def compare(
+    chosen: Sequence[Entry], seeds: Sequence[int], at_once: int | None, out: Path, watcher: Watcher
+) -> Comparison:
+    """Train every recipe with every seed; runs that `out` already has the results of are not repeated.
+
+    `at_once`: seeds trained in one program; None: all of them when the networks are small, else one for each device.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    done = Comparison(out / "results.csv", out / "table.md", out / "plot.png", [], "")
+    known = {(r.recipe, r.seed, r.digest): r for r in comparison.read_csv(done.csv)}
+    results: list[Result] = []
+    for entry in chosen:
+        old = [known[key] for key in ((entry.name, seed, entry.digest) for seed in seeds) if key in known]
+        results += old
+        missing = [seed for seed in seeds if seed not in {result.seed for result in old}]
+        watcher.note(_announcement(entry, len(old), len(missing)))
+        size = at_once or _fitting(entry, len(seeds))
+        for start in range(0, len(missing), size):
+            results += _run(entry, missing[start : start + size], watcher)
+            comparison.write_csv(done.csv, results)
+    text = comparison.markdown(results)
+    files.replace(done.table, text)
+    comparison.plot(done.picture, results)
+    return done._replace(results=results, markdown=text)
+
+
+def _announcement(entry: Entry, old: int, new: int) -> str:
+    parts = [f"{new} runs of {entry.prepared.experiment.train.steps} steps"] if new else []
+    parts += [f"{old} already there"] if old else []
+    return f"{entry.name}: {', '.join(parts)}"
+
+
+def _fitting(entry: Entry, seeds: int) -> int:
+    """How many seeds to train at once."""
+    shapes = state_shapes(entry.prepared.experiment)
+    weights = sum(leaf.size for v in shapes.variables.values() for leaf in jax.tree.leaves(v.params))
+    accelerators = jax.local_device_count() if jax.default_backend() != "cpu" else 1
+    return seeds if weights <= SMALL else accelerators
+
+
+def _run(entry: Entry, seeds: Sequence[int], watcher: Watcher) -> Iterator[Result]:
+    """Train some seeds together, then judge each."""
+    resolved, source, experiment = entry.prepared
+    feeds = [build.feed({**resolved, "run": {**resolved["run"], "seed": seed}}, source) for seed in seeds]
+    train = experiment.train
+    watcher.start(0, train.steps, train.batch * len(seeds))
+    try:
+        outcome = train_seeds(experiment, feeds, seeds, jax.local_devices(), watcher.progress)
+    finally:
+        for feed in feeds:
+            feed.close()
+    for seed, average in zip(seeds, outcome.averages, strict=True):
+        lost = outcome.diverged.get(seed)
+        run = Result(entry.name, seed, entry.digest, train.steps, outcome.seconds / len(seeds), lost, "", {})
+        if lost is None:
+            verdict = entry.judge(average)
+            run = run._replace(protocol=str(verdict.protocol), values=verdict.values)
+        yield run
