@@ -66,7 +66,7 @@ class Eval(_Table):
     every: NonNegativeInt = 0  # steps; 0: not during training
     n: PositiveInt = 2000  # samples drawn
     n_real: PositiveInt = 10_000  # real images they are compared with, or all there are
-    features: str = "digits"  # the feature network
+    features: str = "digits"  # the feature network of images; vectors are their own features
     batch: PositiveInt = 250  # images drawn and judged at once
     split: str = "train"  # split of the data source that samples are compared with, where it has splits
 

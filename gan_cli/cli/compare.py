@@ -29,13 +29,13 @@ def compare(
     """Train recipes over the same seeds and compare them: which loss for my data?
 
     Writes results.csv (a row a run), table.md and plot.png into OUT. Small networks are trained with all seeds in one
-    program, spread over the cores. Stopped half-way, the same command goes on with the runs that are missing.
+    program, spread over the accelerators. Stopped half-way, the same command goes on with the runs that are missing.
     """
     from gan_cli.runs.drawing import parse_seeds
 
     chosen = parse_seeds(seeds)
     sources = store(data_dir)
-    start_jax(cores=True)
+    start_jax()
     from gan_cli.cli.console import Reporter
     from gan_cli.runs import compare as runs
 

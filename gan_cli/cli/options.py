@@ -40,12 +40,9 @@ def store(data_dir: Path | None) -> "Store":
     return Store.from_environment(data_dir)
 
 
-def start_jax(*, cores: bool = False) -> None:
-    """Set up JAX for a command: the persistent compilation cache, and a warning when an accelerator is left idle.
-
-    `cores`: every core of a CPU is a device of its own.
-    """
+def start_jax() -> None:
+    """Set up JAX for a command: the persistent compilation cache, and a warning when an accelerator is left idle."""
     from gan_cli.engine import platform
 
-    for message in platform.start(cores=cores):
+    for message in platform.start():
         notice(message)

@@ -1,7 +1,6 @@
 """Set-up of JAX that is the process's and not a run's: compilation cache, devices in use, idle accelerators."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import jax
@@ -15,25 +14,13 @@ ACCELERATORS = {
 }
 
 
-def start(*, cores: bool = False) -> list[str]:
-    """Turn on the persistent compilation cache; returns warnings for the person.
-
-    `cores`: on a CPU every core is a device of its own, for work that falls into independent parts.
-    """
-    if cores:
-        _device_for_each_core()
+def start() -> list[str]:
+    """Turn on the persistent compilation cache; returns warnings for the person."""
     if not jax.config.values["jax_compilation_cache_dir"]:
         jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compilation"))
         jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
     return idle_accelerators()
-
-
-def _device_for_each_core() -> None:
-    if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
-        return  # the person has said how many
-    with suppress(RuntimeError):  # JAX runs already: it keeps the devices that it has
-        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
 
 
 def idle_accelerators(devices: Path = Path("/dev")) -> list[str]:

@@ -16,12 +16,12 @@ class Features(NamedTuple):
 
     name: str
     hash: str  # SHA-256 of the weights file, hexadecimal; numbers from different hashes cannot be compared
-    dim: int  # length of a feature vector
+    dim: int  # length of a feature vector; 0: that of its input
     classes: int  # number of classes of its logits; 0: it classifies nothing
     protocol: str  # in words: what is done to an image before the network sees it
 
     apply: Callable[[Array], dict[str, Array]]
-    """images [B, H, W, C] float32 in [-1, 1] -> {"features": [B, dim], "logits": [B, classes]}, float32.
+    """images [B, H, W, C] in [-1, 1], or vectors [B, D] -> {"features": [B, dim], "logits": [B, classes]}, all float32.
 
     Pure and jittable, for any H and W and C = 1 or 3 (as `protocol` says); no "logits" when `classes` is 0.
     The same object each time, so that it is compiled once.

@@ -21,25 +21,31 @@ def collect(features: Features, batches: Iterable[Images], *, keep: Collection[s
     """Statistics of the features of all images, and the outputs named in `keep` in full.
 
     Batches are images [B, H, W, C], uint8 or float32 in [-1, 1] (rounded to 8 bits, so that images straight from a
-    generator and the PNG files made of them give the same numbers). The network is compiled once for the first
-    batch's size; shorter batches are padded and longer ones divided. Memory grows with the number of images only
-    through `keep`.
+    generator and the PNG files made of them give the same numbers), or vectors [B, D] float32, taken as they are. The
+    network is compiled once for the first batch's size; shorter batches are padded and longer ones divided. Memory
+    grows with their number only through `keep`.
 
     Raises InputError when there are no images, or one of them has a feature that is not finite.
     """
-    unknown = set(keep) - {"features"} - ({"logits"} if features.classes else set())
-    if unknown:
-        raise InputError(f"feature network '{features.name}' has no {', '.join(sorted(unknown))}, which a metric needs")
-    moments = no_moments(features.dim)
+    check_outputs(features, keep)
+    moments = None
     kept: dict[str, list[np.ndarray]] = {name: [] for name in keep}
     for outputs in extract(features, batches):
+        moments = moments or no_moments(outputs["features"].shape[1])
         check_finite(outputs["features"], moments.n)
         moments = moments.add(outputs["features"])
         for name in kept:
             kept[name].append(outputs[name])
-    if not moments.n:
+    if moments is None:
         raise InputError("there are no images to measure")
     return Sample(moments.statistics(), {name: np.concatenate(parts) for name, parts in kept.items()})
+
+
+def check_outputs(features: Features, keep: Collection[str]) -> None:
+    """Raise InputError when the network does not have all outputs that are to be kept."""
+    unknown = set(keep) - {"features"} - ({"logits"} if features.classes else set())
+    if unknown:
+        raise InputError(f"feature network '{features.name}' has no {', '.join(sorted(unknown))}, which a metric needs")
 
 
 def extract(features: Features, batches: Iterable[Images]) -> Iterator[dict[str, np.ndarray]]:
@@ -56,7 +62,9 @@ def compiled(apply: Callable[[Array], dict[str, Array]]) -> Callable[[Images], d
 
 
 def eight_bit(images: Array) -> Array:
-    """Images uint8, or float in [-1, 1] rounded to the nearest of 256 levels -> float32 in [-1, 1]."""
+    """Images uint8, or float in [-1, 1] rounded to the nearest of 256 levels -> float32 in [-1, 1]; vectors alike."""
+    if images.ndim == 2:
+        return images
     if images.dtype != jnp.uint8:
         images = jnp.round((images.astype(jnp.float32).clip(-1, 1) + 1) * 127.5)
     return images.astype(jnp.float32) / 127.5 - 1
@@ -66,14 +74,16 @@ def equal_batches(batches: Iterable[Images]) -> Iterator[tuple[Images, int]]:
     """The same images in batches of the first one's size; the last is padded with zeros. (batch, images in it)."""
     rows = 0
     for batch in batches:
-        if batch.ndim != 4:
-            raise InputError(f"images must be [batch, height, width, channels], not of shape {batch.shape}")
+        if batch.ndim not in (2, 4):
+            raise InputError(
+                f"images must be [batch, height, width, channels], vectors [batch, length], not of shape {batch.shape}"
+            )
         rows = rows or len(batch)
         if len(batch) == rows:
             yield batch, rows
             continue
         for part in np.split(np.asarray(batch), range(rows, len(batch), rows)):
-            padding = [(0, rows - len(part))] + [(0, 0)] * 3
+            padding = [(0, rows - len(part))] + [(0, 0)] * (part.ndim - 1)
             yield np.pad(part, padding), len(part)
 
 
@@ -89,6 +99,6 @@ def evaluate(metrics: Iterable[Metric], real: Sample | None, fake: Sample) -> di
     return {key: value for metric in metrics for key, value in metric.compute(real, fake).items()}
 
 
-def kept_by(metrics: Iterable[Metric]) -> tuple[str, ...]:
-    """Outputs that `collect` must keep for these metrics."""
-    return tuple(sorted({output for metric in metrics for output in metric.keeps}))
+def kept_by(metrics: Iterable[Metric], *, real: bool = False) -> tuple[str, ...]:
+    """Outputs that `collect` must keep for these metrics, of fake images or of real ones."""
+    return tuple(sorted({name for metric in metrics for name in (metric.keeps_real if real else metric.keeps)}))

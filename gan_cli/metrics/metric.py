@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_cli.data.source import Mixture
 from gan_cli.metrics.frechet import Statistics
 
 
@@ -13,6 +14,7 @@ class Sample(NamedTuple):
 
     statistics: Statistics  # of the features
     outputs: Mapping[str, np.ndarray] = {}  # outputs kept in full, [N, ...] each: those that a metric `keeps`
+    mixture: Mixture | None = None  # of real samples whose distribution is known
 
     @property
     def n(self) -> int:
@@ -35,7 +37,8 @@ class Metric(NamedTuple):
     compute: Callable[[Sample | None, Sample], dict[str, float]]
     """(real, fake) -> values. The headline has the metric's own name as its key, all others begin with `name-`."""
     needs_real: bool = False  # else `real` may be None
-    keeps: tuple[str, ...] = ()  # outputs of the features that it needs for every image: "logits", "features"
+    keeps: tuple[str, ...] = ()  # outputs of the features that it needs for every fake image: "logits", "features"
+    keeps_real: tuple[str, ...] = ()  # the same of every real image
     check: Callable[[int, int, int], tuple[str, ...]] = accept
     """(n real, n fake, feature dimension) -> notices for the user; InputError when the number would mean nothing.
 

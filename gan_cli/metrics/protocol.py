@@ -24,7 +24,7 @@ class Protocol(NamedTuple):
         seed = "" if self.seed is None else f", seed {self.seed}"
         return (
             f"features {self.features} {self.features_hash}, {real}, {self.n_fake} fake{seed}, "
-            f"8-bit images, {self.resize}"
+            f"{'vectors' if self.features == 'points' else '8-bit images'}, {self.resize}"
         )
 
 

@@ -1,5 +1,6 @@
 """Metrics of a model against its own data: real statistics once, then samples as often as asked."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
 from gan_cli.games.game import Variables
 from gan_cli.metrics import cache, find
-from gan_cli.metrics.collect import collect, evaluate, kept_by
+from gan_cli.metrics.collect import check_outputs, collect, evaluate, kept_by
 from gan_cli.metrics.metric import Sample
 from gan_cli.metrics.protocol import Protocol, protocol
 from gan_cli.recipe import Eval
@@ -38,19 +39,18 @@ class Judge:
     def __init__(
         self, experiment: Experiment, options: Eval, source: Source | None, split: str, store: Store, seed: int
     ):
-        if len(experiment.spec.shape) != 3:
-            raise InputError(
-                "these metrics are for images, and the data of this recipe are vectors: set eval.every = 0"
-            )
         self._options = options
         self._source = source
         self._split = split
         self._store = store
         self._seed = seed
-        self._features = feature_networks.find(options.features)
+        is_image = len(experiment.spec.shape) == 3
+        self._features = feature_networks.find(options.features if is_image else "points")
         self.metrics = [find(name) for name in options.metrics]
         self._n_real = min(source.size, options.n_real) if source else 0
-        checks = [metric.check(self._n_real, options.n, self._features.dim) for metric in self.metrics]
+        dim = self._features.dim or math.prod(experiment.spec.shape)
+        checks = [metric.check(self._n_real, options.n, dim) for metric in self.metrics]
+        check_outputs(self._features, kept_by(self.metrics))
         self.notices = tuple(dict.fromkeys(notice for found in checks for notice in found))
         self.sampler = sampler.Sampler(experiment, min(options.batch, options.n))
         self._inputs = sampler.draw_many(experiment, seed, options.n)
@@ -83,14 +83,15 @@ class Judge:
             raise InputError(f"{self.headline} compares with real images, and the run's data set is not at hand")
         if self._real is None:
             key = cache.key(self._features, self._source.fingerprint, n=self._n_real)
-            self._real = cache.cached(self._store.cache_dir, key, self._measure_real)
+            where = None if kept_by(self.metrics, real=True) else self._store.cache_dir  # which holds statistics only
+            self._real = cache.cached(where, key, self._measure_real)._replace(mixture=self._source.mixture)
         return self._real
 
     def _measure_real(self) -> Sample:
-        return collect(self._features, self._real_batches())
+        return collect(self._features, self._real_batches(), keep=kept_by(self.metrics, real=True))
 
     def _real_batches(self) -> Iterable[np.ndarray]:
-        """A fixed random subset of the source, uint8 [b, H, W, C]."""
+        """A fixed random subset of the source: images uint8 [b, H, W, C], vectors float32 [b, D]."""
         assert self._source is not None
         chosen = np.sort(order(0, self._source.size, 0)[: self._n_real])
         for start in range(0, self._n_real, self.sampler.batch):
