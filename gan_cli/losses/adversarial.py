@@ -4,39 +4,57 @@ The 2014 game is written with softplus: -log sigmoid(s) = softplus(-s) and -log(
 Scores may have any shape ([B], or [B, h, w] for a patch discriminator); every loss is a mean over all of them.
 """
 
+from functools import partial
+from typing import Annotated
+
 import jax.numpy as jnp
 from jax.nn import relu, softplus
+from pydantic import Field
 
 from gan_cli.types import Adversarial, Array
 
-
-def _cross_entropy(real_score: Array, fake_score: Array) -> Array:
-    """-E log D(x) - E log(1 - D(G(z))), D = sigmoid(score): the discriminator of the 2014 game."""
-    return jnp.mean(softplus(-real_score)) + jnp.mean(softplus(fake_score))
+Target = Annotated[float, Field(gt=0.5, le=1)]
 
 
-def minimax() -> Adversarial:
+def _cross_entropy(real_score: Array, fake_score: Array, real_target: float) -> Array:
+    """The discriminator of the 2014 game, D = sigmoid(score): -E log D(x) - E log(1 - D(G(z))).
+
+    One-sided label smoothing, https://arxiv.org/abs/1606.03498, section 3.4: reals have the target t = `real_target`,
+    -E [t log D(x) + (1 - t) log(1 - D(x))]. Fakes are never smoothed: D would be drawn to values that keep G from the
+    data, (t p_data + β p_model) / (p_data + p_model).
+    """
+    real = real_target * softplus(-real_score) + (1 - real_target) * softplus(real_score)
+    return jnp.mean(real) + jnp.mean(softplus(fake_score))
+
+
+def minimax(*, real_target: Target = 1.0) -> Adversarial:  # what D wants for reals; below 1: one-sided label smoothing
     """The saturating game of the 2014 paper: G minimises E log(1 - D(G(z))); dL_G/ds = -sigmoid(s).
 
     https://arxiv.org/abs/1406.2661, equation 1.
     """
-    return Adversarial(_cross_entropy, lambda _, fake_score: -jnp.mean(softplus(fake_score)))
+    return Adversarial(
+        partial(_cross_entropy, real_target=real_target), lambda _, fake_score: -jnp.mean(softplus(fake_score))
+    )
 
 
-def non_saturating() -> Adversarial:
+def non_saturating(*, real_target: Target = 1.0) -> Adversarial:  # as for minimax
     """G maximises E log D(G(z)) instead, so that its gradient is strong when D wins; dL_G/ds = -sigmoid(-s).
 
     https://arxiv.org/abs/1406.2661, section 3.
     """
-    return Adversarial(_cross_entropy, lambda _, fake_score: jnp.mean(softplus(-fake_score)))
+    return Adversarial(
+        partial(_cross_entropy, real_target=real_target), lambda _, fake_score: jnp.mean(softplus(-fake_score))
+    )
 
 
-def maximum_likelihood() -> Adversarial:
+def maximum_likelihood(*, real_target: Target = 1.0) -> Adversarial:  # as for minimax
     """G minimises -E exp(s), which is KL(p_data || p_model) in expectation when D is optimal; dL_G/ds = -exp(s).
 
     https://arxiv.org/abs/1412.6515. The variance of exp(s) is large: expect unsteady training.
     """
-    return Adversarial(_cross_entropy, lambda _, fake_score: -jnp.mean(jnp.exp(fake_score)))
+    return Adversarial(
+        partial(_cross_entropy, real_target=real_target), lambda _, fake_score: -jnp.mean(jnp.exp(fake_score))
+    )
 
 
 def least_squares(
