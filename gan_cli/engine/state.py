@@ -44,8 +44,9 @@ def definitions(game: Game) -> dict[str, Definition]:
     for role in game.per_example:
         if made[role].mixes:
             raise InputError(
-                f"[networks.{role}]: with batch norm one example's score depends on the others of its batch, and a "
-                'penalty on its gradient has no meaning; norm = "layer", "instance", "spectral" or "none" would do'
+                f"[networks.{role}]: with batch norm or minibatch discrimination one example's score depends on the "
+                "others of its batch, and a penalty on its gradient has no meaning; without the latter, "
+                'norm = "layer", "instance", "spectral" or "none" would do'
             )
     return made
 

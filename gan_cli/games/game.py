@@ -24,7 +24,7 @@ class Definition(NamedTuple):
     train: Any  # nnx.GraphDef in training mode
     eval: Any  # nnx.GraphDef in evaluation mode: running averages, no dropout
     rng: Any  # nnx.State of its random streams, shapes only: each call fills in its own key
-    mixes: bool  # whether it has batch statistics: what it makes of one example depends on the others of the batch
+    mixes: bool  # whether what it makes of one example depends on the others of the batch, as with batch norm
 
 
 class Variables(NamedTuple):
@@ -37,8 +37,8 @@ class Variables(NamedTuple):
 def define(build: Builder) -> Definition:
     """The network that `build` makes, without computing any weight."""
     module = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
-    train, _, rng, rest = _split(module)
-    mixes = any(isinstance(variable, nnx.BatchStat) for _, variable in nnx.to_flat_state(rest))
+    train, _, rng, _ = _split(module)
+    mixes = any(getattr(part, "mixes", False) for _, part in nnx.iter_graph(module))
     module.eval()
     return Definition(train, nnx.graphdef(module), rng, mixes)
 

@@ -1,7 +1,7 @@
 """f-GAN: the two players bound an f-divergence D_f(P || Q) = E_Q f(p/q) between data P and model Q from below.
 
-F = E_P g_f(s) - E_Q f*(g_f(s)), https://arxiv.org/abs/1606.00709, equation 6: the discriminator maximises F. Its score s
-becomes a point of f*'s domain by the output activation g_f of their table 2; F = D_f when g_f(s) = f'(p/q). The
+F = E_P g_f(s) - E_Q f*(g_f(s)), https://arxiv.org/abs/1606.00709, equation 6: the discriminator maximises F. Its score
+s becomes a point of f*'s domain by the output activation g_f of their table 2; F = D_f when g_f(s) = f'(p/q). The
 generator minimises F (`objective = "saddle"`) or, by the trick of their section 3.2, maximises E_Q g_f(s) ("trick").
 """
 

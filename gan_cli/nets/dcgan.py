@@ -13,10 +13,11 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from gan_cli.errors import InputError
 from gan_cli.nets import layers
+from gan_cli.nets.minibatch import minibatch
 from gan_cli.nets.ports import require_image, require_no_label, require_vector
 from gan_cli.types import Array, Ports
 
@@ -81,7 +82,9 @@ class Generator(nnx.Module):
 class Discriminator(nnx.Module):
     """Image -> halved by convolutions down to the smallest map -> score."""
 
-    def __init__(self, plan: Plan, outputs: tuple[int, ...], rngs: nnx.Rngs, norm: str):
+    def __init__(
+        self, plan: Plan, outputs: tuple[int, ...], rngs: nnx.Rngs, norm: str, kernels: int = 0, dims: int = 1
+    ):
         spectral = norm == "spectral"
         sizes = (plan.colours, *plan.widths)
         own_bias = norm in ("none", "spectral")  # a norm layer has its own
@@ -96,6 +99,11 @@ class Discriminator(nnx.Module):
         self.score = layers.Conv(
             sizes[-1], math.prod(outputs), plan.base, rngs, padding=0, spectral=spectral, init=normal_kernel
         )
+        flat = plan.base**2 * sizes[-1]
+        self.minibatch = minibatch(flat, kernels, dims, rngs)
+        self.closeness = (
+            layers.Linear(kernels, math.prod(outputs), rngs, bias=False, spectral=spectral) if kernels else None
+        )
         self.outputs = outputs
 
     def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
@@ -104,8 +112,12 @@ class Discriminator(nnx.Module):
         for layer, norm in zip(self.downs, self.norms, strict=True):
             h = layer(h)
             h = jax.nn.leaky_relu(h if norm is None else norm(h), SLOPE)
-        score = layers.leave(self.score(h))  # [B, 1, 1, F]
-        return score.reshape(len(x), *self.outputs), {"features": layers.leave(h).reshape(len(x), -1)}
+        score = layers.leave(self.score(h)).reshape(len(x), -1)  # [B, F]
+        features = layers.leave(h).reshape(len(x), -1)
+        if self.minibatch is not None and self.closeness is not None:
+            closeness = self.minibatch(features)[:, features.shape[1] :]  # a last layer is linear in what is appended
+            score = score + self.closeness(closeness)
+        return score.reshape(len(x), *self.outputs), {"features": features}
 
 
 def _up(inputs: int, features: int, rngs: nnx.Rngs, bias: bool) -> layers.ConvTranspose:
@@ -142,6 +154,8 @@ def discriminator(
     width: PositiveInt = 64,  # channels of the map at half the image's side; doubles with each halving of the side
     max_width: PositiveInt = 512,  # channels that no map exceeds
     norm: Literal["batch", "layer", "instance", "none", "spectral"] = "batch",  # but for the first and the last layer
+    minibatch_kernels: NonNegativeInt = 0,  # views of minibatch discrimination beside the last layer; 0: none
+    minibatch_dims: PositiveInt = 5,  # numbers in each view
 ) -> nnx.Module:
     """DCGAN discriminator: images -> one raw score each, or a vector.
 
@@ -152,4 +166,4 @@ def discriminator(
     if ports.outputs:
         require_vector(ports.outputs, "dcgan.discriminator", "output")
     pyramid = plan(ports.inputs, "dcgan.discriminator", "input", width, max_width)
-    return Discriminator(pyramid, ports.outputs, rngs, norm)
+    return Discriminator(pyramid, ports.outputs, rngs, norm, minibatch_kernels, minibatch_dims)

@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from gan_cli.errors import InputError
 from gan_cli.nets import layers
+from gan_cli.nets.minibatch import minibatch
 from gan_cli.nets.ports import require_no_label
 from gan_cli.types import Array, Ports
 
@@ -53,6 +56,8 @@ class MLP(nnx.Module):
         output: str,
         norm: str,
         init: Init,
+        kernels: int,
+        dims: int,
     ):
         sizes = (math.prod(ports.inputs), *hidden)
         spectral = norm == "spectral"
@@ -60,7 +65,8 @@ class MLP(nnx.Module):
             [layers.Linear(i, o, rngs, init=init, spectral=spectral) for i, o in zip(sizes, hidden, strict=False)]
         )
         self.norms = nnx.List([layers.norm(norm, size, rngs) for size in hidden])
-        self.last = layers.Linear(sizes[-1], math.prod(ports.outputs), rngs, init=init, spectral=spectral)
+        self.minibatch = minibatch(sizes[-1], kernels, dims, rngs)
+        self.last = layers.Linear(sizes[-1] + kernels, math.prod(ports.outputs), rngs, init=init, spectral=spectral)
         self.outputs = ports.outputs
         self.activation = activation
         self.output = output
@@ -71,7 +77,8 @@ class MLP(nnx.Module):
         for linear, norm in zip(self.linears, self.norms, strict=True):
             x = linear(x)  # [B, F]
             x = ACTIVATIONS[self.activation](x if norm is None else norm(x))
-        output = OUTPUTS[self.output](self.last(x))
+        seen = x if self.minibatch is None else self.minibatch(x)
+        output = OUTPUTS[self.output](self.last(seen))
         return output.reshape(len(x), *self.outputs), {"features": x}
 
 
@@ -85,6 +92,8 @@ def mlp(
     norm: Literal["none", "batch", "layer", "spectral"] = "none",  # of hidden layers; spectral: of every weight
     init: Literal["glorot", "he", "orthogonal", "normal", "uniform"] = "glorot",  # normal: N(0, .02²); uniform: U(±.05)
     init_scale: PositiveFloat = 1.0,  # multiplies the initial weights; biases start at 0
+    minibatch_kernels: NonNegativeInt = 0,  # views of minibatch discrimination before the last layer; 0: none
+    minibatch_dims: PositiveInt = 5,  # numbers in each view
 ) -> nnx.Module:
     """Multilayer perceptron on vectors or flattened images.
 
@@ -96,7 +105,55 @@ def mlp(
     def scaled(key: Array, shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
         return init_scale * INITS[init](key, shape, dtype)
 
-    return MLP(ports, rngs, hidden, activation, output, norm, scaled)
+    return MLP(ports, rngs, hidden, activation, output, norm, scaled, minibatch_kernels, minibatch_dims)
+
+
+class Branched(nnx.Module):
+    """A trunk, and after it as many networks of one hidden layer as there are labels."""
+
+    def __init__(self, ports: Ports, rngs: nnx.Rngs, hidden: tuple[int, ...], activation: str, output: str, init: Init):
+        sizes = (math.prod(ports.inputs), *hidden[:-1])
+        self.trunk = nnx.List([layers.Linear(i, o, rngs, init=init) for i, o in pairwise(sizes)])
+        ends, branches = math.prod(ports.outputs), range(ports.classes)
+        self.hiddens = nnx.List([layers.Linear(sizes[-1], hidden[-1], rngs, init=init) for _ in branches])
+        self.lasts = nnx.List([layers.Linear(hidden[-1], ends, rngs, init=init) for _ in branches])
+        self.outputs = ports.outputs
+        self.activation = activation
+        self.output = output
+
+    def __call__(self, x: Array, y: Array) -> tuple[Array, dict[str, Array]]:
+        """x [B, *inputs], y int32 [B], the branch of each -> ([B, *outputs], {"features": of the trunk [B, F]})."""
+        act = ACTIVATIONS[self.activation]
+        x = x.reshape(len(x), -1)
+        for linear in self.trunk:
+            x = act(linear(x))
+        each = [last(act(hidden(x))) for hidden, last in zip(self.hiddens, self.lasts, strict=True)]
+        own = jax.nn.one_hot(y, len(each), dtype=x.dtype)  # [B, K]
+        output = OUTPUTS[self.output](jnp.einsum("bk,kbo->bo", own, jnp.stack(each)))
+        return output.reshape(len(x), *self.outputs), {"features": x}
+
+
+def branched(
+    ports: Ports,
+    rngs: nnx.Rngs,
+    *,
+    hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (128, 128),  # the last layer is each branch's own
+    activation: Activation = "relu",  # of the hidden layers; leaky_relu has slope 0.2
+    output: Literal["linear", "tanh", "sigmoid"] = "linear",  # as for mlp
+    init: Literal["glorot", "he", "orthogonal", "normal", "uniform"] = "glorot",  # as for mlp
+    init_scale: PositiveFloat = 1.0,  # multiplies the initial weights; biases start at 0
+) -> nnx.Module:
+    """Several generators with a common trunk, chosen by the label: those of MAD-GAN, https://arxiv.org/abs/1704.02906.
+
+    All branches are computed and one of them is kept. Raises InputError when the game gives no label.
+    """
+    if not ports.classes:
+        raise InputError('net = "mlp.branched" has a branch for each label, and this game gives none; net = "mlp"')
+
+    def scaled(key: Array, shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
+        return init_scale * INITS[init](key, shape, dtype)
+
+    return Branched(ports, rngs, hidden, activation, output, scaled)
 
 
 class Maxout(nnx.Module):

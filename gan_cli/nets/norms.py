@@ -19,6 +19,8 @@ class BatchNorm(nnx.Module):
     The running variance is that of the batch, without Bessel's correction.
     """
 
+    mixes = True  # what it makes of one example depends on the others
+
     def __init__(
         self,
         features: int,

@@ -1,0 +1,40 @@
+"""Feature matching: the generator matches the mean of what the discriminator sees, not its verdict."""
+
+import jax.numpy as jnp
+from pydantic import NonNegativeFloat, PositiveInt
+
+from gan_cli import devices
+from gan_cli.games.game import Game, Memory, NetFactory, Nets
+from gan_cli.games.standard import Prior, standard
+from gan_cli.types import Adversarial, Array, Aux, Batch, Key, Spec
+
+
+def feature_matching(
+    spec: Spec,
+    generator: NetFactory,
+    discriminator: NetFactory,
+    *,
+    loss: Adversarial,
+    latent: PositiveInt = 100,  # size of the latent z
+    prior: Prior = "normal",  # z ~ N(0, 1) or U(-1, 1), independent components
+    adversarial: NonNegativeFloat = 0.0,  # weight of the loss's own term of G; 0: feature matching alone, the paper's
+) -> Game:
+    """The standard game, but G minimises |E f(x) - E f(G(z))|², f the discriminator's last hidden layer.
+
+    https://arxiv.org/abs/1606.03498, section 3.1. The means are over the batches of all devices.
+    """
+    base = standard(spec, generator, discriminator, loss=loss, latent=latent, prior=prior)
+    first, last = base.turns
+
+    def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:
+        fake, _ = nets["generator"](batch["z"])
+        _, real_seen = nets["discriminator"](batch["x"])
+        _, fake_seen = nets["discriminator"](fake)
+        difference = devices.mean(real_seen["features"].mean(axis=0) - fake_seen["features"].mean(axis=0))  # [F]
+        distance = jnp.sum(difference**2)
+        if not adversarial:
+            return distance, {}
+        value, _ = last.loss(nets, batch, memory, key)
+        return distance + adversarial * value, {"feature_distance": distance}
+
+    return base._replace(turns=(first, last._replace(loss=generator_loss)))

@@ -1,0 +1,73 @@
+"""PatchGAN: a discriminator that scores overlapping patches of an image, each by itself."""
+
+from itertools import pairwise
+from typing import Literal
+
+import jax
+from flax import nnx
+from pydantic import NonNegativeInt, PositiveInt
+
+from gan_cli.errors import InputError
+from gan_cli.nets import layers
+from gan_cli.nets.dcgan import SLOPE, normal_kernel, normal_scale
+from gan_cli.nets.ports import require_image, require_no_label
+from gan_cli.types import Array, Ports
+
+WIDEST = 8  # times the first layer's channels, at most
+
+
+class PatchGAN(nnx.Module):
+    """4x4 convolutions: stride 2 while halving, then twice stride 1; the last gives a score at every place."""
+
+    def __init__(self, colours: int, widths: tuple[int, ...], halvings: int, rngs: nnx.Rngs, norm: str):
+        spectral = norm == "spectral"
+        own_bias = norm in ("none", "spectral")
+        self.convs = nnx.List(
+            [
+                _conv(inputs, width, 2 if level < halvings else 1, rngs, own_bias or level == 0, spectral)
+                for level, (inputs, width) in enumerate(pairwise((colours, *widths)))
+            ]
+        )
+        self.norms = nnx.List([None, *(layers.norm(norm, width, rngs, normal_scale) for width in widths[1:])])
+        self.score = _conv(widths[-1], 1, 1, rngs, bias=True, spectral=spectral)
+
+    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
+        """x [B, H, W, C] -> (scores of patches [B, h, w], {"features": the last inner map [B, h', w', F]})."""
+        h = layers.enter(x)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            h = conv(h)
+            h = jax.nn.leaky_relu(h if norm is None else norm(h), SLOPE)
+        return layers.leave(self.score(h))[..., 0], {"features": layers.leave(h)}
+
+
+def _conv(inputs: int, features: int, stride: int, rngs: nnx.Rngs, bias: bool, spectral: bool) -> layers.Conv:
+    return layers.Conv(
+        inputs, features, 4, rngs, stride=stride, padding=1, bias=bias, spectral=spectral, init=normal_kernel
+    )
+
+
+def patchgan(
+    ports: Ports,
+    rngs: nnx.Rngs,
+    *,
+    width: PositiveInt = 64,  # channels of the first layer; doubles with each further one, up to 8 times as many
+    halvings: NonNegativeInt = 3,  # layers of stride 2: patches of 16 (1), 34 (2), 70 (3), 142 (4) pixels
+    norm: Literal["batch", "layer", "instance", "none", "spectral"] = "batch",  # but for the first and the last layer
+) -> nnx.Module:
+    """PatchGAN discriminator: images -> a raw score for each patch; losses are their mean.
+
+    https://arxiv.org/abs/1611.07004, section 3.2.2 and appendix: `halvings = 3` is C64-C128-C256-C512, whose patches
+    are 70 x 70 pixels. It takes images of any size that leaves at least one patch place.
+    """
+    require_no_label(ports, "patchgan")
+    height, width_pixels, colours = require_image(ports.inputs, "patchgan", "input")
+    if ports.outputs:
+        raise InputError('net = "patchgan" gives a score for each patch; the game wants one vector for each image')
+    smallest = min(height, width_pixels) // 2**halvings - 2  # each layer of stride 1 takes one place
+    if smallest < 1:
+        raise InputError(
+            f'net = "patchgan" with halvings = {halvings} leaves no patch of {height} x {width_pixels} pixels; '
+            "fewer halvings would do"
+        )
+    widths = tuple(width * min(2**level, WIDEST) for level in range(halvings + 1))
+    return PatchGAN(colours, widths, halvings, rngs, norm)
