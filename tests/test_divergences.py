@@ -96,7 +96,8 @@ def test_players_pull_in_the_right_direction_and_stay_finite(name, objective):
     loss = getattr(divergences, name)(objective=objective)
     scores = jnp.linspace(-15, 15, 7)
     up_real, up_fake = jax.grad(loss.discriminator, argnums=(0, 1))(scores, scores)
-    assert np.isfinite(up_real).all() and np.isfinite(up_fake).all()
+    assert np.isfinite(up_real).all()
+    assert np.isfinite(up_fake).all()
     assert (up_real <= 0).all()  # D raises the scores of reals
     generator = jax.grad(lambda s: loss.generator(scores, s))(scores)
     assert np.isfinite(generator).all()

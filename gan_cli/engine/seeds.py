@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from gan_cli.engine import parallel
 from gan_cli.engine.loop import Feed, Means, means
@@ -50,7 +50,7 @@ def train_seeds(
     feeds, seeds = [feeds[i] for i in filled], [seeds[i] for i in filled]
     steps = _over_devices(make_steps(experiment, feeds[0].take), devices)
     constants = parallel.replicate(dict(feeds[0].constants), devices)
-    state = _initial(experiment, seeds)
+    state = _initial(experiment, seeds, devices)
     diverged: dict[int, int] = {}
     done, began = 0, (0, time.perf_counter())
     while done < train.steps:
@@ -70,16 +70,25 @@ def train_seeds(
     return Outcome(each, diverged, done / rate)
 
 
-def _initial(experiment: Experiment, seeds: Sequence[int]) -> State:
-    """The states before the first step, stacked but for the step, in one compiled call."""
+def _initial(experiment: Experiment, seeds: Sequence[int], devices: Sequence[jax.Device]) -> State:
+    """The states before the first step, stacked but for the step, in one compiled call.
+
+    They lie as a call of the steps returns them: its second call would compile again otherwise.
+    """
 
     def start(keys: Any) -> State:
         states: State = jax.vmap(partial(fresh, experiment))(keys)
         return states._replace(step=jnp.zeros((), jnp.int32))
 
     keys = jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32))
-    made: State = jax.jit(start, compiler_options=QUICKLY)(keys)
-    return made
+    made = jax.jit(start, compiler_options=QUICKLY)(keys)
+    same, own = (NamedSharding(_mesh(devices), spec) for spec in (PartitionSpec(), PartitionSpec(SEEDS)))
+    placed: State = jax.device_put(made, _states(same, own))
+    return placed
+
+
+def _mesh(devices: Sequence[jax.Device]) -> Mesh:
+    return Mesh(np.asarray(devices)[:, None], (SEEDS, DEVICES))
 
 
 def _over_devices(steps: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
@@ -93,7 +102,7 @@ def _over_devices(steps: Callable[..., Any], devices: Sequence[jax.Device]) -> C
     same, own = PartitionSpec(), PartitionSpec(SEEDS)
     shared = jax.shard_map(
         mapped,
-        mesh=Mesh(np.asarray(devices)[:, None], (SEEDS, DEVICES)),
+        mesh=_mesh(devices),
         in_specs=(_states(same, own), same, own, same),
         out_specs=(_states(same, own), own),
         check_vma=False,
