@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from gan_cli.binding import STRICT, Table, nearest, validate
 from gan_cli.errors import InputError
@@ -16,6 +16,7 @@ SEEDS = 2**32  # seeds are below this
 FREE_KEYS = {  # may differ on resume: they change neither what a step computes nor what a metric means
     *("run.log_every", "run.sample_every", "run.checkpoint_every", "run.keep_last", "run.grid"),
     *("train.steps", "train.resident", "train.steps_per_call", "eval.every", "eval.batch", "data.path"),
+    *("monitor.every", "monitor.n", "monitor.grace"),
 }
 
 
@@ -76,8 +77,26 @@ class Eval(_Table):
         return list(dict.fromkeys(name.strip() for name in self.metric.split(",")))
 
 
-FIXED: dict[str, type[BaseModel]] = {"run": Run, "train": Train, "ema": Ema, "eval": Eval}
-TABLES = ("run", "data", "networks", "game", "optimisers", "train", "ema", "eval")
+class Monitor(_Table):
+    """[monitor]: what is looked at during training, and what happens when something is wrong.
+
+    A number that is not finite stops a training whatever is here, or rolls it back if that is the action.
+    """
+
+    every: NonNegativeInt = 500  # steps between two looks; 0: none
+    grace: NonNegativeInt = 1000  # steps before the first alarm
+    n: int = Field(64, ge=2)  # fakes, and reals, whose mean pairwise distances are compared
+    least_diversity: float = Field(0.1, ge=0)  # of fakes, in units of the reals'
+    most_accuracy: float = Field(0.999, ge=0.5, le=1)  # share of pairs that D tells apart; 1: never an alarm
+    most_dead: float = Field(0.95, ge=0, le=1)  # share of a turn's gradients below 1e-12; 1: never an alarm
+    explosion: PositiveFloat = 1000.0  # a loss or an update, in units of its median over the last 50 calls
+    action: Literal["warn", "stop", "rollback"] = "warn"  # rollback: to the best checkpoint, slower, with another seed
+    rollbacks: PositiveInt = 3  # at most; then the training stops
+    learning_rate_factor: float = Field(0.5, gt=0, le=1)  # of all learning rates, at each rollback
+
+
+FIXED: dict[str, type[BaseModel]] = {"run": Run, "train": Train, "ema": Ema, "eval": Eval, "monitor": Monitor}
+TABLES = ("run", "data", "networks", "game", "optimisers", "train", "ema", "eval", "monitor")
 
 
 def folder() -> Path:

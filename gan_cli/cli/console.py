@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,6 +21,7 @@ class Reporter:
         self._began = (0, 0.0)  # step and time of the first numbers: compilation is not counted
         self._last_line = 0.0
         self._verdict = ""
+        self._alarm = ""
 
     def note(self, message: str) -> None:
         """A notice on a line of its own."""
@@ -57,12 +59,20 @@ class Reporter:
             if self._bar is None:
                 speed += f"  {clock((self._steps - step) / rate)} left"
         losses = (f"{key.removesuffix('/loss')} {value:.3f}" for key, value in means.items() if key.endswith("/loss"))
-        return "  ".join(part for part in (speed, *losses, self._verdict) if part)
+        return "  ".join(part for part in (speed, *losses, self._verdict, self._alarm) if part)
 
     def verdict(self, step: int, name: str, value: float) -> None:
         """The headline metric at `step`."""
         self._verdict = f"{name} {value:.4g}"
         self.note(f"step {step}: {name} {value:.4g}")
+
+    def alarm(self, step: int, messages: Sequence[str]) -> None:
+        """What is wrong with the training at `step`; shown until it is well again. Said once each time it changes."""
+        short = "  ".join(f"WARNING {message.partition(':')[0]}" for message in messages)
+        if short != self._alarm:
+            for message in messages or ["well again"]:
+                self.note(f"step {step}: {'WARNING: ' if messages else ''}{message}")
+        self._alarm = short
 
     def close(self) -> None:
         """Leave the terminal as it was."""

@@ -52,13 +52,14 @@ def train(
     from gan_cli.cli.console import Reporter
     from gan_cli.engine import platform
     from gan_cli.engine.loop import DivergedError
+    from gan_cli.runs.monitor import UnwellError
     from gan_cli.runs.train import train as run
 
     notice(f"{path.stem}: {platform.describe()}")
     reporter = Reporter()
     try:
         outcome = run(prepared, folder, sources, reporter, override=override_recipe, header=recipes.header(path))
-    except DivergedError as error:
+    except (DivergedError, UnwellError) as error:
         notice(f"error: {error}; checkpoints from before, if there are any, are in {folder}/checkpoints")
         raise typer.Exit(FAILED) from None
     finally:

@@ -30,6 +30,7 @@ class Meta(NamedTuple):
     spec: Spec
     fingerprint: str  # of the data
     history: list[dict[str, Any]]  # every evaluation so far: {"step": 500, "fid": 12.3, ...}
+    rollbacks: int = 0  # made on the way to it
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON, with the versions of the packages that made it."""
@@ -40,7 +41,7 @@ class Meta(NamedTuple):
     def from_json(cls, data: Mapping[str, Any]) -> "Meta":
         """The inverse of `to_json`."""
         spec = Spec(tuple(data["spec"]["shape"]), tuple(data["spec"]["classes"]))
-        return cls(data["recipe"], spec, data["fingerprint"], data["history"])
+        return cls(data["recipe"], spec, data["fingerprint"], data["history"], data.get("rollbacks", 0))
 
 
 class Checkpoints:
@@ -110,6 +111,11 @@ class Checkpoints:
         (self.folder / str(step)).rename(aside)
         self._manager.reload()
         return aside
+
+    def drop_after(self, step: int) -> None:
+        """Delete the checkpoints of later steps."""
+        for later in [found for found in self.steps() if found > step]:
+            self._manager.delete(later)
 
     def wait(self) -> None:
         """Until every save so far is on disk."""

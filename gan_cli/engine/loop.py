@@ -45,10 +45,15 @@ class Cadence(NamedTuple):
     sample: int
     evaluate: int
     checkpoint: int
+    monitor: int = 0
 
     def next(self, step: int, end: int) -> int:
         """The first step after `step` at which anything is due."""
         return min([end, *(step - step % every + every for every in self if every)])
+
+
+def no_look(step: int, state: State) -> None:
+    """What is due for a monitor that is not there."""
 
 
 class Hooks(NamedTuple):
@@ -60,6 +65,7 @@ class Hooks(NamedTuple):
     evaluate: Callable[[int, State], bool]  # True: the best so far, worth a checkpoint
     save: Callable[[int, State], None]
     stop: Callable[[], bool]  # True: save and leave at once
+    look: Callable[[int, State], None] = no_look  # the monitor's; may raise to end the training
 
 
 class Trainer:
@@ -118,9 +124,11 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
         step += n
         pending.append((step, sums))
         drain(keep=trainer.in_flight)
-        sample, evaluate, checkpoint = (_due(step, steps, every) for every in cadence[1:])
-        if sample or evaluate or checkpoint:
+        sample, evaluate, checkpoint, look = (_due(step, steps, every) for every in cadence[1:])
+        if sample or evaluate or checkpoint or look:
             drain()
+        if look:
+            hooks.look(step, state)  # before anything is saved
         if sample:
             hooks.sample(step, state)
         if evaluate:

@@ -157,6 +157,16 @@ OPTIMISER = Kind(
 )
 
 
+def slowed(optimiser: optax.GradientTransformation, factor: float) -> optax.GradientTransformation:
+    """The optimiser with every update `factor` times as long; its state stays what it is."""
+
+    def update(gradients: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        updates, state = optimiser.update(gradients, state, params)
+        return jax.tree.map(lambda u: factor * u, updates), state
+
+    return optax.GradientTransformation(optimiser.init, update)
+
+
 def is_smooth(optimiser: optax.GradientTransformation) -> bool:
     """Whether its update has a finite derivative with respect to the gradient, also where that is 0 (a dead unit)."""
     params = jnp.ones(2)

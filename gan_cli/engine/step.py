@@ -19,6 +19,7 @@ from gan_cli.games.game import Descent, Nets, Turn, Variables, keep
 from gan_cli.nets.layers import formulation
 from gan_cli.types import DEVICES, Array, Aux, Batch, Key
 
+DEAD = 1e-12  # a gradient below this moves nothing
 Sums = dict[str, dict[str, Array]]  # turn -> scalar -> its sum over steps; "count" counts the steps the turn ran
 Take = Callable[[Any, Any], Batch]  # (constants, one step's feed) -> the device's batch of data
 
@@ -140,8 +141,9 @@ def _play(
     updates, new = experiment.optimisers[turn.optimiser].update(gradients, optim[turn.optimiser], params)
     params = optax.apply_updates(params, updates)
     moved = {role: Variables(params[role], rest[role]) for role in turn.trains}
+    dead = sum(jnp.sum(jnp.abs(g) < DEAD) for g in jax.tree.leaves(gradients)) / optax.tree.size(gradients)
     norm = optax.tree.norm(updates)  # not finite where weights became so, which the loss of this step does not show
-    return _Moved(moved, new, {**scalars, **arrays, "update_norm": norm, "count": jnp.ones(())})
+    return _Moved(moved, new, {**scalars, **arrays, "update_norm": norm, "dead": dead, "count": jnp.ones(())})
 
 
 def _descent(optimiser: optax.GradientTransformation, state: Any) -> Descent:

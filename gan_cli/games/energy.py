@@ -99,8 +99,8 @@ def magan(
     """EBGAN whose margin m starts at E D(x) after pre-training, and falls to it after an epoch when G has caught up.
 
     After an epoch with mean energies e_x of data and e_z of fakes: m ← e_x if e_x < m, e_x < e_z and e_z is larger than
-    an epoch before. https://arxiv.org/abs/1704.03817, algorithm 1. Departure: m0 is the mean over the last `epoch` steps
-    of pre-training (over all of them if there are fewer), not a further pass over the data.
+    an epoch before. https://arxiv.org/abs/1704.03817, algorithm 1. Departure: m0 is the mean over the last `epoch`
+    steps of pre-training (over all of them if there are fewer), not a further pass over the data.
     """
 
     def pretrain_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001

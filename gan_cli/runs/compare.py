@@ -69,7 +69,7 @@ def _entry(name: str, overrides: Sequence[str], judged: dict[str, Any], store: S
 
 def _digest(prepared: build.Prepared) -> str:
     """12 hexadecimal digits of a hash of everything that decides a run's numbers, but for the seed."""
-    decisive = {name: table for name, table in prepared.resolved.items() if name != "run"}
+    decisive = {name: table for name, table in prepared.resolved.items() if name not in ("run", "monitor")}
     text = json.dumps([decisive, prepared.source.fingerprint], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

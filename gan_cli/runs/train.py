@@ -1,23 +1,27 @@
 """`gan train`: a recipe and its data in, a run folder out, with exact resume."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import numpy as np
 
 from gan_cli import build, recipe
+from gan_cli.data.images import check_fitted
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
-from gan_cli.engine import loop, sampler
+from gan_cli.engine import loop, parallel, sampler
 from gan_cli.engine.checkpoint import Checkpoints, Meta
-from gan_cli.engine.state import State, initial_state, state_shapes
+from gan_cli.engine.optim import slowed
+from gan_cli.engine.state import Experiment, State, initial_state, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.report import grids
 from gan_cli.runs import folder as files
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.judge import Judge
+from gan_cli.runs.monitor import Monitor, UnwellError
 from gan_cli.runs.signals import stop_on_signals
 
 POINTS = 2000  # samples in a plot of a toy
@@ -38,6 +42,9 @@ class Watcher(Protocol):
     def verdict(self, step: int, name: str, value: float) -> None:
         """The headline metric was taken."""
 
+    def alarm(self, step: int, messages: Sequence[str]) -> None:
+        """What the monitor found wrong at its last look; nothing: all is well."""
+
 
 class Outcome(NamedTuple):
     """How a training ended."""
@@ -56,28 +63,33 @@ def train(
     """Train to the recipe's number of steps in folder `out`, going on from its newest valid checkpoint.
 
     Nothing is written before everything has been checked. Raises InputError when the folder holds a run of another
-    recipe (unless `override`) or cannot be written, and `loop.DivergedError` when a number is no longer finite.
+    recipe (unless `override`) or cannot be written, `loop.DivergedError` when a number is no longer finite, and
+    `UnwellError` when the monitor ends the training; both only after the rollbacks that [monitor] allows.
     """
     run_folder = RunFolder(out)
     if run_folder.log.exists() and not run_folder.recipe.exists():
         raise InputError(f"{run_folder.log} exists, but this is not a run folder; name another one with --out")
     judge = _judge(prepared, store, watcher)
-    with closing(build.feed(prepared.resolved, prepared.source)) as feed:
-        trainer = loop.Trainer(prepared.experiment, feed, jax.local_devices())
-        run_folder.create()
-        keep_last = prepared.resolved["run"]["keep_last"]
-        with closing(Checkpoints(run_folder.checkpoints, keep_last=keep_last)) as checkpoints:
-            start = _restore(run_folder, checkpoints, prepared, watcher, override)
-            step = int(start.state.step)
-            if step and step >= prepared.experiment.train.steps:
-                return Outcome(run_folder, step, step, start.history, checkpoints.best(), None)
-            if start.resumed and override:
-                run_folder.keep_recipe(step)
-            run_folder.write_recipe(prepared.resolved, header)
-            for path in (run_folder.log, run_folder.metrics):
-                files.cut_after(path, step if start.resumed else -1)
-            session = _Session(prepared, run_folder, checkpoints, watcher, judge, start.history)
-            return session.train(trainer, start.state)
+    train = prepared.experiment.train
+    parallel.check_batch(train.batch, train.accumulate, prepared.experiment.game.together, jax.local_device_count())
+    check_fitted(prepared.source)
+    run_folder.create()
+    keep_last = prepared.resolved["run"]["keep_last"]
+    with closing(Checkpoints(run_folder.checkpoints, keep_last=keep_last)) as checkpoints:
+        start = _restore(run_folder, checkpoints, prepared, watcher, override)
+        step = int(start.state.step)
+        if step and step >= train.steps:
+            return Outcome(run_folder, step, step, start.history, checkpoints.best(), None)
+        if start.resumed and override:
+            run_folder.keep_recipe(step)
+        run_folder.write_recipe(prepared.resolved, header)
+        _cut_logs(run_folder, step if start.resumed else -1)
+        while True:
+            session = _Session(prepared, run_folder, checkpoints, watcher, judge, start.history, start.rollbacks)
+            try:
+                return session.train(start.state)
+            except (loop.DivergedError, UnwellError) as problem:
+                start = _roll_back(prepared, run_folder, checkpoints, watcher, problem, start.rollbacks + 1)
 
 
 class _Start(NamedTuple):
@@ -86,6 +98,7 @@ class _Start(NamedTuple):
     state: State
     history: list[dict[str, Any]]  # evaluations before it
     resumed: bool
+    rollbacks: int = 0  # made so far
 
 
 def _restore(
@@ -113,7 +126,7 @@ def _restore(
         for damaged in unreadable:
             watcher.note(f"checkpoint {damaged} is now {checkpoints.set_aside(damaged)}")
         watcher.note(f"resumed {run_folder.path} at step {step}")
-        return _Start(restored, meta.history, resumed=True)
+        return _Start(restored, meta.history, resumed=True, rollbacks=meta.rollbacks)
     if unreadable:
         raise InputError(f"{run_folder.checkpoints}: no checkpoint can be read; name another folder with --out")
     return _Start(initial_state(prepared.experiment, prepared.resolved["run"]["seed"]), [], resumed=False)
@@ -138,6 +151,51 @@ def _other_recipe(run_folder: RunFolder, changed: list[str], mend: str) -> Input
     return InputError(f"{run_folder.path} holds a run of another recipe:\n  " + "\n  ".join(changed) + f"\n{mend}")
 
 
+def _cut_logs(run_folder: RunFolder, step: int) -> None:
+    for path in (run_folder.log, run_folder.metrics):
+        files.cut_after(path, step)
+
+
+def _roll_back(
+    prepared: build.Prepared,
+    run_folder: RunFolder,
+    checkpoints: Checkpoints,
+    watcher: Watcher,
+    problem: Exception,
+    rollbacks: int,
+) -> _Start:
+    """Where to go on after a problem: the best checkpoint, else the newest, else a new beginning, with another key.
+
+    Raises the problem itself when the recipe does not ask for rollbacks, or has no more of them. What was written of
+    later steps is deleted, so that a resumed run finds one history.
+    """
+    options = recipe.Monitor(**prepared.resolved["monitor"])
+    if options.action != "rollback" or rollbacks > options.rollbacks:
+        raise problem
+    checkpoints.wait()
+    best, known = checkpoints.best(), checkpoints.steps()
+    step = best if best is not None else (known[-1] if known else 0)
+    if step:
+        state = checkpoints.restore(step, state_shapes(prepared.experiment))
+        state = state._replace(key=jax.random.fold_in(state.key, rollbacks))
+        history = checkpoints.meta(step).history
+    else:
+        state, history = initial_state(prepared.experiment, _seed(prepared, rollbacks)), []
+    checkpoints.drop_after(step)
+    _cut_logs(run_folder, step)
+    slower = options.learning_rate_factor**rollbacks
+    message = f"{problem}; rollback {rollbacks} of {options.rollbacks} to step {step}, learning rates times {slower:g}"
+    files.append(run_folder.log, {"step": step, "rollback": rollbacks, "because": str(problem)})
+    watcher.note(message)
+    return _Start(state, history, resumed=True, rollbacks=rollbacks)
+
+
+def _seed(prepared: build.Prepared, rollbacks: int) -> int:
+    """The seed of the batches' order, and of a new beginning, after so many rollbacks."""
+    seed: int = prepared.resolved["run"]["seed"]
+    return (seed + rollbacks * 2654435769) % recipe.SEEDS  # 2^32 divided by the golden ratio: far from any neighbour
+
+
 class _Session:
     """One process's share of a run: what the loop's hooks do."""
 
@@ -149,8 +207,10 @@ class _Session:
         watcher: Watcher,
         judge: Judge | None,
         history: list[dict[str, Any]],
+        rollbacks: int,
     ):
         self.prepared = prepared
+        self.rollbacks = rollbacks
         self.folder = run_folder
         self.checkpoints = checkpoints
         self.watcher = watcher
@@ -162,14 +222,25 @@ class _Session:
         count = self.options.grid if len(experiment.spec.shape) == 3 else POINTS
         self.fixed = sampler.draw_many(experiment, self.options.seed, count)
         self.sampler = judge.sampler if judge else sampler.Sampler(experiment, count)  # one program is enough
+        self.monitor = self._monitor()
 
-    def train(self, trainer: loop.Trainer, state: State) -> Outcome:
+    def _monitor(self) -> Monitor:
+        options = recipe.Monitor(**self.prepared.resolved["monitor"])
+        source, experiment = self.prepared.source, self.prepared.experiment
+        real = source.load(np.arange(min(options.n, source.size)))["x"]
+        inputs = sampler.draw_many(experiment, self.options.seed, options.n)
+        return Monitor(options, real, lambda state: self.sampler(state.average, inputs))
+
+    def train(self, state: State) -> Outcome:
         """Run the loop from `state`; leaves the last checkpoint on disk."""
         train, options = self.prepared.experiment.train, self.options
         every = self.prepared.resolved["eval"]["every"]
-        cadence = loop.Cadence(options.log_every, options.sample_every, every, options.checkpoint_every)
+        looks = self.monitor.options.every
+        cadence = loop.Cadence(options.log_every, options.sample_every, every, options.checkpoint_every, looks)
         self.watcher.start(int(state.step), train.steps, train.batch)
-        with stop_on_signals() as request:
+        tables = {**self.prepared.resolved, "run": {**self.prepared.resolved["run"], "seed": self._seed()}}
+        with stop_on_signals() as request, closing(build.feed(tables, self.prepared.source)) as feed:
+            trainer = loop.Trainer(self._experiment(), feed, jax.local_devices())
             hooks = self._hooks(stop=lambda: bool(request))
             state = loop.run(trainer, state, train.steps, train.steps_per_call, cadence, hooks)
             self.checkpoints.wait()
@@ -181,7 +252,30 @@ class _Session:
         def log(step: int, means: loop.Means) -> None:
             files.append(self.folder.log, {"step": step, **means})
 
-        return loop.Hooks(self.watcher.progress, log, self.sample, self.evaluate, self.save, stop)
+        def progress(step: int, means: loop.Means) -> None:
+            self.monitor.observe(means)
+            self.watcher.progress(step, means)
+
+        return loop.Hooks(progress, log, self.sample, self.evaluate, self.save, stop, self.look)
+
+    def _seed(self) -> int:
+        return _seed(self.prepared, self.rollbacks)
+
+    def _experiment(self) -> Experiment:
+        """The recipe's, its optimisers slowed down by every rollback."""
+        experiment = self.prepared.experiment
+        if not self.rollbacks:
+            return experiment
+        factor = self.monitor.options.learning_rate_factor**self.rollbacks
+        return experiment._replace(optimisers={k: slowed(v, factor) for k, v in experiment.optimisers.items()})
+
+    def look(self, step: int, state: State) -> None:
+        """Let the monitor look; raises UnwellError when it finds something wrong and the recipe says not to go on."""
+        found = self.monitor.look(step, state)
+        files.append(self.folder.log, {"step": step, "monitor": found.values, "alarms": list(found.alarms)})
+        self.watcher.alarm(step, found.alarms)
+        if found.alarms and self.monitor.options.action != "warn":
+            raise UnwellError(f"{found.alarms[0]} at step {step}")
 
     def sample(self, step: int, state: State) -> None:
         """Draw the grid of the fixed latents with averaged weights."""
@@ -203,7 +297,7 @@ class _Session:
     def save(self, step: int, state: State) -> None:
         """Start to write a checkpoint."""
         spec, fingerprint = self.prepared.experiment.spec, self.prepared.source.fingerprint
-        meta = Meta(self.prepared.resolved, spec, fingerprint, self.history)
+        meta = Meta(self.prepared.resolved, spec, fingerprint, self.history, self.rollbacks)
         judged = self.history and self.history[-1]["step"] == step
         self.checkpoints.save(step, state, meta, self.history[-1]["score"] if judged else None)
 

@@ -1,0 +1,96 @@
+"""The collapse monitor: looks at a training now and then, and says what is wrong with it.
+
+It sees what the turns report (losses, norms of updates, shares of dead gradients, D's accuracy) and how far apart fakes
+are from each other beside reals. Distances are between the values themselves, pixels or coordinates: that works for any
+data, and no network has to be trusted; samples that are all alike are close in any space.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_cli.engine.loop import Means
+from gan_cli.engine.state import State
+from gan_cli.recipe import Monitor as Options
+
+MEMORY = 50  # calls over whose numbers a median is taken
+ENOUGH = 10  # numbers that a median wants
+
+
+class UnwellError(Exception):
+    """The monitor stops the training; the message says why and when."""
+
+
+class Look(NamedTuple):
+    """What one look at a training found."""
+
+    values: dict[str, float]  # "diversity", "accuracy", "dead/generator"
+    alarms: tuple[str, ...]  # one sentence each; none: all is well
+
+
+class Monitor:
+    """Gathers what the turns report between two looks, and applies the rules at each."""
+
+    def __init__(self, options: Options, real: np.ndarray, sample: Callable[[State], np.ndarray]):
+        """`real`: examples [n, ...] as they are stored; `sample`: a state -> as many fakes of the same kind."""
+        self.options = options
+        self._spread = mean_distance(real)
+        self._sample = sample
+        self._past: dict[str, deque[float]] = {}
+        self._sums: dict[str, list[float]] = {}
+        self._exploded: dict[str, float] = {}  # number -> the most that it has been of its median, since the last look
+
+    def observe(self, means: Means) -> None:
+        """Take in the numbers of a call."""
+        for name, value in means.items():
+            self._sums.setdefault(name, []).append(value)
+            if not name.endswith(("/loss", "/update_norm")):
+                continue
+            past = self._past.setdefault(name, deque(maxlen=MEMORY))
+            if len(past) >= ENOUGH:
+                times = abs(value) / max(median(map(abs, past)), 1e-6)
+                self._exploded[name] = max(times, self._exploded.get(name, 0.0))
+            past.append(value)
+
+    def look(self, step: int, state: State) -> Look:
+        """Measure, judge, and begin to gather anew."""
+        means = {name: float(np.mean(values)) for name, values in self._sums.items()}
+        values = {"diversity": mean_distance(self._sample(state)) / self._spread}
+        values |= {f"accuracy/{turn}": v for turn, v in _of("accuracy", means).items()}
+        values |= {f"dead/{turn}": v for turn, v in _of("dead", means).items()}
+        values |= {f"times_median/{name}": times for name, times in self._exploded.items()}
+        self._sums, self._exploded = {}, {}
+        alarms = () if step < self.options.grace else tuple(judge(self.options, values))
+        return Look(values, alarms)
+
+
+def _of(kind: str, means: Mapping[str, float]) -> dict[str, float]:
+    """Turn -> its number of that kind."""
+    return {name.partition("/")[0]: value for name, value in means.items() if name.endswith(f"/{kind}")}
+
+
+def judge(options: Options, values: Mapping[str, float]) -> list[str]:
+    """What is wrong, by the thresholds of [monitor]."""
+    found = []
+    if values["diversity"] < options.least_diversity:
+        found.append(f"collapse: fakes differ from each other {values['diversity']:.3f} times as much as reals do")
+    for name, value in values.items():
+        kind, _, where = name.partition("/")
+        if kind == "accuracy" and value > options.most_accuracy:
+            found.append(f"the {where} has won: it tells {value:.2%} of real and fake pairs apart")
+        if kind == "dead" and value > options.most_dead:
+            found.append(f"dead gradients: {value:.1%} of the {where}'s are nil")
+        if kind == "times_median" and value > options.explosion:
+            found.append(f"explosion: {where} is {value:.0f} times its median")
+    return found
+
+
+def mean_distance(x: np.ndarray) -> float:
+    """Mean Euclidean distance between different examples of x [n, ...]."""
+    flat = x.reshape(len(x), -1).astype(np.float64)
+    squares = (flat**2).sum(axis=1)
+    distances = np.sqrt((squares[:, None] + squares - 2 * flat @ flat.T).clip(0))
+    return float(distances.sum() / (len(x) * (len(x) - 1)))
