@@ -1,0 +1,147 @@
+"""The collapse monitor: its rules on synthetic numbers, and what it does in real trainings."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gan_cli import build, recipe
+from gan_cli.data.store import Store
+from gan_cli.engine.loop import DivergedError
+from gan_cli.runs.monitor import Monitor, UnwellError, judge, mean_distance
+from gan_cli.runs.train import train
+
+OPTIONS = recipe.Monitor()
+WELL = {"diversity": 0.9, "accuracy/discriminator": 0.8, "dead/generator": 0.0, "times_median/generator/loss": 2.0}
+
+
+class Silent:
+    def __init__(self):
+        self.notes, self.alarms = [], []
+
+    def note(self, message):
+        self.notes.append(message)
+
+    def alarm(self, step, messages):
+        self.alarms.append((step, list(messages)))
+
+    def start(self, *_):
+        pass
+
+    progress = verdict = start
+
+
+def ring(tmp_path, *overrides):
+    small = ("networks.generator.hidden=[8]", "networks.discriminator.hidden=[8]", "train.batch=32", "data.n=1000")
+    common = ("train.steps_per_call=10", "monitor.every=20", "monitor.grace=20", "run.checkpoint_every=20")
+    path = recipe.find("ring")
+    tables = recipe.read(path, [*small, *common, *overrides])
+    prepared = build.prepare(tables, str(path), Store.from_environment(None))
+    watcher = Silent()
+
+    def run(out="run"):
+        return train(prepared, tmp_path / out, Store.from_environment(None), watcher)
+
+    return run, watcher
+
+
+def test_a_healthy_training_raises_no_alarm():
+    assert judge(OPTIONS, WELL) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("diversity", 0.05, "collapse"),
+        ("accuracy/discriminator", 0.9999, "has won"),
+        ("dead/generator", 0.97, "dead gradients"),
+        ("times_median/generator/loss", 1e4, "explosion"),
+    ],
+)
+def test_each_rule(name, value, word):
+    (found,) = judge(OPTIONS, {**WELL, name: value})
+    assert word in found
+
+
+def test_mean_distance_of_a_square():
+    corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    assert mean_distance(corners) == pytest.approx((4 + 2 * np.sqrt(2)) / 6)
+    assert mean_distance(np.ones((5, 3))) == 0.0
+
+
+def test_alarms_wait_for_the_grace_and_explosions_are_of_the_median():
+    monitor = Monitor(OPTIONS, np.eye(4), lambda _: np.zeros((4, 4)))
+    for _ in range(20):
+        monitor.observe({"generator/loss": 1.0})
+    monitor.observe({"generator/loss": -5000.0})
+    early = monitor.look(OPTIONS.grace - 1, None)
+    assert early.alarms == ()
+    assert early.values["diversity"] == 0.0
+    assert early.values["times_median/generator/loss"] == pytest.approx(5000)
+    assert any("collapse" in alarm for alarm in monitor.look(OPTIONS.grace, None).alarms)
+
+
+def test_a_collapsed_generator_is_noticed_and_the_training_goes_on(tmp_path):
+    run, watcher = ring(tmp_path, "train.steps=40", "networks.generator.init_scale=1e-6", "ema.decay=0.0")
+    run()
+    assert [step for step, alarms in watcher.alarms if any("collapse" in a for a in alarms)] == [20, 40]
+    lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert sum("collapse" in " ".join(line.get("alarms", [])) for line in lines) == 2
+
+
+def test_a_collapsed_generator_stops_the_training_when_asked(tmp_path):
+    run, _ = ring(tmp_path, "train.steps=40", "networks.generator.init_scale=1e-6", "monitor.action=stop")
+    with pytest.raises(UnwellError, match="collapse: .* at step 20"):
+        run()
+
+
+@pytest.mark.parametrize("action", ["warn", "stop"])
+def test_nan_stops_whatever_the_action(tmp_path, action):
+    run, _ = ring(tmp_path, "train.steps=40", "optimisers.generator.learning_rate=1e30", f"monitor.action={action}")
+    with pytest.raises(DivergedError, match="at step 10"):
+        run()
+
+
+def test_nan_rolls_back_so_often_and_then_stops(tmp_path):
+    run, watcher = ring(
+        tmp_path,
+        "train.steps=40",
+        "optimisers.generator.learning_rate=1e30",
+        "monitor.action=rollback",
+        "monitor.rollbacks=2",
+    )
+    with pytest.raises(DivergedError):
+        run()
+    assert [note.partition("; ")[2][:15] for note in watcher.notes] == ["rollback 1 of 2", "rollback 2 of 2"]
+
+
+BREAKS = (  # at step 50 the rate becomes one that no training survives, and a rollback one that it does
+    "train.steps=100",
+    'optimisers.generator={ name = "sgd", learning_rate = { schedule = "linear_schedule", init_value = 1e-3, '
+    "end_value = 1e38, transition_steps = 1, transition_begin = 50 } }",
+    "monitor.action=rollback",
+    "monitor.learning_rate_factor=1e-38",
+    *("monitor.explosion=1e38", "monitor.most_dead=1.0", "monitor.most_accuracy=1.0", "monitor.least_diversity=0.0"),
+)
+
+
+def test_a_rollback_restores_slows_down_and_goes_on(tmp_path):
+    run, watcher = ring(tmp_path, *BREAKS)
+    outcome = run()
+    assert outcome.step == 100
+    assert any("rollback 1 of 3 to step 40" in note for note in watcher.notes)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps)
+
+
+def test_a_run_resumed_after_a_rollback_equals_an_uninterrupted_one(tmp_path):
+    whole, _ = ring(tmp_path, *BREAKS)
+    whole("whole")
+    part, _ = ring(tmp_path, *BREAKS, "train.steps=80")
+    part("parts")
+    rest, watcher = ring(tmp_path, *BREAKS)
+    rest("parts")
+    assert any("resumed" in note for note in watcher.notes)
+    assert not any("rollback" in note for note in watcher.notes)
+    last = [json.loads((tmp_path / name / "log.jsonl").read_text().splitlines()[-1]) for name in ("whole", "parts")]
+    assert last[0] == last[1]
