@@ -91,7 +91,7 @@ def test_a_collapsed_generator_is_noticed_and_the_training_goes_on(tmp_path):
 
 def test_a_collapsed_generator_stops_the_training_when_asked(tmp_path):
     run, _ = ring(tmp_path, "train.steps=40", "networks.generator.init_scale=1e-6", "monitor.action=stop")
-    with pytest.raises(UnwellError, match="collapse: .* at step 20"):
+    with pytest.raises(UnwellError, match=r"collapse: .* at step 20"):
         run()
 
 

@@ -1,0 +1,246 @@
+"""Games against their papers' formulas: losses on networks small enough for hand computation, memories step by step."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from gan_cli import build, recipe
+from gan_cli.errors import InputError
+from gan_cli.games import energy, fisher, mad, mrgan, standard
+from gan_cli.games import feature_matching as matching
+from gan_cli.games.game import Nets, define, initialise
+from gan_cli.losses import adversarial
+from gan_cli.types import DEVICES, Ports, Spec
+
+SPEC = Spec((2,))
+X = jnp.array([[1.0, 2.0], [3.0, -1.0]])
+Z = jnp.array([[0.5], [-1.0]])
+KEY = jax.random.key(0)
+
+
+class Linear(nnx.Module):
+    """x W, W ones: what the tests can compute by hand. Its features are its input."""
+
+    def __init__(self, ports, rngs):
+        self.weight = nnx.Param(jnp.ones((int(np.prod(ports.inputs)), int(np.prod(ports.outputs)))))
+        self.outputs = ports.outputs
+
+    def __call__(self, x, y=None):
+        x = x if y is None else x * (1 + y[:, None])
+        flat = x.reshape(len(x), -1)
+        return (flat @ self.weight[...]).reshape(len(x), *self.outputs), {"features": flat}
+
+
+def linear(ports: Ports, rngs: nnx.Rngs) -> nnx.Module:
+    return Linear(ports, rngs)
+
+
+def play(game, turn, batch, memory=None):
+    """The loss and the report of a turn, on one device."""
+    definitions = {role: define(b) for role, b in game.networks.items()}
+    variables = {role: initialise(b, KEY) for role, b in game.networks.items()}
+    loss = next(t.loss for t in game.turns if t.name == turn)
+
+    def run(batch):
+        return loss(Nets(definitions, variables, KEY), batch, game.memory if memory is None else memory, KEY)
+
+    one = jax.vmap(run, axis_name=DEVICES)(jax.tree.map(lambda x: x[None], batch))
+    return jax.tree.map(lambda x: np.asarray(x)[0], one)
+
+
+BATCH = {"x": X, "z": Z}
+FAKE = np.array([[0.5, 0.5], [-1.0, -1.0]])  # ones generator: z in both coordinates
+
+
+def squared_energy(x):
+    """The auto-encoder of ones gives back the sum of the coordinates in both."""
+    x = np.asarray(x)
+    return ((x.sum(axis=1, keepdims=True) - x) ** 2).mean(axis=1)
+
+
+def test_ebgan_by_hand():
+    game = energy.ebgan(SPEC, linear, linear, latent=1, margin=0.6, pull_away=0.1)
+    real, fake = squared_energy(X), squared_energy(FAKE)
+    value, report = play(game, "discriminator", BATCH)
+    assert value == pytest.approx(real.mean() + np.maximum(0, 0.6 - fake).mean())
+    assert report["real_energy"] == pytest.approx(real.mean())
+    value, report = play(game, "generator", BATCH)
+    assert report["similarity"] == pytest.approx(1.0)  # (0.5, 0.5) and (-1, -1) are parallel
+    assert value == pytest.approx(fake.mean() + 0.1, rel=1e-5)
+
+
+def test_pulling_away_of_orthogonal_and_of_slanted_codes():
+    def term(code):
+        return float(jax.vmap(energy.pulling_away, axis_name=DEVICES)(jnp.asarray(code)[None])[0])
+
+    assert term([[1.0, 0.0], [0.0, 3.0]]) == pytest.approx(0, abs=1e-6)
+    assert term([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]) == pytest.approx((0.5 + 0 + 0.5) * 2 / 6, rel=1e-5)
+
+
+def test_pulling_away_of_two_devices_is_that_of_one():
+    code = jax.random.normal(KEY, (6, 3))
+    one = jax.vmap(energy.pulling_away, axis_name=DEVICES)(code[None])[0]
+    two = jax.vmap(energy.pulling_away, axis_name=DEVICES)(code.reshape(2, 3, 3))
+    assert float(two.mean()) == pytest.approx(float(one), rel=1e-5)
+
+
+def test_began_by_hand_and_its_k():
+    game = energy.began(SPEC, linear, linear, latent=1, gamma=0.5, lambda_k=0.01)
+    errors = [np.abs(np.asarray(x).sum(axis=1, keepdims=True) - np.asarray(x)).mean() for x in (X, FAKE)]
+    value, _ = play(game, "discriminator", BATCH, {"k": 0.25})
+    assert value == pytest.approx(errors[0] - 0.25 * errors[1])
+    value, report = play(game, "generator", BATCH)
+    assert value == pytest.approx(errors[1])
+    balance = 0.5 * errors[0] - errors[1]
+    assert report["measure"] == pytest.approx(errors[0] + abs(balance))
+    after = game.remember({"k": 0.25}, {"generator": report})
+    assert float(after["k"]) == pytest.approx(0.25 + 0.01 * balance)
+    assert float(game.remember({"k": 0.0}, {"generator": {"balance": -9.0}})["k"]) == 0.0
+    assert float(game.remember({"k": 1.0}, {"generator": {"balance": 9.0}})["k"]) == 1.0
+
+
+def test_magan_margin_follows_the_papers_rule():
+    """Pre-training of 4 steps, epochs of 2: m0, then three epochs of which one lowers the margin."""
+    game = energy.magan(SPEC, linear, linear, latent=1, pretrain=4, epoch=2)
+    memory = game.memory
+    margins = []
+
+    def after(real, fake):
+        nonlocal memory
+        warming = memory["step"] < 4
+        played = {"real_energy": 0.0 if warming else real, "fake_energy": 0.0 if warming else fake}
+        memory = game.remember(memory, {"pretrain": {"real_energy": real}, "discriminator": played})
+        margins.append(float(memory["margin"]))
+
+    for real in (9.0, 8.0, 4.0, 2.0):  # m0 is the mean of the last two
+        after(real, 0.0)
+    assert margins[-1] == 3.0
+    after(2.0, 5.0), after(2.0, 5.0)  # lower, below the fakes, and fakes rose from nothing
+    assert margins[-1] == 2.0
+    after(1.0, 4.0), after(1.0, 4.0)  # fakes fell from 5 to 4: G still learns, the margin stays
+    assert margins[-1] == 2.0
+    after(1.5, 6.0), after(1.0, 6.0)  # fakes rose
+    assert margins[-1] == 1.25
+    after(7.0, 9.0), after(7.0, 9.0)  # above the margin
+    assert margins[-1] == 1.25
+
+
+def test_fisher_by_hand_and_its_multiplier():
+    game = fisher.fisher(SPEC, linear, linear, latent=1, rho=0.1)
+    real, fake = np.asarray(X).sum(axis=1), FAKE.sum(axis=1)
+    difference, omega = real.mean() - fake.mean(), ((real**2).mean() + (fake**2).mean()) / 2
+    value, report = play(game, "discriminator", BATCH, {"multiplier": 0.5})
+    assert value == pytest.approx(-(difference + 0.5 * (1 - omega) - 0.05 * (omega - 1) ** 2), rel=1e-5)
+    after = game.remember({"multiplier": 0.5}, {"discriminator": report})
+    assert after["multiplier"] == pytest.approx(0.5 - 0.1 * (1 - omega), rel=1e-5)
+    value, _ = play(game, "generator", BATCH)
+    assert value == pytest.approx(-fake.mean())
+
+
+def test_mad_by_hand():
+    game = mad.mad(SPEC, linear, linear, latent=1, generators=2)
+    batch = {**BATCH, "branch": jnp.array([0, 1])}
+    value, _ = play(game, "discriminator", batch)
+    assert value == pytest.approx(2 * np.log(3))  # ones: all three logits are equal
+    value, _ = play(game, "generator", batch)
+    assert value == pytest.approx(np.log(3))
+    value, _ = play(mad.mad(SPEC, linear, linear, latent=1, generators=2, saturating=True), "generator", batch)
+    assert value == pytest.approx(np.log(2 / 3))
+
+
+def test_mad_draws_every_branch():
+    drawn = mad.mad(SPEC, linear, linear, latent=1, generators=3).draw(KEY, 300)["branch"]
+    assert set(np.asarray(drawn).tolist()) == {0, 1, 2}
+
+
+def test_mrgan_by_hand():
+    game = mrgan.mrgan(
+        SPEC, linear, linear, linear, loss=adversarial.non_saturating(), latent=1, reconstruction=0.3, mode=0.7
+    )
+    rebuilt = np.asarray(X).sum(axis=1, keepdims=True).repeat(2, axis=1)
+    looks = np.log1p(np.exp(-rebuilt.sum(axis=1))).mean()
+    value, report = play(game, "generator", BATCH)
+    adversary = np.log1p(np.exp(-FAKE.sum(axis=1))).mean()
+    assert value == pytest.approx(adversary + 0.3 * ((rebuilt - np.asarray(X)) ** 2).mean() + 0.7 * looks, rel=1e-5)
+    assert report["rebuilt_score"] == pytest.approx(rebuilt.sum(axis=1).mean())
+
+
+def test_mrgan_mode_term_raises_the_score_of_reconstructions():
+    """The sign that is wrong in print: more weight must make reconstructions look more real, not less."""
+    game = mrgan.mrgan(SPEC, linear, linear, linear, loss=adversarial.non_saturating(), latent=1, mode=1.0)
+    none = mrgan.mrgan(SPEC, linear, linear, linear, loss=adversarial.non_saturating(), latent=1, mode=0.0)
+
+    def gradient(game):
+        definitions = {role: define(b) for role, b in game.networks.items()}
+        variables = {role: initialise(b, KEY) for role, b in game.networks.items()}
+
+        def loss(params):
+            moved = {**variables, "encoder": variables["encoder"]._replace(params=params)}
+            return game.turns[1].loss(Nets(definitions, moved, KEY), BATCH, (), KEY)[0]
+
+        return jax.tree.leaves(jax.grad(loss)(variables["encoder"].params))[0]
+
+    # a step down the extra gradient moves E where G(E(x)) scores higher
+    extra = gradient(game) - gradient(none)
+    before = jnp.mean(X.sum(axis=1) * 2)
+    after = jnp.mean((X @ (jnp.ones((2, 1)) - 0.1 * extra))[:, 0] * 2)
+    assert float(after) > float(before)
+
+
+def test_feature_matching_by_hand():
+    game = matching.feature_matching(SPEC, linear, linear, loss=adversarial.non_saturating(), latent=1)
+    value, _ = play(game, "generator", BATCH)
+    assert value == pytest.approx(((np.asarray(X).mean(axis=0) - FAKE.mean(axis=0)) ** 2).sum())
+
+
+def test_packing_scores_neighbours_together():
+    game = standard.standard(SPEC, linear, linear, loss=adversarial.wasserstein(), latent=1, packing=2)
+    assert define(game.networks["discriminator"])
+    value, report = play(game, "discriminator", BATCH)
+    assert report["real_score"] == pytest.approx(np.asarray(X).sum())
+    assert value == pytest.approx(FAKE.sum() - np.asarray(X).sum())
+
+
+def test_packs_hold_whole_examples():
+    images = jnp.arange(2 * 2 * 2 * 3.0).reshape(2, 2, 2, 3)
+    packed = standard.pack(images, 2)
+    assert packed.shape == (1, 2, 2, 6)
+    np.testing.assert_array_equal(packed[0, ..., :3], images[0])
+    np.testing.assert_array_equal(packed[0, ..., 3:], images[1])
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("train.batch=63", "packs of 2 examples"),
+        ("game.thorough=true", "critics of several steps"),
+    ],
+)
+def test_impossible_combinations_are_refused(override, words):
+    tables = recipe.read(recipe.find("collapse/pacgan"), [override])
+    with pytest.raises(InputError, match=words):
+        build.experiment(build.resolve(tables, "recipe"), SPEC)
+
+
+def test_a_penalty_with_minibatch_discrimination_is_refused():
+    tables = recipe.read(recipe.find("losses/r1"), ["networks.discriminator.minibatch_kernels=3"])
+    with pytest.raises(InputError, match="minibatch discrimination"):
+        build.experiment(build.resolve(tables, "recipe"), SPEC)
+
+
+def test_noisy_labels_swap_pairs():
+    real, fake = jnp.arange(1000.0), -jnp.arange(1000.0)
+    new_real, new_fake = standard._swap(real, fake, 0.2, jax.random.bits(KEY, (1000,)))
+    swapped = np.asarray(new_real != real)
+    assert 0.15 < swapped.mean() < 0.25
+    np.testing.assert_array_equal(np.where(swapped, new_fake, new_real), real)
+
+
+def test_wgan_schedule_is_that_of_the_authors_code():
+    """Critic steps before each generator update: 100 for updates 0..24 and every 500th, else 5."""
+    due = np.flatnonzero(np.asarray(standard._wgan_schedule(jnp.arange(12_000), every=5)))
+    steps = np.diff(due, prepend=-1)
+    updates = np.arange(len(steps))
+    np.testing.assert_array_equal(steps, np.where((updates < 25) | (updates % 500 == 0), 100, 5))
