@@ -18,7 +18,6 @@ from gan_cli.engine import parallel
 from gan_cli.engine.loop import Feed, Means, means
 from gan_cli.engine.state import QUICKLY, Experiment, State, fresh
 from gan_cli.engine.step import make_steps
-from gan_cli.games.game import Variables
 from gan_cli.types import DEVICES
 
 SEEDS = "seeds"  # the name of the axis over which seeds lie
@@ -27,7 +26,7 @@ SEEDS = "seeds"  # the name of the axis over which seeds lie
 class Outcome(NamedTuple):
     """How the seeds ended."""
 
-    averages: list[dict[str, Variables]]  # of each seed: the averaged weights that sampling uses, on the host
+    states: list[State]  # of each seed, after its last step, on the host; keys are raw data
     diverged: dict[int, int]  # seed -> number of steps after which a number was found not to be finite
     seconds: float  # of all steps together, compilation left out
 
@@ -65,9 +64,7 @@ def train_seeds(
         if finite.any():
             progress(done, means(jax.tree.map(lambda x, kept=finite: x[kept].mean(axis=0), host)))
     rate = (done - began[0]) / (time.perf_counter() - began[1]) if done > began[0] else float("nan")
-    average = jax.device_get(state.average)
-    each = [jax.tree.map(lambda x, i=i: x[i], average) for i in range(n_seeds)]
-    return Outcome(each, diverged, done / rate)
+    return Outcome(_each(state, n_seeds), diverged, done / rate)
 
 
 def _initial(experiment: Experiment, seeds: Sequence[int], devices: Sequence[jax.Device]) -> State:
@@ -85,6 +82,13 @@ def _initial(experiment: Experiment, seeds: Sequence[int], devices: Sequence[jax
     same, own = (NamedSharding(_mesh(devices), spec) for spec in (PartitionSpec(), PartitionSpec(SEEDS)))
     placed: State = jax.device_put(made, _states(same, own))
     return placed
+
+
+def _each(state: State, n: int) -> list[State]:
+    """The first n of the stacked states, on the host; their keys as raw data."""
+    stacked = state._replace(step=jnp.full(n, state.step), key=jax.random.key_data(state.key))
+    host = jax.device_get(stacked)
+    return [jax.tree.map(lambda x, i=i: x[i], host) for i in range(n)]
 
 
 def _mesh(devices: Sequence[jax.Device]) -> Mesh:

@@ -125,10 +125,10 @@ def _run(entry: Entry, seeds: Sequence[int], watcher: Watcher) -> Iterator[Resul
     finally:
         for feed in feeds:
             feed.close()
-    for seed, average in zip(seeds, outcome.averages, strict=True):
+    for seed, state in zip(seeds, outcome.states, strict=True):
         lost = outcome.diverged.get(seed)
         run = Result(entry.name, seed, entry.digest, train.steps, outcome.seconds / len(seeds), lost, "", {})
         if lost is None:
-            verdict = entry.judge(average)
+            verdict = entry.judge(state.average)
             run = run._replace(protocol=str(verdict.protocol), values=verdict.values)
         yield run
