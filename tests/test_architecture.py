@@ -17,7 +17,7 @@ LAYERS = [
     {"engine"},
     {"report"},
     {"build"},
-    {"runs"},
+    {"lab", "runs"},
     {"cli"},
     {"__main__"},
 ]

@@ -105,7 +105,7 @@ def gan_process(*arguments) -> tuple[int, str, str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
+    return {**os.environ, "XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PLATFORMS": "cpu"}
 
 
 def state_hash(folder: Path, step: int) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gan_cli import __version__
-from gan_cli.cli import compare, evaluate, recipe, sample, train
+from gan_cli.cli import compare, evaluate, lab, recipe, sample, train
 
 app = typer.Typer(
     name="gan",
@@ -18,6 +18,7 @@ app.command("train")(train.train)
 app.command("sample")(sample.sample)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("lab")(lab.lab)
 app.add_typer(recipe.app, name="recipe")
 
 
