@@ -1,14 +1,14 @@
-"""Shared set-up: two virtual CPU devices, quick compilation, a cache for the test run, and the real data where they are."""
+"""Shared set-up: two virtual CPU devices, quick compilation, a cache for the test run, the real data where they are."""
 
 import os
 from pathlib import Path
 
-QUICKLY = "--xla_backend_optimization_level=0"  # tests compile far longer than they compute; the mathematics is the same
+import pytest
+
+QUICKLY = "--xla_backend_optimization_level=0"  # tests compile longer than they compute; the mathematics is the same
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2 {QUICKLY}"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["GAN_OFFLINE"] = "1"
-
-import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

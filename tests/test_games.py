@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from scipy import stats
+from scipy.integrate import quad
 
 from gan_cli import build, recipe
 from gan_cli.errors import InputError
@@ -244,3 +246,45 @@ def test_wgan_schedule_is_that_of_the_authors_code():
     steps = np.diff(due, prepend=-1)
     updates = np.arange(len(steps))
     np.testing.assert_array_equal(steps, np.where((updates < 25) | (updates % 500 == 0), 100, 5))
+
+
+class Affine(nnx.Module):
+    """2 z + 1: makes N(1, 2²) of N(0, 1)."""
+
+    def __call__(self, z, y=None):
+        return 2 * z + 1, {}
+
+
+class Scored(nnx.Module):
+    """A critic given as a formula."""
+
+    def __init__(self, formula):
+        self.formula = formula
+
+    def __call__(self, x, y=None):
+        return self.formula(x[:, 0]), {}
+
+
+def test_fisher_ipm_of_the_best_critic_is_the_chi_square_distance():
+    """sqrt ∫ (p - q)² / ((p + q) / 2), https://arxiv.org/abs/1705.09675, theorem 1; every other critic sees less."""
+    points = jnp.asarray(stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000), jnp.float32)[:, None]  # means over N(0, 1)
+
+    def ratio(x):
+        p, q = jax.scipy.stats.norm.pdf(x), jax.scipy.stats.norm.pdf(x, 1, 2)
+        return (p - q) / ((p + q) / 2)
+
+    def seen(formula):
+        game = fisher.fisher(
+            Spec((1,)), lambda ports, rngs: Affine(), lambda ports, rngs: Scored(formula), latent=1, rho=1e-6
+        )
+        return play(game, "discriminator", {"x": points, "z": points}, {"multiplier": 0.7})
+
+    p, q = stats.norm(0, 1).pdf, stats.norm(1, 2).pdf
+    distance = np.sqrt(quad(lambda x: (p(x) - q(x)) ** 2 / ((p(x) + q(x)) / 2), -20, 20, limit=200)[0])
+    _, report = seen(ratio)
+    assert report["ipm"] == pytest.approx(distance, rel=1e-3)
+    value, report = seen(lambda x: ratio(x) / distance)  # in the set that the critic is held to
+    assert report["omega"] == pytest.approx(1, rel=2e-3)
+    assert value == pytest.approx(-distance, rel=2e-3)
+    for other in (lambda x: -x, jnp.tanh, lambda x: ratio(x) + 0.2, lambda x: jnp.where(x**2 < 2, 1.0, -1.0)):
+        assert seen(other)[1]["ipm"] < distance

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.nn import sigmoid
+from scipy.integrate import quad
+from scipy.stats import norm
 
 from gan_cli.losses import adversarial
 
@@ -80,3 +82,32 @@ def test_optimal_discriminator_is_the_density_ratio():
 
     np.testing.assert_allclose(jax.grad(expected)(jnp.log(p / q)), 0, atol=1e-6)
     np.testing.assert_allclose(sigmoid(jnp.log(p / q)), p / (p + q), rtol=1e-6)
+
+
+def quantiles(mean, sd, n=20_000):
+    """n points whose mean of f is E f of a Gaussian, up to the quadrature's error."""
+    return norm.ppf((np.arange(n) + 0.5) / n, mean, sd)
+
+
+@pytest.mark.parametrize("targets", [(-1.0, 1.0, 0.0), (0.0, 2.0, 1.0)])  # b - c = 1 and b - a = 2
+@pytest.mark.parametrize(("mean", "sd"), [(0.0, 1.0), (1.0, 1.5), (-2.0, 0.8)])
+def test_least_squares_at_the_optimal_discriminator_is_the_pearson_chi_square(targets, mean, sd):
+    """2 C(G) = χ²(p + q || 2q), theorem of https://arxiv.org/abs/1611.04076, p = N(0, 1) and q = N(mean, sd²).
+
+    C(G) there has the term of real data too, which is no function of G for a given D.
+    """
+    p, q = norm(0, 1).pdf, norm(mean, sd).pdf
+    a, b, c = targets
+    loss = adversarial.least_squares(fake_target=a, real_target=b, generator_target=c)
+    real, fake = quantiles(0, 1), quantiles(mean, sd)
+
+    def optimal(x):
+        return (b * p(x) + a * q(x)) / (p(x) + q(x))
+
+    value = loss.discriminator(optimal(real), optimal(fake))
+    for other in (lambda x: optimal(x) + 0.05, lambda x: optimal(x) + 0.05 * np.sin(3 * x), lambda x: 0 * x + c):
+        assert loss.discriminator(other(real), other(fake)) >= value
+
+    twice = 2 * (loss.generator(None, optimal(real)) + loss.generator(None, optimal(fake)))
+    pearson = quad(lambda x: (2 * q(x) - (p(x) + q(x))) ** 2 / (p(x) + q(x)), -12, 12, limit=200)[0]
+    assert float(twice) == pytest.approx(pearson, rel=2e-3, abs=1e-6)

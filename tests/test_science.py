@@ -10,12 +10,27 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
+def gan(*arguments: str) -> dict:
+    """What `gan ... --json` reports, on one device, as a user has."""
+    command = [sys.executable, "-m", "gan_cli", *arguments, "--json"]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, "XLA_FLAGS": ""})
+    return json.loads(ended.stdout)
+
+
 def train(recipe: str, out, *options: str) -> dict:
-    """The last evaluation of a training, as `gan train --json` reports it."""
-    command = [sys.executable, "-m", "gan_cli", "train", recipe, "--out", str(out), "--json", *options]
-    environment = {**os.environ, "XLA_FLAGS": ""}  # one device, as a user has
-    ended = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    return json.loads(ended.stdout)["last"]
+    """The last evaluation of a training."""
+    return gan("train", recipe, "--out", str(out), *options)["last"]
+
+
+def logged(recipe: str, out) -> list[dict]:
+    """The lines of what the turns of a training reported."""
+    gan("train", recipe, "--out", str(out))
+    lines = map(json.loads, (out / "log.jsonl").read_text().splitlines())
+    return [line for line in lines if "monitor" not in line]
+
+
+RING: tuple[str, ...] = ()
+GRID = ("--set", "data.source=toy.grid", "--set", "data.scale=0.25")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -25,3 +40,47 @@ def test_demo_reaches_its_score_with_any_seed(tmp_path, seed):
 
 def test_dcgan_on_mnist_reaches_its_score(tmp_path, mnist_dir):
     assert train("dcgan_mnist", tmp_path / "run", "--data-dir", str(mnist_dir))["fid"] < 3
+
+
+@pytest.mark.parametrize("data", [RING, GRID], ids=["ring", "grid"])
+@pytest.mark.parametrize("cure", ["collapse/unrolled", "collapse/pacgan"])
+def test_cures_capture_more_modes_than_the_baseline_seed_by_seed(tmp_path, cure, data):
+    runs = gan("compare", "losses/gan", cure, "--seeds", "0-9", "--at-once", "5", "--out", str(tmp_path), *data)
+    kl = {(run["recipe"], run["seed"]): run["values"]["modes-reverse-kl"] for run in runs["results"]}
+    better = sum(kl[cure.partition("/")[2], seed] < kl["gan", seed] for seed in range(10))
+    assert better >= 8  # of ten; by chance in 5.5% of cases
+
+
+def test_wgan_gp_captures_the_grid(tmp_path):
+    for run in gan("compare", "losses/wgan_gp_grid", "--seeds", "0-2", "--out", str(tmp_path))["results"]:
+        assert run["values"]["modes"] == 25
+        assert run["values"]["modes-high-quality"] >= 0.8
+
+
+def test_began_holds_its_two_errors_in_proportion(tmp_path):
+    lines = logged("energy/began", tmp_path)
+    last = lines[-1]
+    assert 0.45 <= last["discriminator/fake_energy"] / last["discriminator/real_energy"] <= 0.55  # gamma = 0.5
+    assert last["generator/measure"] < 0.5 * lines[0]["generator/measure"]
+
+
+def test_ebgan_ends_at_its_margin(tmp_path):
+    assert abs(logged("energy/ebgan", tmp_path)[-1]["discriminator/loss"] - 0.5) < 0.05 * 0.5
+
+
+def test_magan_never_raises_its_margin(tmp_path):
+    margins = [
+        line["discriminator/margin"] for line in logged("energy/magan", tmp_path) if "discriminator/margin" in line
+    ]
+    assert len(margins) > 5
+    assert margins == sorted(margins, reverse=True)
+
+
+def test_fisher_holds_its_constraint(tmp_path):
+    omega = [line["discriminator/omega"] for line in logged("losses/fisher", tmp_path)[-4:]]
+    assert all(0.9 <= value <= 1.1 for value in omega)
+
+
+def test_dragan_draws_gradients_near_the_data_to_one(tmp_path):
+    penalty = logged("losses/dragan", tmp_path)[-1]["discriminator/penalty"]  # E(|gradient| - 1)^2, the weight is 1
+    assert penalty**0.5 < 0.1

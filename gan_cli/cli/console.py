@@ -29,7 +29,8 @@ class Reporter:
 
     def start(self, step: int, steps: int, batch: int) -> None:
         """Training begins, after compiling."""
-        self._batch, self._steps = batch, steps
+        self.close()  # a training before this one: a rollback, other seeds, another recipe
+        self._batch, self._steps, self._began = batch, steps, (0, 0.0)
         if not self._console.is_terminal:
             self.note(f"training from step {step} to {steps}; compiling first")
             return
@@ -78,6 +79,7 @@ class Reporter:
         """Leave the terminal as it was."""
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
 
 
 def figure(x: float) -> str:

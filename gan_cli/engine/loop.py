@@ -23,7 +23,10 @@ Means = dict[str, float]  # "generator/loss" -> mean over the steps since the la
 class Feed(Protocol):
     """Data as the loop wants them (see `data/pipeline.py`): a batch is a pure function of (seed, step)."""
 
-    constants: Mapping[str, np.ndarray]  # put on every device once
+    @property
+    def constants(self) -> Mapping[str, np.ndarray]:
+        """Put on every device once."""
+        ...
 
     def feed(self, start: int, n: int) -> Mapping[str, np.ndarray]:
         """What steps start .. start + n - 1 read: leaves [n, B, ...]."""

@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
 
     states: list[State]  # of each seed, after its last step, on the host; keys are raw data
     diverged: dict[int, int]  # seed -> number of steps after which a number was found not to be finite
-    seconds: float  # of all steps together, compilation left out
+    seconds: float  # of all steps together; compilation is left out where there was more than one call
 
 
 def train_seeds(
@@ -56,15 +56,16 @@ def train_seeds(
         n = min(train.steps_per_call, train.steps - done)
         state, sums = steps(state, constants, _feed(feeds, done, n, train.steps_per_call), jnp.int32(n))
         done += n
-        host = jax.device_get(sums)  # leaves [S]; waits for the call
-        finite = _finite(host)
-        for seed in np.asarray(seeds)[~finite]:
+        host = jax.tree.map(lambda x: x[:n_seeds], jax.device_get(sums))  # leaves [S]; waits for the call
+        for seed in np.asarray(seeds[:n_seeds])[~_finite(host)]:
             diverged.setdefault(int(seed), done)
-        began = began if began[0] else (done, time.perf_counter())  # the first call compiled
-        if finite.any():
-            progress(done, means(jax.tree.map(lambda x, kept=finite: x[kept].mean(axis=0), host)))
-    rate = (done - began[0]) / (time.perf_counter() - began[1]) if done > began[0] else float("nan")
-    return Outcome(_each(state, n_seeds), diverged, done / rate)
+        if not began[0] and done < train.steps:
+            began = (done, time.perf_counter())  # the first call compiled
+        kept = np.array([seed not in diverged for seed in seeds[:n_seeds]])
+        if kept.any():
+            progress(done, means(jax.tree.map(lambda x, kept=kept: x[kept].mean(axis=0), host)))
+    seconds = (time.perf_counter() - began[1]) * done / (done - began[0])
+    return Outcome(_each(state, n_seeds), diverged, seconds)
 
 
 def _initial(experiment: Experiment, seeds: Sequence[int], devices: Sequence[jax.Device]) -> State:

@@ -17,6 +17,10 @@ from gan_cli.types import Array
 Images = np.ndarray | Array
 
 
+class NotFiniteError(InputError):
+    """An image holds NaN or infinity, or makes the feature network overflow."""
+
+
 def collect(features: Features, batches: Iterable[Images], *, keep: Collection[str] = ()) -> Sample:
     """Statistics of the features of all images, and the outputs named in `keep` in full.
 
@@ -25,7 +29,7 @@ def collect(features: Features, batches: Iterable[Images], *, keep: Collection[s
     network is compiled once for the first batch's size; shorter batches are padded and longer ones divided. Memory
     grows with their number only through `keep`.
 
-    Raises InputError when there are no images, or one of them has a feature that is not finite.
+    Raises InputError when there are no images, NotFiniteError when one of them has a feature that is not finite.
     """
     check_outputs(features, keep)
     moments = None
@@ -88,10 +92,12 @@ def equal_batches(batches: Iterable[Images]) -> Iterator[tuple[Images, int]]:
 
 
 def check_finite(values: np.ndarray, before: int) -> None:
-    """InputError naming the first image whose features are not finite; `before` images were checked earlier."""
+    """NotFiniteError naming the first image whose features are not finite; `before` images were checked earlier."""
     bad = np.flatnonzero(~np.isfinite(values).all(1))
     if bad.size:
-        raise InputError(f"image {before + bad[0]} has features that are not finite: the image holds NaN or infinity")
+        raise NotFiniteError(
+            f"image {before + bad[0]} has features that are not finite: the image holds NaN or infinity"
+        )
 
 
 def evaluate(metrics: Iterable[Metric], real: Sample | None, fake: Sample) -> dict[str, float]:

@@ -29,6 +29,7 @@ def modes() -> Metric:
         paper="https://arxiv.org/abs/1712.04086",
         compute=compute,
         needs_real=True,
+        needs_mixture=True,
         keeps=("features",),
     )
 

@@ -33,9 +33,9 @@ def parzen() -> Metric:
 
 
 def check(n_real: int, n_fake: int, dim: int) -> tuple[str, ...]:  # noqa: ARG001
-    """InputError when no real images are left beside those that choose the width."""
-    if n_real <= VALIDATION:
-        raise InputError(f"parzen needs more than {VALIDATION} real images, and there are {n_real}: set n_real")
+    """InputError when fewer than two real images, of which an error can be told, are left for the test."""
+    if n_real < VALIDATION + 2:
+        raise InputError(f"parzen needs {VALIDATION + 2} real images or more, and there are {n_real}: set n_real")
     return ()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gan_cli.errors import InputError
 from gan_cli.files import atomic
 
 
@@ -42,8 +43,10 @@ def summarise(values: Sequence[float]) -> Summary:
     """Mean and standard error, median and range; all nan when there are no values."""
     if not values:
         return Summary(0, *[math.nan] * 5)
-    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
-    return Summary(len(values), statistics.fmean(values), error, statistics.median(values), min(values), max(values))
+    spread = len(values) > 1 and all(map(math.isfinite, values))
+    error = statistics.stdev(values) / math.sqrt(len(values)) if spread else math.nan
+    mean = sum(values) / len(values)
+    return Summary(len(values), mean, error, statistics.median(values), min(values), max(values))
 
 
 def metrics(results: Iterable[Result]) -> list[str]:
@@ -74,14 +77,25 @@ def write_csv(path: Path, results: Sequence[Result]) -> None:
 
 
 def read_csv(path: Path) -> list[Result]:
-    """The runs of a file that `write_csv` wrote; none when there is no such file."""
+    """The runs of a file that `write_csv` wrote; none when there is no such file. Raises InputError for any other."""
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [_result(row) for row in csv.DictReader(file)]
+    try:
+        text = path.read_text(encoding="utf-8")
+        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        if tuple(rows.fieldnames or ())[: len(FIELDS)] != FIELDS:
+            raise ValueError(f"its first line is not {','.join(FIELDS)},...")
+        if not text.endswith("\n"):
+            raise ValueError("its last line is cut short")
+        return [_result(row) for row in rows]
+    except (OSError, ValueError, csv.Error) as error:  # UnicodeDecodeError is a ValueError
+        mend = "move it away, or name another folder with --out"
+        raise InputError(f"{path}: not a table of results that gan compare wrote: {error}; {mend}") from None
 
 
-def _result(row: dict[str, str]) -> Result:
+def _result(row: dict[Any, Any]) -> Result:
+    if None in row or None in row.values():
+        raise ValueError(f"the row of {row['recipe']}, seed {row['seed']}, has not as many cells as the first line")
     found = {name: float(text) for name, text in row.items() if name not in FIELDS and text}
     return Result(
         recipe=row["recipe"],
@@ -162,7 +176,7 @@ def plot(path: Path, results: Sequence[Result]) -> None:
     """A panel a metric: every run a dot, the mean with its standard error a bar."""
     from matplotlib.figure import Figure  # takes half a second to import
 
-    names, labels = metrics(results), recipes(results)
+    names, labels = metrics(results) or ["no run has a value"], recipes(results)
     figure = Figure(figsize=(1.5 + 2.6 * len(names), 1.0 + 0.32 * len(labels)), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False)[0], names, strict=True):
         for row, label in enumerate(labels):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,10 +10,12 @@ from typing import Any, NamedTuple
 import jax
 
 from gan_cli import build, recipe
+from gan_cli.data.pipeline import Feed, Resident
 from gan_cli.data.store import Store
 from gan_cli.engine.seeds import train_seeds
 from gan_cli.engine.state import state_shapes
 from gan_cli.errors import InputError
+from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.report import comparison
 from gan_cli.report.comparison import Result
 from gan_cli.runs import folder as files
@@ -58,8 +61,7 @@ def entries(
 
 def _entry(name: str, overrides: Sequence[str], judged: dict[str, Any], store: Store) -> Entry:
     path = recipe.find(name)
-    tables = recipe.read(path, overrides)
-    tables["eval"] = {**tables.get("eval", {}), **judged}
+    tables = recipe.read(path, [*overrides, *(f"eval.{key}={value}" for key, value in judged.items())])
     prepared = build.prepare(tables, str(path), store)
     options = recipe.Eval(**prepared.resolved["eval"])
     source, split = evaluation_data(prepared.resolved, prepared.source, None, store)
@@ -79,25 +81,37 @@ def compare(
 ) -> Comparison:
     """Train every recipe with every seed; runs that `out` already has the results of are not repeated.
 
+    results.csv keeps every run that was ever made in `out`; the table and the plot are of the runs asked for.
     `at_once`: seeds trained in one program; None: all of them when the networks are small, else one for each device.
+    Raises InputError when `out` cannot be written or has a results.csv of somebody else's.
     """
-    out.mkdir(parents=True, exist_ok=True)
     done = Comparison(out / "results.csv", out / "table.md", out / "plot.png", [], "")
-    known = {(r.recipe, r.seed, r.digest): r for r in comparison.read_csv(done.csv)}
-    results: list[Result] = []
+    known = {(run.recipe, run.seed, run.digest): run for run in comparison.read_csv(done.csv)}
+    _create(out)
+    seeds = list(dict.fromkeys(seeds))
     for entry in chosen:
-        old = [known[key] for key in ((entry.name, seed, entry.digest) for seed in seeds) if key in known]
-        results += old
-        missing = [seed for seed in seeds if seed not in {result.seed for result in old}]
-        watcher.note(_announcement(entry, len(old), len(missing)))
+        missing = [seed for seed in seeds if (entry.name, seed, entry.digest) not in known]
+        watcher.note(_announcement(entry, len(seeds) - len(missing), len(missing)))
         size = at_once or _fitting(entry, len(seeds))
         for start in range(0, len(missing), size):
-            results += _run(entry, missing[start : start + size], watcher)
-            comparison.write_csv(done.csv, results)
+            for run in _run(entry, missing[start : start + size], watcher):
+                known[run.recipe, run.seed, run.digest] = run
+                comparison.write_csv(done.csv, list(known.values()))
+    results = [known[entry.name, seed, entry.digest] for entry in chosen for seed in seeds]
     text = comparison.markdown(results)
     files.replace(done.table, text)
     comparison.plot(done.picture, results)
     return done._replace(results=results, markdown=text)
+
+
+def _create(out: Path) -> None:
+    """Make the folder; raises InputError when it cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}; name another folder with --out") from None
 
 
 def _announcement(entry: Entry, old: int, new: int) -> str:
@@ -116,8 +130,8 @@ def _fitting(entry: Entry, seeds: int) -> int:
 
 def _run(entry: Entry, seeds: Sequence[int], watcher: Watcher) -> Iterator[Result]:
     """Train some seeds together, then judge each."""
-    resolved, source, experiment = entry.prepared
-    feeds = [build.feed({**resolved, "run": {**resolved["run"], "seed": seed}}, source) for seed in seeds]
+    experiment = entry.prepared.experiment
+    feeds = _feeds(entry.prepared, seeds)
     train = experiment.train
     watcher.start(0, train.steps, train.batch * len(seeds))
     try:
@@ -127,8 +141,25 @@ def _run(entry: Entry, seeds: Sequence[int], watcher: Watcher) -> Iterator[Resul
             feed.close()
     for seed, state in zip(seeds, outcome.states, strict=True):
         lost = outcome.diverged.get(seed)
-        run = Result(entry.name, seed, entry.digest, train.steps, outcome.seconds / len(seeds), lost, "", {})
+        seconds = round(outcome.seconds / len(seeds), 3)  # as in the table that is read again
+        run = Result(entry.name, seed, entry.digest, train.steps, seconds, lost, "", {})
         if lost is None:
-            verdict = entry.judge(state.average)
-            run = run._replace(protocol=str(verdict.protocol), values=verdict.values)
+            try:
+                verdict = entry.judge(state.average)
+                run = run._replace(protocol=str(verdict.protocol), values=verdict.values)
+            except NotFiniteError:  # the last update did it: no loss has seen its weights
+                run = run._replace(diverged=train.steps)
         yield run
+
+
+def _feeds(prepared: build.Prepared, seeds: Sequence[int]) -> list[Feed]:
+    """The batches of each seed; data that lie on the device are read once for all of them."""
+
+    def made(seed: int) -> Feed:
+        feed: Feed = build.feed(
+            {**prepared.resolved, "run": {**prepared.resolved["run"], "seed": seed}}, prepared.source
+        )
+        return feed
+
+    first = made(seeds[0])
+    return [first, *(first._replace(seed=s) if isinstance(first, Resident) else made(s) for s in seeds[1:])]

@@ -16,7 +16,7 @@ from gan_cli.errors import InputError
 from gan_cli.games.game import Variables
 from gan_cli.metrics import cache, find
 from gan_cli.metrics.collect import check_outputs, collect, evaluate, kept_by
-from gan_cli.metrics.metric import Sample
+from gan_cli.metrics.metric import Metric, Sample
 from gan_cli.metrics.protocol import Protocol, protocol
 from gan_cli.recipe import Eval
 
@@ -47,6 +47,8 @@ class Judge:
         is_image = len(experiment.spec.shape) == 3
         self._features = feature_networks.find(options.features if is_image else "points")
         self.metrics = [find(name) for name in options.metrics]
+        for metric in self.metrics:
+            _check_fit(metric, self._features.name, source)
         self._n_real = min(source.size, options.n_real) if source else 0
         dim = self._features.dim or math.prod(experiment.spec.shape)
         checks = [metric.check(self._n_real, options.n, dim) for metric in self.metrics]
@@ -96,3 +98,11 @@ class Judge:
         chosen = np.sort(order(0, self._source.size, 0)[: self._n_real])
         for start in range(0, self._n_real, self.sampler.batch):
             yield self._source.load(chosen[start : start + self.sampler.batch])["x"]
+
+
+def _check_fit(metric: Metric, features: str, source: Source | None) -> None:
+    """Raise InputError for a metric that means nothing of these data or through these features."""
+    if metric.features and features != metric.features:
+        raise InputError(f"{metric.name} is not taken through {features}: set [eval] features = {metric.features!r}")
+    if metric.needs_mixture and (source is None or source.mixture is None):
+        raise InputError(f"{metric.name} needs data whose mixture of Gaussians is known, and these are no such toy")

@@ -1,0 +1,55 @@
+"""`gan lab`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_cli.cli.options import Json, notice, result, start_jax
+from gan_cli.errors import InputError
+
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="OPTION=VALUE", help="Set an option of the demonstration; repeatable."),
+]
+
+
+def lab(
+    name: Annotated[str | None, typer.Argument(help="A demonstration; without one, they are listed.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the figure goes, a .png.", show_default="lab/NAME.png")
+    ] = None,
+    set_: Options = None,
+    as_json: Json = False,
+) -> None:
+    """Theory one can run: train something small whose truth is known, and print its numbers beside the truth."""
+    if name is None and (out or set_):
+        raise InputError("--out and --set go with a demonstration; gan lab lists their names")
+    start_jax()
+    from gan_cli import lab as demonstrations
+    from gan_cli.lab.demonstration import save
+
+    if name is None:
+        found = demonstrations.names()
+        width = max(map(len, found))
+        result({"demonstrations": found}, "\n".join(f"{n:{width}}  {line}" for n, line in found.items()), as_json)
+        return
+    requested = demonstrations.request(name, set_ or ())
+    path = _folder_made(out or Path("lab") / f"{name}.png")
+    shown = demonstrations.demonstrate(requested, notice)
+    save(path, shown)
+    report = {**requested, "values": shown.values, "figure": str(path)}
+    result(report, f"{shown.text}\n{path}", as_json)
+
+
+def _folder_made(out: Path) -> Path:
+    """`out`, its folder made before anything is trained; raises InputError where no figure can go there."""
+    if out.suffix != ".png":
+        raise InputError(f"--out {out}: the figure is a PNG; name a file that ends in .png")
+    if out.is_dir():
+        raise InputError(f"--out {out}: is a folder")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: {out.parent} cannot be made: {error.strerror}") from None
+    return out
