@@ -116,9 +116,15 @@ def state_hash(folder: Path, step: int) -> str:
     return hashlib.sha256(b"".join(np.asarray(x).tobytes() for x in plain)).hexdigest()
 
 
+def logged(folder: Path) -> list[dict]:
+    """The lines of the log that are of training; the others are the monitor's."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [line for line in lines if "monitor" not in line]
+
+
 def test_a_run_leaves_everything_a_person_looks_for(run):
     assert (run / "recipe.toml").read_text().startswith("# A tiny recipe")
-    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    log = logged(run)
     assert [line["step"] for line in log] == [20, 40, 60]
     assert {"generator/loss", "generator/update_norm", "discriminator/real_score"} <= log[0].keys()
     assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()][:3] == [0, 30, 60]
@@ -162,8 +168,7 @@ def test_killed_in_the_middle_and_resumed_equals_uninterrupted(tiny, tmp_path, n
     assert 100 <= cut_at < 6000
     subprocess.run([*GAN, *arguments], check=True, env=environment())
     assert state_hash(tmp_path / "cut", 6000) == state_hash(tmp_path / "whole", 6000)
-    logged = [json.loads(line)["step"] for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]
-    assert logged == list(range(20, 6001, 20))
+    assert [line["step"] for line in logged(tmp_path / "cut")] == list(range(20, 6001, 20))
 
 
 WAITING = """
@@ -334,7 +339,11 @@ REFUSED = [
     (["eval", "--ckpt", "{run}", "--split", "foo"], "split = 'foo'"),
     (["eval", "--ckpt", "{run}", "--metric", "fid,"], "no such metric"),
     (["train", "{tiny}", "--out", "new", "--set", "eval.n=20"], "20"),
-    (["train", "ring", "--out", "new", "--set", "eval.every=100"], "vectors"),
+    (
+        ["train", "ring", "--out", "new", "--set", "eval.every=9", "--set", "eval.metric=stacked-modes"],
+        "stacked_digits",
+    ),
+    (["train", "{tiny}", "--out", "new", "--set", "eval.metric=modes"], "mixture of Gaussians is known"),
     (["sample", "--ckpt", "{run}", "--out", "missing/x.png"], "the folder missing does not exist"),
     (["sample", "--ckpt", "{run}", "--out", "x.jpg"], "a grid is .png"),
     (["sample", "--ckpt", "{run}", "--n", "0"], "--n"),
