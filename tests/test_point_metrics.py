@@ -96,7 +96,7 @@ def test_data_without_a_known_mixture_are_refused(real):
 LINE = Mixture(np.array([[-1.0], [2.0]]), np.array([0.5, 0.2]))
 
 
-def slow_histogram(x, width=0.1):
+def slow_histogram(x, width=0.02):
     """KL(p || q) and the chi-square of LINE, bin after bin, with the error function."""
     low, high = min(-1 - 5.0, 2 - 2.0), max(-1 + 5.0, 2 + 2.0)
 

@@ -16,6 +16,9 @@ def evaluate(
         str | None, typer.Option(help="Split of the data to compare with; the recipe's [eval] otherwise.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the latents: as in gan sample.")] = 0,
+    features: Annotated[
+        str | None, typer.Option(help="Feature network of images; the recipe's [eval] otherwise.", show_default=False)
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images drawn and judged at once.")] = 250,
     data_dir: DataDir = None,
     at: At = "best",
@@ -33,7 +36,8 @@ def evaluate(
     start_jax()
     loaded = load(ckpt, at)
     asked = loaded.meta.recipe["eval"]
-    options = Eval(**{**asked, "metric": metric, "n": n, "n_real": n_real, "batch": batch})
+    chosen = {"features": features} if features else {}
+    options = Eval(**{**asked, **chosen, "metric": metric, "n": n, "n_real": n_real, "batch": batch})
     source, called = evaluation_data(loaded.meta.recipe, None, split, sources)
     judge = Judge(loaded.experiment, options, source, called, sources, seed)
     for message in judge.notices:

@@ -40,8 +40,8 @@ def train_seeds(
 ) -> Outcome:
     """Train every seed to the experiment's number of steps; `feeds[i]` has the batches of `seeds[i]`.
 
-    Seeds do not touch each other: one that diverges spoils no other. `progress` is told the mean over the seeds that
-    have not.
+    Seeds do not touch each other: one that diverges spoils no other, and when all have, nothing is left to train.
+    `progress` is told the mean over the seeds that have not.
     """
     train, n_seeds = experiment.train, len(seeds)
     devices = devices[:n_seeds]
@@ -52,7 +52,7 @@ def train_seeds(
     state = _initial(experiment, seeds, devices)
     diverged: dict[int, int] = {}
     done, began = 0, (0, time.perf_counter())
-    while done < train.steps:
+    while done < train.steps and len(diverged) < n_seeds:
         n = min(train.steps_per_call, train.steps - done)
         state, sums = steps(state, constants, _feed(feeds, done, n, train.steps_per_call), jnp.int32(n))
         done += n

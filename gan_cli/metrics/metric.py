@@ -38,7 +38,7 @@ class Metric(NamedTuple):
     """(real, fake) -> values. The headline has the metric's own name as its key, all others begin with `name-`."""
     needs_real: bool = False  # else `real` may be None
     needs_mixture: bool = False  # real samples whose distribution is known: `Sample.mixture`
-    features: str = ""  # the one feature network through which it means something; empty: any
+    features: tuple[str, ...] = ()  # the feature networks through which it means something; empty: any
     keeps: tuple[str, ...] = ()  # outputs of the features that it needs for every fake image: "logits", "features"
     keeps_real: tuple[str, ...] = ()  # the same of every real image
     check: Callable[[int, int, int], tuple[str, ...]] = accept

@@ -9,7 +9,7 @@ from gan_cli.errors import InputError
 from gan_cli.metrics.metric import Metric, Sample
 
 NEAR = 3.0  # Mahalanobis distance to the nearest centre below which a sample is of high quality
-BIN = 0.1  # width of the histogram's bins, on the line
+BIN = 0.1  # width of the histogram's bins, on the line, in units of the narrowest mode's standard deviation
 REACH = 10  # standard deviations beyond the outer modes that the histogram covers; farther samples count as that far
 FLOOR = 1e-10  # probability that no bin of the truth goes below
 
@@ -58,14 +58,17 @@ def reverse_kl(counts: np.ndarray) -> float:
 
 
 def histogram(mixture: Mixture, x: np.ndarray) -> dict[str, float]:
-    """Histograms of samples x [N] and of the truth, in bins of 0.1 as in MAD-GAN, https://arxiv.org/abs/1704.02906.
+    """Histograms of samples x [N] and of the truth, in bins of a tenth of the narrowest mode's standard deviation.
+
+    In MAD-GAN, https://arxiv.org/abs/1704.02906, whose narrowest mode has standard deviation 1, that is 0.1.
 
     `modes-kl` is KL(samples || truth) in nats, `modes-chi-square` the sum of (p - q)² / (p + q). The paper does not say
     which way round its KL is; this one is finite when modes are missing, and 1e-10 is the truth's least probability.
     """
     means, sds = mixture.means[:, 0], mixture.sds
     low, high = (means - REACH * sds).min(), (means + REACH * sds).max()
-    edges = np.arange(low, high + BIN, BIN)
+    width = BIN * sds.min()
+    edges = np.arange(low, high + width, width)
     truth = np.diff(norm.cdf(edges[:, None], means, sds).mean(axis=1)).clip(FLOOR)  # [bins]
     counts, _ = np.histogram(x.clip(edges[0], edges[-1]), edges)
     shares = counts / len(x)

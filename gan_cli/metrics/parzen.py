@@ -15,8 +15,8 @@ def parzen() -> Metric:
     """Mean log-likelihood, in nats, of real images under Gaussian windows around the fakes, pixels in [0, 1].
 
     https://arxiv.org/abs/1406.2661, section 5. The first 1,000 real images choose the width among ten from 0.1 to 1, as
-    in the authors' code; the mean and its standard error over images are of the rest. Set `features = "pixels"`. Known
-    to rank models wrongly: https://arxiv.org/abs/1511.01844.
+    in the authors' code; the mean and its standard error over images are of the rest. Needs `features = "pixels"`.
+    Known to rank models wrongly: https://arxiv.org/abs/1511.01844.
     """
     return Metric(
         name="parzen",
@@ -26,6 +26,7 @@ def parzen() -> Metric:
         paper="https://arxiv.org/abs/1406.2661",
         compute=compute,
         needs_real=True,
+        features=("pixels", "points"),
         keeps=("features",),
         keeps_real=("features",),
         check=check,

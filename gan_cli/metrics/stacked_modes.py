@@ -23,7 +23,7 @@ def stacked_modes() -> Metric:
         one_line="sees missing and uneven triples of digits; cannot see bad images that the classifier is sure of",
         paper="https://arxiv.org/abs/1712.04086",
         compute=compute,
-        features="stacked_digits",
+        features=("stacked_digits",),
         keeps=("logits",),
     )
 

@@ -93,16 +93,17 @@ class Judge:
         return collect(self._features, self._real_batches(), keep=kept_by(self.metrics, real=True))
 
     def _real_batches(self) -> Iterable[np.ndarray]:
-        """A fixed random subset of the source: images uint8 [b, H, W, C], vectors float32 [b, D]."""
+        """A fixed random subset of the source, in random order: images uint8 [b, H, W, C], vectors float32 [b, D]."""
         assert self._source is not None
-        chosen = np.sort(order(0, self._source.size, 0)[: self._n_real])
+        chosen = order(0, self._source.size, 0)[: self._n_real]
         for start in range(0, self._n_real, self.sampler.batch):
             yield self._source.load(chosen[start : start + self.sampler.batch])["x"]
 
 
 def _check_fit(metric: Metric, features: str, source: Source | None) -> None:
     """Raise InputError for a metric that means nothing of these data or through these features."""
-    if metric.features and features != metric.features:
-        raise InputError(f"{metric.name} is not taken through {features}: set [eval] features = {metric.features!r}")
+    if metric.features and features not in metric.features:
+        mend = f"set [eval] features = {metric.features[0]!r}"
+        raise InputError(f"{metric.name} is not taken through {features}: {mend}, or --features {metric.features[0]}")
     if metric.needs_mixture and (source is None or source.mixture is None):
         raise InputError(f"{metric.name} needs data whose mixture of Gaussians is known, and these are no such toy")

@@ -5,6 +5,7 @@ are from each other beside reals. Distances are between the values themselves, p
 data, and no network has to be trusted; samples that are all alike are close in any space.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from statistics import median
@@ -58,7 +59,7 @@ class Monitor:
     def look(self, step: int, state: State) -> Look:
         """Measure, judge, and begin to gather anew."""
         means = {name: float(np.mean(values)) for name, values in self._sums.items()}
-        values = {"diversity": mean_distance(self._sample(state)) / self._spread}
+        values = {"diversity": mean_distance(self._sample(state)) / self._spread} if self._spread else {}
         values |= {f"accuracy/{turn}": v for turn, v in _of("accuracy", means).items()}
         values |= {f"dead/{turn}": v for turn, v in _of("dead", means).items()}
         values |= {f"times_median/{name}": times for name, times in self._exploded.items()}
@@ -75,8 +76,9 @@ def _of(kind: str, means: Mapping[str, float]) -> dict[str, float]:
 def judge(options: Options, values: Mapping[str, float]) -> list[str]:
     """What is wrong, by the thresholds of [monitor]."""
     found = []
-    if values["diversity"] < options.least_diversity:
-        found.append(f"collapse: fakes differ from each other {values['diversity']:.3f} times as much as reals do")
+    diversity = values.get("diversity", math.inf)  # inf: the data have none
+    if not diversity >= options.least_diversity:  # also when it is not a number
+        found.append(f"collapse: fakes differ from each other {diversity:.3f} times as much as reals do")
     for name, value in values.items():
         kind, _, where = name.partition("/")
         if kind == "accuracy" and value > options.most_accuracy:
@@ -89,7 +91,9 @@ def judge(options: Options, values: Mapping[str, float]) -> list[str]:
 
 
 def mean_distance(x: np.ndarray) -> float:
-    """Mean Euclidean distance between different examples of x [n, ...]."""
+    """Mean Euclidean distance between different examples of x [n, ...]; 0 for a single one."""
+    if len(x) < 2:
+        return 0.0
     flat = x.reshape(len(x), -1).astype(np.float64)
     squares = (flat**2).sum(axis=1)
     distances = np.sqrt((squares[:, None] + squares - 2 * flat @ flat.T).clip(0))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
-import numpy as np
 
 from gan_cli import build, recipe
 from gan_cli.data.images import check_fitted
+from gan_cli.data.pipeline import order
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.engine import loop, parallel, sampler
@@ -227,7 +227,7 @@ class _Session:
     def _monitor(self) -> Monitor:
         options = recipe.Monitor(**self.prepared.resolved["monitor"])
         source, experiment = self.prepared.source, self.prepared.experiment
-        real = source.load(np.arange(min(options.n, source.size)))["x"]
+        real = source.load(order(0, source.size, 0)[: options.n])["x"]  # at random: files may be sorted by class
         inputs = sampler.draw_many(experiment, self.options.seed, options.n)
         return Monitor(options, real, lambda state: self.sampler(state.average, inputs))
 
