@@ -179,13 +179,18 @@ def write(tables: Mapping[str, Any]) -> str:
     return tomli_w.dumps(tables)
 
 
+def decisive(resolved: Mapping[str, Any]) -> Table:
+    """What a step computes and a metric means, by the recipe: "train.batch" -> 64, without the FREE_KEYS."""
+    return {key: value for key, value in _leaves(resolved) if key not in FREE_KEYS}
+
+
 def differences(saved: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     """Where two resolved recipes differ in what a step computes: "train.batch: 64 was saved, 128 is given"."""
-    old, new = dict(_leaves(saved)), dict(_leaves(given))
+    old, new = decisive(saved), decisive(given)
     return [
         f"{key}: {old.get(key, 'nothing')!r} was saved, {new.get(key, 'nothing')!r} is given"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and key not in FREE_KEYS
+        if old.get(key) != new.get(key)
     ]
 
 

@@ -360,7 +360,7 @@ def test_further_seeds_and_recipes_leave_what_is_there(recipes, folder):
     before = (folder / "results.csv").read_text()
     done, trained, watcher = compared([recipes["hinge"]], [2, 1, 5, 5], folder)
     assert trained == [[5]]
-    assert watcher.notes == ["hinge: 1 runs of 7 steps, 2 already there"]
+    assert watcher.notes == ["hinge: 1 run of 7 steps, 2 already there"]
     assert [r.seed for r in done.results] == [2, 1, 5]
     assert (folder / "results.csv").read_text().startswith(before)
     assert len(rows(folder / "results.csv")) == 7
@@ -369,7 +369,7 @@ def test_further_seeds_and_recipes_leave_what_is_there(recipes, folder):
 
 
 def test_another_override_is_another_run_and_a_cadence_is_not(recipes, folder):
-    cadence = ("run.log_every=3", "run.seed=77", "monitor.every=0")
+    cadence = ("run.log_every=3", "run.seed=77", "monitor.every=0", "train.steps_per_call=2", "eval.batch=50")
     assert compared([recipes["plain"]], [0, 1], folder, *cadence)[1] == []
     old = [r.digest for r in comparison.read_csv(folder / "results.csv")]
     done, trained, _ = compared([recipes["plain"]], [0, 1], folder, "game.latent=3")

@@ -52,14 +52,16 @@ def train_seeds(
     state = _initial(experiment, seeds, devices)
     diverged: dict[int, int] = {}
     done, began = 0, (0, time.perf_counter())
-    while done < train.steps and len(diverged) < n_seeds:
+    going = True
+    while going:
         n = min(train.steps_per_call, train.steps - done)
         state, sums = steps(state, constants, _feed(feeds, done, n, train.steps_per_call), jnp.int32(n))
         done += n
         host = jax.tree.map(lambda x: x[:n_seeds], jax.device_get(sums))  # leaves [S]; waits for the call
         for seed in np.asarray(seeds[:n_seeds])[~_finite(host)]:
             diverged.setdefault(int(seed), done)
-        if not began[0] and done < train.steps:
+        going = done < train.steps and len(diverged) < n_seeds
+        if not began[0] and going:
             began = (done, time.perf_counter())  # the first call compiled
         kept = np.array([seed not in diverged for seed in seeds[:n_seeds]])
         if kept.any():

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import jax
 
-from gan_cli import build, recipe
+from gan_cli import __version__, build, recipe
 from gan_cli.data.pipeline import Feed, Resident
+from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.engine.seeds import train_seeds
 from gan_cli.engine.state import state_shapes
@@ -66,13 +67,16 @@ def _entry(name: str, overrides: Sequence[str], judged: dict[str, Any], store: S
     options = recipe.Eval(**prepared.resolved["eval"])
     source, split = evaluation_data(prepared.resolved, prepared.source, None, store)
     judge = Judge(prepared.experiment, options, source, split, store, seed=0)
-    return Entry(path.stem, prepared, judge, _digest(prepared))
+    return Entry(path.stem, prepared, judge, _digest(prepared, source, judge))
 
 
-def _digest(prepared: build.Prepared) -> str:
+def _digest(prepared: build.Prepared, judged_by: Source, judge: Judge) -> str:
     """12 hexadecimal digits of a hash of everything that decides a run's numbers, but for the seed."""
-    decisive = {name: table for name, table in prepared.resolved.items() if name not in ("run", "monitor")}
-    text = json.dumps([decisive, prepared.source.fingerprint], sort_keys=True)
+    of_step = {k: v for k, v in recipe.decisive(prepared.resolved).items() if not k.startswith(("run.", "monitor."))}
+    data = [prepared.source.fingerprint, judged_by.fingerprint]
+    text = json.dumps(
+        [__version__, of_step, prepared.experiment.train.steps, data, judge.features.hash], sort_keys=True, default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -115,7 +119,8 @@ def _create(out: Path) -> None:
 
 
 def _announcement(entry: Entry, old: int, new: int) -> str:
-    parts = [f"{new} runs of {entry.prepared.experiment.train.steps} steps"] if new else []
+    plural = "" if new == 1 else "s"
+    parts = [f"{new} run{plural} of {entry.prepared.experiment.train.steps} steps"] if new else []
     parts += [f"{old} already there"] if old else []
     return f"{entry.name}: {', '.join(parts)}"
 

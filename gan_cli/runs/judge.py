@@ -45,14 +45,14 @@ class Judge:
         self._store = store
         self._seed = seed
         is_image = len(experiment.spec.shape) == 3
-        self._features = feature_networks.find(options.features if is_image else "points")
+        self.features = feature_networks.find(options.features if is_image else "points")
         self.metrics = [find(name) for name in options.metrics]
         for metric in self.metrics:
-            _check_fit(metric, self._features.name, source)
+            _check_fit(metric, self.features.name, source)
         self._n_real = min(source.size, options.n_real) if source else 0
-        dim = self._features.dim or math.prod(experiment.spec.shape)
+        dim = self.features.dim or math.prod(experiment.spec.shape)
         checks = [metric.check(self._n_real, options.n, dim) for metric in self.metrics]
-        check_outputs(self._features, kept_by(self.metrics))
+        check_outputs(self.features, kept_by(self.metrics))
         self.notices = tuple(dict.fromkeys(notice for found in checks for notice in found))
         self.sampler = sampler.Sampler(experiment, min(options.batch, options.n))
         self._inputs = sampler.draw_many(experiment, seed, options.n)
@@ -73,9 +73,9 @@ class Judge:
 
         They are the samples that `gan sample --seed SEED --n N` writes.
         """
-        fake = collect(self._features, self.sampler.batches(variables, self._inputs), keep=kept_by(self.metrics))
+        fake = collect(self.features, self.sampler.batches(variables, self._inputs), keep=kept_by(self.metrics))
         values = evaluate(self.metrics, self._real_sample(), fake)
-        used = protocol(self._features, n_real=self._n_real, n_fake=fake.n, split=self._split, seed=self._seed)
+        used = protocol(self.features, n_real=self._n_real, n_fake=fake.n, split=self._split, seed=self._seed)
         return Verdict(values, used, self.notices)
 
     def _real_sample(self) -> Sample | None:
@@ -84,13 +84,13 @@ class Judge:
         if self._source is None:
             raise InputError(f"{self.headline} compares with real images, and the run's data set is not at hand")
         if self._real is None:
-            key = cache.key(self._features, self._source.fingerprint, n=self._n_real)
+            key = cache.key(self.features, self._source.fingerprint, n=self._n_real)
             where = None if kept_by(self.metrics, real=True) else self._store.cache_dir  # which holds statistics only
             self._real = cache.cached(where, key, self._measure_real)._replace(mixture=self._source.mixture)
         return self._real
 
     def _measure_real(self) -> Sample:
-        return collect(self._features, self._real_batches(), keep=kept_by(self.metrics, real=True))
+        return collect(self.features, self._real_batches(), keep=kept_by(self.metrics, real=True))
 
     def _real_batches(self) -> Iterable[np.ndarray]:
         """A fixed random subset of the source, in random order: images uint8 [b, H, W, C], vectors float32 [b, D]."""
