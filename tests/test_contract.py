@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -114,31 +115,51 @@ def test_numbers_are_finite_and_the_second_call_compiles_nothing(case):
         assert np.isfinite(leaf).all()
 
 
-def test_a_turn_moves_only_what_it_names(case):
-    for turn in case.experiment.game.turns:
-        alone = turn._replace(every=1, start=0, stop=None)
-        game = case.experiment.game._replace(turns=(alone,))
-        trainer = Trainer(case.experiment._replace(game=game), case.feed, jax.devices()[:1])
-        before = case.start()
-        state, _ = trainer.advance(copy(before), 0, STEPS)
-        for role, variables in state.variables.items():
+class OneByOne(NamedTuple):
+    """The recipe's game with plain gradient descent, its first turn alone at step 0, its second at step 1, ..."""
+
+    experiment: Experiment
+    initial: State
+
+    def play(self, feed: Any, devices: int) -> list[State]:
+        """The states before the first turn and after each, on so many devices."""
+        trainer = Trainer(self.experiment, feed, jax.devices()[:devices])
+        states = [self.initial]
+        for step in range(len(self.experiment.game.turns)):
+            state, _ = trainer.advance(trainer.place(copy(states[-1])), step, 1)
+            states.append(jax.device_get(state._replace(key=jax.random.key_data(state.key))))
+            states[-1] = states[-1]._replace(key=self.initial.key)
+        return states
+
+
+def one_by_one(case: Case) -> OneByOne:
+    """Not with the recipe's Adam: it makes steps of one size of gradients of any size, rounding errors included."""
+    made = case.experiment
+    turns = tuple(
+        turn._replace(every=1, start=0, stop=None, when=partial(jnp.equal, i)) for i, turn in enumerate(made.game.turns)
+    )
+    optimisers = dict.fromkeys(made.optimisers, optax.sgd(0.1))
+    experiment = made._replace(game=made.game._replace(turns=turns), optimisers=optimisers)
+    return OneByOne(experiment, initial_state(experiment, 0))
+
+
+@pytest.fixture(scope="module")
+def played(case) -> list[State]:
+    return one_by_one(case).play(case.feed, devices=1)
+
+
+def test_a_turn_moves_only_what_it_names(case, played):
+    for turn, before, after in zip(case.experiment.game.turns, played, played[1:], strict=False):
+        for role, variables in after.variables.items():
             moved = not identical(variables.params, before.variables[role].params)
             assert moved == (role in turn.trains), (turn.name, role)
             if role not in turn.trains:
                 assert identical(variables.rest, before.variables[role].rest)
 
 
-def movement(case: Case, devices: int) -> list[np.ndarray]:
-    """How far STEPS steps of plain gradient descent move each weight, on so many devices.
-
-    Not with the recipe's Adam: it makes steps of one size of gradients of any size, rounding errors included.
-    """
-    optimisers = dict.fromkeys(case.experiment.optimisers, optax.sgd(0.1))
-    experiment = case.experiment._replace(optimisers=optimisers)
-    trainer = Trainer(experiment, case.feed, jax.devices()[:devices])
-    before = initial_state(experiment, 0)
-    state, _ = trainer.advance(trainer.place(copy(before)), 0, STEPS)
-    return [a - b for a, b in zip(plain(state.variables), plain(before.variables), strict=True)]
+def movement(states: list[State]) -> list[np.ndarray]:
+    """How far each weight has moved."""
+    return [a - b for a, b in zip(plain(states[-1].variables), plain(states[0].variables), strict=True)]
 
 
 def agree(one: list[np.ndarray], two: list[np.ndarray], precision: str = "float32") -> bool:
@@ -147,17 +168,19 @@ def agree(one: list[np.ndarray], two: list[np.ndarray], precision: str = "float3
     return all(np.abs(a - b).max() <= share * np.abs(a).max() + 1e-7 for a, b in zip(one, two, strict=True))
 
 
-def test_two_devices_with_half_the_batch_each_agree_with_one(case):
+def test_two_devices_with_half_the_batch_each_agree_with_one(case, played):
     if any("Dropout" in str(d.train) for d in case.experiment.definitions.values()):
         pytest.skip("dropout masks are drawn for each device")
-    assert agree(movement(case, 1), movement(case, 2), case.experiment.train.precision)
+    two = one_by_one(case).play(case.feed, devices=2)
+    assert agree(movement(played), movement(two), case.experiment.train.precision)
 
 
 def test_devices_that_do_not_average_gradients_are_noticed(monkeypatch):
     made = build_case("ring")
-    one = movement(made, 1)
+    alone = one_by_one(made)
+    one = alone.play(made.feed, devices=1)
     monkeypatch.setattr("gan_cli.engine.parallel.mean", lambda tree: tree)
-    assert not agree(one, movement(made, 2))
+    assert not agree(movement(one), movement(alone.play(made.feed, devices=2)))
 
 
 def test_resumed_equals_uninterrupted_bit_for_bit(case, tmp_path):

@@ -84,7 +84,8 @@ def fresh(experiment: Experiment, key: Key) -> State:
         for table, trains in optimised(game).items()
     }
     average = {role: jax.tree.map(jnp.copy, variables[role]) for role in sampling_roles(experiment)}
-    memory = jax.tree.map(jnp.asarray, game.memory)
+    # with types of their own, not "weak" ones, which a step would not give back: its second call would compile again
+    memory = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), game.memory)
     return State(jnp.zeros((), jnp.int32), variables, optim, average, memory, run_key)
 
 

@@ -35,12 +35,19 @@ OUTPUTS: dict[str, Callable[[Array], Array]] = {
     "tanh": jnp.tanh,
     "sigmoid": lambda x: 2 * jax.nn.sigmoid(x) - 1,  # from (0, 1) to the range of images
 }
+
+
+def uniform(reach: float) -> Init:
+    """U(-reach, reach)."""
+    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -reach, reach)
+
+
 INITS: dict[str, Init] = {
     "glorot": nnx.initializers.glorot_uniform(),
     "he": nnx.initializers.he_normal(),
     "orthogonal": nnx.initializers.orthogonal(),
     "normal": nnx.initializers.normal(0.02),
-    "uniform": lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -0.05, 0.05),
+    "uniform": uniform(0.05),
 }
 
 
@@ -160,10 +167,17 @@ class Maxout(nnx.Module):
     """Layers whose units are the largest of several linear pieces, with dropout before each."""
 
     def __init__(
-        self, ports: Ports, rngs: nnx.Rngs, hidden: tuple[int, ...], pieces: int, keep_input: float, keep_hidden: float
+        self,
+        ports: Ports,
+        rngs: nnx.Rngs,
+        hidden: tuple[int, ...],
+        pieces: int,
+        keep_input: float,
+        keep_hidden: float,
+        init_range: float,
     ):
         sizes = (math.prod(ports.inputs), *hidden)
-        init = INITS["uniform"]
+        init = uniform(init_range)
         self.linears = nnx.List(
             [layers.Linear(i, o * pieces, rngs, init=init) for i, o in zip(sizes, hidden, strict=False)]
         )
@@ -191,6 +205,7 @@ def maxout(
     pieces: PositiveInt = 5,  # linear pieces of each unit
     keep_input: Keep = 0.8,  # dropout: probability to keep an input
     keep_hidden: Keep = 0.5,  # dropout: probability to keep a hidden unit
+    init_range: PositiveFloat = 0.005,  # initial weights are U(-r, r); biases start at 0
 ) -> nnx.Module:
     """The MNIST discriminator of the first GAN: maxout units with dropout.
 
@@ -198,4 +213,4 @@ def maxout(
     the norm of each unit's weights, and feeds images in [0, 1], not [-1, 1]; the score is the logit of its sigmoid.
     """
     require_no_label(ports, "mlp.maxout")
-    return Maxout(ports, rngs, hidden, pieces, keep_input, keep_hidden)
+    return Maxout(ports, rngs, hidden, pieces, keep_input, keep_hidden, init_range)
