@@ -107,3 +107,13 @@ def test_a_slowed_optimiser_makes_half_the_steps_and_keeps_its_state(table):
 def test_a_slowed_optimiser_keeps_weights_in_their_box():
     path = walk(slowed(optimiser(clip_weights=0.3), 0.5), [-1.0, -4.0, -4.0], start=0.15)
     assert path == pytest.approx([0.2, 0.25, 0.275])  # half the way to 0.25, 0.3 and 0.3
+
+
+def test_units_whose_weights_are_too_long_are_shortened_and_vectors_are_not():
+    """Two units of a matrix [2, 2]: (3, 4) has norm 5 and is brought to 1, (0.3, 0.4) stays; so does the bias."""
+    made = optimiser(bound_units=1.0)
+    params = {"w": jnp.array([[3.0, 0.3], [4.0, 0.4]]), "b": jnp.array([7.0, 7.0])}
+    updates, _ = made.update(jax.tree.map(jnp.zeros_like, params), made.init(params), params)
+    moved = optax.apply_updates(params, updates)
+    np.testing.assert_allclose(moved["w"], [[0.6, 0.3], [0.8, 0.4]], rtol=1e-6)
+    np.testing.assert_array_equal(moved["b"], params["b"])

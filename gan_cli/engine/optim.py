@@ -86,7 +86,8 @@ def _rate_schema() -> dict[str, Any]:
 def _optimiser_model(function: Factory) -> type[BaseModel]:
     rate = Annotated[Any, BeforeValidator(_check_learning_rate), WithJsonSchema(_rate_schema()), SCHEDULE]
     limit = (PositiveFloat | None, None)
-    return _model(function, learning_rate=(rate, ...), clip_norm=limit, clip_weights=limit, historical_averaging=limit)
+    own = dict.fromkeys(("clip_norm", "clip_weights", "bound_units", "historical_averaging"), limit)
+    return _model(function, learning_rate=(rate, ...), **own)
 
 
 def _clip_weights(limit: float) -> optax.GradientTransformation:
@@ -99,6 +100,22 @@ def _clip_weights(limit: float) -> optax.GradientTransformation:
         return jax.tree.map(lambda u, p: jnp.clip(p + u, -limit, limit) - p, updates, params)
 
     return optax.stateless(shorten)
+
+
+def _bound_units(limit: float) -> optax.GradientTransformation:
+    """Shortens the weights into each unit, [..., I] of a matrix [..., I, O], to at most the norm `limit`.
+
+    https://arxiv.org/abs/1207.0580, section 2, with dropout. Last in a chain.
+    """
+
+    def one(update: Array, params: Array) -> Array:
+        if params.ndim < 2:
+            return update
+        new = params + update
+        norms = jnp.sqrt(jnp.sum(new**2, axis=tuple(range(new.ndim - 1)), keepdims=True))
+        return new * jnp.minimum(1, limit / jnp.maximum(norms, 1e-12)) - params
+
+    return optax.stateless(lambda updates, params: jax.tree.map(one, updates, params))
 
 
 class _History(NamedTuple):
@@ -136,12 +153,14 @@ def _find(name: str) -> Factory:
         *,
         clip_norm: float | None = None,
         clip_weights: float | None = None,
+        bound_units: float | None = None,
         historical_averaging: float | None = None,
         **options: Any,
     ) -> optax.GradientTransformation:
         before = [] if historical_averaging is None else [_historical_averaging(historical_averaging)]
         before += [] if clip_norm is None else [optax.clip_by_global_norm(clip_norm)]
         after = [] if clip_weights is None else [_clip_weights(clip_weights)]
+        after += [] if bound_units is None else [_bound_units(bound_units)]
         made = function(**options)
         return optax.chain(*before, made, *after) if before or after else made
 

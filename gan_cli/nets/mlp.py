@@ -186,10 +186,12 @@ class Maxout(nnx.Module):
         self.noise = rngs.dropout.fork()  # one stream for all layers: their masks are independent for any key
         self.outputs = ports.outputs
         self.pieces = pieces
+        self.is_image = len(ports.inputs) == 3
 
     def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
         """x [B, *inputs] -> ([B, *outputs], {"features": the last hidden layer [B, F]}); there is no label."""
         x = x.reshape(len(x), -1)  # [B, I]
+        x = (x + 1) / 2 if self.is_image else x
         for linear, dropout in zip(self.linears, self.dropouts, strict=False):
             x = linear(dropout(x, rngs=self.noise))  # [B, F pieces]
             x = x.reshape(len(x), -1, self.pieces).max(axis=-1)  # [B, F]
@@ -209,8 +211,9 @@ def maxout(
 ) -> nnx.Module:
     """The MNIST discriminator of the first GAN: maxout units with dropout.
 
-    https://arxiv.org/abs/1406.2661; maxout is https://arxiv.org/abs/1302.4389. Departures: the paper's code also bounds
-    the norm of each unit's weights, and feeds images in [0, 1], not [-1, 1]; the score is the logit of its sigmoid.
+    https://arxiv.org/abs/1406.2661; maxout is https://arxiv.org/abs/1302.4389. Images are brought from [-1, 1] to
+    [0, 1] first, as the authors have them: the mean of MNIST is then near 0. They also bound the norm of each unit's
+    weights, which is `bound_units` of its optimiser. The score is the logit of their sigmoid.
     """
     require_no_label(ports, "mlp.maxout")
     return Maxout(ports, rngs, hidden, pieces, keep_input, keep_hidden, init_range)
