@@ -51,6 +51,10 @@ INITS: dict[str, Init] = {
 }
 
 
+def _scaled(init: Init, scale: float) -> Init:
+    return lambda key, shape, dtype=jnp.float32: scale * init(key, shape, dtype)
+
+
 class MLP(nnx.Module):
     """Linear layers with an activation between them, and optionally a norm before it."""
 
@@ -108,11 +112,8 @@ def mlp(
     Departure: our images are in [-1, 1], the paper's in [0, 1], so the sigmoid is stretched to 2σ(x) - 1.
     """
     require_no_label(ports, "mlp")
-
-    def scaled(key: Array, shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
-        return init_scale * INITS[init](key, shape, dtype)
-
-    return MLP(ports, rngs, hidden, activation, output, norm, scaled, minibatch_kernels, minibatch_dims)
+    start = _scaled(INITS[init], init_scale)
+    return MLP(ports, rngs, hidden, activation, output, norm, start, minibatch_kernels, minibatch_dims)
 
 
 class Branched(nnx.Module):
@@ -156,11 +157,7 @@ def branched(
     """
     if not ports.classes:
         raise InputError('net = "mlp.branched" has a branch for each label, and this game gives none; net = "mlp"')
-
-    def scaled(key: Array, shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
-        return init_scale * INITS[init](key, shape, dtype)
-
-    return Branched(ports, rngs, hidden, activation, output, scaled)
+    return Branched(ports, rngs, hidden, activation, output, _scaled(INITS[init], init_scale))
 
 
 class Maxout(nnx.Module):
