@@ -1,9 +1,22 @@
-"""Writing files whole or not at all."""
+"""Folders that can be written, and files written whole or not at all."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from gan_cli.errors import InputError
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, or find that it is there and can be written; raises InputError otherwise."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}; name another folder with --out") from None
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import gan_cli
 
 ROOT = Path(gan_cli.__file__).parent
 LAYERS = [
-    {"__init__", "errors", "files", "types"},
-    {"binding", "devices"},
+    {"__init__", "errors", "types"},
+    {"binding", "devices", "files"},
     {"recipe"},
     {"losses", "nets", "data", "features", "metrics"},
     {"games"},

@@ -1,5 +1,7 @@
 """Games against their papers' formulas: losses on networks small enough for hand computation, memories step by step."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +18,7 @@ from gan_cli.games import energy, fisher, mad, mrgan, standard
 from gan_cli.games import feature_matching as matching
 from gan_cli.games.game import Nets, define, initialise
 from gan_cli.losses import adversarial
+from gan_cli.nets import mlp
 from gan_cli.types import DEVICES, Ports, Spec
 
 SPEC = Spec((2,))
@@ -81,6 +84,17 @@ def test_pulling_away_of_orthogonal_and_of_slanted_codes():
 
     assert term([[1.0, 0.0], [0.0, 3.0]]) == pytest.approx(0, abs=1e-6)
     assert term([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]) == pytest.approx((0.5 + 0 + 0.5) * 2 / 6, rel=1e-5)
+
+
+def test_a_code_of_zeros_has_a_finite_gradient():
+    """Every unit of a ReLU code can be off."""
+
+    def total(code):
+        return jax.vmap(energy.pulling_away, axis_name=DEVICES)(code[None])[0]
+
+    code = jnp.array([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0]])
+    assert jnp.isfinite(jax.grad(total)(code)).all()
+    assert float(total(code)) == pytest.approx((4 / 5) ** 2 * 2 / 6, rel=1e-5)
 
 
 def test_pulling_away_of_two_devices_is_that_of_one():
@@ -193,10 +207,37 @@ def test_mrgan_mode_term_raises_the_score_of_reconstructions():
     assert float(after) > float(before)
 
 
-def test_feature_matching_by_hand():
-    game = matching.feature_matching(SPEC, linear, linear, loss=adversarial.non_saturating(), latent=1)
-    value, _ = play(game, "generator", BATCH)
-    assert value == pytest.approx(((np.asarray(X).mean(axis=0) - FAKE.mean(axis=0)) ** 2).sum())
+def test_reconstructions_leave_the_generators_batch_statistics_alone():
+    """Samples are drawn with them: they are to be those of latents, as in the standard game."""
+    factory = partial(mlp.mlp, hidden=(4,), norm="batch")
+    parts = {"loss": adversarial.non_saturating(), "latent": 1}
+    with_encoder = mrgan.mrgan(SPEC, factory, linear, linear, **parts)
+    plain = standard.standard(SPEC, factory, linear, **parts)
+
+    def statistics(game):
+        definitions = {role: define(b) for role, b in game.networks.items()}
+        variables = {role: initialise(b, KEY) for role, b in game.networks.items()}
+
+        def run(batch):
+            nets = Nets(definitions, variables, KEY)
+            game.turns[-1].loss(nets, batch, (), KEY)
+            return nets.rest("generator")
+
+        return jax.tree.leaves(jax.vmap(run, axis_name=DEVICES)(jax.tree.map(lambda x: x[None], BATCH)))
+
+    for ours, theirs in zip(statistics(with_encoder), statistics(plain), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_feature_matching_by_hand(weight):
+    game = matching.feature_matching(
+        SPEC, linear, linear, loss=adversarial.non_saturating(), latent=1, adversarial=weight
+    )
+    value, report = play(game, "generator", BATCH)
+    distance = ((np.asarray(X).mean(axis=0) - FAKE.mean(axis=0)) ** 2).sum()
+    assert report["feature_distance"] == pytest.approx(distance)
+    assert value == pytest.approx(distance + weight * np.log1p(np.exp(-FAKE.sum(axis=1))).mean(), rel=1e-5)
 
 
 def test_packing_scores_neighbours_together():

@@ -81,6 +81,23 @@ def test_alarms_wait_for_the_grace_and_explosions_are_of_the_median():
     assert any("collapse" in alarm for alarm in monitor.look(OPTIONS.grace, None).alarms)
 
 
+def test_a_loss_that_is_nearly_always_zero_explodes_only_when_it_is_large():
+    """D's hinge or margin once it is met: 0, and now and then a little more."""
+    monitor = Monitor(OPTIONS, np.eye(4), lambda _: np.eye(4))
+    for value in [0.0] * 20 + [0.05]:
+        monitor.observe({"discriminator/loss": value})
+    assert monitor.look(OPTIONS.grace, None).alarms == ()
+    for value in [0.0] * 20 + [50.0]:
+        monitor.observe({"discriminator/loss": value})
+    assert "explosion" in monitor.look(OPTIONS.grace, None).alarms[0]
+
+
+def test_data_without_spread_have_no_diversity_and_nan_is_a_collapse():
+    assert "diversity" not in Monitor(OPTIONS, np.ones((4, 2)), lambda _: np.eye(4)).look(0, None).values
+    (alarm,) = judge(OPTIONS, {"diversity": float("nan")})
+    assert "collapse" in alarm
+
+
 def test_a_collapsed_generator_is_noticed_and_the_training_goes_on(tmp_path):
     run, watcher = ring(tmp_path, "train.steps=40", "networks.generator.init_scale=1e-6", "ema.decay=0.0")
     run()
@@ -109,9 +126,12 @@ def test_nan_rolls_back_so_often_and_then_stops(tmp_path):
         "optimisers.generator.learning_rate=1e30",
         "monitor.action=rollback",
         "monitor.rollbacks=2",
+        *("eval.metric=modes", "eval.n=64", "eval.every=20"),
     )
     with pytest.raises(DivergedError):
         run()
+    judged = [json.loads(line)["step"] for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert judged == [0]  # of the last beginning
     assert [note.partition("; ")[2][:15] for note in watcher.notes] == ["rollback 1 of 2", "rollback 2 of 2"]
 
 

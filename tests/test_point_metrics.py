@@ -18,7 +18,7 @@ from gan_cli.errors import InputError
 from gan_cli.features import find as find_features
 from gan_cli.features.digits import digits
 from gan_cli.metrics import find, modes, parzen
-from gan_cli.metrics.collect import NotFiniteError, collect
+from gan_cli.metrics.collect import NotFiniteError, check_outputs, collect, kept_by
 from gan_cli.metrics.frechet import statistics
 from gan_cli.metrics.metric import Sample
 from gan_cli.runs.judge import Judge
@@ -214,20 +214,20 @@ STACKED = [
 
 @pytest.mark.parametrize(("triples", "captured", "kl"), STACKED)
 def test_stacked_modes_by_hand(triples, captured, kl):
-    values = find("stacked-modes").compute(None, sample(logits_of(triples), name="logits"))
+    values = find("stacked-modes").compute(None, sample(logits_of(triples), name="digit_logits"))
     assert values == pytest.approx({"stacked-modes": captured, "stacked-modes-kl": kl}, abs=1e-9)
 
 
 def test_stacked_modes_of_equal_shares_have_the_floor_that_is_documented():
     triples = np.random.default_rng(2).integers(10, size=(26_000, 3))
-    values = find("stacked-modes").compute(None, sample(logits_of(triples), name="logits"))
+    values = find("stacked-modes").compute(None, sample(logits_of(triples), name="digit_logits"))
     assert values["stacked-modes"] == 1000
     assert values["stacked-modes-kl"] == pytest.approx(999 / (2 * 26_000), rel=0.15)
 
 
 def test_stacked_modes_refuse_one_digit_an_image():
     with pytest.raises(InputError, match="stacked_digits"):
-        find("stacked-modes").compute(None, sample(np.zeros((5, 10)), name="logits"))
+        find("stacked-modes").compute(None, sample(np.zeros((5, 10)), name="digit_logits"))
 
 
 def test_stacked_digits_look_at_each_colour_by_itself():
@@ -235,11 +235,11 @@ def test_stacked_digits_look_at_each_colour_by_itself():
     features = find_features("stacked_digits")
     found = features.apply(images)
     each = [digits().apply(images[..., colour : colour + 1]) for colour in range(3)]
-    for name, width in (("features", features.dim // 3), ("logits", 10)):
+    for name, own, width in (("features", "features", features.dim // 3), ("digit_logits", "logits", 10)):
         assert found[name].shape == (4, 3 * width)
         for colour in range(3):
             block = found[name][:, colour * width : (colour + 1) * width]
-            np.testing.assert_allclose(block, each[colour][name], rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(block, each[colour][own], rtol=1e-5, atol=1e-5)
     with pytest.raises(InputError, match="not of 1 channels"):
         features.apply(images[..., :1])
 
@@ -270,7 +270,7 @@ def test_stacked_digits_come_up_with_equal_chances_and_are_recognised(stacked):
         shares = np.bincount(y // place % 10, minlength=10) / len(y)
         assert abs(shares - 0.1).max() < 0.03
     chosen = source.load(np.arange(300))
-    logits = collect(find_features("stacked_digits"), [chosen["x"]], keep=["logits"]).outputs["logits"]
+    logits = collect(find_features("stacked_digits"), [chosen["x"]], keep=["digit_logits"]).outputs["digit_logits"]
     seen = logits.reshape(-1, 3, 10).argmax(axis=2) @ [100, 10, 1]
     assert (seen == chosen["y"]).mean() > 0.95
 
@@ -315,6 +315,11 @@ def test_the_judge_takes_histograms_on_the_line(tmp_path):
     verdict = judge_of(prepared, "modes", Store(cache_dir=tmp_path))(initial_state(prepared.experiment, 0).average)
     assert {"modes", "modes-kl", "modes-chi-square"} <= verdict.values.keys()
     assert all(math.isfinite(value) for value in verdict.values.values())
+
+
+def test_a_metric_of_one_classifier_is_refused_where_there_are_three():
+    with pytest.raises(InputError, match="'stacked_digits' has no logits"):
+        check_outputs(find_features("stacked_digits"), kept_by([find("class-coverage")]))
 
 
 def test_the_judge_refuses_what_cannot_be_taken_before_anything_is_drawn(tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge a checkpoint: take metrics of its samples, and print them with the protocol they were taken by."""
+    from gan_cli.errors import InputError
     from gan_cli.recipe import Eval
     from gan_cli.runs import folder as files
     from gan_cli.runs.judge import Judge
@@ -36,6 +37,8 @@ def evaluate(
     start_jax()
     loaded = load(ckpt, at)
     asked = loaded.meta.recipe["eval"]
+    if features and len(loaded.experiment.spec.shape) != 3:
+        raise InputError(f"--features {features}: vectors are their own features; it is for images")
     chosen = {"features": features} if features else {}
     options = Eval(**{**asked, **chosen, "metric": metric, "n": n, "n_real": n_real, "batch": batch})
     source, called = evaluation_data(loaded.meta.recipe, None, split, sources)

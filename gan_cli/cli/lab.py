@@ -7,6 +7,7 @@ import typer
 
 from gan_cli.cli.options import Json, notice, result, start_jax
 from gan_cli.errors import InputError
+from gan_cli.files import make_folder
 
 Options = Annotated[
     list[str] | None,
@@ -48,8 +49,5 @@ def _folder_made(out: Path) -> Path:
         raise InputError(f"--out {out}: the figure is a PNG; name a file that ends in .png")
     if out.is_dir():
         raise InputError(f"--out {out}: is a folder")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out}: {out.parent} cannot be made: {error.strerror}") from None
+    make_folder(out.parent)
     return out

@@ -17,7 +17,7 @@ class Features(NamedTuple):
     name: str
     hash: str  # SHA-256 of the weights file, hexadecimal; numbers from different hashes cannot be compared
     dim: int  # length of a feature vector; 0: that of its input
-    classes: int  # number of classes of its logits; 0: it classifies nothing
+    classes: int  # number of classes of its "logits"; 0: it has none
     protocol: str  # in words: what is done to an image before the network sees it
 
     apply: Callable[[Array], dict[str, Array]]
@@ -26,6 +26,7 @@ class Features(NamedTuple):
     Pure and jittable, for any H and W and C = 1 or 3 (as `protocol` says); no "logits" when `classes` is 0.
     The same object each time, so that it is compiled once.
     """
+    others: tuple[str, ...] = ()  # further outputs of `apply`, for metrics that are made for this network
 
 
 FEATURES = kind("feature network", "features", "gan_cli.features", Features)

@@ -1,4 +1,4 @@
-"""The classifier of digits on each colour of an image: the thousand classes of stacked MNIST."""
+"""The classifier of digits on each colour of an image, which tells the thousand modes of stacked MNIST apart."""
 
 import functools
 
@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from gan_cli.errors import InputError
 from gan_cli.features import Features
-from gan_cli.features.digits import CLASSES, DIM, digits
+from gan_cli.features.digits import DIM, digits
 from gan_cli.types import Array
 
 COLOURS = 3
@@ -14,20 +14,25 @@ COLOURS = 3
 
 @functools.cache
 def stacked_digits() -> Features:
-    """The features of `digits` for red, green and blue, one after the other, and so its logits: 3 x 10."""
+    """The features of `digits` for red, green and blue, one after the other, and "digit_logits" [B, 3 x 10].
+
+    Not "logits": they are of three classifiers, and a metric that takes them for one's would be wrong.
+    """
     one = digits()
 
     def apply(images: Array) -> dict[str, Array]:
         if images.shape[-1] != COLOURS:
             raise InputError(f"stacked digits are RGB images, one digit a colour, not of {images.shape[-1]} channels")
         each = [one.apply(images[..., colour : colour + 1]) for colour in range(COLOURS)]
-        return {name: jnp.concatenate([outputs[name] for outputs in each], axis=1) for name in each[0]}
+        joined = {name: jnp.concatenate([outputs[name] for outputs in each], axis=1) for name in each[0]}
+        return {"features": joined["features"], "digit_logits": joined["logits"]}
 
     return Features(
         name="stacked_digits",
         hash=one.hash,
         dim=COLOURS * DIM,
-        classes=COLOURS * CLASSES,
+        classes=0,
+        others=("digit_logits",),
         protocol=f"each colour by itself: {one.protocol}",
         apply=apply,
     )

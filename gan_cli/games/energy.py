@@ -9,6 +9,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 import jax.numpy as jnp
+from jax.lax import rsqrt
 from jax.nn import relu
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -46,7 +47,8 @@ def ebgan(
     def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
         _, fake, code = _energies(nets, batch, error)
         similarity = pulling_away(code)
-        return fake.mean() + pull_away * similarity, {"similarity": similarity}
+        value = fake.mean() + pull_away * similarity if pull_away else fake.mean()
+        return value, {"similarity": similarity}
 
     return _game(spec, generator, discriminator, latent, prior, discriminator_loss, generator_loss)
 
@@ -150,7 +152,8 @@ def adapt_margin(memory: Mapping[str, Any], reports: Mapping[str, Aux], *, pretr
 
 def pulling_away(code: Array) -> Array:
     """Mean squared cosine between the codes [B, F] of different examples, over all devices: []."""
-    unit = code / jnp.maximum(jnp.linalg.norm(code, axis=1, keepdims=True), 1e-8)
+    # the root of a square kept from 0: a code of zeros then has a gradient, and it is finite
+    unit = code * rsqrt(jnp.maximum(jnp.sum(code**2, axis=1, keepdims=True), 1e-16))
     every = devices.gather(unit)  # [all B, F]
     n = len(every)
     squares = jnp.sum((unit @ every.T) ** 2) - jnp.sum(jnp.sum(unit**2, axis=1) ** 2)  # but for each with itself

@@ -26,15 +26,13 @@ def feature_matching(
     base = standard(spec, generator, discriminator, loss=loss, latent=latent, prior=prior)
     first, last = base.turns
 
-    def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:
+    def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
         fake, _ = nets["generator"](batch["z"])
-        _, real_seen = nets["discriminator"](batch["x"])
-        _, fake_seen = nets["discriminator"](fake)
+        real_score, real_seen = nets["discriminator"](batch["x"])
+        fake_score, fake_seen = nets["discriminator"](fake)
         difference = devices.mean(real_seen["features"].mean(axis=0) - fake_seen["features"].mean(axis=0))  # [F]
         distance = jnp.sum(difference**2)
-        if not adversarial:
-            return distance, {}
-        value, _ = last.loss(nets, batch, memory, key)
-        return distance + adversarial * value, {"feature_distance": distance}
+        value = distance + adversarial * loss.generator(real_score, fake_score) if adversarial else distance
+        return value, {"feature_distance": distance}
 
     return base._replace(turns=(first, last._replace(loss=generator_loss)))

@@ -48,7 +48,7 @@ def fisher(
         lagrangian = difference + memory["multiplier"] * (1 - omega) - rho / 2 * (omega - 1) ** 2
         return -lagrangian, {
             "accuracy": jnp.mean(real_score > fake_score),
-            "ipm": difference / jnp.sqrt(omega),
+            "ipm": difference / jnp.sqrt(omega + 1e-12),
             "omega": omega,
             "multiplier": memory["multiplier"],
         }

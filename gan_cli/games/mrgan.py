@@ -35,7 +35,7 @@ def mrgan(
     def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:
         adversarial, report = last.loss(nets, batch, memory, key)
         code, _ = nets["encoder"](batch["x"])
-        rebuilt, _ = nets["generator"](code)
+        rebuilt, _ = nets.frozen("generator")(code)  # batch statistics are to be those of samples
         score, _ = nets["discriminator"](rebuilt)
         error = jnp.mean((rebuilt - batch["x"]) ** 2)
         looks = jnp.mean(softplus(-score))  # -log D

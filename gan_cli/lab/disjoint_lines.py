@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from gan_cli.data.source import Source, in_memory
 from gan_cli.engine.loop import Means
@@ -64,7 +64,7 @@ class Moved(NamedTuple):
 def disjoint_lines(
     note: Note,
     *,
-    lines: PositiveInt = 12,  # fixed θ, drawn from ±[0.2, 1.2]
+    lines: Annotated[int, Field(ge=2)] = 12,  # fixed θ, drawn from ±[0.2, 1.2]
     seeds: PositiveInt = 3,  # of the generators that are trained
     steps: PositiveInt = 3000,  # of each discriminator
 ) -> Demonstration:
@@ -158,7 +158,8 @@ def _move(name: str, make: Callable[..., Game], source: Source, seeds: int, step
     path: dict[int, float] = {0: START}
 
     def watch(step: int, means: Means) -> None:
-        path[step] = means["generator/theta"]
+        if "generator/theta" in means:  # its turn may not have come in the few steps of a last call
+            path[step] = means["generator/theta"]
 
     trained = train(f"{name}, moving line", _experiment(game, steps), source, range(seeds), note, watch)
     ends = [trained.network(i, "generator")(np.zeros((1, 1)))[0, 0] for i in range(seeds)]

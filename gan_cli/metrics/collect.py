@@ -47,7 +47,7 @@ def collect(features: Features, batches: Iterable[Images], *, keep: Collection[s
 
 def check_outputs(features: Features, keep: Collection[str]) -> None:
     """Raise InputError when the network does not have all outputs that are to be kept."""
-    unknown = set(keep) - {"features"} - ({"logits"} if features.classes else set())
+    unknown = set(keep) - {"features", *features.others} - ({"logits"} if features.classes else set())
     if unknown:
         raise InputError(f"feature network '{features.name}' has no {', '.join(sorted(unknown))}, which a metric needs")
 

@@ -10,6 +10,7 @@ from gan_cli.metrics.metric import Metric, Sample
 
 NEAR = 3.0  # Mahalanobis distance to the nearest centre below which a sample is of high quality
 BIN = 0.1  # width of the histogram's bins, on the line, in units of the narrowest mode's standard deviation
+MOST_BINS = 1_000_000
 REACH = 10  # standard deviations beyond the outer modes that the histogram covers; farther samples count as that far
 FLOOR = 1e-10  # probability that no bin of the truth goes below
 
@@ -68,6 +69,8 @@ def histogram(mixture: Mixture, x: np.ndarray) -> dict[str, float]:
     means, sds = mixture.means[:, 0], mixture.sds
     low, high = (means - REACH * sds).min(), (means + REACH * sds).max()
     width = BIN * sds.min()
+    if (high - low) / width > MOST_BINS:
+        raise InputError(f"modes: a histogram of this mixture has over {MOST_BINS:,} bins: its sds differ too far")
     edges = np.arange(low, high + width, width)
     truth = np.diff(norm.cdf(edges[:, None], means, sds).mean(axis=1)).clip(FLOOR)  # [bins]
     counts, _ = np.histogram(x.clip(edges[0], edges[-1]), edges)

@@ -24,13 +24,13 @@ def stacked_modes() -> Metric:
         paper="https://arxiv.org/abs/1712.04086",
         compute=compute,
         features=("stacked_digits",),
-        keeps=("logits",),
+        keeps=("digit_logits",),
     )
 
 
 def compute(_: Sample | None, fake: Sample) -> dict[str, float]:
     """Number of triples; then the KL."""
-    logits = fake.outputs["logits"]  # [N, 3 x 10]
+    logits = fake.outputs["digit_logits"]  # [N, 3 x 10]
     if logits.shape[1] != 3 * CLASSES:
         raise InputError('stacked-modes reads three digits an image: set [eval] features = "stacked_digits"')
     digits = logits.reshape(len(logits), 3, CLASSES).argmax(axis=2)  # [N, 3]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from gan_cli.data.store import Store
 from gan_cli.engine.seeds import train_seeds
 from gan_cli.engine.state import state_shapes
 from gan_cli.errors import InputError
+from gan_cli.files import make_folder
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.report import comparison
 from gan_cli.report.comparison import Result
@@ -91,7 +91,7 @@ def compare(
     """
     done = Comparison(out / "results.csv", out / "table.md", out / "plot.png", [], "")
     known = {(run.recipe, run.seed, run.digest): run for run in comparison.read_csv(done.csv)}
-    _create(out)
+    make_folder(out)
     seeds = list(dict.fromkeys(seeds))
     for entry in chosen:
         missing = [seed for seed in seeds if (entry.name, seed, entry.digest) not in known]
@@ -106,16 +106,6 @@ def compare(
     files.replace(done.table, text)
     comparison.plot(done.picture, results)
     return done._replace(results=results, markdown=text)
-
-
-def _create(out: Path) -> None:
-    """Make the folder; raises InputError when it cannot be written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}; name another folder with --out") from None
 
 
 def _announcement(entry: Entry, old: int, new: int) -> str:

@@ -1,15 +1,13 @@
 """A run folder: where things are, and the JSON lines in it."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan_cli import recipe
-from gan_cli.errors import InputError
-from gan_cli.files import atomic
+from gan_cli.files import atomic, make_folder
 
 
 class RunFolder(NamedTuple):
@@ -43,14 +41,8 @@ class RunFolder(NamedTuple):
 
     def create(self) -> None:
         """Make the folder; raises InputError when it cannot be written."""
-        try:
-            (self.path / "samples").mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
-        except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be written: {error.strerror}; name another folder with --out"
-            ) from None
+        make_folder(self.path)
+        make_folder(self.path / "samples")
 
     def keep_recipe(self, step: int) -> None:
         """Keep the recipe of the steps up to `step` beside the one that overrides it."""

@@ -20,6 +20,8 @@ from gan_cli.metrics.metric import Metric, Sample
 from gan_cli.metrics.protocol import Protocol, protocol
 from gan_cli.recipe import Eval
 
+MOST_FEATURES = 10_000  # numbers of an image: a covariance of them takes 0.75 GiB
+
 
 class Verdict(NamedTuple):
     """Numbers, how they were measured and what to be careful about."""
@@ -45,12 +47,19 @@ class Judge:
         self._store = store
         self._seed = seed
         is_image = len(experiment.spec.shape) == 3
+        if is_image and options.features == "points":
+            raise InputError('[eval] features = "points" are those of vectors; of images, "pixels" would do')
         self.features = feature_networks.find(options.features if is_image else "points")
         self.metrics = [find(name) for name in options.metrics]
         for metric in self.metrics:
             _check_fit(metric, self.features.name, source)
         self._n_real = min(source.size, options.n_real) if source else 0
         dim = self.features.dim or math.prod(experiment.spec.shape)
+        if dim > MOST_FEATURES:
+            raise InputError(
+                f"[eval] features = {self.features.name!r}: {dim:,} numbers an image, whose covariance would take "
+                f"{8 * dim**2 / 2**30:.0f} GiB; {MOST_FEATURES:,} are the most"
+            )
         checks = [metric.check(self._n_real, options.n, dim) for metric in self.metrics]
         check_outputs(self.features, kept_by(self.metrics))
         self.notices = tuple(dict.fromkeys(notice for found in checks for notice in found))

@@ -19,6 +19,7 @@ from gan_cli.recipe import Monitor as Options
 
 MEMORY = 50  # calls over whose numbers a median is taken
 ENOUGH = 10  # numbers that a median wants
+LEAST = {"loss": 1e-2, "update_norm": 1e-6}  # what is watched for explosions -> the least that its median counts for
 
 
 class UnwellError(Exception):
@@ -48,11 +49,11 @@ class Monitor:
         """Take in the numbers of a call."""
         for name, value in means.items():
             self._sums.setdefault(name, []).append(value)
-            if not name.endswith(("/loss", "/update_norm")):
+            if name.rpartition("/")[2] not in LEAST:
                 continue
             past = self._past.setdefault(name, deque(maxlen=MEMORY))
             if len(past) >= ENOUGH:
-                times = abs(value) / max(median(map(abs, past)), 1e-6)
+                times = abs(value) / max(median(map(abs, past)), LEAST[name.rpartition("/")[2]])
                 self._exploded[name] = max(times, self._exploded.get(name, 0.0))
             past.append(value)
 

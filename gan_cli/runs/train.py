@@ -17,6 +17,7 @@ from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.optim import slowed
 from gan_cli.engine.state import Experiment, State, initial_state, state_shapes
 from gan_cli.errors import InputError
+from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.report import grids
 from gan_cli.runs import folder as files
 from gan_cli.runs.folder import RunFolder
@@ -182,7 +183,7 @@ def _roll_back(
     else:
         state, history = initial_state(prepared.experiment, _seed(prepared, rollbacks)), []
     checkpoints.drop_after(step)
-    _cut_logs(run_folder, step)
+    _cut_logs(run_folder, step or -1)  # a new beginning is judged anew
     slower = options.learning_rate_factor**rollbacks
     message = f"{problem}; rollback {rollbacks} of {options.rollbacks} to step {step}, learning rates times {slower:g}"
     files.append(run_folder.log, {"step": step, "rollback": rollbacks, "because": str(problem)})
@@ -284,7 +285,10 @@ class _Session:
     def evaluate(self, step: int, state: State) -> bool:
         """Take the metrics; True when this is the best so far."""
         assert self.judge is not None
-        verdict = self.judge(state.average)
+        try:
+            verdict = self.judge(state.average)
+        except NotFiniteError as error:  # the last update did it: no loss has seen its weights
+            raise loop.DivergedError(f"{error}, at step {step}") from None
         score = self.judge.score(verdict.values)
         line = verdict.line(step)
         files.append(self.folder.metrics, line)
