@@ -6,6 +6,7 @@
     b1 = 0.5
     clip_norm = 1.0                   # gradients are scaled down to this global norm; absent: not clipped
     clip_weights = 0.01               # weights are kept in [-0.01, 0.01] (WGAN's critic); absent: they are free
+    bound_units = 1.9365              # weights into a unit are shortened to this norm; absent: they are free
     historical_averaging = 0.1        # weights are drawn to the mean of all they have been; absent: they are not
 
 optax's own signatures are the schema: each of their parameters that TOML can hold is an option. Types are checked;

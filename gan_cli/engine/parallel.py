@@ -1,4 +1,4 @@
-"""Devices: the only module that knows there is more than one.
+"""Devices: how a step runs on several (many seeds on several: `seeds.py`; what they do together: `gan_cli/devices.py`).
 
 A per-device function is mapped by `jax.pmap` with the state replicated (`None` axes) and the feed split along its first
 axis. Gradients, metrics and batch statistics meet in `lax.pmean` over the axis DEVICES. One device is the same program.
