@@ -1,5 +1,6 @@
 """Recipes as plain data: find, read, override, compare and write them. What a table means is for `build.py` to say."""
 
+import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
@@ -117,7 +118,10 @@ def find(name: str) -> Path:
             return path
     if Path(name).is_dir():
         raise InputError(f"{name} is a folder; name a recipe file (.toml)")
-    raise InputError(f"{name}: no such recipe file, nor a shipped recipe{nearest(Path(name).stem, shipped())}")
+    folders = {Path(known).name: known for known in shipped()}  # a recipe is asked for without its folder, too
+    close = difflib.get_close_matches(Path(name).stem, folders, n=1)
+    mend = f"; did you mean {folders[close[0]]!r}?" if close else nearest(name, shipped())
+    raise InputError(f"{name}: no such recipe file, nor a shipped recipe{mend}")
 
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Table:
