@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 
-import pytest
-
 QUICKLY = "--xla_backend_optimization_level=0"  # tests compile longer than they compute; the mathematics is the same
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2 {QUICKLY}"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["GAN_OFFLINE"] = "1"
+
+import jax
+import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -25,3 +26,10 @@ def mnist_dir() -> Path:
 def compilation_cache(tmp_path_factory):
     """Compile each program once for all tests of a worker, and keep the user's cache folder untouched."""
     os.environ["GAN_CACHE_DIR"] = str(tmp_path_factory.getbasetemp().parent / "gan-cache")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_programs():
+    """Give back the memory of a module's programs: each holds mappings, of which a process may have 65,530."""
+    yield
+    jax.clear_caches()

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,8 +79,9 @@ class Counted:
 
 
 @pytest.fixture(scope="module", params=[*recipe.shipped(), *EXTRA], ids=lambda name: Path(name).stem)
-def case(request) -> Case:
-    return build_case(request.param)
+def case(request) -> Iterator[Case]:
+    yield build_case(request.param)
+    jax.clear_caches()  # a process can hold the programs of some hundred cases, not of all (see conftest.py)
 
 
 def build_case(name: str) -> Case:

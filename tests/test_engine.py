@@ -138,9 +138,7 @@ def test_remember_gets_scalars_and_whole_arrays(devices):
 
 
 def test_batch_that_does_not_split_is_refused():
-    with pytest.raises(
-        InputError, match=r"batch = 4 cannot be split over 2 devices and accumulate = 4 .* multiple of 8"
-    ):
+    with pytest.raises(InputError, match=r"batch = 4 cannot be split over 2 devices, accumulate = 4 .* multiple of 8"):
         Trainer(experiment(bilinear(), accumulate=4), Data(), jax.devices()[:2])
 
 

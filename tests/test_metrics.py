@@ -160,7 +160,8 @@ def test_every_metric_keeps_the_interface(name):
     assert metric.name == name
     assert metric.one_line
     assert metric.paper.startswith("https://")
-    outputs = {"logits": rng.normal(size=(1100, 30)), "features": rng.normal(size=(1100, 3))}
+    outputs = {output: rng.normal(size=(1100, 30)) for output in ("logits", "digit_logits")}
+    outputs["features"] = rng.normal(size=(1100, 3))
     sample = Sample(statistics(outputs["features"]), outputs, Mixture(np.zeros((1, 3)), np.ones(1)))
     values = metric.compute(sample if metric.needs_real else None, sample)
     assert all(key == name or key.startswith(f"{name}-") for key in values)

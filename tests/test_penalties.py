@@ -157,6 +157,9 @@ def test_lazy_penalties_of_a_simultaneous_game_are_refused():
 
 def test_batch_norm_in_the_discriminator_is_refused_with_the_reason():
     resolved = ring("game.penalties=['penalties.r1']", "networks.discriminator.norm=batch")
-    with pytest.raises(InputError, match=r"\[networks.discriminator\]: with batch norm one example's score depends on"):
+    with pytest.raises(
+        InputError,
+        match=r"\[networks.discriminator\]: with batch norm or minibatch discrimination one example's score depends on",
+    ):
         build.experiment(resolved, Spec((2,)))
     build.experiment(ring("game.penalties=['penalties.r1']", "networks.generator.norm=batch"), Spec((2,)))
