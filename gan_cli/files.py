@@ -9,14 +9,14 @@ from pathlib import Path
 from gan_cli.errors import InputError
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder, or find that it is there and can be written; raises InputError otherwise."""
+def make_folder(path: Path, mend: str = "name another folder with --out") -> None:
+    """Make a folder, or find that it is there and can be written; raises InputError, with `mend`, otherwise."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}; name another folder with --out") from None
+        raise InputError(f"{path}: cannot be written: {error.strerror}; {mend}") from None
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Shared set-up: two virtual CPU devices, quick compilation, a cache for the test run, the real data where they are."""
 
 import os
+import sys
 from pathlib import Path
 
 # Tests compile longer than they compute: level 0 of the backend; the mathematics is the same.
@@ -35,3 +36,23 @@ def _forget_programs():
     """Give back the memory of a module's programs: each holds mappings, of which a process may have 65,530."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture
+def gan(capsys, monkeypatch):
+    """Run `gan ...` in this process: (exit code, stdout, stderr)."""
+    from gan_cli.__main__ import main
+
+    def call(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gan", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return call

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli import __main__
 from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.engine.platform import idle_accelerators
 from gan_cli.runs.drawing import parse_seeds
@@ -59,25 +58,6 @@ n_real = 300
 batch = 100
 split = "all"
 """
-
-
-@pytest.fixture
-def gan(capsys, monkeypatch):
-    """Run `gan ...` in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gan", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            __main__.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from flax import nnx
 from PIL import Image
 from rich.console import Console
 
-from gan_cli import __main__, build, recipe
+from gan_cli import build, recipe
 from gan_cli.cli.console import Reporter
 from gan_cli.data import toy
 from gan_cli.data.pipeline import indices, pipeline
@@ -231,25 +231,6 @@ def test_seconds_of_a_single_call_are_a_number(made):
     outcome, _ = together(short, [Points(0)], [0], 1)
     assert 0 < outcome.seconds < 60
     assert int(outcome.states[0].step) == 2
-
-
-@pytest.fixture
-def gan(capsys, monkeypatch):
-    """Run `gan ...` in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gan", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            __main__.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,14 @@
 """Demonstrations: their truths by other means, short trainings against them, and `gan lab` as a person uses it."""
 
 import json
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.stats import norm
 
-from gan_cli import __main__, lab
+from gan_cli import lab
 from gan_cli.data.source import Mixture
 from gan_cli.engine import platform
 from gan_cli.errors import InputError
@@ -29,36 +29,23 @@ def _compiled_once(compilation_cache):
 
 
 @pytest.fixture
-def gan(capsys, monkeypatch, tmp_path):
+def lab_command(gan, monkeypatch, tmp_path):
     """Run `gan lab ...` in this process and an empty folder: (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gan", "lab", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            __main__.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return call
+    return partial(gan, "lab")
 
 
-def test_demonstrations_are_listed_with_a_line_each(gan, tmp_path):
-    code, out, _ = gan()
+def test_demonstrations_are_listed_with_a_line_each(lab_command, tmp_path):
+    code, out, _ = lab_command()
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == ALL
     assert all(line.endswith(".") for line in out.splitlines())
-    assert list(json.loads(gan("--json")[1])["demonstrations"]) == ALL
+    assert list(json.loads(lab_command("--json")[1])["demonstrations"]) == ALL
     assert not list(tmp_path.iterdir())
 
 
-def test_a_demonstration_prints_its_numbers_and_writes_its_figure(gan, tmp_path):
-    code, out, _ = gan("generator-losses")
+def test_a_demonstration_prints_its_numbers_and_writes_its_figure(lab_command, tmp_path):
+    code, out, _ = lab_command("generator-losses")
     assert code == 0
     assert "maximum_likelihood" in out
     assert out.splitlines()[-1] == "lab/generator-losses.png"
@@ -67,8 +54,8 @@ def test_a_demonstration_prints_its_numbers_and_writes_its_figure(gan, tmp_path)
     assert [path.name for path in (tmp_path / "lab").iterdir()] == ["generator-losses.png"]  # no temporary file
 
 
-def test_json_is_one_object_and_nothing_else(gan, tmp_path):
-    code, out, _ = gan("generator_losses", "--out", "new/x.png", "--set", "reach=3.0", "--json")
+def test_json_is_one_object_and_nothing_else(lab_command, tmp_path):
+    code, out, _ = lab_command("generator_losses", "--out", "new/x.png", "--set", "reach=3.0", "--json")
     report = json.loads(out)
     assert code == 0
     assert report["reach"] == 3
@@ -90,21 +77,21 @@ def test_json_is_one_object_and_nothing_else(gan, tmp_path):
         (["--set", "reach=3"], "go with a demonstration"),
     ],
 )
-def test_bad_input_says_what_would_be_right_and_writes_nothing(gan, tmp_path, arguments, message):
-    code, out, err = gan(*arguments)
+def test_bad_input_says_what_would_be_right_and_writes_nothing(lab_command, tmp_path, arguments, message):
+    code, out, err = lab_command(*arguments)
     assert code == 2
     assert message in err
     assert not out
     assert not list(tmp_path.iterdir())
 
 
-def test_no_figure_where_something_is_in_the_way(gan, tmp_path):
+def test_no_figure_where_something_is_in_the_way(lab_command, tmp_path):
     (tmp_path / "lab").write_text("a file")
     (tmp_path / "folder.png").mkdir()
-    code, _, err = gan("generator-losses")
+    code, _, err = lab_command("generator-losses")
     assert code == 2
     assert "lab: cannot be written" in err
-    code, _, err = gan("generator-losses", "--out", "folder.png")
+    code, _, err = lab_command("generator-losses", "--out", "folder.png")
     assert code == 2
     assert "is a folder" in err
 

@@ -6,7 +6,6 @@ import http.client
 import os
 import shutil
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 import zlib
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from gan_cli.errors import InputError
-from gan_cli.files import atomic
+from gan_cli.files import atomic, make_folder
 
 T = TypeVar("T")
 TIMEOUT = 30  # seconds without a byte before a mirror is given up
@@ -120,7 +119,7 @@ class Store:
         """Download from the first mirror that delivers; the file gets its name only after it was verified."""
         failures = []
         if self.download and asset.mirrors:
-            _make_folder(target.parent)
+            make_folder(target.parent, "set GAN_CACHE_DIR to a folder")
         for mirror in asset.mirrors if self.download else ():
             url = mirror + asset.name
             self.note(f"downloading {url}")
@@ -133,15 +132,6 @@ class Store:
         why = "could not be downloaded:\n  " + "\n  ".join(failures) + "\n" if failures else "is not here; "
         put = f"put {' or '.join(asset.names)} into DIR/{dataset}/ and say --data-dir DIR (or set GAN_DATA_DIR)"
         raise InputError(f"{dataset}: {asset.name} {why}{put}")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}; set GAN_CACHE_DIR to a folder") from None
 
 
 def _download(url: str, to: Path) -> None:

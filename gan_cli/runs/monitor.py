@@ -49,11 +49,12 @@ class Monitor:
         """Take in the numbers of a call."""
         for name, value in means.items():
             self._sums.setdefault(name, []).append(value)
-            if name.rpartition("/")[2] not in LEAST:
+            kind = name.rpartition("/")[2]
+            if kind not in LEAST:
                 continue
             past = self._past.setdefault(name, deque(maxlen=MEMORY))
             if len(past) >= ENOUGH:
-                times = abs(value) / max(median(map(abs, past)), LEAST[name.rpartition("/")[2]])
+                times = abs(value) / max(median(map(abs, past)), LEAST[kind])
                 self._exploded[name] = max(times, self._exploded.get(name, 0.0))
             past.append(value)
 
