@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gan_cli.data.images import MODES
-from gan_cli.data.source import Examples, Source, digest, is_ragged
+from gan_cli.data.source import Examples, Source, digest, is_ragged, shares
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 from gan_cli.types import Spec
@@ -59,7 +59,7 @@ def folder(
     if not files:
         raise InputError(f"{path}: holds no image that can be read ({', '.join(SUFFIXES)})")
     classes, y = _labels(files, path) if labels else ((), None)
-    spec = Spec(_common([header for header in headers if header]), classes)
+    spec = Spec(_common([h for h in headers if h]), classes, () if y is None else shares(y, len(classes)))
     read = partial(_read_or_next, files, path, _Skipped(store.note) if on_corrupt == "skip" else None)
 
     def load(indices: np.ndarray) -> Examples:

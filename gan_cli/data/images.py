@@ -13,7 +13,6 @@ from pydantic import PositiveInt
 
 from gan_cli.data.source import Examples, Source, digest, is_ragged
 from gan_cli.errors import InputError
-from gan_cli.types import Spec
 
 Shape = tuple[int, int, int]  # height, width, channels
 Resize = Literal["pad", "crop", "squash"]
@@ -40,7 +39,7 @@ def fit(
         return source
     height, width, own_channels = source.spec.shape
     shape = (size or height, size or width, channels or own_channels or 3)
-    fitted = source._replace(spec=Spec(shape, source.spec.classes))
+    fitted = source._replace(spec=source.spec._replace(shape=shape))
     check_fitted(fitted)
     if shape == source.spec.shape:
         return source

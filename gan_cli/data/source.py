@@ -51,11 +51,17 @@ def in_memory(
     if y is not None:
         _check_labels(name, y, len(x), len(classes))
         arrays["y"] = y.astype(np.int32)
+    spec = Spec(x.shape[1:], classes, () if y is None else shares(y, len(classes)))
 
     def load(indices: np.ndarray) -> Examples:
         return {key: array[indices] for key, array in arrays.items()}
 
-    return Source(name, Spec(x.shape[1:], classes), len(x), load, digest(*arrays.values()), mixture)
+    return Source(name, spec, len(x), load, digest(*arrays.values()), mixture)
+
+
+def shares(y: np.ndarray, classes: int) -> tuple[float, ...]:
+    """The share of each class among labels int [N]."""
+    return tuple((np.bincount(y, minlength=classes) / len(y)).tolist())
 
 
 def _check_labels(name: str, y: np.ndarray, examples: int, classes: int) -> None:

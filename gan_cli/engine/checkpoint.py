@@ -40,7 +40,7 @@ class Meta(NamedTuple):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Meta":
         """The inverse of `to_json`."""
-        spec = Spec(tuple(data["spec"]["shape"]), tuple(data["spec"]["classes"]))
+        spec = Spec(**{name: tuple(values) for name, values in data["spec"].items()})
         return cls(data["recipe"], spec, data["fingerprint"], data["history"], data.get("rollbacks", 0))
 
 

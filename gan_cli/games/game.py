@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from gan_cli.types import Array, Aux, Batch, Key, Ports
+from gan_cli.types import Array, Aux, Batch, Control, Key, Ports
 
 Memory = Any  # a pytree of arrays that a game carries from step to step
 NetFactory = Callable[[Ports, nnx.Rngs], nnx.Module]  # from `[networks.*]`, its options already bound
@@ -192,6 +192,10 @@ class Game(NamedTuple):
     turns: tuple[Turn, ...]
     draw: Callable[[Key, int], dict[str, Array]]  # (key, n) -> the game's own inputs, {"z": [n, L]}, beside the data's
     sample: Callable[[Nets, Batch], Mapping[str, Array]]  # inputs as in `draw` -> {"sample": [B, H, W, C]}
+    controls: Mapping[str, Control] = {}  # those of `draw`'s inputs that a person can set: "class", "c0"
+    infer: Callable[[Nets, Array], Mapping[str, Array]] | None = None
+    """Examples [B, ...] -> what a network of the game takes their controls to be, by name: of categories their
+    log-probabilities [B, K], of a number the mean and log standard deviation of a Gaussian [B, 2]."""
     memory: Memory = ()  # BEGAN's k, Fisher's multiplier, ADA's p, CycleGAN's image pool
     remember: Callable[[Memory, Mapping[str, Aux]], Memory] = keep  # (memory, turn -> its report) -> memory
     per_example: tuple[str, ...] = ()  # roles that must treat each example by itself: no batch statistics

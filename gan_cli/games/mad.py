@@ -1,5 +1,6 @@
 """MAD-GAN: several generators, and a discriminator that also tells which of them made a fake."""
 
+import math
 from functools import partial
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from pydantic import Field, PositiveInt
 
 from gan_cli.games.game import Game, Memory, NetFactory, Nets, Turn
 from gan_cli.games.standard import Prior, draw_latent
-from gan_cli.types import Array, Aux, Batch, Key, Ports, Spec
+from gan_cli.types import Array, Aux, Batch, Control, Key, Ports, Spec
 
 
 def mad(
@@ -65,4 +66,5 @@ def mad(
         ),
         draw=draw,
         sample=lambda nets, inputs: {"sample": nets["generator"](inputs["z"], inputs["branch"])[0]},
+        controls={"branch": Control(generators, entropy=math.log(generators))},
     )
