@@ -1,7 +1,7 @@
 """Recipe -> objects: the only place where names become things."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from optax import GradientTransformation
 
 from gan_cli import recipe
 from gan_cli.binding import Kind, Table, call, check, kind, nearest, options_model, schema
-from gan_cli.data import images, pipeline
+from gan_cli.data import images, labels, pipeline
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.engine import parallel
@@ -26,11 +26,11 @@ LOSS = kind("loss", "name", "gan_cli.losses", Adversarial, option=True)
 PENALTY = kind("penalty", "name", "gan_cli.losses", Penalty, option=True)
 NETWORK = kind("network", "net", "gan_cli.nets", nnx.Module, Ports, nnx.Rngs)
 GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
-# [data] holds the options of its source and those of `images.fit`, which every image source goes through.
+# [data] holds the options of its source and of what is then done to it.
+TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, labels.hide)
 SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(
-    model=lambda source: options_model(source, images.fit)
+    model=lambda source: options_model(source, *TRANSFORMS)
 )
-FIT = options_model(images.fit)
 
 
 def resolve(tables: Mapping[str, Any], where: str) -> Table:
@@ -84,7 +84,7 @@ def _roles(game: Table) -> list[str]:
 def _optimisers(game: Table) -> list[str]:
     """The tables of [optimisers] that the game's turns use. A game makes no network, so any spec and no networks do."""
     nothing = dict.fromkeys(_roles(game), lambda *_: None)
-    made: Game = call(GAME, game, Spec((1,)), **nothing)
+    made: Game = call(GAME, game, Spec((1,), ("one", "other")), **nothing)
     return list(optimised(made))
 
 
@@ -94,13 +94,17 @@ def with_split(resolved: Table, split: str, where: str) -> Table:
 
 
 def load_data(resolved: Table, store: Store) -> Source:
-    """The recipe's data source, its images brought to the recipe's size and channels."""
-    table = resolved["data"]
-    fit = {key: value for key, value in table.items() if key in FIT.model_fields}
-    own = {key: value for key, value in table.items() if key not in fit}
+    """The recipe's data source, its images brought to the recipe's size and channels, labels hidden."""
+    table = dict(resolved["data"])
+    options = [
+        {key: table.pop(key) for key in options_model(transform).model_fields if key in table}
+        for transform in TRANSFORMS
+    ]
     factory = SOURCE.find(table["source"])
-    source: Source = call(SOURCE._replace(model=lambda _: options_model(factory)), own, store)
-    return images.fit(source, **fit)
+    source: Source = call(SOURCE._replace(model=lambda _: options_model(factory)), table, store)
+    for transform, own in zip(TRANSFORMS, options, strict=True):
+        source = transform(source, **own)
+    return source
 
 
 def feed(resolved: Table, source: Source) -> Any:
@@ -115,6 +119,11 @@ def experiment(resolved: Table, spec: Spec) -> Experiment:
         role: partial(call, NETWORK, table) for role, table in resolved["networks"].items()
     }
     game: Game = call(GAME, resolved["game"], spec, **networks)
+    if game.labels != "unused" and not spec.classes:
+        raise InputError(
+            f"[game] play = {resolved['game']['play']!r} wants data with labels, and [data] source = "
+            f"{resolved['data']['source']!r} gives none (a folder has them with labels = true, an .npz file as array y)"
+        )
     made = {table: call(OPTIMISER, resolved["optimisers"][table]) for table in optimised(game)}
     for table in game.differentiates:
         _check_smooth(made[table], resolved["optimisers"][table], f"[optimisers.{table}]")
@@ -150,7 +159,24 @@ def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
     """Everything that can be wrong with a recipe and its data, found before anything is written or compiled."""
     resolved = resolve(tables, where)
     source = load_data(resolved, store)
-    return Prepared(resolved, source, experiment(resolved, source.spec))
+    made = experiment(resolved, source.spec)
+    _check_labels(resolved, made.game, source)
+    return Prepared(resolved, source, made)
+
+
+def _check_labels(resolved: Table, game: Game, source: Source) -> None:
+    """Raise InputError unless labels are hidden exactly for the games that want it so."""
+    play = resolved["game"]["play"]
+    if game.labels == "some" and source.labelled is None:
+        raise InputError(
+            f"[game] play = {play!r} is for data of which few labels are known: set [data] labelled = "
+            f"{max(len(source.spec.classes), source.size // 100)} or another number of examples"
+        )
+    if game.labels != "some" and source.labelled is not None:
+        raise InputError(
+            f"[data] labelled = {len(source.labelled)} hides the other labels, and [game] play = {play!r} has no use "
+            "for a few of them; remove it"
+        )
 
 
 def recipe_schema() -> Table:

@@ -14,7 +14,7 @@ from gan_cli import build, recipe
 from gan_cli.data.store import Store
 from gan_cli.engine.seeds import train_seeds
 from gan_cli.errors import InputError
-from gan_cli.games import energy, fisher, mad, mrgan, standard
+from gan_cli.games import energy, fisher, mad, mrgan, standard, two_players
 from gan_cli.games import feature_matching as matching
 from gan_cli.games.game import Nets, define, initialise
 from gan_cli.losses import adversarial
@@ -250,7 +250,7 @@ def test_packing_scores_neighbours_together():
 
 def test_packs_hold_whole_examples():
     images = jnp.arange(2 * 2 * 2 * 3.0).reshape(2, 2, 2, 3)
-    packed = standard.pack(images, 2)
+    packed = two_players.pack(images, 2)
     assert packed.shape == (1, 2, 2, 6)
     np.testing.assert_array_equal(packed[0, ..., :3], images[0])
     np.testing.assert_array_equal(packed[0, ..., 3:], images[1])
@@ -277,7 +277,7 @@ def test_a_penalty_with_minibatch_discrimination_is_refused():
 
 def test_noisy_labels_swap_pairs():
     real, fake = jnp.arange(1000.0), -jnp.arange(1000.0)
-    new_real, new_fake = standard._swap(real, fake, 0.2, jax.random.bits(KEY, (1000,)))
+    new_real, new_fake = two_players._swap(real, fake, 0.2, jax.random.bits(KEY, (1000,)))
     swapped = np.asarray(new_real != real)
     assert 0.15 < swapped.mean() < 0.25
     np.testing.assert_array_equal(np.where(swapped, new_fake, new_real), real)
@@ -285,7 +285,7 @@ def test_noisy_labels_swap_pairs():
 
 def test_wgan_schedule_is_that_of_the_authors_code():
     """Critic steps before each generator update: 100 for updates 0..24 and every 500th, else 5."""
-    due = np.flatnonzero(np.asarray(standard._wgan_schedule(jnp.arange(12_000), every=5)))
+    due = np.flatnonzero(np.asarray(two_players._wgan_schedule(jnp.arange(12_000), every=5)))
     steps = np.diff(due, prepend=-1)
     updates = np.arange(len(steps))
     np.testing.assert_array_equal(steps, np.where((updates < 25) | (updates % 500 == 0), 100, 5))

@@ -113,10 +113,10 @@ def test_dcgan_in_bfloat16_stays_near_float32():
         (dcgan.generator, Ports((9,), (2,)), r"images .* at its output, not data of shape \(2,\)"),
         (dcgan.generator, Ports((9, 9, 1), (32, 32, 1)), "vector at its input"),
         (dcgan.discriminator, Ports((32, 32, 1), (4, 4)), "vector at its output"),
-        (dcgan.generator, Ports((9,), (32, 32, 1), 10), '"dcgan.generator" takes no label'),
-        (dcgan.discriminator, Ports((32, 32, 1), (), 10), '"dcgan.discriminator" takes no label'),
-        (mlp.mlp, Ports((2,), (), 10), '"mlp" takes no label'),
-        (mlp.maxout, Ports((2,), (), 10), '"mlp.maxout" takes no label'),
+        (dcgan.generator, Ports((9,), (32, 32, 1), 10), '"dcgan.generator": the game gives it a label of 10 classes; set condition'),
+        (dcgan.discriminator, Ports((32, 32, 1), (), 10), '"dcgan.discriminator": the game gives it a label of 10 classes'),
+        (mlp.mlp, Ports((2,), (), 10), '"mlp": the game gives it a label'),
+        (mlp.maxout, Ports((2,), (), 10), '"mlp.maxout": the game gives it a label'),
     ],
 )
 def test_what_does_not_fit_is_refused(factory, ports, message):

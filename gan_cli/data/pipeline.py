@@ -48,6 +48,11 @@ def indices(seed: int, step: int, batch: int, size: int) -> np.ndarray:
     return chosen
 
 
+def _of(some: np.ndarray, seed: int, step: int, batch: int) -> np.ndarray:
+    """Which of some examples [n] make up the batch of a step: int32 [batch]."""
+    return some[indices(seed, step, batch, len(some))].astype(np.int32)
+
+
 def decode(x: Array) -> Array:
     """Images uint8 -> float32 in [-1, 1]; vectors as they are. Runs inside the compiled step."""
     return (x.astype(jnp.float32) - 127.5) / 127.5 if x.dtype == jnp.uint8 else x
@@ -74,7 +79,12 @@ def ahead(items: Iterable[T], n: int = 2) -> Iterator[T]:
 
 
 def _decoded(examples: Mapping[str, Array]) -> Batch:
-    return {**examples, "x": decode(examples["x"])}
+    return {name: decode(x) if name.endswith("x") else x for name, x in examples.items()}
+
+
+def _two_batches(examples: Mapping[str, T], labelled: Mapping[str, T]) -> dict[str, T]:
+    """A batch of anything, its labels hidden, and one of labelled examples."""
+    return {"x": examples["x"], "labelled_x": labelled["x"], "labelled_y": labelled["y"]}
 
 
 class Resident(NamedTuple):
@@ -83,16 +93,25 @@ class Resident(NamedTuple):
     constants: Mapping[str, np.ndarray]  # every example
     seed: int
     batch: int
+    labelled: np.ndarray | None = None  # as `Source.labelled`
 
     def feed(self, start: int, n: int) -> dict[str, np.ndarray]:
-        """What steps start .. start + n - 1 read: {"index": int32 [n, batch]}."""
-        size = len(self.constants["x"])
-        return {"index": np.stack([indices(self.seed, step, self.batch, size) for step in range(start, start + n)])}
+        """What steps start .. start + n - 1 read: {"index": int32 [n, batch]}, and "labelled" alike if there are."""
+        steps, size = range(start, start + n), len(self.constants["x"])
+        feed = {"index": np.stack([indices(self.seed, step, self.batch, size) for step in steps])}
+        if self.labelled is not None:
+            feed["labelled"] = np.stack([_of(self.labelled, self.seed, step, self.batch) for step in steps])
+        return feed
 
     def take(self, constants: Mapping[str, Array], feed: Mapping[str, Array]) -> Batch:
         """One step's slice of the feed -> its batch; jittable."""
-        index = feed["index"]
-        return _decoded({name: x.at[index].get(mode="promise_in_bounds") for name, x in constants.items()})
+
+        def at(index: Array) -> dict[str, Array]:
+            return {name: x.at[index].get(mode="promise_in_bounds") for name, x in constants.items()}
+
+        if self.labelled is None:
+            return _decoded(at(feed["index"]))
+        return _decoded(_two_batches(at(feed["index"]), at(feed["labelled"])))
 
     def close(self) -> None:
         """Nothing to release."""
@@ -103,9 +122,14 @@ class Streamed:
 
     def __init__(self, source: Source, seed: int, batch: int):
         self.constants: Mapping[str, np.ndarray] = {}
-        self._load: Callable[[int], Mapping[str, np.ndarray]] = lambda step: source.load(
-            indices(seed, step, batch, source.size)
-        )
+
+        def load(step: int) -> Mapping[str, np.ndarray]:
+            examples = source.load(indices(seed, step, batch, source.size))
+            if source.labelled is None:
+                return examples
+            return _two_batches(examples, source.load(_of(source.labelled, seed, step, batch)))
+
+        self._load = load
         self._next = 0  # the step that `_batches` yields next
         self._batches: Any = None  # Grain's iterator, once there is one
 
@@ -160,7 +184,7 @@ def pipeline(
         resident = stored_bytes(source) <= limit
     if not resident:
         return Streamed(source, seed, batch)
-    return Resident(everything(source), seed, batch)
+    return Resident(everything(source), seed, batch, source.labelled)
 
 
 def everything(source: Source) -> Examples:

@@ -32,6 +32,7 @@ class Source(NamedTuple):
     load: Callable[[np.ndarray], Examples]  # indices int64 [n] -> examples; pure, may be called from several threads
     fingerprint: str  # SHA-256 of whatever decides every example: of files as they are, and of the options applied
     mixture: Mixture | None = None  # the distribution itself, where it is known; labels are its components
+    labelled: np.ndarray | None = None  # examples whose labels a game is shown, int64 [n]; None: all, if there are any
 
 
 def in_memory(

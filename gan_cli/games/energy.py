@@ -15,7 +15,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from gan_cli import devices
 from gan_cli.games.game import Game, Loss, Memory, NetFactory, Nets, Turn
-from gan_cli.games.standard import Prior, draw_latent
+from gan_cli.games.two_players import Prior, draw_latent
 from gan_cli.types import Array, Aux, Batch, Key, Ports, Spec
 
 Error = Literal["squared", "absolute"]

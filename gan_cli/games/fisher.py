@@ -7,7 +7,8 @@ from pydantic import PositiveFloat, PositiveInt
 
 from gan_cli import devices
 from gan_cli.games.game import Game, Memory, NetFactory, Nets
-from gan_cli.games.standard import Prior, standard
+from gan_cli.games.standard import standard
+from gan_cli.games.two_players import Prior
 from gan_cli.losses.adversarial import wasserstein
 from gan_cli.types import Array, Aux, Batch, Key, Spec
 

@@ -5,16 +5,17 @@ The engine owns gradients, optimisers, devices, averaging and checkpoints; a gam
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from gan_cli.types import Array, Aux, Batch, Control, Key, Ports
+from gan_cli.types import Array, Aux, Batch, Control, Key, Ports, Shape
 
 Memory = Any  # a pytree of arrays that a game carries from step to step
 NetFactory = Callable[[Ports, nnx.Rngs], nnx.Module]  # from `[networks.*]`, its options already bound
+Labels = Literal["unused", "all", "some"]
 Builder = Callable[[nnx.Rngs], nnx.Module]  # a NetFactory whose ports the game has settled
 
 
@@ -47,6 +48,18 @@ def initialise(build: Builder, key: Key) -> Variables:
     """Fresh weights of the network that `build` makes."""
     _, params, _, rest = _split(build(nnx.Rngs(key)))
     return Variables(params, rest)
+
+
+def features_shape(build: Builder, example: Shape) -> Shape:
+    """Shape of the features that a network makes of one example of this shape; computes nothing."""
+
+    def trace() -> Array:
+        module: Any = build(nnx.Rngs(0))
+        module.eval()
+        features: Array = module(jnp.zeros((1, *example)))[1]["features"]
+        return features
+
+    return jax.eval_shape(trace).shape[1:]
 
 
 def _split(module: nnx.Module) -> tuple[Any, Any, Any, Any]:
@@ -198,6 +211,7 @@ class Game(NamedTuple):
     log-probabilities [B, K], of a number the mean and log standard deviation of a Gaussian [B, 2]."""
     memory: Memory = ()  # BEGAN's k, Fisher's multiplier, ADA's p, CycleGAN's image pool
     remember: Callable[[Memory, Mapping[str, Aux]], Memory] = keep  # (memory, turn -> its report) -> memory
+    labels: Labels = "unused"  # of the data that the losses read; some: `data/labels.py`
     per_example: tuple[str, ...] = ()  # roles that must treat each example by itself: no batch statistics
     together: int = 1  # examples of a batch that belong together: they divide what a device sees at once
     differentiates: tuple[str, ...] = ()  # tables of [optimisers] through whose updates a loss is differentiated

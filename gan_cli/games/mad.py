@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from pydantic import Field, PositiveInt
 
 from gan_cli.games.game import Game, Memory, NetFactory, Nets, Turn
-from gan_cli.games.standard import Prior, draw_latent
+from gan_cli.games.two_players import Prior, draw_latent
 from gan_cli.types import Array, Aux, Batch, Control, Key, Ports, Spec
 
 

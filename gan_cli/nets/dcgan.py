@@ -17,9 +17,10 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from gan_cli.errors import InputError
 from gan_cli.nets import layers
+from gan_cli.nets.label import Projection, beside
 from gan_cli.nets.minibatch import minibatch
 from gan_cli.nets.norms import Norm
-from gan_cli.nets.ports import require_image, require_no_label, require_vector
+from gan_cli.nets.ports import require_condition, require_image, require_vector
 from gan_cli.types import Array, Ports
 
 SMALLEST, LARGEST = 8, 256  # pixels of a side
@@ -61,21 +62,27 @@ def plan(shape: tuple[int, ...], net: str, end: str, width: int, max_width: int)
 class Generator(nnx.Module):
     """Latent -> smallest map -> doubled by transposed convolutions up to the image."""
 
-    def __init__(self, latent: int, plan: Plan, rngs: nnx.Rngs, norm: str):
+    def __init__(
+        self, latent: int, plan: Plan, rngs: nnx.Rngs, norm: str, classes: int, condition: str, embedding: int
+    ):
         widths = plan.widths[::-1]  # from the smallest map up
         bias = norm == "none"  # a norm layer has its own
+        self.label = beside(condition, classes, rngs, embedding)
+        latent += self.label.size if self.label else 0
         self.project = layers.ConvTranspose(
             latent, widths[0], plan.base, rngs, padding=0, bias=bias, init=normal_kernel
         )
         self.ups = nnx.List([_up(i, o, rngs, bias) for i, o in pairwise(widths)])
-        self.norms = nnx.List([layers.norm(norm, width, rngs, normal_scale) for width in widths])
+        own = classes if condition == "norm" else 0
+        self.norms = nnx.List([layers.norm(norm, width, rngs, normal_scale, own) for width in widths])
         self.to_image = _up(widths[-1], plan.colours, rngs, bias=True)
 
-    def __call__(self, z: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
-        """z [B, L] -> (images [B, H, W, C] in (-1, 1), {}); there is no label."""
+    def __call__(self, z: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:
+        """z [B, L], y int32 [B] if there is a label -> (images [B, H, W, C] in (-1, 1), {})."""
+        z = z if self.label is None else self.label(z, y)
         h = layers.enter(z[:, None, None, :])
         for layer, norm in zip([self.project, *self.ups], self.norms, strict=True):
-            h = _active(layer(h), norm)
+            h = _active(layer(h), norm, y)
         return jnp.tanh(layers.leave(self.to_image(h))), {}  # [B, H, W, C]
 
 
@@ -118,18 +125,27 @@ class End(nnx.Module):
         return jnp.tanh(layers.leave(self.to_image(h)))
 
 
-def _active(h: Array, norm: Norm | None) -> Array:
-    return jax.nn.relu(h if norm is None else norm(h))
+def _active(h: Array, norm: Norm | None, y: Array | None = None) -> Array:
+    return jax.nn.relu(h if norm is None else norm(h, y))
 
 
 class Discriminator(nnx.Module):
     """Image -> halved by convolutions down to the smallest map -> score."""
 
     def __init__(
-        self, plan: Plan, outputs: tuple[int, ...], rngs: nnx.Rngs, norm: str, kernels: int = 0, dims: int = 1
+        self,
+        plan: Plan,
+        outputs: tuple[int, ...],
+        rngs: nnx.Rngs,
+        norm: str,
+        kernels: int,
+        dims: int,
+        classes: int,
+        condition: str,
     ):
         spectral = norm == "spectral"
-        sizes = (plan.colours, *plan.widths)
+        self.label = beside(condition, classes, rngs, embedding=1)
+        sizes = (plan.colours + (self.label.size if self.label else 0), *plan.widths)
         own_bias = norm in ("none", "spectral")  # a norm layer has its own
         self.downs = nnx.List(
             [
@@ -143,20 +159,29 @@ class Discriminator(nnx.Module):
             sizes[-1], math.prod(outputs), plan.base, rngs, padding=0, spectral=spectral, init=normal_kernel
         )
         flat = plan.base**2 * sizes[-1]
+        self.projection = (
+            Projection(classes, flat, rngs, normal_kernel, spectral=spectral) if condition == "projection" else None
+        )
         self.minibatch = minibatch(flat, kernels, dims, rngs)
         self.closeness = (
             layers.Linear(kernels, math.prod(outputs), rngs, bias=False, spectral=spectral) if kernels else None
         )
         self.outputs = outputs
 
-    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
-        """x [B, H, W, C] -> (scores [B] or [B, F], {"features": the smallest map, flattened})."""
+    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:
+        """x [B, H, W, C], y int32 [B] if there is a label -> (scores [B] or [B, F], {"features": the smallest map}).
+
+        The features are flattened: [B, base base width].
+        """
         h = layers.enter(x)
+        h = h if self.label is None else self.label(h, y)
         for layer, norm in zip(self.downs, self.norms, strict=True):
             h = layer(h)
             h = jax.nn.leaky_relu(h if norm is None else norm(h), SLOPE)
         score = layers.leave(self.score(h)).reshape(len(x), -1)  # [B, F]
         features = layers.leave(h).reshape(len(x), -1)
+        if self.projection is not None:
+            score = score + self.projection(features, y)
         if self.minibatch is not None and self.closeness is not None:
             closeness = self.minibatch(features)[:, features.shape[1] :]  # a last layer is linear in what is appended
             score = score + self.closeness(closeness)
@@ -178,16 +203,25 @@ def generator(
     width: PositiveInt = 64,  # channels of the map at half the image's side; doubles with each halving of the side
     max_width: PositiveInt = 512,  # channels that no map exceeds
     norm: Literal["batch", "layer", "instance", "none"] = "batch",  # of every layer but the last
+    condition: Literal["none", "concatenate", "embedding", "norm"] = "none",  # how a label enters; see below
+    embedding: PositiveInt = 50,  # numbers that stand for a label with condition = "embedding"
 ) -> nnx.Module:
     """DCGAN generator: a latent -> images in (-1, 1).
 
-    https://arxiv.org/abs/1511.06434. Raises InputError unless the image is square, its side is 4 to 7 times a power of
-    two between 8 and 256 pixels, and it has 1 to 4 channels.
+    https://arxiv.org/abs/1511.06434. A label is put beside the latent, one-hot ("concatenate",
+    https://arxiv.org/abs/1411.1784) or as learnt numbers ("embedding"), or has scales and shifts of its own in every
+    norm layer ("norm", https://arxiv.org/abs/1802.05637). Raises InputError unless the image is square, its side is 4
+    to 7 times a power of two between 8 and 256 pixels, and it has 1 to 4 channels.
     """
-    require_no_label(ports, "dcgan.generator")
+    require_condition(ports, "dcgan.generator", condition, ("concatenate", "embedding", "norm"))
+    if condition == "norm" and norm == "none":
+        raise InputError(
+            'net = "dcgan.generator": condition = "norm" gives each label a norm layer\'s scales, and norm = "none" '
+            'has no such layer; norm = "batch" would do'
+        )
     latent = require_vector(ports.inputs, "dcgan.generator", "input")
     pyramid = plan(ports.outputs, "dcgan.generator", "output", width, max_width)
-    return Generator(latent, pyramid, rngs, norm)
+    return Generator(latent, pyramid, rngs, norm, ports.classes, condition, embedding)
 
 
 def branched(
@@ -221,14 +255,20 @@ def discriminator(
     norm: Literal["batch", "layer", "instance", "none", "spectral"] = "batch",  # but for the first and the last layer
     minibatch_kernels: NonNegativeInt = 0,  # views of minibatch discrimination beside the last layer; 0: none
     minibatch_dims: PositiveInt = 5,  # numbers in each view
+    condition: Literal["none", "concatenate", "embedding", "projection"] = "none",  # how a label enters; see below
 ) -> nnx.Module:
     """DCGAN discriminator: images -> one raw score each, or a vector.
 
     https://arxiv.org/abs/1511.06434; "spectral" normalises the weights of every layer instead of activations,
-    https://arxiv.org/abs/1802.05957. Raises InputError as `generator` does.
+    https://arxiv.org/abs/1802.05957. A label enters as constant channels beside the image's, one for each class
+    ("concatenate") or a single one of a learnt value ("embedding"), or as an inner product of the features with a
+    vector of its own, added to the score ("projection", https://arxiv.org/abs/1802.05637; departure: of the smallest
+    map itself, not of its sum over places). Raises InputError as `generator` does.
     """
-    require_no_label(ports, "dcgan.discriminator")
+    require_condition(ports, "dcgan.discriminator", condition, ("concatenate", "embedding", "projection"))
     if ports.outputs:
         require_vector(ports.outputs, "dcgan.discriminator", "output")
     pyramid = plan(ports.inputs, "dcgan.discriminator", "input", width, max_width)
-    return Discriminator(pyramid, ports.outputs, rngs, norm, minibatch_kernels, minibatch_dims)
+    return Discriminator(
+        pyramid, ports.outputs, rngs, norm, minibatch_kernels, minibatch_dims, ports.classes, condition
+    )

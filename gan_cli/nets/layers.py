@@ -8,7 +8,7 @@ from flax import nnx
 
 from gan_cli.nets import convolution
 from gan_cli.nets.convolution import Padding
-from gan_cli.nets.layout import axes, channels, enter, formulation, leave, per_channel
+from gan_cli.nets.layout import axes, channels, enter, formulation, leave, per_channel, planes
 from gan_cli.nets.norms import BatchNorm, InstanceNorm, LayerNorm, SpectralNorm, norm
 from gan_cli.types import Array
 
@@ -28,6 +28,7 @@ __all__ = [
     "leave",
     "norm",
     "per_channel",
+    "planes",
 ]
 
 Init = nnx.initializers.Initializer

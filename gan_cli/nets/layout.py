@@ -49,7 +49,7 @@ class Axes(NamedTuple):
     channel: int
 
 
-def axes(x: Array) -> Axes:
+def axes(x: Array | jax.ShapeDtypeStruct) -> Axes:
     """The axes of `x` inside a network: vectors are always [B, F], images [C, H, W, B] or [B, H, W, C]."""
     if x.ndim == 2:
         return Axes(0, (), 1)
@@ -75,10 +75,22 @@ def channels(x: Array) -> int:
     return x.shape[axes(x).channel]
 
 
-def per_channel(v: Array, x: Array) -> Array:
-    """A vector [C] of one value a channel, as an array of the shape of `x`.
+def per_channel(v: Array, x: Array | jax.ShapeDtypeStruct) -> Array:
+    """One value a channel [C], or one a channel of each example [B, C], as an array of the shape of `x`.
 
     Not a reshape: XLA simplifies reshapes with one user and with several differently, and then no longer sees that two
     turns of a step compute the same.
     """
-    return lax.broadcast_in_dim(v, x.shape, (axes(x).channel,))
+    where = axes(x)
+    if v.ndim == 1:
+        return lax.broadcast_in_dim(v, x.shape, (where.channel,))
+    if where.batch < where.channel:
+        return lax.broadcast_in_dim(v, x.shape, (where.batch, where.channel))
+    return lax.broadcast_in_dim(v.T, x.shape, (where.channel, where.batch))
+
+
+def planes(v: Array, x: Array) -> Array:
+    """Numbers [B, E] -> a map of E channels, each constant, as high and wide as the map `x`."""
+    shape = list(x.shape)
+    shape[axes(x).channel] = v.shape[1]
+    return per_channel(v, jax.ShapeDtypeStruct(shape, v.dtype))

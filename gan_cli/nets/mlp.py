@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,9 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from gan_cli.errors import InputError
 from gan_cli.nets import layers
+from gan_cli.nets.label import Projection, beside
 from gan_cli.nets.minibatch import minibatch
-from gan_cli.nets.ports import require_no_label
+from gan_cli.nets.ports import require_condition
 from gan_cli.types import Array, Ports
 
 Init = nnx.initializers.Initializer
@@ -55,42 +56,52 @@ def _scaled(init: Init, scale: float) -> Init:
     return lambda key, shape, dtype=jnp.float32: scale * init(key, shape, dtype)
 
 
+class Form(NamedTuple):
+    """The options of an `MLP`, as `mlp` has them; `init` already scaled."""
+
+    hidden: tuple[int, ...]
+    activation: str
+    output: str
+    norm: str
+    init: Init
+    kernels: int
+    dims: int
+    condition: str
+    embedding: int
+
+
 class MLP(nnx.Module):
     """Linear layers with an activation between them, and optionally a norm before it."""
 
-    def __init__(
-        self,
-        ports: Ports,
-        rngs: nnx.Rngs,
-        hidden: tuple[int, ...],
-        activation: str,
-        output: str,
-        norm: str,
-        init: Init,
-        kernels: int,
-        dims: int,
-    ):
-        sizes = (math.prod(ports.inputs), *hidden)
-        spectral = norm == "spectral"
-        self.linears = nnx.List(
-            [layers.Linear(i, o, rngs, init=init, spectral=spectral) for i, o in zip(sizes, hidden, strict=False)]
+    def __init__(self, ports: Ports, rngs: nnx.Rngs, form: Form):
+        init, spectral = form.init, form.norm == "spectral"
+        self.label = beside(form.condition, ports.classes, rngs, form.embedding)
+        sizes = (math.prod(ports.inputs) + (self.label.size if self.label else 0), *form.hidden)
+        self.linears = nnx.List([layers.Linear(i, o, rngs, init=init, spectral=spectral) for i, o in pairwise(sizes)])
+        own = ports.classes if form.condition == "norm" else 0
+        self.norms = nnx.List([layers.norm(form.norm, size, rngs, classes=own) for size in form.hidden])
+        self.minibatch = minibatch(sizes[-1], form.kernels, form.dims, rngs)
+        ends = math.prod(ports.outputs)
+        self.last = layers.Linear(sizes[-1] + form.kernels, ends, rngs, init=init, spectral=spectral)
+        self.projection = (
+            Projection(ports.classes, sizes[-1], rngs, init, spectral=spectral)
+            if form.condition == "projection"
+            else None
         )
-        self.norms = nnx.List([layers.norm(norm, size, rngs) for size in hidden])
-        self.minibatch = minibatch(sizes[-1], kernels, dims, rngs)
-        self.last = layers.Linear(sizes[-1] + kernels, math.prod(ports.outputs), rngs, init=init, spectral=spectral)
         self.outputs = ports.outputs
-        self.activation = activation
-        self.output = output
+        self.activation = form.activation
+        self.output = form.output
 
-    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
-        """x [B, *inputs] -> ([B, *outputs], {"features": the last hidden layer [B, F]}); there is no label."""
+    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:
+        """x [B, *inputs], y int32 [B] if there is a label -> ([B, *outputs], {"features": the last hidden layer})."""
         x = x.reshape(len(x), -1)  # [B, I]
+        x = x if self.label is None else self.label(x, y)
         for linear, norm in zip(self.linears, self.norms, strict=True):
             x = linear(x)  # [B, F]
-            x = ACTIVATIONS[self.activation](x if norm is None else norm(x))
-        seen = x if self.minibatch is None else self.minibatch(x)
-        output = OUTPUTS[self.output](self.last(seen))
-        return output.reshape(len(x), *self.outputs), {"features": x}
+            x = ACTIVATIONS[self.activation](x if norm is None else norm(x, y))
+        output = self.last(x if self.minibatch is None else self.minibatch(x))
+        output = output if self.projection is None else output + self.projection(x, y)
+        return OUTPUTS[self.output](output).reshape(len(x), *self.outputs), {"features": x}
 
 
 def mlp(
@@ -105,15 +116,35 @@ def mlp(
     init_scale: PositiveFloat = 1.0,  # multiplies the initial weights; biases start at 0
     minibatch_kernels: NonNegativeInt = 0,  # views of minibatch discrimination before the last layer; 0: none
     minibatch_dims: PositiveInt = 5,  # numbers in each view
+    condition: Literal["none", "concatenate", "embedding", "norm", "projection"] = "none",  # how a label enters
+    embedding: PositiveInt = 50,  # numbers that stand for a label with condition = "embedding"
 ) -> nnx.Module:
     """Multilayer perceptron on vectors or flattened images.
 
     With `activation = "relu"` and `output = "sigmoid"` it is the MNIST generator of https://arxiv.org/abs/1406.2661.
     Departure: our images are in [-1, 1], the paper's in [0, 1], so the sigmoid is stretched to 2σ(x) - 1.
+    A label enters as in `dcgan.generator` and `dcgan.discriminator`; "projection" is for a single score.
     """
-    require_no_label(ports, "mlp")
-    start = _scaled(INITS[init], init_scale)
-    return MLP(ports, rngs, hidden, activation, output, norm, start, minibatch_kernels, minibatch_dims)
+    require_condition(ports, "mlp", condition, ("concatenate", "embedding", "norm", "projection"))
+    if condition == "norm" and norm in ("none", "spectral"):
+        raise InputError(
+            f'net = "mlp": condition = "norm" gives each label a norm layer\'s scales, and norm = "{norm}" has no such '
+            'layer; norm = "batch" or "layer" would do'
+        )
+    if condition == "projection" and ports.outputs:
+        raise InputError('net = "mlp": condition = "projection" is added to a score, and this network gives none')
+    form = Form(
+        hidden,
+        activation,
+        output,
+        norm,
+        _scaled(INITS[init], init_scale),
+        minibatch_kernels,
+        minibatch_dims,
+        condition,
+        embedding,
+    )
+    return MLP(ports, rngs, form)
 
 
 class Branched(nnx.Module):
@@ -172,8 +203,11 @@ class Maxout(nnx.Module):
         keep_input: float,
         keep_hidden: float,
         init_range: float,
+        condition: str,
+        embedding: int,
     ):
-        sizes = (math.prod(ports.inputs), *hidden)
+        self.label = beside(condition, ports.classes, rngs, embedding)
+        sizes = (math.prod(ports.inputs) + (self.label.size if self.label else 0), *hidden)
         init = uniform(init_range)
         self.linears = nnx.List(
             [layers.Linear(i, o * pieces, rngs, init=init) for i, o in zip(sizes, hidden, strict=False)]
@@ -185,10 +219,11 @@ class Maxout(nnx.Module):
         self.pieces = pieces
         self.is_image = len(ports.inputs) == 3
 
-    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
-        """x [B, *inputs] -> ([B, *outputs], {"features": the last hidden layer [B, F]}); there is no label."""
+    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:
+        """x [B, *inputs], y int32 [B] if there is a label -> ([B, *outputs], {"features": the last hidden layer})."""
         x = x.reshape(len(x), -1)  # [B, I]
         x = (x + 1) / 2 if self.is_image else x
+        x = x if self.label is None else self.label(x, y)
         for linear, dropout in zip(self.linears, self.dropouts, strict=False):
             x = linear(dropout(x, rngs=self.noise))  # [B, F pieces]
             x = x.reshape(len(x), -1, self.pieces).max(axis=-1)  # [B, F]
@@ -205,6 +240,8 @@ def maxout(
     keep_input: Keep = 0.8,  # dropout: probability to keep an input
     keep_hidden: Keep = 0.5,  # dropout: probability to keep a hidden unit
     init_range: PositiveFloat = 0.005,  # initial weights are U(-r, r); biases start at 0
+    condition: Literal["none", "concatenate", "embedding"] = "none",  # how a label enters: beside the input
+    embedding: PositiveInt = 50,  # numbers that stand for a label with condition = "embedding"
 ) -> nnx.Module:
     """The MNIST discriminator of the first GAN: maxout units with dropout.
 
@@ -212,5 +249,5 @@ def maxout(
     [0, 1] first, as the authors have them: the mean of MNIST is then near 0. They also bound the norm of each unit's
     weights, which is `bound_units` of its optimiser. The score is the logit of their sigmoid.
     """
-    require_no_label(ports, "mlp.maxout")
-    return Maxout(ports, rngs, hidden, pieces, keep_input, keep_hidden, init_range)
+    require_condition(ports, "mlp.maxout", condition, ("concatenate", "embedding"))
+    return Maxout(ports, rngs, hidden, pieces, keep_input, keep_hidden, init_range, condition, embedding)

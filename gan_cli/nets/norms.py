@@ -1,5 +1,10 @@
-"""Normalisation of activations, and of weights by their largest singular value. Statistics are always float32."""
+"""Normalisation of activations, and of weights by their largest singular value. Statistics are always float32.
 
+What is normalised is scaled and shifted, channel by channel. With `classes` each label has scales and shifts of its
+own: conditional normalisation, https://arxiv.org/abs/1610.07629, as cGANs with projection have it in the generator.
+"""
+
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
@@ -11,7 +16,26 @@ from gan_cli.types import Array
 Init = nnx.initializers.Initializer
 
 
-class BatchNorm(nnx.Module):
+class Affine(nnx.Module):
+    """What follows a normalisation: scale and shift of each channel, or of each channel under each label."""
+
+    def __init__(self, features: int, rngs: nnx.Rngs, scale_init: Init, classes: int):
+        shape = (classes, features) if classes else (features,)
+        self.scale = nnx.Param(scale_init(rngs.params(), shape))
+        self.bias = nnx.Param(jnp.zeros(shape))
+        self.classes = classes
+
+    def affine(self, y: Array | None) -> tuple[Array, Array]:
+        """Scales and shifts, float32: [C], or [B, C] for the labels y int32 [B]."""
+        scale, bias = self.scale[...].astype(jnp.float32), self.bias[...].astype(jnp.float32)
+        if not self.classes:
+            return scale, bias
+        assert y is not None
+        own = jax.nn.one_hot(y, self.classes)  # [B, K]: on a CPU faster than looking up, whose gradient scatters
+        return own @ scale, own @ bias
+
+
+class BatchNorm(Affine):
     """Batch normalisation, https://arxiv.org/abs/1502.03167, of images in the inner layout or of vectors [B, F].
 
     In training mode each channel is normalised over the batches of all devices together (the call must run under an
@@ -27,22 +51,23 @@ class BatchNorm(nnx.Module):
         rngs: nnx.Rngs,
         *,
         scale_init: Init = nnx.initializers.ones,
+        classes: int = 0,  # labels that have scales and shifts of their own; 0: there is no label
         momentum: float = 0.9,  # in [0, 1): what is kept of the running averages at each call
         epsilon: float = 1e-5,
     ):
-        self.scale = nnx.Param(scale_init(rngs.params(), (features,)))
-        self.bias = nnx.Param(jnp.zeros(features))
+        super().__init__(features, rngs, scale_init, classes)
         self.mean = nnx.BatchStat(jnp.zeros(features))
         self.var = nnx.BatchStat(jnp.ones(features))
         self.momentum = momentum
         self.epsilon = epsilon
         self.use_running_average = False  # what nnx.Module.eval() and .train() set
 
-    def __call__(self, x: Array) -> Array:
-        """Normalised `x`, of the same shape and dtype."""
+    def __call__(self, x: Array, y: Array | None = None) -> Array:
+        """Normalised `x`, of the same shape and dtype; y int32 [B] where there are labels."""
         mean, var = self._running() if self.use_running_average else self._of_batch(x)
-        gain = lax.rsqrt(var + self.epsilon) * self.scale[...].astype(jnp.float32)
-        offset = self.bias[...].astype(jnp.float32) - mean * gain
+        scale, bias = self.affine(y)
+        gain = lax.rsqrt(var + self.epsilon) * scale
+        offset = bias - mean * gain
         return _scaled(x, per_channel(gain, x), per_channel(offset, x))
 
     def _running(self) -> tuple[Array, Array]:
@@ -60,49 +85,61 @@ class BatchNorm(nnx.Module):
         return mean, var
 
 
-class LayerNorm(nnx.Module):
+class LayerNorm(Affine):
     """Layer normalisation, https://arxiv.org/abs/1607.06450: each example over all its pixels and channels.
 
     Scale and bias are per channel, as WGAN-GP's critic has them (https://arxiv.org/abs/1704.00028).
     """
 
     def __init__(
-        self, features: int, rngs: nnx.Rngs, *, scale_init: Init = nnx.initializers.ones, epsilon: float = 1e-5
+        self,
+        features: int,
+        rngs: nnx.Rngs,
+        *,
+        scale_init: Init = nnx.initializers.ones,
+        classes: int = 0,  # labels that have scales and shifts of their own; 0: there is no label
+        epsilon: float = 1e-5,
     ):
-        self.scale = nnx.Param(scale_init(rngs.params(), (features,)))
-        self.bias = nnx.Param(jnp.zeros(features))
+        super().__init__(features, rngs, scale_init, classes)
         self.epsilon = epsilon
 
-    def __call__(self, x: Array) -> Array:
-        """Normalised `x`, of the same shape and dtype."""
+    def __call__(self, x: Array, y: Array | None = None) -> Array:
+        """Normalised `x`, of the same shape and dtype; y int32 [B] where there are labels."""
         where = axes(x)
         mean, var = _moments(x, (*where.space, where.channel))
-        return _normalise(x, mean, var, self.epsilon, self.scale[...], self.bias[...])
+        return _normalise(x, mean, var, self.epsilon, *self.affine(y))
 
 
-class InstanceNorm(nnx.Module):
+class InstanceNorm(Affine):
     """Instance normalisation, https://arxiv.org/abs/1607.08022: each channel of each image over its pixels."""
 
     def __init__(
-        self, features: int, rngs: nnx.Rngs, *, scale_init: Init = nnx.initializers.ones, epsilon: float = 1e-5
+        self,
+        features: int,
+        rngs: nnx.Rngs,
+        *,
+        scale_init: Init = nnx.initializers.ones,
+        classes: int = 0,  # labels that have scales and shifts of their own; 0: there is no label
+        epsilon: float = 1e-5,
     ):
-        self.scale = nnx.Param(scale_init(rngs.params(), (features,)))
-        self.bias = nnx.Param(jnp.zeros(features))
+        super().__init__(features, rngs, scale_init, classes)
         self.epsilon = epsilon
 
-    def __call__(self, x: Array) -> Array:
-        """Normalised `x`, images in the inner layout, of the same shape and dtype."""
+    def __call__(self, x: Array, y: Array | None = None) -> Array:
+        """Normalised `x`, images in the inner layout, of the same shape and dtype; y as for BatchNorm."""
         mean, var = _moments(x, axes(x).space)
-        return _normalise(x, mean, var, self.epsilon, self.scale[...], self.bias[...])
+        return _normalise(x, mean, var, self.epsilon, *self.affine(y))
 
 
 Norm = BatchNorm | LayerNorm | InstanceNorm
 NORMS: dict[str, type[Norm]] = {"batch": BatchNorm, "layer": LayerNorm, "instance": InstanceNorm}
 
 
-def norm(name: str, features: int, rngs: nnx.Rngs, scale_init: Init = nnx.initializers.ones) -> Norm | None:
+def norm(
+    name: str, features: int, rngs: nnx.Rngs, scale_init: Init = nnx.initializers.ones, classes: int = 0
+) -> Norm | None:
     """The layer that `name` ("batch", "layer", "instance") stands for; None for "none" and "spectral"."""
-    return NORMS[name](features, rngs, scale_init=scale_init) if name in NORMS else None
+    return NORMS[name](features, rngs, scale_init=scale_init, classes=classes) if name in NORMS else None
 
 
 def _moments(x: Array, over: tuple[int, ...]) -> tuple[Array, Array]:
@@ -113,8 +150,8 @@ def _moments(x: Array, over: tuple[int, ...]) -> tuple[Array, Array]:
 
 
 def _normalise(x: Array, mean: Array, var: Array, epsilon: float, scale: Array, bias: Array) -> Array:
-    gain = lax.rsqrt(var + epsilon) * per_channel(scale, x).astype(jnp.float32)
-    offset = per_channel(bias, x).astype(jnp.float32) - mean * gain
+    gain = lax.rsqrt(var + epsilon) * per_channel(scale, x)
+    offset = per_channel(bias, x) - mean * gain
     return _scaled(x, gain, offset)
 
 

@@ -10,7 +10,8 @@ from pydantic import NonNegativeInt, PositiveInt
 from gan_cli.errors import InputError
 from gan_cli.nets import layers
 from gan_cli.nets.dcgan import SLOPE, normal_kernel, normal_scale
-from gan_cli.nets.ports import require_image, require_no_label
+from gan_cli.nets.label import beside
+from gan_cli.nets.ports import require_condition, require_image
 from gan_cli.types import Array, Ports
 
 WIDEST = 8  # times the first layer's channels, at most
@@ -19,9 +20,20 @@ WIDEST = 8  # times the first layer's channels, at most
 class PatchGAN(nnx.Module):
     """4x4 convolutions: stride 2 while halving, then twice stride 1; the last gives a score at every place."""
 
-    def __init__(self, colours: int, widths: tuple[int, ...], halvings: int, rngs: nnx.Rngs, norm: str):
+    def __init__(
+        self,
+        colours: int,
+        widths: tuple[int, ...],
+        halvings: int,
+        rngs: nnx.Rngs,
+        norm: str,
+        classes: int,
+        condition: str,
+    ):
         spectral = norm == "spectral"
         own_bias = norm in ("none", "spectral")
+        self.label = beside(condition, classes, rngs, embedding=1)
+        colours += self.label.size if self.label else 0
         self.convs = nnx.List(
             [
                 _conv(inputs, width, 2 if level < halvings else 1, rngs, own_bias or level == 0, spectral)
@@ -31,9 +43,13 @@ class PatchGAN(nnx.Module):
         self.norms = nnx.List([None, *(layers.norm(norm, width, rngs, normal_scale) for width in widths[1:])])
         self.score = _conv(widths[-1], 1, 1, rngs, bias=True, spectral=spectral)
 
-    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
-        """x [B, H, W, C] -> (scores of patches [B, h, w], {"features": the last inner map [B, h', w', F]})."""
+    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:
+        """x [B, H, W, C], y int32 [B] if there is a label -> (scores of patches [B, h, w], {"features": ...}).
+
+        The features are the last inner map [B, h', w', F].
+        """
         h = layers.enter(x)
+        h = h if self.label is None else self.label(h, y)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             h = conv(h)
             h = jax.nn.leaky_relu(h if norm is None else norm(h), SLOPE)
@@ -53,13 +69,14 @@ def patchgan(
     width: PositiveInt = 64,  # channels of the first layer; doubles with each further one, up to 8 times as many
     halvings: NonNegativeInt = 3,  # layers of stride 2: patches of 16 (1), 34 (2), 70 (3), 142 (4) pixels
     norm: Literal["batch", "layer", "instance", "none", "spectral"] = "batch",  # but for the first and the last layer
+    condition: Literal["none", "concatenate", "embedding"] = "none",  # how a label enters: as for dcgan.discriminator
 ) -> nnx.Module:
     """PatchGAN discriminator: images -> a raw score for each patch; losses are their mean.
 
     https://arxiv.org/abs/1611.07004, section 3.2.2 and appendix: `halvings = 3` is C64-C128-C256-C512, whose patches
     are 70 x 70 pixels. It takes images of any size that leaves at least one patch place.
     """
-    require_no_label(ports, "patchgan")
+    require_condition(ports, "patchgan", condition, ("concatenate", "embedding"))
     height, width_pixels, colours = require_image(ports.inputs, "patchgan", "input")
     if ports.outputs:
         raise InputError('net = "patchgan" gives a score for each patch; the game wants one vector for each image')
@@ -70,4 +87,4 @@ def patchgan(
             "fewer halvings would do"
         )
     widths = tuple(width * min(2**level, WIDEST) for level in range(halvings + 1))
-    return PatchGAN(colours, widths, halvings, rngs, norm)
+    return PatchGAN(colours, widths, halvings, rngs, norm, ports.classes, condition)

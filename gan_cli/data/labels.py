@@ -1,0 +1,48 @@
+"""Data of which only some labels are known: what semi-supervised games are for."""
+
+import numpy as np
+from pydantic import NonNegativeInt, PositiveInt
+
+from gan_cli.data.source import Source
+from gan_cli.errors import InputError
+
+
+def hide(
+    source: Source,
+    *,
+    labelled: PositiveInt | None = None,  # examples whose label a game is shown; None: all
+    labelled_seed: NonNegativeInt = 0,  # chooses them
+) -> Source:
+    """The source with so many labelled examples, as many of each class as of any other, or one more.
+
+    What is hidden is hidden from training only: metrics see all labels. Raises InputError when the source has no
+    labels, or too few examples of a class.
+    """
+    if labelled is None:
+        return source
+    classes = source.spec.classes
+    if not classes:
+        raise InputError(f"{source.name}: [data] labelled = {labelled} wants data with labels, and these have none")
+    if labelled < len(classes):
+        raise InputError(
+            f"{source.name}: [data] labelled = {labelled} leaves some of {len(classes)} classes without one"
+        )
+    y = _labels(source)
+    order = np.random.default_rng(labelled_seed).permutation(source.size)
+    chosen = []
+    for label, name in enumerate(classes):
+        wanted = labelled // len(classes) + (label < labelled % len(classes))
+        found = order[y[order] == label][:wanted]
+        if len(found) < wanted:
+            raise InputError(
+                f"{source.name}: [data] labelled = {labelled} wants {wanted} examples of class {name!r}, and there are "
+                f"{len(found)}"
+            )
+        chosen.append(found)
+    return source._replace(labelled=np.sort(np.concatenate(chosen)))
+
+
+def _labels(source: Source, chunk: int = 1024) -> np.ndarray:
+    """Every label: int32 [size]."""
+    parts = (np.arange(start, min(start + chunk, source.size)) for start in range(0, source.size, chunk))
+    return np.concatenate([source.load(part)["y"] for part in parts])
