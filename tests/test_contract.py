@@ -14,6 +14,7 @@ import optax
 import pytest
 
 from gan_cli import build, recipe
+from gan_cli.data.labels import hide
 from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Store
 from gan_cli.engine import parallel
@@ -52,7 +53,8 @@ def fake_source(resolved: dict[str, Any]) -> Source:
     shape = (64, data["size"], data["size"], data["channels"])
     labels = np.arange(64, dtype=np.int32) % 10
     x = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    return in_memory("noise", x, labels, tuple("0123456789"))
+    source = in_memory("noise", x, labels, tuple("0123456789"))
+    return hide(source, labelled=20) if "labelled" in data else source
 
 
 class Case(NamedTuple):

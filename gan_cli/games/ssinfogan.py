@@ -33,28 +33,32 @@ def ssinfogan(
 ) -> Game:
     """InfoGAN with a code that is tied to the label by few labelled examples ([data] labelled), the others free.
 
-    https://arxiv.org/abs/1707.04487, equation 6: - λ1 L_I(free codes) - λ2 (E log Q(y|x) + H(y) over labelled examples
-    + E log Q(c|G(z, c)) + H(c) of the class code c). All labels have equal chances. Departure: a batch of labelled
-    examples goes with every batch, and D sees them as real only where they come up in the latter; the authors mix
-    labelled examples into the batches, with a share that changes in training.
+    https://arxiv.org/abs/1707.04487, equation 6: both players minimise -λ1 L_I(free codes). For the class code c, Q and
+    the discriminator it stands on learn from labelled examples alone, -λ2 (E log Q(y|x) + H(y)), and the generator is
+    to follow them, -λ2 (E log Q(c|G(z, c)) + H(c)), as in the authors' code. All labels have equal chances. Departure:
+    a batch of labelled examples goes with every batch, and D sees them as real only where they come up in the latter;
+    the authors take whole batches of labelled examples, all at first and then 10% less in each epoch.
     """
     tied = class_control(spec)._replace(entropy=math.log(max(1, len(spec.classes))))
     free = controls(categorical, continuous, continuous_prior)
     codes = Codes({CLASS: tied, **free}, continuous_prior, learned_sd)
 
-    def value(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
+    def of_fakes(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, dict[str, Array]]:
         bounds = codes.bounds(codes.read(nets["recognition"](seen.fake_features)[0]), batch)
-        unsupervised = weighted(codes, {name: bounds[name] for name in free}, information, continuous_information)
-        return -supervision * bounds[CLASS] - unsupervised, report(codes, bounds)
+        return -weighted(codes, {c: bounds[c] for c in free}, information, continuous_information), bounds
 
-    def discriminator_terms(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
-        of_fakes, _ = value(nets, batch, seen)
+    def discriminator_term(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
+        value, _ = of_fakes(nets, batch, seen)
         _, trunk = nets.frozen("discriminator")(batch["labelled_x"])  # batch statistics are to be those of all examples
         found = codes.read(nets.frozen("recognition")(trunk["features"])[0])[CLASS]
         right = log_likelihood(tied, found, batch["labelled_y"]).mean() + tied.entropy
         accuracy = jnp.mean(found.argmax(axis=1) == batch["labelled_y"])
-        return of_fakes - supervision * right, {"labelled": right, "labelled_accuracy": accuracy}
+        return value - supervision * right, {"labelled": right, "labelled_accuracy": accuracy}
+
+    def generator_term(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
+        value, bounds = of_fakes(nets, batch, seen)
+        return value - supervision * bounds[CLASS], report(codes, bounds)
 
     options = Options(loss, latent, prior, discriminator_steps, penalties=penalties)
-    added = addition(spec, discriminator, recognition, codes, discriminator_terms, value)
+    added = addition(spec, discriminator, recognition, codes, discriminator_term, generator_term)
     return play(options, spec, generator, discriminator, added._replace(labels="some"))
