@@ -27,6 +27,7 @@ PENALTY = kind("penalty", "name", "gan_cli.losses", Penalty, option=True)
 NETWORK = kind("network", "net", "gan_cli.nets", nnx.Module, Ports, nnx.Rngs)
 GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
 # [data] holds the options of its source and of what is then done to it.
+HIDING = options_model(labels.hide).model_fields
 TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, labels.hide)
 SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(
     model=lambda source: options_model(source, *TRANSFORMS)
@@ -89,8 +90,9 @@ def _optimisers(game: Table) -> list[str]:
 
 
 def with_split(resolved: Table, split: str, where: str) -> Table:
-    """The recipe with another split of its data; raises InputError when the source has no such split."""
-    return {**resolved, "data": check(SOURCE, {**resolved["data"], "split": split}, where)}
+    """The recipe with another split of its data, no label hidden; raises InputError when there is no such split."""
+    data = {key: value for key, value in resolved["data"].items() if key not in HIDING}
+    return {**resolved, "data": check(SOURCE, {**data, "split": split}, where)}
 
 
 def load_data(resolved: Table, store: Store) -> Source:

@@ -64,7 +64,7 @@ def test_any_image_gives_features_and_logits(shape):
     features = digits()
     out = jax.eval_shape(features.apply, jax.ShapeDtypeStruct((5, *shape), jnp.float32))
     assert out["features"].shape == (5, features.dim)
-    assert out["logits"].shape == (5, features.classes)
+    assert out["logits"].shape == (5, len(features.classes))
     assert {value.dtype for value in out.values()} == {jnp.dtype(jnp.float32)}
 
 

@@ -15,8 +15,9 @@ from gan_cli.metrics import find, names
 from gan_cli.metrics.cache import cached, key, load, save
 from gan_cli.metrics.collect import collect, eight_bit, equal_batches, evaluate, kept_by
 from gan_cli.metrics.frechet import Moments, Statistics, frechet_distance, no_moments, statistics
-from gan_cli.metrics.metric import Sample
+from gan_cli.metrics.metric import Code, Plan, Sample
 from gan_cli.metrics.protocol import protocol
+from gan_cli.types import Control
 
 rng = np.random.default_rng(0)
 
@@ -26,7 +27,7 @@ def tiny_apply(images):
     return {"features": pixels, "logits": 4 * pixels[:, :3]}
 
 
-TINY = Features("tiny", "ab" * 32, dim=6, classes=3, protocol="images as they are", apply=tiny_apply)
+TINY = Features("tiny", "ab" * 32, dim=6, classes=("a", "b", "c"), protocol="images as they are", apply=tiny_apply)
 
 
 def correlated(n, dim):
@@ -103,9 +104,9 @@ def test_fid_refuses_or_warns_of_few_images(n, notices):
     check = find("fid").check
     if notices is None:
         with pytest.raises(InputError, match="64 fake images are too few for features of dimension 64"):
-            check(10_000, n, 64)
+            check(Plan(10_000, n, 64))
     else:
-        assert len(check(10_000, n, 64)) == notices
+        assert len(check(Plan(10_000, n, 64))) == notices
 
 
 def test_fid_needs_real_images():
@@ -142,7 +143,7 @@ def test_inception_score_splits_in_order():
     values = find("inception-score", splits=2).compute(None, predicted(sure))
     assert values == pytest.approx({"inception-score": 1.5, "inception-score-std": 0.5})
     with pytest.raises(InputError, match="4 fake images cannot be divided into 5"):
-        find("inception-score", splits=5).check(0, 4, 2)
+        find("inception-score", splits=5).check(Plan(0, 4, 2))
 
 
 def test_class_coverage_counts():
@@ -162,18 +163,27 @@ def test_every_metric_keeps_the_interface(name):
     assert metric.paper.startswith("https://")
     outputs = {output: rng.normal(size=(1100, 30)) for output in ("logits", "digit_logits")}
     outputs["features"] = rng.normal(size=(1100, 3))
-    sample = Sample(statistics(outputs["features"]), outputs, Mixture(np.zeros((1, 3)), np.ones(1)))
+    outputs["images"] = rng.integers(0, 256, (1100, 16, 16, 1), dtype=np.uint8)
+    labels = np.arange(1100) % 2
+    codes = {
+        "class": Code(Control(2), labels, np.log(rng.dirichlet(np.ones(2), 1100))),
+        "c1": Code(Control(), rng.normal(size=1100), rng.normal(size=(1100, 2))),
+    }
+    mixture = Mixture(np.zeros((1, 3)), np.ones(1))
+    sample = Sample(statistics(outputs["features"]), outputs, mixture, labels, labels[::-1], codes)
     values = metric.compute(sample if metric.needs_real else None, sample)
     assert all(key == name or key.startswith(f"{name}-") for key in values)
     assert next(iter(values)) == name
     assert all(type(value) is float for value in values.values())
-    assert metric.check(10_000, 10_000, 3) == ()
+    controls = {name: code.control for name, code in codes.items()}
+    plan = Plan(10_000, 10_000, 3, (16, 16, 1), real_by_class=(5000,) * 2, fake_by_class=(5000,) * 2)
+    assert metric.check(plan._replace(recognised=controls)) == ()
 
 
 def test_unknown_metric_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'inception_score'"):
         find("inception_scor")
-    with pytest.raises(InputError, match="valid: class_coverage, fid, "):
+    with pytest.raises(InputError, match="valid: class_agreement, class_coverage, "):
         find("zzz")
 
 
@@ -209,7 +219,7 @@ def test_collect_keeps_only_what_is_asked():
     assert collect(TINY, [images(4)], keep=["features"]).outputs["features"].shape == (4, 6)
     assert kept_by([find("fid"), find("inception-score"), find("class-coverage")]) == ("logits",)
     with pytest.raises(InputError, match="'tiny' has no logits"):
-        collect(TINY._replace(classes=0), [images(4)], keep=["logits"])
+        collect(TINY._replace(classes=()), [images(4)], keep=["logits"])
 
 
 def test_float_images_are_measured_as_the_bytes_they_become():

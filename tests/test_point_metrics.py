@@ -20,7 +20,7 @@ from gan_cli.features.digits import digits
 from gan_cli.metrics import find, modes, parzen
 from gan_cli.metrics.collect import NotFiniteError, check_outputs, collect, kept_by
 from gan_cli.metrics.frechet import statistics
-from gan_cli.metrics.metric import Sample
+from gan_cli.metrics.metric import Plan, Sample
 from gan_cli.runs.judge import Judge
 
 rng = np.random.default_rng(0)
@@ -175,8 +175,8 @@ def test_parzen_wants_images_beside_those_that_choose_the_width():
     check = find("parzen").check
     for n in (1, 1000, 1001):  # of a single image there is no standard error
         with pytest.raises(InputError, match=f"1002 real images or more, and there are {n}"):
-            check(n, 10_000, 784)
-    assert check(1002, 10, 784) == ()
+            check(Plan(n, 10_000, 784))
+    assert check(Plan(1002, 10, 784)) == ()
 
 
 def test_pixels_run_from_zero_to_one_in_order():

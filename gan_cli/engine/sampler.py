@@ -1,4 +1,7 @@
-"""Samples from averaged weights: image i is a pure function of (seed, i), whatever the batch size."""
+"""Samples from averaged weights, and what the game infers from examples.
+
+Image i is a pure function of (seed, i), whatever the batch size.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
 
-from gan_cli.data.pipeline import ahead, encode
+from gan_cli.data.pipeline import ahead, decode, encode
 from gan_cli.engine import parallel
-from gan_cli.engine.state import Experiment
+from gan_cli.engine.state import Experiment, state_shapes
 from gan_cli.games.game import Nets, Variables
 from gan_cli.nets.layers import formulation
-from gan_cli.types import Array, Key
+from gan_cli.types import Array, Control, Key
 
 DRAWN = 256  # samples whose inputs one call draws
 CPU_BATCH = 64  # samples whose maps a CPU's caches hold; a device of another kind makes its whole share at once
@@ -99,6 +102,52 @@ class Sampler:
             yield self._sample(
                 placed, {k: _padded(x[start : start + self.batch], self.batch) for k, x in inputs.items()}
             )
+
+
+def recognised(experiment: Experiment) -> dict[str, Control]:
+    """The controls that `game.infer` tells from examples, by name: found by tracing it, nothing is computed."""
+    infer = experiment.game.infer
+    if infer is None:
+        return {}
+
+    def trace(variables: Mapping[str, Variables], x: Array) -> Mapping[str, Array]:
+        return infer(Nets(experiment.definitions, variables), x)
+
+    x = jax.ShapeDtypeStruct((2, *experiment.spec.shape), jnp.float32)
+    found = jax.eval_shape(trace, state_shapes(experiment).variables, x)
+    return {name: experiment.game.controls[name] for name in found}
+
+
+class Recogniser:
+    """`game.infer` over all devices, compiled once for one batch size; shorter batches are padded."""
+
+    def __init__(self, experiment: Experiment, batch: int, devices: Sequence[jax.Device] = ()):
+        """`batch`: examples at once, as in `Sampler.batch`: a multiple of the number of devices."""
+        self._devices = list(devices) or jax.local_devices()
+        self.batch = batch
+        game = experiment.game
+        assert game.infer is not None
+        infer = game.infer
+
+        def recognise(variables: Mapping[str, Variables], x: Array) -> Mapping[str, Array]:
+            with formulation(experiment.train.convolutions):
+                return infer(Nets(experiment.definitions, variables, dtype=jnp.dtype(experiment.train.precision)), x)
+
+        self._recognise = parallel.share(recognise, self._devices)
+
+    def bind(self, variables: Mapping[str, Variables]) -> Callable[[Array | np.ndarray], Mapping[str, Array]]:
+        """With these weights: examples [b, ...], b <= batch, as stored or as made -> what is inferred, [b, ...] each.
+
+        It is dispatched without waiting for the result.
+        """
+        placed = parallel.replicate(variables, self._devices)
+
+        def call(x: Array | np.ndarray) -> Mapping[str, Array]:
+            whole: Any = x if len(x) == self.batch else _padded(np.asarray(x), self.batch)
+            inferred: Mapping[str, Array] = self._recognise(placed, decode(whole))
+            return inferred if whole is x else {name: value[: len(x)] for name, value in inferred.items()}
+
+        return call
 
 
 def _count(inputs: Inputs) -> int:

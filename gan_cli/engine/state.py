@@ -90,7 +90,7 @@ def fresh(experiment: Experiment, key: Key) -> State:
 
 
 def sampling_roles(experiment: Experiment) -> list[str]:
-    """The roles that `game.sample` runs: found by tracing it, nothing is computed."""
+    """The roles that `game.sample` and `game.infer` run: found by tracing them, nothing is computed."""
     game, used = experiment.game, set()
 
     class Watched(Nets):
@@ -104,7 +104,9 @@ def sampling_roles(experiment: Experiment) -> list[str]:
 
     def trace(key: Key) -> Any:
         variables = {role: initialise(build, key) for role, build in game.networks.items()}
-        return game.sample(Watched(experiment.definitions, variables), game.draw(key, 2))
+        nets = Watched(experiment.definitions, variables)
+        sample = game.sample(nets, game.draw(key, 2))["sample"]
+        return game.infer(nets, sample) if game.infer else sample
 
     jax.eval_shape(trace, jax.random.key(0))
     return sorted(used)

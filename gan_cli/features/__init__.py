@@ -17,13 +17,13 @@ class Features(NamedTuple):
     name: str
     hash: str  # SHA-256 of the weights file, hexadecimal; numbers from different hashes cannot be compared
     dim: int  # length of a feature vector; 0: that of its input
-    classes: int  # number of classes of its "logits"; 0: it has none
+    classes: tuple[str, ...]  # names of the classes of its "logits", in their order; empty: it has none
     protocol: str  # in words: what is done to an image before the network sees it
 
     apply: Callable[[Array], dict[str, Array]]
     """images [B, H, W, C] in [-1, 1], or vectors [B, D] -> {"features": [B, dim], "logits": [B, classes]}, all float32.
 
-    Pure and jittable, for any H and W and C = 1 or 3 (as `protocol` says); no "logits" when `classes` is 0.
+    Pure and jittable, for any H and W and C = 1 or 3 (as `protocol` says); no "logits" when `classes` is empty.
     The same object each time, so that it is compiled once.
     """
     others: tuple[str, ...] = ()  # further outputs of `apply`, for metrics that are made for this network

@@ -35,7 +35,7 @@ def digits() -> Features:
         name="digits",
         hash=hashlib.sha256(data).hexdigest(),
         dim=DIM,
-        classes=CLASSES,
+        classes=tuple("0123456789"),
         protocol=PROTOCOL,
         apply=lambda images: forward(weights, prepare(images)),
     )

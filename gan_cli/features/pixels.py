@@ -12,7 +12,7 @@ def pixels() -> Features:
         name="pixels",
         hash="none",
         dim=0,
-        classes=0,
+        classes=(),
         protocol="pixels in [0, 1], flattened",
         apply=lambda x: {"features": (x.reshape(len(x), -1) + 1) / 2},
     )

@@ -12,7 +12,7 @@ def points() -> Features:
         name="points",
         hash="none",
         dim=0,
-        classes=0,
+        classes=(),
         protocol="as they are",
         apply=lambda x: {"features": x.reshape(len(x), -1)},
     )

@@ -31,7 +31,7 @@ def stacked_digits() -> Features:
         name="stacked_digits",
         hash=one.hash,
         dim=COLOURS * DIM,
-        classes=0,
+        classes=(),
         others=("digit_logits",),
         protocol=f"each colour by itself: {one.protocol}",
         apply=apply,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +22,8 @@ class Seen(NamedTuple):
     fake: Array  # [B, ...]
     real_score: Array  # [B], or [B, h, w] of patches
     fake_score: Array
-    real_features: Array  # [B, ...] the discriminator's
-    fake_features: Array
+    real_features: Any  # [B, ...] the discriminator's; None where it shows none
+    fake_features: Any
 
 
 Term = Callable[[Nets, Batch, Seen], tuple[Array, Aux]]  # of a loss, and what it reports
@@ -79,6 +79,8 @@ def play(
         raise ValueError("a pack of examples has a label for each; with conditional = true, packing = 1 would do")
     if options.mismatched and options.label != "both":
         raise ValueError("mismatched is a share of examples with a wrong label; it wants conditional = true")
+    if options.mismatched and len(spec.classes) == 1:
+        raise ValueError("mismatched wants at least two classes: the only one of these data is never wrong")
     rules = _Rules(options, addition, spec)
     generator_in = Ports((options.latent + (addition.codes if addition else 0),), spec.shape)
     discriminator_in = Ports((*spec.shape[:-1], options.packing * spec.shape[-1]), ())
@@ -139,7 +141,7 @@ class _Rules:
         fake = self.packed(self.generate(nets, inputs))
         real_score, real = nets["discriminator"](self.packed(batch["x"]), *self.label(batch))
         fake_score, faked = nets["discriminator"](fake, *self.label(batch))
-        return Seen(fake, real_score, fake_score, real["features"], faked["features"])
+        return Seen(fake, real_score, fake_score, real.get("features"), faked.get("features"))
 
     def discriminator_loss(self, nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG002
         """The adversarial loss, the penalties of every step, and what the game adds."""

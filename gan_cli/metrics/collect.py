@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_cli.data.pipeline import ahead
+from gan_cli.data.pipeline import ahead, encode
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.metrics.frechet import no_moments
@@ -15,6 +15,7 @@ from gan_cli.metrics.metric import Metric, Sample
 from gan_cli.types import Array
 
 Images = np.ndarray | Array
+IMAGES = "images"  # what `keep` calls the images themselves
 
 
 class NotFiniteError(InputError):
@@ -27,14 +28,14 @@ def collect(features: Features, batches: Iterable[Images], *, keep: Collection[s
     Batches are images [B, H, W, C], uint8 or float32 in [-1, 1] (rounded to 8 bits, so that images straight from a
     generator and the PNG files made of them give the same numbers), or vectors [B, D] float32, taken as they are. The
     network is compiled once for the first batch's size; shorter batches are padded and longer ones divided. Memory
-    grows with their number only through `keep`.
+    grows with their number only through `keep`, where "images" are the images themselves, uint8.
 
     Raises InputError when there are no images, NotFiniteError when one of them has a feature that is not finite.
     """
     check_outputs(features, keep)
     moments = None
     kept: dict[str, list[np.ndarray]] = {name: [] for name in keep}
-    for outputs in extract(features, batches):
+    for outputs in extract(features, batches, images=IMAGES in keep):
         moments = moments or no_moments(outputs["features"].shape[1])
         check_finite(outputs["features"], moments.n)
         moments = moments.add(outputs["features"])
@@ -47,22 +48,30 @@ def collect(features: Features, batches: Iterable[Images], *, keep: Collection[s
 
 def check_outputs(features: Features, keep: Collection[str]) -> None:
     """Raise InputError when the network does not have all outputs that are to be kept."""
-    unknown = set(keep) - {"features", *features.others} - ({"logits"} if features.classes else set())
+    unknown = set(keep) - {IMAGES, "features", *features.others} - ({"logits"} if features.classes else set())
     if unknown:
         raise InputError(f"feature network '{features.name}' has no {', '.join(sorted(unknown))}, which a metric needs")
 
 
-def extract(features: Features, batches: Iterable[Images]) -> Iterator[dict[str, np.ndarray]]:
-    """The network's outputs for one batch after the other, without the padding."""
-    forward = compiled(features.apply)
+def extract(features: Features, batches: Iterable[Images], *, images: bool = False) -> Iterator[dict[str, np.ndarray]]:
+    """The network's outputs for one batch after the other, without the padding; with `images` those as bytes, too."""
+    forward = compiled(features.apply, images)
     for outputs, n in ahead((forward(batch), n) for batch, n in equal_batches(batches)):
         yield {name: np.asarray(output)[:n] for name, output in outputs.items()}
 
 
 @functools.cache
-def compiled(apply: Callable[[Array], dict[str, Array]]) -> Callable[[Images], dict[str, Array]]:
-    """The network as one program. Cached, so that a metric taken every 1000 steps compiles once."""
-    return jax.jit(lambda images: apply(eight_bit(images)))
+def compiled(apply: Callable[[Array], dict[str, Array]], keep: bool) -> Callable[[Images], dict[str, Array]]:
+    """The network as one program. Cached, so that a metric taken every 1000 steps compiles once.
+
+    `keep`: whether the images, uint8, are among its outputs.
+    """
+
+    def forward(images: Array) -> dict[str, Array]:
+        outputs = apply(eight_bit(images))
+        return {**outputs, IMAGES: images if images.dtype == jnp.uint8 else encode(images)} if keep else outputs
+
+    return jax.jit(forward)
 
 
 def eight_bit(images: Array) -> Array:

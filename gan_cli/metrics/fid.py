@@ -2,7 +2,7 @@
 
 from gan_cli.errors import InputError
 from gan_cli.metrics.frechet import check_n, frechet_distance
-from gan_cli.metrics.metric import Metric, Sample
+from gan_cli.metrics.metric import Metric, Plan, Sample
 
 
 def fid() -> Metric:
@@ -30,6 +30,6 @@ def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
     return {"fid": frechet_distance(real.statistics, fake.statistics)}
 
 
-def check(n_real: int, n_fake: int, dim: int) -> tuple[str, ...]:
+def check(plan: Plan) -> tuple[str, ...]:
     """Notices when either side is small; InputError when its covariance would be singular."""
-    return check_n(n_real, dim, "real") + check_n(n_fake, dim, "fake")
+    return check_n(plan.n_real, plan.dim, "real") + check_n(plan.n_fake, plan.dim, "fake")

@@ -86,20 +86,22 @@ def trace_of_root(a: Matrix, b: Matrix) -> float:
     return float(np.sqrt(np.linalg.eigvalsh((product + product.T) / 2).clip(min=0)).sum())
 
 
-def check_n(n: int, dim: int, what: str) -> tuple[str, ...]:
+def check_n(n: int, dim: int, what: str, of: str = "") -> tuple[str, ...]:
     """Notices about the number of images `n` of a kind (`what`: "real", "fake") for features of length `dim`.
+
+    `of`: which part of them these are, in words: " of class 3".
 
     With n <= dim the covariance is singular whatever the images are: InputError. The distance is biased upwards by
     an amount that falls as 1/n (https://arxiv.org/abs/1911.07023); below 10 images a dimension it is worth saying.
     """
     if n < dim + 1:
         raise InputError(
-            f"{n} {what} images are too few for features of dimension {dim}: their covariance is singular. "
-            f"Give at least {dim + 1}, better {COMFORTABLE * dim} or more"
+            f"{n} {what} images{of} are too few for features of dimension {dim}: their covariance is singular. "
+            f"Give at least {dim + 1}{of}, better {COMFORTABLE * dim} or more"
         )
     if n < COMFORTABLE * dim:
         return (
-            f"{n} {what} images are few for features of dimension {dim}: the distance is biased upwards. "
+            f"{n} {what} images{of} are few for features of dimension {dim}: the distance is biased upwards. "
             f"Compare it only with numbers from the same n, or give {COMFORTABLE * dim} or more",
         )
     return ()

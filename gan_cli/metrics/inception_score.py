@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import PositiveInt
 
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Sample
+from gan_cli.metrics.metric import Metric, Plan, Sample
 
 
 def inception_score(
@@ -21,9 +21,11 @@ def inception_score(
         scores = split_scores(fake.outputs["logits"], splits)
         return {"inception-score": float(scores.mean()), "inception-score-std": float(scores.std())}
 
-    def check(_: int, n_fake: int, __: int) -> tuple[str, ...]:
-        if n_fake < splits:
-            raise InputError(f"{n_fake} fake images cannot be divided into {splits} splits: give more, or fewer splits")
+    def check(plan: Plan) -> tuple[str, ...]:
+        if plan.n_fake < splits:
+            raise InputError(
+                f"{plan.n_fake} fake images cannot be divided into {splits} splits: give more, or fewer splits"
+            )
         return ()
 
     return Metric(

@@ -7,6 +7,17 @@ import numpy as np
 
 from gan_cli.data.source import Mixture
 from gan_cli.metrics.frechet import Statistics
+from gan_cli.types import Control, Shape
+
+
+class Code(NamedTuple):
+    """One control of the generator: what was asked for, and what the game's recognition network makes of the images."""
+
+    control: Control
+    values: np.ndarray | None = None  # of fakes, what each was asked for: categories int32 [N] or numbers float32 [N]
+    inferred: np.ndarray | None = None
+    """Of categories their log-probabilities [N, K], of a number the mean and log standard deviation [N, 2], float32;
+    None where no metric asks for it or the game does not recognise this control."""
 
 
 class Sample(NamedTuple):
@@ -15,6 +26,10 @@ class Sample(NamedTuple):
     statistics: Statistics  # of the features
     outputs: Mapping[str, np.ndarray] = {}  # outputs kept in full, [N, ...] each: those that a metric `keeps`
     mixture: Mixture | None = None  # of real samples whose distribution is known
+    labels: np.ndarray | None = None  # int32 [N]: the true classes of real examples
+    classified: np.ndarray | None = None
+    """int [N]: the classes that an independent classifier sees, of toys the nearest component; None: nothing fits."""
+    codes: Mapping[str, Code] = {}  # the game's controls by name: of fakes all, of real examples the recognised ones
 
     @property
     def n(self) -> int:
@@ -22,7 +37,19 @@ class Sample(NamedTuple):
         return self.statistics.n
 
 
-def accept(n_real: int, n_fake: int, dim: int) -> tuple[str, ...]:  # noqa: ARG001 - the signature of `Metric.check`
+class Plan(NamedTuple):
+    """What a metric is to be taken of: known before any image is made."""
+
+    n_real: int
+    n_fake: int
+    dim: int  # of a feature vector
+    shape: Shape = ()  # of one example
+    real_by_class: tuple[int, ...] = ()  # real images of each of the model's classes, at the least; empty: no labels
+    fake_by_class: tuple[int, ...] = ()  # samples asked for each class, at the least; empty: none can be asked for
+    recognised: Mapping[str, Control] = {}  # the controls that the game infers from images
+
+
+def accept(_: Plan) -> tuple[str, ...]:
     """Any number of images will do."""
     return ()
 
@@ -38,11 +65,15 @@ class Metric(NamedTuple):
     """(real, fake) -> values. The headline has the metric's own name as its key, all others begin with `name-`."""
     needs_real: bool = False  # else `real` may be None
     needs_mixture: bool = False  # real samples whose distribution is known: `Sample.mixture`
+    needs_class: bool = False  # a generator that can be asked for a class: `Sample.codes["class"]`
+    needs_labels: bool = False  # `Sample.labels` of the real examples: the classes that the model was trained on
+    needs_classifier: bool = False  # `Sample.classified`; else it is there where there are labels and a classifier fits
+    needs_recognition: bool = False  # `Code.inferred` of the fakes
+    needs_recognition_real: bool = False  # the same of the real examples
     features: tuple[str, ...] = ()  # the feature networks through which it means something; empty: any
-    keeps: tuple[str, ...] = ()  # outputs of the features that it needs for every fake image: "logits", "features"
+    keeps: tuple[str, ...] = ()  # outputs of every fake image that it needs: "logits", "features", "images" (uint8)
     keeps_real: tuple[str, ...] = ()  # the same of every real image
-    check: Callable[[int, int, int], tuple[str, ...]] = accept
-    """(n real, n fake, feature dimension) -> notices for the user; InputError when the number would mean nothing.
-
-    It needs no images: call it before any are made.
+    check: Callable[[Plan], tuple[str, ...]] = accept
+    """Notices for the user; InputError when the number would mean nothing. It needs no images: call it before any are
+    made.
     """

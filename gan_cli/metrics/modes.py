@@ -40,7 +40,7 @@ def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
     if real is None or real.mixture is None:
         raise InputError("modes counts the modes of a known mixture of Gaussians, and these data are no such toy")
     mixture, points = real.mixture, fake.outputs["features"].astype(np.float64)  # [N, D]
-    distances = np.linalg.norm(points[:, None] - mixture.means, axis=2) / mixture.sds  # [N, K]
+    distances = mahalanobis(mixture, points)  # [N, K]
     good = distances.min(axis=1) < NEAR  # [N]
     counts = np.bincount(distances.argmin(axis=1)[good], minlength=len(mixture.means))  # [K]
     values = {
@@ -49,6 +49,11 @@ def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
         "modes-reverse-kl": reverse_kl(counts),
     }
     return values | (histogram(mixture, points[:, 0]) if points.shape[1] == 1 else {})
+
+
+def mahalanobis(mixture: Mixture, points: np.ndarray) -> np.ndarray:
+    """Distance of points [N, D] from each component's centre in units of its standard deviation: [N, K] float64."""
+    return np.linalg.norm(points.astype(np.float64)[:, None] - mixture.means, axis=2) / mixture.sds
 
 
 def reverse_kl(counts: np.ndarray) -> float:

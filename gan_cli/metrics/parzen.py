@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Sample
+from gan_cli.metrics.metric import Metric, Plan, Sample
 
 VALIDATION = 1000  # real images that choose the window's width
 WIDTHS = np.logspace(-1, 0, 10)  # candidates, in units of the pixels' range
@@ -33,10 +33,10 @@ def parzen() -> Metric:
     )
 
 
-def check(n_real: int, n_fake: int, dim: int) -> tuple[str, ...]:  # noqa: ARG001
+def check(plan: Plan) -> tuple[str, ...]:
     """InputError when fewer than two real images, of which an error can be told, are left for the test."""
-    if n_real < VALIDATION + 2:
-        raise InputError(f"parzen needs {VALIDATION + 2} real images or more, and there are {n_real}: set n_real")
+    if plan.n_real < VALIDATION + 2:
+        raise InputError(f"parzen needs {VALIDATION + 2} real images or more, and there are {plan.n_real}: set n_real")
     return ()
 
 

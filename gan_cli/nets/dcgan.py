@@ -142,6 +142,7 @@ class Discriminator(nnx.Module):
         dims: int,
         classes: int,
         condition: str,
+        hidden: int,
     ):
         spectral = norm == "spectral"
         self.label = beside(condition, classes, rngs, embedding=1)
@@ -155,10 +156,16 @@ class Discriminator(nnx.Module):
         )
         inner = [layers.norm(norm, width, rngs, normal_scale) for width in plan.widths[1:]]
         self.norms = nnx.List([None, *inner])  # none after the image, as in the paper
-        self.score = layers.Conv(
-            sizes[-1], math.prod(outputs), plan.base, rngs, padding=0, spectral=spectral, init=normal_kernel
-        )
         flat = plan.base**2 * sizes[-1]
+        ends = math.prod(outputs)
+        if hidden:
+            self.dense = layers.Linear(flat, hidden, rngs, bias=own_bias, spectral=spectral, init=normal_kernel)
+            self.dense_norm = layers.norm(norm, hidden, rngs, normal_scale)
+            self.score: nnx.Module = layers.Linear(hidden, ends, rngs, spectral=spectral, init=normal_kernel)
+            flat = hidden
+        else:
+            self.score = layers.Conv(sizes[-1], ends, plan.base, rngs, padding=0, spectral=spectral, init=normal_kernel)
+        self.hidden = hidden
         self.projection = (
             Projection(classes, flat, rngs, normal_kernel, spectral=spectral) if condition == "projection" else None
         )
@@ -178,8 +185,14 @@ class Discriminator(nnx.Module):
         for layer, norm in zip(self.downs, self.norms, strict=True):
             h = layer(h)
             h = jax.nn.leaky_relu(h if norm is None else norm(h), SLOPE)
-        score = layers.leave(self.score(h)).reshape(len(x), -1)  # [B, F]
         features = layers.leave(h).reshape(len(x), -1)
+        if self.hidden:
+            features = self.dense(features)
+            features = features if self.dense_norm is None else self.dense_norm(features)
+            features = jax.nn.leaky_relu(features, SLOPE)
+            score = self.score(features)  # [B, F]
+        else:
+            score = layers.leave(self.score(h)).reshape(len(x), -1)  # [B, F]
         if self.projection is not None:
             score = score + self.projection(features, y)
         if self.minibatch is not None and self.closeness is not None:
@@ -256,6 +269,7 @@ def discriminator(
     minibatch_kernels: NonNegativeInt = 0,  # views of minibatch discrimination beside the last layer; 0: none
     minibatch_dims: PositiveInt = 5,  # numbers in each view
     condition: Literal["none", "concatenate", "embedding", "projection"] = "none",  # how a label enters; see below
+    hidden: NonNegativeInt = 0,  # units of a dense layer between the smallest map and the score; 0: none
 ) -> nnx.Module:
     """DCGAN discriminator: images -> one raw score each, or a vector.
 
@@ -268,7 +282,11 @@ def discriminator(
     require_condition(ports, "dcgan.discriminator", condition, ("concatenate", "embedding", "projection"))
     if ports.outputs:
         require_vector(ports.outputs, "dcgan.discriminator", "output")
+        if condition == "projection":
+            raise InputError(
+                'net = "dcgan.discriminator": condition = "projection" is added to a score, and this network gives none'
+            )
     pyramid = plan(ports.inputs, "dcgan.discriminator", "input", width, max_width)
     return Discriminator(
-        pyramid, ports.outputs, rngs, norm, minibatch_kernels, minibatch_dims, ports.classes, condition
+        pyramid, ports.outputs, rngs, norm, minibatch_kernels, minibatch_dims, ports.classes, condition, hidden
     )

@@ -131,6 +131,8 @@ def mlp(
             f'net = "mlp": condition = "norm" gives each label a norm layer\'s scales, and norm = "{norm}" has no such '
             'layer; norm = "batch" or "layer" would do'
         )
+    if condition == "norm" and not hidden:
+        raise InputError('net = "mlp": condition = "norm" is for the norms of hidden layers, and hidden = [] has none')
     if condition == "projection" and ports.outputs:
         raise InputError('net = "mlp": condition = "projection" is added to a score, and this network gives none')
     form = Form(

@@ -1,26 +1,27 @@
 """Metrics of a model against its own data: real statistics once, then samples as often as asked."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from gan_cli import features as feature_networks
-from gan_cli.data.pipeline import order
-from gan_cli.data.source import Source
+from gan_cli.data.pipeline import ahead, order
+from gan_cli.data.source import Examples, Source
 from gan_cli.data.store import Store
 from gan_cli.engine import sampler
 from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
+from gan_cli.features import Features
 from gan_cli.games.game import Variables
-from gan_cli.metrics import cache, find
-from gan_cli.metrics.collect import check_outputs, collect, evaluate, kept_by
-from gan_cli.metrics.metric import Metric, Sample
+from gan_cli.metrics import cache, classes, find
+from gan_cli.metrics.collect import Images, NotFiniteError, collect, evaluate
+from gan_cli.metrics.metric import Code, Sample
 from gan_cli.metrics.protocol import Protocol, protocol
 from gan_cli.recipe import Eval
-
-MOST_FEATURES = 10_000  # numbers of an image: a covariance of them takes 0.75 GiB
+from gan_cli.runs import fitness
+from gan_cli.types import Array
 
 
 class Verdict(NamedTuple):
@@ -41,29 +42,22 @@ class Judge:
     def __init__(
         self, experiment: Experiment, options: Eval, source: Source | None, split: str, store: Store, seed: int
     ):
-        self._options = options
         self._source = source
         self._split = split
         self._store = store
         self._seed = seed
-        is_image = len(experiment.spec.shape) == 3
-        if is_image and options.features == "points":
-            raise InputError('[eval] features = "points" are those of vectors; of images, "pixels" would do')
-        self.features = feature_networks.find(options.features if is_image else "points")
+        self.features = _features(options, experiment)
         self.metrics = [find(name) for name in options.metrics]
-        for metric in self.metrics:
-            _check_fit(metric, self.features.name, source)
-        self._n_real = min(source.size, options.n_real) if source else 0
-        dim = self.features.dim or math.prod(experiment.spec.shape)
-        if dim > MOST_FEATURES:
-            raise InputError(
-                f"[eval] features = {self.features.name!r}: {dim:,} numbers an image, whose covariance would take "
-                f"{8 * dim**2 / 2**30:.0f} GiB; {MOST_FEATURES:,} are the most"
-            )
-        checks = [metric.check(self._n_real, options.n, dim) for metric in self.metrics]
-        check_outputs(self.features, kept_by(self.metrics))
-        self.notices = tuple(dict.fromkeys(notice for found in checks for notice in found))
+        self._needs = fitness.needs(self.metrics, experiment, self.features, source)
+        recognises = self._needs.recognition or self._needs.recognition_real
+        recognised = sampler.recognised(experiment) if recognises else {}
+        plan = fitness.plan(experiment, self.features, source, options, recognised)
+        self.notices = fitness.check(self.metrics, plan, experiment, self.features, source)
+        self._n_real = plan.n_real
+        self._controls = experiment.game.controls
+        self._labelled = fitness.labelled(experiment, source)
         self.sampler = sampler.Sampler(experiment, min(options.batch, options.n))
+        self._recogniser = sampler.Recogniser(experiment, self.sampler.batch) if recognised else None
         self._inputs = sampler.draw_many(experiment, seed, options.n)
         self._real: Sample | None = None
 
@@ -82,37 +76,84 @@ class Judge:
 
         They are the samples that `gan sample --seed SEED --n N` writes.
         """
-        fake = collect(self.features, self.sampler.batches(variables, self._inputs), keep=kept_by(self.metrics))
-        values = evaluate(self.metrics, self._real_sample(), fake)
+        fake = self._fake_sample(variables)
+        values = evaluate(self.metrics, self._real_sample(variables), fake)
         used = protocol(self.features, n_real=self._n_real, n_fake=fake.n, split=self._split, seed=self._seed)
         return Verdict(values, used, self.notices)
 
-    def _real_sample(self) -> Sample | None:
-        if not any(metric.needs_real for metric in self.metrics):
+    def _fake_sample(self, variables: Mapping[str, Variables]) -> Sample:
+        """One pass over the samples: features, and what the game recognises in them where a metric asks for it."""
+        infer = self._recogniser.bind(variables) if self._recogniser and self._needs.recognition else None
+        inferred: list[Mapping[str, Array]] = []
+
+        def samples() -> Iterator[Images]:
+            for batch in self.sampler.batches(variables, self._inputs):
+                if infer:
+                    inferred.append(infer(batch))
+                yield batch
+
+        sample = collect(self.features, samples(), keep=self._needs.keep)
+        found = _joined(inferred)
+        codes = {k: Code(c, self._inputs[k], found.get(k)) for k, c in self._controls.items()}
+        return self._classified(sample)._replace(codes=codes)
+
+    def _real_sample(self, variables: Mapping[str, Variables]) -> Sample | None:
+        if self._source is None or not self._needs.real:
             return None
-        if self._source is None:
-            raise InputError(f"{self.headline} compares with real images, and the run's data set is not at hand")
         if self._real is None:
             key = cache.key(self.features, self._source.fingerprint, n=self._n_real)
-            where = None if kept_by(self.metrics, real=True) else self._store.cache_dir  # which holds statistics only
+            where = None if self._needs.one_by_one else self._store.cache_dir  # which holds statistics only
             self._real = cache.cached(where, key, self._measure_real)._replace(mixture=self._source.mixture)
+        if self._recogniser and self._needs.recognition_real:
+            return self._real._replace(codes=self._recognise_real(self._recogniser, variables))
         return self._real
 
     def _measure_real(self) -> Sample:
-        return collect(self.features, self._real_batches(), keep=kept_by(self.metrics, real=True))
+        labels: list[np.ndarray] = []
 
-    def _real_batches(self) -> Iterable[np.ndarray]:
-        """A fixed random subset of the source, in random order: images uint8 [b, H, W, C], vectors float32 [b, D]."""
+        def images() -> Iterator[np.ndarray]:
+            for examples in self._real_examples():
+                if self._labelled and self._needs.one_by_one:
+                    labels.append(examples["y"])
+                yield examples["x"]
+
+        sample = collect(self.features, images(), keep=self._needs.keep_real)
+        sample = sample._replace(labels=np.concatenate(labels) if labels else None)
+        return self._classified(sample) if self._needs.one_by_one else sample
+
+    def _recognise_real(self, recogniser: sampler.Recogniser, variables: Mapping[str, Variables]) -> dict[str, Code]:
+        """What the game makes of the real examples with these weights."""
+        infer = recogniser.bind(variables)
+        found = _joined([jax.device_get(part) for part in ahead(infer(e["x"]) for e in self._real_examples())])
+        return {name: Code(c, inferred=found[name]) for name, c in self._controls.items() if name in found}
+
+    def _real_examples(self) -> Iterator[Examples]:
+        """A fixed random subset of the source, in random order: batches as they are stored."""
         assert self._source is not None
         chosen = order(0, self._source.size, 0)[: self._n_real]
         for start in range(0, self._n_real, self.sampler.batch):
-            yield self._source.load(chosen[start : start + self.sampler.batch])["x"]
+            yield self._source.load(chosen[start : start + self.sampler.batch])
+
+    def _classified(self, sample: Sample) -> Sample:
+        """The sample with what an independent classifier sees in it, where there is one and a metric asks for it."""
+        mixture = self._source.mixture if self._source else None
+        return classes.classify(self.features, sample, mixture) if self._needs.classified else sample
 
 
-def _check_fit(metric: Metric, features: str, source: Source | None) -> None:
-    """Raise InputError for a metric that means nothing of these data or through these features."""
-    if metric.features and features not in metric.features:
-        mend = f"set [eval] features = {metric.features[0]!r}"
-        raise InputError(f"{metric.name} is not taken through {features}: {mend}, or --features {metric.features[0]}")
-    if metric.needs_mixture and (source is None or source.mixture is None):
-        raise InputError(f"{metric.name} needs data whose mixture of Gaussians is known, and these are no such toy")
+def _features(options: Eval, experiment: Experiment) -> Features:
+    """The feature network of [eval]; vectors are their own features. Raises InputError."""
+    if len(experiment.spec.shape) != 3:
+        return feature_networks.find("points")
+    if options.features == "points":
+        raise InputError('[eval] features = "points" are those of vectors; of images, "pixels" would do')
+    return feature_networks.find(options.features)
+
+
+def _joined(parts: Iterable[Mapping[str, Array]]) -> dict[str, np.ndarray]:
+    """What was inferred from each batch -> from all, [N, ...] each; NotFiniteError where it is not finite."""
+    fetched = jax.device_get(list(parts))
+    joined = {name: np.concatenate([part[name] for part in fetched]) for name in (fetched[0] if fetched else ())}
+    for name, values in joined.items():
+        if not np.isfinite(values).all():
+            raise NotFiniteError(f"what the game recognises as {name} is not finite: its weights hold NaN or overflow")
+    return joined
