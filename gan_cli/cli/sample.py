@@ -1,49 +1,150 @@
 """`gan sample`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from gan_cli.cli.options import At, Ckpt, Json, Raw, notice, result, start_jax
+from gan_cli.cli.options import At, Ckpt, Json, Raw, notice, result, start_jax, store
+
+LATENTS, CONTROLS, WALK = "Latents", "Classes and codes", "Walks"
+SUMS, NEIGHBOURS = "Latent arithmetic", "Nearest training images"
 
 
 def sample(
     ckpt: Ckpt,
-    n: Annotated[int | None, typer.Option("--n", min=1, help="Number of samples (64 if no seeds are given).")] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=2**32 - 1, help="Sample i depends on this seed and i alone.", show_default="0"),
-    ] = None,
-    seeds: Annotated[str | None, typer.Option(help="One sample a seed: 0,3,7-9. Instead of --n and --seed.")] = None,
     out: Annotated[
-        Path, typer.Option(help="A grid (.png), all samples (.npz: arr_0 uint8 [N, H, W, C]), or a folder of PNGs.")
+        Path,
+        typer.Option(
+            help="A grid (.png), all samples (.npz: arr_0 uint8 [N, H, W, C], arr_1 labels), a folder of PNGs, "
+            "or of a walk an animation (.gif, .webp, .apng)."
+        ),
     ] = Path("samples.png"),
-    truncation: Annotated[
-        float | None, typer.Option(min=0.01, help="Truncate the normal latents to [-T, T]: less variety, fewer freaks.")
-    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Samples drawn at once.")] = 500,
     at: At = "best",
     raw: Raw = False,
     as_json: Json = False,
+    n: Annotated[
+        int | None,
+        typer.Option(
+            "--n",
+            min=1,
+            help="Number of latents: 64; 8 with --class, --code or --neighbours, 1 with two sweeps; 4 for a walk.",
+            rich_help_panel=LATENTS,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=2**32 - 1,
+            help="Sample i depends on this seed and i alone.",
+            show_default="0",
+            rich_help_panel=LATENTS,
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="One latent a seed: 0,3,7-9. Instead of --n and --seed.", rich_help_panel=LATENTS),
+    ] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            help="Truncate the normal latents to [-T, T]: less variety, fewer freaks.",
+            rich_help_panel=LATENTS,
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            metavar="CLASSES",
+            help="Classes by number or name: 3, 0-9, zebra,horse or all. A row each, with the same latents.",
+            rich_help_panel=CONTROLS,
+        ),
+    ] = None,
+    codes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--code",
+            metavar="NAME=VALUES",
+            help="A code: c1=0.5, a sweep c1=-2:2:9 (from:to:count), categories c0=3, c0=0-4 or c0=all. Repeatable.",
+            rich_help_panel=CONTROLS,
+        ),
+    ] = None,
+    interpolate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K", min=2, max=1000, help="Walk from each latent to the next in K samples.", rich_help_panel=WALK
+        ),
+    ] = None,
+    path: Annotated[
+        Literal["spherical", "linear"] | None,
+        typer.Option(help="Of a walk; by default spherical where the prior is normal.", rich_help_panel=WALK),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(min=1, max=50, help="Frames a second of an animation.", show_default="12", rich_help_panel=WALK),
+    ] = None,
+    arithmetic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TERMS",
+            help='Sum of mean latents: "0,1,2 - 3,4,5 + 6-8", seeds; or of class:7, found by the feature network.',
+            rich_help_panel=SUMS,
+        ),
+    ] = None,
+    neighbours: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K", min=1, max=100, help="Show the K nearest training images.", rich_help_panel=NEIGHBOURS
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the training images are, DIR/<name>/ or DIR/.",
+            envvar="GAN_DATA_DIR",
+            show_default=False,
+            rich_help_panel=NEIGHBOURS,
+        ),
+    ] = None,
 ) -> None:
-    """Draw samples from a checkpoint; no data set is needed."""
-    from gan_cli.runs import drawing
+    """Draw samples from a checkpoint: of classes and codes, along walks, beside training images (docs/sampling.md)."""
+    from gan_cli.runs import arithmetic as sums
+    from gan_cli.runs import drawing, request, sampling, settings, writing
 
-    chosen = drawing.parse_seeds(seeds) if seeds is not None else None
-    drawing.check_request(chosen, seed, n, out)
+    asked = request.Request(
+        out=out,
+        seeds=drawing.parse_seeds(seeds) if seeds is not None else None,
+        seed=seed,
+        n=n,
+        truncation=truncation,
+        batch=batch,
+        raw=raw,
+        wishes=settings.parse(classes, codes or []),
+        steps=interpolate,
+        path=path,
+        fps=fps,
+        terms=sums.parse(arithmetic) if arithmetic is not None else (),
+        neighbours=neighbours,
+    )
+    request.check(asked)
+    sources = store(data_dir) if neighbours else None
     start_jax()
     from gan_cli.runs.load import load
 
     loaded = load(ckpt, at)
-    inputs = drawing.inputs(loaded, seeds=chosen, seed=seed or 0, n=n or drawing.DEFAULT_N, truncation=truncation)
-    notice(f"step {loaded.step} of {loaded.folder.path}: compiling, then drawing")
-    samples = drawing.draw(loaded, inputs, raw=raw, batch=batch)
-    drawing.write(out, samples)
+    taken = sampling.take(loaded, asked, sources, notice)
+    writing.write(out, taken.drawn, fps or request.DEFAULT_FPS)
+    count = len(taken.drawn.samples)
     report = {
         "out": str(out),
-        "n": len(samples),
+        "n": count,
         "checkpoint": str(loaded.folder.checkpoints / str(loaded.step)),
         "weights": "raw" if raw else "average",
+        **taken.report,
     }
-    result(report, f"{len(samples)} samples of step {loaded.step} ({report['weights']} weights) in {out}", as_json)
+    text = f"{count} samples of step {loaded.step} ({report['weights']} weights) in {out}"
+    result(report, "\n".join(filter(None, (text, taken.text))), as_json)

@@ -22,20 +22,28 @@ RESIDENT_LIMIT = 1 << 30  # bytes of examples that still go onto the device
 THREADS = 8  # that decode streamed batches
 PREFETCH = 16  # streamed batches ahead of the step
 CHUNK = 64  # examples that one thread reads at once
+FEW = 1024  # examples of which an epoch's order is quicker made than kept
 ENDLESS = 1 << 40  # steps: Grain wants to know the length of a data set
 
 
-@lru_cache(maxsize=4)
 def order(seed: int, size: int, epoch: int) -> np.ndarray:
     """The order of `size` examples in an epoch: a permutation, int64 [size].
 
     Sorted bits of Philox rather than `Generator.permutation`: NumPy promises that a bit generator's stream stays the
     same from release to release, and promises nothing of the sort about what is made of it.
     """
+    # a batch may hold many epochs of few examples, which would drive the order of many from the cache at every step
+    return (_permutation if size < FEW else _remembered)(seed, size, epoch)
+
+
+def _permutation(seed: int, size: int, epoch: int) -> np.ndarray:
     bits = np.random.Philox(np.random.SeedSequence((seed, epoch))).random_raw(size)
     permutation = np.argsort(bits, kind="stable")
     permutation.setflags(write=False)  # it is shared by all who ask
     return permutation
+
+
+_remembered = lru_cache(maxsize=4)(_permutation)
 
 
 def indices(seed: int, step: int, batch: int, size: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from gan_cli.errors import InputError
 from gan_cli.nets import layers
-from gan_cli.nets.label import Projection, beside
+from gan_cli.nets.label import Projection, beside_image, beside_vector
 from gan_cli.nets.minibatch import minibatch
 from gan_cli.nets.norms import Norm
 from gan_cli.nets.ports import require_condition, require_image, require_vector
@@ -67,7 +67,7 @@ class Generator(nnx.Module):
     ):
         widths = plan.widths[::-1]  # from the smallest map up
         bias = norm == "none"  # a norm layer has its own
-        self.label = beside(condition, classes, rngs, embedding)
+        self.label = beside_vector(condition, classes, rngs, embedding)
         latent += self.label.size if self.label else 0
         self.project = layers.ConvTranspose(
             latent, widths[0], plan.base, rngs, padding=0, bias=bias, init=normal_kernel
@@ -145,7 +145,8 @@ class Discriminator(nnx.Module):
         hidden: int,
     ):
         spectral = norm == "spectral"
-        self.label = beside(condition, classes, rngs, embedding=1)
+        side = plan.base << len(plan.widths)  # pixels
+        self.label = beside_image(condition, classes, rngs, side, side)
         sizes = (plan.colours + (self.label.size if self.label else 0), *plan.widths)
         own_bias = norm in ("none", "spectral")  # a norm layer has its own
         self.downs = nnx.List(
@@ -275,7 +276,7 @@ def discriminator(
 
     https://arxiv.org/abs/1511.06434; "spectral" normalises the weights of every layer instead of activations,
     https://arxiv.org/abs/1802.05957. A label enters as constant channels beside the image's, one for each class
-    ("concatenate") or a single one of a learnt value ("embedding"), or as an inner product of the features with a
+    ("concatenate"), or as a learnt channel of its own ("embedding"), or as an inner product of the features with a
     vector of its own, added to the score ("projection", https://arxiv.org/abs/1802.05637; departure: of the smallest
     map itself, not of its sum over places). Raises InputError as `generator` does.
     """

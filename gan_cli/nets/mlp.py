@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from gan_cli.errors import InputError
 from gan_cli.nets import layers
-from gan_cli.nets.label import Projection, beside
+from gan_cli.nets.label import Projection, beside_vector
 from gan_cli.nets.minibatch import minibatch
 from gan_cli.nets.ports import require_condition
 from gan_cli.types import Array, Ports
@@ -75,7 +75,7 @@ class MLP(nnx.Module):
 
     def __init__(self, ports: Ports, rngs: nnx.Rngs, form: Form):
         init, spectral = form.init, form.norm == "spectral"
-        self.label = beside(form.condition, ports.classes, rngs, form.embedding)
+        self.label = beside_vector(form.condition, ports.classes, rngs, form.embedding)
         sizes = (math.prod(ports.inputs) + (self.label.size if self.label else 0), *form.hidden)
         self.linears = nnx.List([layers.Linear(i, o, rngs, init=init, spectral=spectral) for i, o in pairwise(sizes)])
         own = ports.classes if form.condition == "norm" else 0
@@ -208,7 +208,7 @@ class Maxout(nnx.Module):
         condition: str,
         embedding: int,
     ):
-        self.label = beside(condition, ports.classes, rngs, embedding)
+        self.label = beside_vector(condition, ports.classes, rngs, embedding)
         sizes = (math.prod(ports.inputs) + (self.label.size if self.label else 0), *hidden)
         init = uniform(init_range)
         self.linears = nnx.List(

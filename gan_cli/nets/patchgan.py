@@ -10,7 +10,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from gan_cli.errors import InputError
 from gan_cli.nets import layers
 from gan_cli.nets.dcgan import SLOPE, normal_kernel, normal_scale
-from gan_cli.nets.label import beside
+from gan_cli.nets.label import beside_image
 from gan_cli.nets.ports import require_condition, require_image
 from gan_cli.types import Array, Ports
 
@@ -22,7 +22,7 @@ class PatchGAN(nnx.Module):
 
     def __init__(
         self,
-        colours: int,
+        shape: tuple[int, int, int],
         widths: tuple[int, ...],
         halvings: int,
         rngs: nnx.Rngs,
@@ -32,7 +32,8 @@ class PatchGAN(nnx.Module):
     ):
         spectral = norm == "spectral"
         own_bias = norm in ("none", "spectral")
-        self.label = beside(condition, classes, rngs, embedding=1)
+        height, width, colours = shape
+        self.label = beside_image(condition, classes, rngs, height, width)
         colours += self.label.size if self.label else 0
         self.convs = nnx.List(
             [
@@ -87,4 +88,4 @@ def patchgan(
             "fewer halvings would do"
         )
     widths = tuple(width * min(2**level, WIDEST) for level in range(halvings + 1))
-    return PatchGAN(colours, widths, halvings, rngs, norm, ports.classes, condition)
+    return PatchGAN((height, width_pixels, colours), widths, halvings, rngs, norm, ports.classes, condition)

@@ -33,7 +33,11 @@ def tile(images: np.ndarray, columns: int = 0) -> np.ndarray:
 
 def save_samples(path: Path, samples: np.ndarray) -> None:
     """A PNG of samples: a grid of images uint8 [N, H, W, C], or a plot of points float32 [N, 1] or [N, 2]."""
-    picture = image_grid(samples) if samples.ndim == 4 else plot(samples)
+    save(path, image_grid(samples) if samples.ndim == 4 else plot(samples))
+
+
+def save(path: Path, picture: Image.Image) -> None:
+    """A picture as PNG, whole or not at all; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
         picture.save(temporary, format="PNG")
@@ -46,17 +50,21 @@ def image_grid(samples: np.ndarray) -> Image.Image:
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 
-def plot(points: np.ndarray) -> Image.Image:
-    """Points [N, 2] as a scatter in a square that holds them all, or [N, 1] as a histogram; dark on white."""
-    canvas = np.zeros((PLOT, PLOT))
-    low, high = points.min(), points.max()
+def plot(points: np.ndarray, side: int = PLOT, within: np.ndarray | None = None) -> Image.Image:
+    """Points [N, 2] as a scatter in a square that holds them all, or [N, 1] as a histogram; dark on white.
+
+    `side`: of the square, pixels. `within`: further points that it holds, so that plots can be compared.
+    """
+    canvas = np.zeros((side, side))
+    reach = points if within is None else within
+    low, high = reach.min(), reach.max()
     margin = 0.1 * (high - low) or 1.0
-    place = ((points - low + margin) / (high - low + 2 * margin) * PLOT).astype(int).clip(0, PLOT - 1)
+    place = ((points - low + margin) / (high - low + 2 * margin) * side).astype(int).clip(0, side - 1)
     if points.shape[1] == 1:
-        counts = np.bincount(place[:, 0], minlength=PLOT)
-        for column, height in enumerate(np.rint(counts / counts.max() * (PLOT - 1)).astype(int)):
-            canvas[PLOT - height :, column] = 1
+        counts = np.bincount(place[:, 0], minlength=side)
+        for column, height in enumerate(np.rint(counts / counts.max() * (side - 1)).astype(int)):
+            canvas[side - height :, column] = 1
     else:
-        np.add.at(canvas, (PLOT - 1 - place[:, 1], place[:, 0]), 1)
+        np.add.at(canvas, (side - 1 - place[:, 1], place[:, 0]), 1)
         canvas = np.minimum(1, canvas + np.roll(canvas, 1, 0) + np.roll(canvas, 1, 1))  # dots of three pixels
     return Image.fromarray((255 * (1 - np.minimum(1, canvas))).astype(np.uint8))
