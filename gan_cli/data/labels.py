@@ -3,6 +3,7 @@
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
+from gan_cli.data.pipeline import order
 from gan_cli.data.source import Source
 from gan_cli.errors import InputError
 
@@ -28,11 +29,11 @@ def hide(
             f"{source.name}: [data] labelled = {labelled} leaves some of {len(classes)} classes without one"
         )
     y = _labels(source)
-    order = np.random.default_rng(labelled_seed).permutation(source.size)
+    by_chance = order(labelled_seed, source.size, 0)
     chosen = []
     for label, name in enumerate(classes):
         wanted = labelled // len(classes) + (label < labelled % len(classes))
-        found = order[y[order] == label][:wanted]
+        found = by_chance[y[by_chance] == label][:wanted]
         if len(found) < wanted:
             raise InputError(
                 f"{source.name}: [data] labelled = {labelled} wants {wanted} examples of class {name!r}, and there are "

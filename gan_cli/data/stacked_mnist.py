@@ -4,11 +4,12 @@ import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
 from gan_cli.data import idx, mnist
-from gan_cli.data.source import Examples, Source, digest
+from gan_cli.data.source import Examples, Source, digest, shares
 from gan_cli.data.store import Store
 from gan_cli.types import Spec
 
 COLOURS = 3
+PLACES = np.array([100, 10, 1])  # of the digits in red, green and blue
 
 
 def stacked_mnist(
@@ -28,8 +29,10 @@ def stacked_mnist(
     def load(indices: np.ndarray) -> Examples:
         flat = digits.load(chosen[indices].reshape(-1))
         x = flat["x"][..., 0].reshape(len(indices), COLOURS, *digits.spec.shape[:2])  # [n, 3, H, W]
-        y = flat["y"].reshape(len(indices), COLOURS) @ np.array([100, 10, 1])
+        y = flat["y"].reshape(len(indices), COLOURS) @ PLACES
         return {"x": np.moveaxis(x, 1, -1), "y": y.astype(np.int32)}
 
-    spec = Spec((*digits.spec.shape[:2], COLOURS), tuple(f"{i:03d}" for i in range(10**COLOURS)))
+    triples = digits.load(np.arange(digits.size))["y"][chosen] @ PLACES
+    classes = tuple(f"{i:03d}" for i in range(10**COLOURS))
+    spec = Spec((*digits.spec.shape[:2], COLOURS), classes, shares(triples, len(classes)))
     return Source("stacked_mnist", spec, n, load, digest(digits.fingerprint, chosen))

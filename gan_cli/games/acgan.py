@@ -1,14 +1,13 @@
 """AC-GAN: the discriminator also tells the class of what it sees, and the generator is to make it right."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from pydantic import NonNegativeFloat, PositiveInt
 
-from gan_cli.games.game import Game, NetFactory, Nets, features_shape
-from gan_cli.games.two_players import Addition, Options, Prior, Seen, play
-from gan_cli.types import CLASS, Adversarial, Array, Aux, Batch, Penalty, Ports, Spec
+from gan_cli.games.codes import log_likelihood
+from gan_cli.games.game import Game, NetFactory, Nets
+from gan_cli.games.two_players import Addition, Options, Prior, Seen, class_control, head, play
+from gan_cli.types import CLASS, Adversarial, Array, Aux, Batch, Penalty, Spec
 
 
 def acgan(
@@ -32,14 +31,14 @@ def acgan(
     trained with it; a network `mlp` with `hidden = []` is the paper's. The generator is given the label (its network's
     `condition`), the discriminator is not. The authors of WGAN-GP have `generator_class = 0.1`.
     """
-    heads = {
-        "classifier": lambda rngs: classifier(
-            Ports(features_shape(partial(discriminator, Ports(spec.shape, ())), spec.shape), (len(spec.classes),)), rngs
-        )
-    }
+    heads = {"classifier": head(classifier, discriminator, spec, len(spec.classes))}
+    label = class_control(spec)
 
     def log_probabilities(nets: Nets, features: Array) -> Array:
         return jax.nn.log_softmax(nets["classifier"](features)[0])  # [B, K]
+
+    def error(found: Array, y: Array) -> Array:
+        return -log_likelihood(label, found, y).mean()
 
     def discriminator_terms(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
         real, fake = (log_probabilities(nets, features) for features in (seen.real_features, seen.fake_features))
@@ -47,22 +46,17 @@ def acgan(
             "real_class_accuracy": _accuracy(real, batch["y"]),
             "fake_class_accuracy": _accuracy(fake, batch["y"]),
         }
-        return real_class * _cross_entropy(real, batch["y"]) + fake_class * _cross_entropy(fake, batch["y"]), report
+        return real_class * error(real, batch["y"]) + fake_class * error(fake, batch["y"]), report
 
     def generator_terms(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
-        error = _cross_entropy(log_probabilities(nets, seen.fake_features), batch["y"])
-        return generator_class * error, {"class_error": error}
+        wrong = error(log_probabilities(nets, seen.fake_features), batch["y"])
+        return generator_class * wrong, {"class_error": wrong}
 
     def infer(nets: Nets, x: Array) -> dict[str, Array]:
         return {CLASS: log_probabilities(nets, nets["discriminator"](x)[1]["features"])}
 
     options = Options(loss, latent, prior, discriminator_steps, penalties=penalties, label="generator")
     return play(options, spec, generator, discriminator, Addition(heads, discriminator_terms, generator_terms, infer))
-
-
-def _cross_entropy(log_probabilities: Array, y: Array) -> Array:
-    """Mean of -log P(y): log-probabilities [B, K], y int32 [B] -> []."""
-    return -jnp.take_along_axis(log_probabilities, y[:, None], axis=1).mean()
 
 
 def _accuracy(log_probabilities: Array, y: Array) -> Array:

@@ -6,20 +6,19 @@ control of K categories, then the mean of a Gaussian for each number, and its lo
 
 import math
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from pydantic import Field
 
-from gan_cli.games.game import NetFactory, Nets, features_shape
-from gan_cli.games.two_players import Addition, Term
-from gan_cli.types import Array, Aux, Batch, Control, Key, Ports, Spec
+from gan_cli.games.game import NetFactory, Nets
+from gan_cli.games.two_players import Addition, Term, head
+from gan_cli.types import Array, Aux, Batch, Control, Key, Spec
 
 Categories = Annotated[int, Field(ge=2)]
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+LEAST_LOG_SD = -5.0  # of Q: a number that can be told exactly has infinite information
 NUMBERS = {
     "uniform": Control(low=-1.0, high=1.0, entropy=math.log(2)),  # U(-1, 1)
     "normal": Control(low=-2.0, high=2.0, entropy=HALF_LOG_2PI + 0.5),  # N(0, 1)
@@ -80,8 +79,10 @@ class Codes(NamedTuple):
             at += size
             if control.categories:
                 found[name] = jax.nn.log_softmax(own)
+            elif self.learned_sd:
+                found[name] = jnp.stack([own[:, 0], own[:, 1].clip(LEAST_LOG_SD)], axis=1)
             else:
-                found[name] = own if self.learned_sd else jnp.concatenate([own, jnp.zeros_like(own)], axis=1)
+                found[name] = jnp.concatenate([own, jnp.zeros_like(own)], axis=1)
         return found
 
     def bounds(self, found: Mapping[str, Array], batch: Batch) -> dict[str, Array]:
@@ -109,16 +110,12 @@ def addition(
     generator_term: Term,
 ) -> Addition:
     """The codes at the generator's input and Q on the discriminator's features, with what they add to the losses."""
-    trunk = partial(discriminator, Ports(spec.shape, ()))
-
-    def head(rngs: nnx.Rngs) -> nnx.Module:
-        return recognition(Ports(features_shape(trunk, spec.shape), (codes.outputs,)), rngs)
 
     def infer(nets: Nets, x: Array) -> dict[str, Array]:
         return codes.read(nets["recognition"](nets["discriminator"](x)[1]["features"])[0])
 
     return Addition(
-        {"recognition": head},
+        {"recognition": head(recognition, discriminator, spec, codes.outputs)},
         discriminator_term,
         generator_term,
         infer,

@@ -36,7 +36,8 @@ def standard(
     Packing is PacGAN, https://arxiv.org/abs/1712.04086; `thorough` is the critic's schedule of the authors' code of
     https://arxiv.org/abs/1701.07875; `conditional` is CGAN, https://arxiv.org/abs/1411.1784. `mismatched` = 0.5 is the
     matching-aware discriminator, https://arxiv.org/abs/1605.05396, algorithm 1: of its two kinds of fakes, what the
-    generator made and real examples with the label of another class, each has half the weight.
+    generator made and real examples with the label of another class, each has half the weight. Where classes
+    overlap, the generator is then driven away from what could as well be of another class.
     """
     options = Options(
         loss,

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from pydantic import Field
 
-from gan_cli.games.game import Builder, Game, Labels, Memory, NetFactory, Nets, Turn
+from gan_cli.games.game import Builder, Game, Labels, Memory, NetFactory, Nets, Turn, features_shape
 from gan_cli.types import CLASS, Adversarial, Array, Aux, Batch, Control, Key, Penalty, Ports, Spec
 
 Prior = Literal["normal", "uniform"]
@@ -77,6 +77,10 @@ def play(
         raise ValueError("thorough = true is for critics of several steps; discriminator_steps = 5 would do")
     if options.label == "both" and options.packing > 1:
         raise ValueError("a pack of examples has a label for each; with conditional = true, packing = 1 would do")
+    if options.mismatched and options.label_noise:
+        raise ValueError(
+            "label_noise swaps pairs of a real and a fake, and mismatched fakes are in none: set one of them"
+        )
     if options.mismatched and options.label != "both":
         raise ValueError("mismatched is a share of examples with a wrong label; it wants conditional = true")
     if options.mismatched and len(spec.classes) == 1:
@@ -212,6 +216,12 @@ class _Rules:
         return drawn
 
 
+def head(network: NetFactory, discriminator: NetFactory, spec: Spec, outputs: int) -> Builder:
+    """Builds a network that stands on the discriminator's features of an example and gives so many numbers."""
+    trunk = partial(discriminator, Ports(spec.shape, ()))
+    return lambda rngs: network(Ports(features_shape(trunk, spec.shape), (outputs,)), rngs)
+
+
 def class_control(spec: Spec) -> Control:
     """The label as an input of the generator."""
     shares = [share for share in spec.shares if share] or [1 / max(1, len(spec.classes))] * len(spec.classes)
@@ -245,7 +255,7 @@ def _lazy_turns(
 ) -> list[Turn]:
     """A turn for the penalties of each `every` > 1, with the discriminator's own optimiser.
 
-    It moves the heads, too, whose gradient is 0, because an optimiser has one list of roles.
+    An optimiser has one list of roles: the heads are in it, too. Their gradient is 0, but one with momentum moves them.
     """
     return [
         Turn(

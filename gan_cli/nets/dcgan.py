@@ -142,7 +142,6 @@ class Discriminator(nnx.Module):
         dims: int,
         classes: int,
         condition: str,
-        hidden: int,
     ):
         spectral = norm == "spectral"
         side = plan.base << len(plan.widths)  # pixels
@@ -159,14 +158,7 @@ class Discriminator(nnx.Module):
         self.norms = nnx.List([None, *inner])  # none after the image, as in the paper
         flat = plan.base**2 * sizes[-1]
         ends = math.prod(outputs)
-        if hidden:
-            self.dense = layers.Linear(flat, hidden, rngs, bias=own_bias, spectral=spectral, init=normal_kernel)
-            self.dense_norm = layers.norm(norm, hidden, rngs, normal_scale)
-            self.score: nnx.Module = layers.Linear(hidden, ends, rngs, spectral=spectral, init=normal_kernel)
-            flat = hidden
-        else:
-            self.score = layers.Conv(sizes[-1], ends, plan.base, rngs, padding=0, spectral=spectral, init=normal_kernel)
-        self.hidden = hidden
+        self.score = layers.Conv(sizes[-1], ends, plan.base, rngs, padding=0, spectral=spectral, init=normal_kernel)
         self.projection = (
             Projection(classes, flat, rngs, normal_kernel, spectral=spectral) if condition == "projection" else None
         )
@@ -187,13 +179,7 @@ class Discriminator(nnx.Module):
             h = layer(h)
             h = jax.nn.leaky_relu(h if norm is None else norm(h), SLOPE)
         features = layers.leave(h).reshape(len(x), -1)
-        if self.hidden:
-            features = self.dense(features)
-            features = features if self.dense_norm is None else self.dense_norm(features)
-            features = jax.nn.leaky_relu(features, SLOPE)
-            score = self.score(features)  # [B, F]
-        else:
-            score = layers.leave(self.score(h)).reshape(len(x), -1)  # [B, F]
+        score = layers.leave(self.score(h)).reshape(len(x), -1)  # [B, F]
         if self.projection is not None:
             score = score + self.projection(features, y)
         if self.minibatch is not None and self.closeness is not None:
@@ -270,7 +256,6 @@ def discriminator(
     minibatch_kernels: NonNegativeInt = 0,  # views of minibatch discrimination beside the last layer; 0: none
     minibatch_dims: PositiveInt = 5,  # numbers in each view
     condition: Literal["none", "concatenate", "embedding", "projection"] = "none",  # how a label enters; see below
-    hidden: NonNegativeInt = 0,  # units of a dense layer between the smallest map and the score; 0: none
 ) -> nnx.Module:
     """DCGAN discriminator: images -> one raw score each, or a vector.
 
@@ -289,5 +274,5 @@ def discriminator(
             )
     pyramid = plan(ports.inputs, "dcgan.discriminator", "input", width, max_width)
     return Discriminator(
-        pyramid, ports.outputs, rngs, norm, minibatch_kernels, minibatch_dims, ports.classes, condition, hidden
+        pyramid, ports.outputs, rngs, norm, minibatch_kernels, minibatch_dims, ports.classes, condition
     )

@@ -225,9 +225,11 @@ class Maxout(nnx.Module):
         """x [B, *inputs], y int32 [B] if there is a label -> ([B, *outputs], {"features": the last hidden layer})."""
         x = x.reshape(len(x), -1)  # [B, I]
         x = (x + 1) / 2 if self.is_image else x
-        x = x if self.label is None else self.label(x, y)
-        for linear, dropout in zip(self.linears, self.dropouts, strict=False):
-            x = linear(dropout(x, rngs=self.noise))  # [B, F pieces]
+        for layer, (linear, dropout) in enumerate(zip(self.linears, self.dropouts, strict=False)):
+            x = dropout(x, rngs=self.noise)
+            if layer == 0 and self.label is not None:
+                x = self.label(x, y)  # never dropped
+            x = linear(x)  # [B, F pieces]
             x = x.reshape(len(x), -1, self.pieces).max(axis=-1)  # [B, F]
         score = self.last(self.dropouts[-1](x, rngs=self.noise))
         return score.reshape(len(x), *self.outputs), {"features": x}

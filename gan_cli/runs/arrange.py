@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_cli.engine.sampler import Inputs
+from gan_cli.engine.sampler import Inputs, draw_many
+from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
 from gan_cli.report.labelled import Block, Sheet
 from gan_cli.runs.drawing import Latents, count
-from gan_cli.runs.settings import Setting
+from gan_cli.runs.settings import Setting, Wish, resolve
 
 MOST_SAMPLES = 100_000  # of sweeps and walks
+SHORTEST_ROW = 4  # samples of a class in a training's pictures
 LONGEST_ROW = 16  # samples without a sweep are a row, or when they are more a grid as square as possible
 
 
@@ -50,6 +52,20 @@ def arrange(latents: Latents, settings: Sequence[Setting], *, points: bool = Fal
     if points:
         return Plan(inputs, names, *_panels(settings, cells)) if sweeps else Plan(inputs, names)
     return Plan(inputs, names, _sheet(latents, sweeps, places, title(settings)))
+
+
+def overview(experiment: Experiment, seed: int, n: int) -> Plan:
+    """Samples that a training shows again and again: n, or a row for each class or category of a code.
+
+    Rows are of at least SHORTEST_ROW samples: the first control whose categories leave room for that makes them.
+    """
+    controls = experiment.game.controls
+    by = [name for name, c in controls.items() if c.categories and n // c.categories >= SHORTEST_ROW]
+    if len(experiment.spec.shape) != 3 or not by:
+        return Plan(draw_many(experiment, seed, n), [""] * n)
+    columns = n // controls[by[0]].categories
+    latents = Latents(draw_many(experiment, seed, columns), ("",) * columns, ())
+    return arrange(latents, resolve([Wish(by[0], "all", "")], controls))
 
 
 def check_count(*sizes: int) -> None:

@@ -18,12 +18,13 @@ from gan_cli.engine.optim import slowed
 from gan_cli.engine.state import Experiment, State, initial_state, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.metrics.collect import NotFiniteError
-from gan_cli.report import grids
 from gan_cli.runs import folder as files
+from gan_cli.runs.arrange import overview
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.judge import Judge
 from gan_cli.runs.monitor import Monitor, UnwellError
 from gan_cli.runs.signals import stop_on_signals
+from gan_cli.runs.writing import Drawn, write_picture
 
 POINTS = 2000  # samples in a plot of a toy
 
@@ -221,7 +222,7 @@ class _Session:
         self.best = max((line["score"] for line in history), default=None)
         experiment = prepared.experiment
         count = self.options.grid if len(experiment.spec.shape) == 3 else POINTS
-        self.fixed = sampler.draw_many(experiment, self.options.seed, count)
+        self.overview = overview(experiment, self.options.seed, count)
         self.sampler = judge.sampler if judge else sampler.Sampler(experiment, count)  # one program is enough
         self.monitor = self._monitor()
 
@@ -279,8 +280,9 @@ class _Session:
             raise UnwellError(f"{found.alarms[0]} at step {step}")
 
     def sample(self, step: int, state: State) -> None:
-        """Draw the grid of the fixed latents with averaged weights."""
-        grids.save_samples(self.folder.samples(step), self.sampler(state.average, self.fixed))
+        """Draw the same latents as always, each class in a row of its own, with averaged weights."""
+        samples = self.sampler(state.average, self.overview.inputs)
+        write_picture(self.folder.samples(step), Drawn(samples, sheet=self.overview.sheet))
 
     def evaluate(self, step: int, state: State) -> bool:
         """Take the metrics; True when this is the best so far."""

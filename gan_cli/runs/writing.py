@@ -67,7 +67,7 @@ def write(out: Path, drawn: Drawn, fps: float) -> None:
     """Write samples as the suffix of `out` says; raises InputError when they cannot be written."""
     try:
         if out.suffix == ".png":
-            _write_picture(out, drawn)
+            write_picture(out, drawn)
         elif out.suffix == ".npz":
             _write_npz(out, drawn)
         elif out.suffix:
@@ -79,7 +79,8 @@ def write(out: Path, drawn: Drawn, fps: float) -> None:
         raise InputError(f"--out {out}: cannot be written: {error.strerror or error}") from None
 
 
-def _write_picture(out: Path, drawn: Drawn) -> None:
+def write_picture(out: Path, drawn: Drawn) -> None:
+    """Write a PNG: the sheet, or a grid or plot without labels where there is none."""
     if not drawn.sheet:
         return grids.save_samples(out, drawn.samples)
     shown = drawn.samples if drawn.shown is None else drawn.shown
