@@ -84,3 +84,32 @@ def test_fisher_holds_its_constraint(tmp_path):
 def test_dragan_draws_gradients_near_the_data_to_one(tmp_path):
     penalty = logged("losses/dragan", tmp_path)[-1]["discriminator/penalty"]  # E(|gradient| - 1)^2, the weight is 1
     assert penalty**0.5 < 0.1
+
+
+def judged(recipe: str, out, data_dir, metric: str, *options: str) -> dict:
+    """A recipe trained on MNIST without looks in between, and 10,000 samples judged against the test images."""
+    data = ("--data-dir", str(data_dir))
+    gan("train", recipe, "--out", str(out), *data, "--set", "eval.every=0", *options)
+    return gan("eval", "--ckpt", str(out), "--metric", metric, "--n", "10000", "--split", "test", *data)
+
+
+@pytest.mark.parametrize(("name", "least"), [("cgan", 0.97), ("projection", 0.97), ("acgan", 0.98)])
+def test_samples_are_of_the_class_that_was_asked_for(tmp_path, mnist_dir, name, least):
+    values = judged(f"conditional/{name}_mnist", tmp_path / "run", mnist_dir, "class-agreement,ms-ssim")
+    assert values["class-agreement"] >= least
+    assert abs(values["class-agreement-shuffled"] - 0.1) < 0.02
+    if name == "acgan":
+        assert values["ms-ssim-excess"] <= 0.05
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_few_labels_tie_the_code_to_the_class(tmp_path, mnist_dir, seed):
+    seeded = ("--set", f"run.seed={seed}")
+    values = judged("conditional/ssinfogan_mnist", tmp_path / "run", mnist_dir, "code-accuracy", *seeded)
+    assert values["code-accuracy-samples-unmatched"] >= 0.95
+
+
+@pytest.mark.parametrize(("informed", "low", "high"), [("true", 2.2, 2.303), ("false", -1.0, 0.1)])
+def test_the_bound_is_high_where_the_generator_is_asked_for_it_and_nowhere_else(tmp_path, informed, low, high):
+    values = train("conditional/infogan_digits", tmp_path / "run", "--set", f"game.informed={informed}")
+    assert low <= values["mutual-information"] <= high

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import jax.numpy as jnp
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from gan_cli.games.codes import Categories, Codes, addition, controls, report, weighted
@@ -25,6 +26,7 @@ def infogan(
     learned_sd: bool = False,  # Q also gives a standard deviation of each number; otherwise it is 1
     information: NonNegativeFloat = 1.0,  # λ of categorical codes
     continuous_information: NonNegativeFloat = 1.0,  # λ of numbers
+    informed: bool = True,  # False: Q learns, but the generator does not help it: the paper's control, figure 1
     discriminator_steps: PositiveInt = 1,  # k: steps, each on a new batch, for each update of the generator
     penalties: tuple[Penalty, ...] = (),  # added to the discriminator's loss
 ) -> Game:
@@ -43,9 +45,13 @@ def infogan(
         bounds = codes.bounds(codes.read(nets["recognition"](seen.fake_features)[0]), batch)
         return -weighted(codes, bounds, information, continuous_information), report(codes, bounds)
 
-    def silent(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
+    def discriminator_term(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
         return value(nets, batch, seen)[0], {}
 
+    def generator_term(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
+        term, reported = value(nets, batch, seen)
+        return (term if informed else jnp.zeros(())), reported
+
     options = Options(loss, latent, prior, discriminator_steps, penalties=penalties)
-    added = addition(spec, discriminator, recognition, codes, silent, value)
+    added = addition(spec, discriminator, recognition, codes, discriminator_term, generator_term)
     return play(options, spec, generator, discriminator, added)
