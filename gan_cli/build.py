@@ -72,7 +72,7 @@ def _check_entries(
 
 def _check_judges(table: Table, where: str) -> None:
     for name in recipe.Eval(**table).metrics:
-        check(METRIC, name.replace("-", "_"), f"{where}: [eval] ")
+        check(METRIC, name.replace("_", "-"), f"{where}: [eval] ")
     check(FEATURES, table["features"], f"{where}: [eval] ")
 
 

@@ -546,7 +546,7 @@ REFUSED = [
     ("class-agreement", {"features": "pixels"}, "pixels is no classifier, while the classes of the data are a, b, c"),
     ("intra-fid", {"features": "pixels"}, "10 real images of class"),
     ("ms-ssim", {"n": 3}, "pairs of fake images, and there is a class with as few as 0"),
-    ("class-agreemint", {}, "did you mean 'class_agreement'"),
+    ("class-agreemint", {}, "did you mean 'class-agreement'"),
 ]
 
 
