@@ -118,7 +118,7 @@ def feed(resolved: Table, source: Source) -> Any:
 def experiment(resolved: Table, spec: Spec) -> Experiment:
     """The game, its networks and optimisers for data that look like `spec`; computes nothing."""
     networks: dict[str, NetFactory] = {
-        role: partial(call, NETWORK, table) for role, table in resolved["networks"].items()
+        role: partial(_network, role, table) for role, table in resolved["networks"].items()
     }
     game: Game = call(GAME, resolved["game"], spec, **networks)
     if game.labels != "unused" and not spec.classes:
@@ -137,6 +137,14 @@ def experiment(resolved: Table, spec: Spec) -> Experiment:
         )
     parallel.check_batch(train.batch, train.accumulate, game.together, devices=1)  # a run asks for its own devices
     return Experiment(spec, game, definitions(game), made, train, ema)
+
+
+def _network(role: str, table: Table, ports: Ports, rngs: nnx.Rngs) -> nnx.Module:
+    try:
+        made: nnx.Module = call(NETWORK, table, ports, rngs)
+    except InputError as error:
+        raise InputError(f"[networks.{role}] {error}") from None
+    return made
 
 
 def _check_smooth(optimiser: GradientTransformation, table: Table, where: str) -> None:

@@ -71,20 +71,7 @@ def play(
     With labels, fakes have those of the reals they are paired with, in training; samples have classes drawn with the
     shares that they have among the data. Raises ValueError for options that contradict each other.
     """
-    if options.simultaneous and any(penalty.every > 1 for penalty in options.penalties):
-        raise ValueError("a penalty with every > 1 is its own move; with simultaneous = true it must have every = 1")
-    if options.thorough and options.discriminator_steps == 1:
-        raise ValueError("thorough = true is for critics of several steps; discriminator_steps = 5 would do")
-    if options.label == "both" and options.packing > 1:
-        raise ValueError("a pack of examples has a label for each; with conditional = true, packing = 1 would do")
-    if options.mismatched and options.label_noise:
-        raise ValueError(
-            "label_noise swaps pairs of a real and a fake, and mismatched fakes are in none: set one of them"
-        )
-    if options.mismatched and options.label != "both":
-        raise ValueError("mismatched is a share of examples with a wrong label; it wants conditional = true")
-    if options.mismatched and len(spec.classes) == 1:
-        raise ValueError("mismatched wants at least two classes: the only one of these data is never wrong")
+    _check(options, spec)
     rules = _Rules(options, addition, spec)
     generator_in = Ports((options.latent + (addition.codes if addition else 0),), spec.shape)
     discriminator_in = Ports((*spec.shape[:-1], options.packing * spec.shape[-1]), ())
@@ -119,6 +106,24 @@ def play(
     )
 
 
+def _check(options: Options, spec: Spec) -> None:
+    """Raise ValueError for options that contradict each other or the data."""
+    if options.simultaneous and any(penalty.every > 1 for penalty in options.penalties):
+        raise ValueError("a penalty with every > 1 is its own move; with simultaneous = true it must have every = 1")
+    if options.thorough and options.discriminator_steps == 1:
+        raise ValueError("thorough = true is for critics of several steps; discriminator_steps = 5 would do")
+    if options.label == "both" and options.packing > 1:
+        raise ValueError("a pack of examples has a label for each; with conditional = true, packing = 1 would do")
+    if options.mismatched and options.label_noise:
+        raise ValueError(
+            "label_noise swaps pairs of a real and a fake, and mismatched fakes are in none: set one of them"
+        )
+    if options.mismatched and options.label != "both":
+        raise ValueError("mismatched is a share of examples with a wrong label; it wants conditional = true")
+    if options.mismatched and len(spec.classes) == 1:
+        raise ValueError("mismatched wants at least two classes: the only one of these data is never wrong")
+
+
 class _Rules:
     """The losses and draws of one game."""
 
@@ -129,20 +134,24 @@ class _Rules:
         self.packed = partial(pack, size=options.packing)
 
     def generate(self, nets: Nets, inputs: Batch) -> Array:
-        """Fakes [B, ...] of the game's inputs."""
+        """Fakes [B, ...] of the game's inputs, the class among them where there is one."""
         z = self.addition.with_codes(inputs) if self.addition else inputs["z"]
         label = () if self.options.label == "none" else (inputs[CLASS],)
         fake: Array = nets["generator"](z, *label)[0]
         return fake
+
+    def fake(self, nets: Nets, batch: Batch) -> Array:
+        """Fakes in training, packed: they have the labels of the reals that they are paired with."""
+        inputs = batch if self.options.label == "none" else {**batch, CLASS: batch["y"]}
+        return self.packed(self.generate(nets, inputs))
 
     def label(self, batch: Batch) -> tuple[Array, ...]:
         """What the discriminator is given beside an example."""
         return (batch["y"],) if self.options.label == "both" else ()
 
     def look(self, nets: Nets, batch: Batch) -> Seen:
-        """Play a batch: fakes with the labels of its reals, and what the discriminator makes of both."""
-        inputs = batch if self.options.label == "none" else {**batch, CLASS: batch["y"]}
-        fake = self.packed(self.generate(nets, inputs))
+        """Play a batch: fakes, and what the discriminator makes of both."""
+        fake = self.fake(nets, batch)
         real_score, real = nets["discriminator"](self.packed(batch["x"]), *self.label(batch))
         fake_score, faked = nets["discriminator"](fake, *self.label(batch))
         return Seen(fake, real_score, fake_score, real.get("features"), faked.get("features"))
@@ -186,8 +195,7 @@ class _Rules:
 
     def penalty_loss(self, due: Sequence[Penalty], nets: Nets, batch: Batch, *_: object) -> tuple[Array, Aux]:
         """The penalties that are a turn of their own."""
-        inputs = batch if self.options.label == "none" else {**batch, CLASS: batch["y"]}
-        return self.penalty(due, nets, batch, self.packed(self.generate(nets, inputs))), {}
+        return self.penalty(due, nets, batch, self.fake(nets, batch)), {}
 
     def penalty(self, due: Sequence[Penalty], nets: Nets, batch: Batch, fake: Array) -> Array:
         """The sum of the penalties, each as many times as steps pass between two of it."""
