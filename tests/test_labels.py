@@ -265,3 +265,24 @@ REFUSED = [
 def test_refused_with_the_reason(name, overrides, y, words, tmp_path):
     with pytest.raises(InputError, match=words):
         prepare(f"conditional/{name}", tmp_path, *overrides, y=y)
+
+
+def test_a_folder_with_a_subfolder_a_class_is_trained_on_and_asked_for_by_name(tmp_path, gan):
+    for number, name in enumerate(("horse", "zebra")):
+        (tmp_path / "animals" / name).mkdir(parents=True)
+        for i in range(8):
+            Image.fromarray(PIXELS[8 * number + i].repeat(2, 0).repeat(2, 1)[..., 0]).save(
+                tmp_path / "animals" / name / f"{i}.png"
+            )
+    tables = recipe.read(
+        recipe.find("conditional/projection_digits"), ["train.steps=2", "train.batch=4", "eval.every=0"]
+    )
+    tables["data"] = {"source": "folder", "path": str(tmp_path / "animals"), "labels": True, "size": 8, "channels": 1}
+    for network in tables["networks"].values():
+        network["width"] = 2
+    (tmp_path / "animals.toml").write_text(recipe.write(tables))
+    code, _, err = gan("train", tmp_path / "animals.toml", "--out", tmp_path / "run")
+    assert code == 0, err
+    code, _, err = gan("sample", "--ckpt", tmp_path / "run", "--class", "zebra", "--n", 2, "--out", tmp_path / "drawn")
+    assert code == 0, err
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["000000-1-zebra.png", "000001-1-zebra.png"]

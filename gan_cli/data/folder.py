@@ -68,7 +68,7 @@ def folder(
         return examples if y is None else {**examples, "y": y[list(used)]}
 
     fingerprint = digest(*(f"{file.name} {file.stamp()}" for file in files), f"labels {labels}")
-    return Source(path.name, spec, len(files), load, fingerprint)
+    return Source(path.name, spec, len(files), load, fingerprint, labels=y)
 
 
 def _in_folder(path: Path) -> list[File]:

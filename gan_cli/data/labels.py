@@ -22,18 +22,17 @@ def hide(
     if labelled is None:
         return source
     classes = source.spec.classes
-    if not classes:
+    if source.labels is None:
         raise InputError(f"{source.name}: [data] labelled = {labelled} wants data with labels, and these have none")
     if labelled < len(classes):
         raise InputError(
             f"{source.name}: [data] labelled = {labelled} leaves some of {len(classes)} classes without one"
         )
-    y = _labels(source)
     by_chance = order(labelled_seed, source.size, 0)
     chosen = []
     for label, name in enumerate(classes):
         wanted = labelled // len(classes) + (label < labelled % len(classes))
-        found = by_chance[y[by_chance] == label][:wanted]
+        found = by_chance[source.labels[by_chance] == label][:wanted]
         if len(found) < wanted:
             raise InputError(
                 f"{source.name}: [data] labelled = {labelled} wants {wanted} examples of class {name!r}, and there are "
@@ -41,9 +40,3 @@ def hide(
             )
         chosen.append(found)
     return source._replace(labelled=np.sort(np.concatenate(chosen)))
-
-
-def _labels(source: Source, chunk: int = 1024) -> np.ndarray:
-    """Every label: int32 [size]."""
-    parts = (np.arange(start, min(start + chunk, source.size)) for start in range(0, source.size, chunk))
-    return np.concatenate([source.load(part)["y"] for part in parts])

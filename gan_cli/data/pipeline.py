@@ -22,6 +22,7 @@ RESIDENT_LIMIT = 1 << 30  # bytes of examples that still go onto the device
 THREADS = 8  # that decode streamed batches
 PREFETCH = 16  # streamed batches ahead of the step
 CHUNK = 64  # examples that one thread reads at once
+EXAMPLES = ("x", "labelled_x")  # what is decoded of a batch; the rest are labels
 FEW = 1024  # examples of which an epoch's order is quicker made than kept
 ENDLESS = 1 << 40  # steps: Grain wants to know the length of a data set
 
@@ -87,7 +88,7 @@ def ahead(items: Iterable[T], n: int = 2) -> Iterator[T]:
 
 
 def _decoded(examples: Mapping[str, Array]) -> Batch:
-    return {name: decode(x) if name.endswith("x") else x for name, x in examples.items()}
+    return {name: decode(x) if name in EXAMPLES else x for name, x in examples.items()}
 
 
 def _two_batches(examples: Mapping[str, T], labelled: Mapping[str, T]) -> dict[str, T]:

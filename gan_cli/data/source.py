@@ -32,6 +32,7 @@ class Source(NamedTuple):
     load: Callable[[np.ndarray], Examples]  # indices int64 [n] -> examples; pure, may be called from several threads
     fingerprint: str  # SHA-256 of whatever decides every example: of files as they are, and of the options applied
     mixture: Mixture | None = None  # the distribution itself, where it is known; labels are its components
+    labels: np.ndarray | None = None  # int32 [size]: of every example; None: there are none
     labelled: np.ndarray | None = None  # examples whose labels a game is shown, int64 [n]; None: all, if there are any
 
 
@@ -57,7 +58,7 @@ def in_memory(
     def load(indices: np.ndarray) -> Examples:
         return {key: array[indices] for key, array in arrays.items()}
 
-    return Source(name, spec, len(x), load, digest(*arrays.values()), mixture)
+    return Source(name, spec, len(x), load, digest(*arrays.values()), mixture, arrays.get("y"))
 
 
 def shares(y: np.ndarray, classes: int) -> tuple[float, ...]:

@@ -35,4 +35,5 @@ def stacked_mnist(
     triples = digits.load(np.arange(digits.size))["y"][chosen] @ PLACES
     classes = tuple(f"{i:03d}" for i in range(10**COLOURS))
     spec = Spec((*digits.spec.shape[:2], COLOURS), classes, shares(triples, len(classes)))
-    return Source("stacked_mnist", spec, n, load, digest(digits.fingerprint, chosen))
+    fingerprint = digest(digits.fingerprint, chosen)
+    return Source("stacked_mnist", spec, n, load, fingerprint, labels=triples.astype(np.int32))

@@ -19,11 +19,20 @@ Init = nnx.initializers.Initializer
 class Affine(nnx.Module):
     """What follows a normalisation: scale and shift of each channel, or of each channel under each label."""
 
-    def __init__(self, features: int, rngs: nnx.Rngs, scale_init: Init, classes: int):
+    def __init__(
+        self,
+        features: int,
+        rngs: nnx.Rngs,
+        *,
+        scale_init: Init = nnx.initializers.ones,
+        classes: int = 0,  # labels that have scales and shifts of their own; 0: there is no label
+        epsilon: float = 1e-5,  # added to variances
+    ):
         shape = (classes, features) if classes else (features,)
         self.scale = nnx.Param(scale_init(rngs.params(), shape))
         self.bias = nnx.Param(jnp.zeros(shape))
         self.classes = classes
+        self.epsilon = epsilon
 
     def affine(self, y: Array | None) -> tuple[Array, Array]:
         """Scales and shifts, float32: [C], or [B, C] for the labels y int32 [B]."""
@@ -55,11 +64,10 @@ class BatchNorm(Affine):
         momentum: float = 0.9,  # in [0, 1): what is kept of the running averages at each call
         epsilon: float = 1e-5,
     ):
-        super().__init__(features, rngs, scale_init, classes)
+        super().__init__(features, rngs, scale_init=scale_init, classes=classes, epsilon=epsilon)
         self.mean = nnx.BatchStat(jnp.zeros(features))
         self.var = nnx.BatchStat(jnp.ones(features))
         self.momentum = momentum
-        self.epsilon = epsilon
         self.use_running_average = False  # what nnx.Module.eval() and .train() set
 
     def __call__(self, x: Array, y: Array | None = None) -> Array:
@@ -91,18 +99,6 @@ class LayerNorm(Affine):
     Scale and bias are per channel, as WGAN-GP's critic has them (https://arxiv.org/abs/1704.00028).
     """
 
-    def __init__(
-        self,
-        features: int,
-        rngs: nnx.Rngs,
-        *,
-        scale_init: Init = nnx.initializers.ones,
-        classes: int = 0,  # labels that have scales and shifts of their own; 0: there is no label
-        epsilon: float = 1e-5,
-    ):
-        super().__init__(features, rngs, scale_init, classes)
-        self.epsilon = epsilon
-
     def __call__(self, x: Array, y: Array | None = None) -> Array:
         """Normalised `x`, of the same shape and dtype; y int32 [B] where there are labels."""
         where = axes(x)
@@ -112,18 +108,6 @@ class LayerNorm(Affine):
 
 class InstanceNorm(Affine):
     """Instance normalisation, https://arxiv.org/abs/1607.08022: each channel of each image over its pixels."""
-
-    def __init__(
-        self,
-        features: int,
-        rngs: nnx.Rngs,
-        *,
-        scale_init: Init = nnx.initializers.ones,
-        classes: int = 0,  # labels that have scales and shifts of their own; 0: there is no label
-        epsilon: float = 1e-5,
-    ):
-        super().__init__(features, rngs, scale_init, classes)
-        self.epsilon = epsilon
 
     def __call__(self, x: Array, y: Array | None = None) -> Array:
         """Normalised `x`, images in the inner layout, of the same shape and dtype; y as for BatchNorm."""
