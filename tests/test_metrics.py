@@ -211,7 +211,7 @@ def test_collect_compiles_once():
     features = TINY._replace(apply=apply)
     for _ in range(2):
         collect(features, [images(8), images(8), images(3)])
-    assert traces == [(8, 4, 4, 1)]
+    assert traces == [(8 // jax.local_device_count(), 4, 4, 1)]
 
 
 def test_collect_keeps_only_what_is_asked():

@@ -10,9 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from gan_cli.devices import gather, mean
+from gan_cli.devices import gather, mean, replicate, share
 from gan_cli.errors import InputError
 from gan_cli.types import DEVICES
 
@@ -32,24 +31,6 @@ def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) ->
         donate_argnums=0,
         devices=devices,
     )
-
-
-def share(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
-    """Compile `function(same, split) -> result`, each device working on its part of the first axis of `split`.
-
-    Examples must not depend on each other; the result is put together again along its first axis.
-    """
-    mesh = Mesh(np.asarray(devices), (DEVICES,))
-    specs = (PartitionSpec(), PartitionSpec(DEVICES))
-    return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=specs[1], check_vma=False))
-
-
-def replicate(tree: Any, devices: Sequence[jax.Device]) -> Any:
-    """Arrays -> the same on every device, laid out as `over_devices` returns them.
-
-    A state laid out otherwise would make its second call compile again.
-    """
-    return jax.device_put(tree, NamedSharding(Mesh(np.asarray(devices), (DEVICES,)), PartitionSpec()))
 
 
 def split(feed: Any, devices: int) -> Any:

@@ -24,7 +24,8 @@ class Features(NamedTuple):
     """images [B, H, W, C] in [-1, 1], or vectors [B, D] -> {"features": [B, dim], "logits": [B, classes]}, all float32.
 
     Pure and jittable, for any H and W and C = 1 or 3 (as `protocol` says); no "logits" when `classes` is empty.
-    The same object each time, so that it is compiled once.
+    The same object each time, so that it is compiled once. Of weights that are too large to be constants of a program
+    it is a `jax.tree_util.Partial`, whose arguments are handed to the program.
     """
     others: tuple[str, ...] = ()  # further outputs of `apply`, for metrics that are made for this network
 

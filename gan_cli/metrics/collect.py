@@ -1,13 +1,15 @@
 """One pass over images through a feature network, for any number of metrics at once."""
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
 
 from gan_cli.data.pipeline import ahead, encode
+from gan_cli.devices import replicate, share
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.metrics.frechet import no_moments
@@ -54,24 +56,29 @@ def check_outputs(features: Features, keep: Collection[str]) -> None:
 
 
 def extract(features: Features, batches: Iterable[Images], *, images: bool = False) -> Iterator[dict[str, np.ndarray]]:
-    """The network's outputs for one batch after the other, without the padding; with `images` those as bytes, too."""
-    forward = compiled(features.apply, images)
-    for outputs, n in ahead((forward(batch), n) for batch, n in equal_batches(batches)):
+    """The network's outputs for one batch after the other, without the padding; with `images` those as bytes, too.
+
+    All local devices share in each batch.
+    """
+    devices = tuple(jax.local_devices())
+    apply = features.apply if isinstance(features.apply, Partial) else Partial(features.apply)
+    network, forward = replicate(apply, devices), compiled(images, devices)
+    for outputs, n in ahead((forward(network, batch), n) for batch, n in equal_batches(batches, len(devices))):
         yield {name: np.asarray(output)[:n] for name, output in outputs.items()}
 
 
 @functools.cache
-def compiled(apply: Callable[[Array], dict[str, Array]], keep: bool) -> Callable[[Images], dict[str, Array]]:
-    """The network as one program. Cached, so that a metric taken every 1000 steps compiles once.
+def compiled(keep: bool, devices: Sequence[jax.Device]) -> Callable[[Partial, Images], dict[str, Array]]:
+    """(network, images) -> its outputs, a program for each network. Cached: one taken every 1000 steps compiles once.
 
     `keep`: whether the images, uint8, are among its outputs.
     """
 
-    def forward(images: Array) -> dict[str, Array]:
+    def forward(apply: Partial, images: Array) -> dict[str, Array]:
         outputs = apply(eight_bit(images))
         return {**outputs, IMAGES: images if images.dtype == jnp.uint8 else encode(images)} if keep else outputs
 
-    return jax.jit(forward)
+    return share(forward, devices)
 
 
 def eight_bit(images: Array) -> Array:
@@ -83,15 +90,18 @@ def eight_bit(images: Array) -> Array:
     return images.astype(jnp.float32) / 127.5 - 1
 
 
-def equal_batches(batches: Iterable[Images]) -> Iterator[tuple[Images, int]]:
-    """The same images in batches of the first one's size; the last is padded with zeros. (batch, images in it)."""
+def equal_batches(batches: Iterable[Images], multiple: int = 1) -> Iterator[tuple[Images, int]]:
+    """The same images in batches of the first one's size, or the next `multiple`; padded with zeros where they are short.
+
+    (batch, images in it)
+    """
     rows = 0
     for batch in batches:
         if batch.ndim not in (2, 4):
             raise InputError(
                 f"images must be [batch, height, width, channels], vectors [batch, length], not of shape {batch.shape}"
             )
-        rows = rows or len(batch)
+        rows = rows or -(-len(batch) // multiple) * multiple
         if len(batch) == rows:
             yield batch, rows
             continue

@@ -7,7 +7,7 @@ import numpy as np
 
 from gan_cli.data.source import Mixture
 from gan_cli.metrics.frechet import Statistics
-from gan_cli.types import Control, Shape
+from gan_cli.types import Array, Control, Shape
 
 
 class Code(NamedTuple):
@@ -20,6 +20,15 @@ class Code(NamedTuple):
     None where no metric asks for it or the game does not recognise this control."""
 
 
+class Decoder(NamedTuple):
+    """A generator as the mean of a Gaussian observation model, p(x | u) = N(x; mean(u), width² I)."""
+
+    mean: Callable[[Array], Array]
+    """Latents [B, L] float32, of an independent standard normal prior -> pixels in [0, 1], or vectors, flat: [B, D].
+    Pure, jittable and differentiable; each example by itself."""
+    latent: int  # L
+
+
 class Sample(NamedTuple):
     """What one pass over a set of images leaves behind (see `collect`)."""
 
@@ -30,6 +39,8 @@ class Sample(NamedTuple):
     classified: np.ndarray | None = None
     """int [N]: the classes that an independent classifier sees, of toys the nearest component; None: nothing fits."""
     codes: Mapping[str, Code] = {}  # the game's controls by name: of fakes all, of real examples the recognised ones
+    training: "Sample | None" = None  # of real examples that training has not seen: all that it has seen
+    decoder: Decoder | None = None  # of fakes: the generator that made them, where a metric asks for it
 
     @property
     def n(self) -> int:
@@ -47,6 +58,7 @@ class Plan(NamedTuple):
     real_by_class: tuple[int, ...] = ()  # real images of each of the model's classes, at the least; empty: no labels
     fake_by_class: tuple[int, ...] = ()  # samples asked for each class, at the least; empty: none can be asked for
     recognised: Mapping[str, Control] = {}  # the controls that the game infers from images
+    n_training: int = 0  # training images, where a metric asks for them
 
 
 def accept(_: Plan) -> tuple[str, ...]:
@@ -70,9 +82,11 @@ class Metric(NamedTuple):
     needs_classifier: bool = False  # `Sample.classified`; else it is there where there are labels and a classifier fits
     needs_recognition: bool = False  # `Code.inferred` of the fakes
     needs_recognition_real: bool = False  # the same of the real examples
+    needs_training: bool = False  # `Sample.training`, and real examples that are held out of it
+    needs_decoder: bool = False  # `Sample.decoder`: a generator of a latent alone
     features: tuple[str, ...] = ()  # the feature networks through which it means something; empty: any
     keeps: tuple[str, ...] = ()  # outputs of every fake image that it needs: "logits", "features", "images" (uint8)
-    keeps_real: tuple[str, ...] = ()  # the same of every real image
+    keeps_real: tuple[str, ...] = ()  # the same of every real image, and of every training image
     check: Callable[[Plan], tuple[str, ...]] = accept
     """Notices for the user; InputError when the number would mean nothing. It needs no images: call it before any are
     made.
