@@ -91,9 +91,9 @@ def eight_bit(images: Array) -> Array:
 
 
 def equal_batches(batches: Iterable[Images], multiple: int = 1) -> Iterator[tuple[Images, int]]:
-    """The same images in batches of the first one's size, or the next `multiple`; padded with zeros where they are short.
+    """The same images in batches of the first one's size, raised to a `multiple`; what is short is padded with zeros.
 
-    (batch, images in it)
+    Yields (batch, images in it).
     """
     rows = 0
     for batch in batches:
