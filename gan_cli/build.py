@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from flax import nnx
 from optax import GradientTransformation
 
-from gan_cli import recipe
+from gan_cli import features, metrics, recipe
 from gan_cli.binding import Kind, Table, call, check, kind, nearest, options_model, schema
 from gan_cli.data import images, labels, pipeline
 from gan_cli.data.source import Source
@@ -17,9 +17,7 @@ from gan_cli.engine import parallel
 from gan_cli.engine.optim import OPTIMISER, is_smooth
 from gan_cli.engine.state import Experiment, definitions, optimised
 from gan_cli.errors import InputError
-from gan_cli.features import FEATURES
 from gan_cli.games.game import Game, NetFactory
-from gan_cli.metrics import METRIC
 from gan_cli.types import Adversarial, Penalty, Ports, Spec
 
 LOSS = kind("loss", "name", "gan_cli.losses", Adversarial, option=True)
@@ -44,7 +42,7 @@ def resolve(tables: Mapping[str, Any], where: str) -> Table:
     networks = _check_entries(NETWORK, "networks", tables, _roles(game), game["play"], where)
     optimisers = _check_entries(OPTIMISER, "optimisers", tables, _optimisers(game), game["play"], where)
     fixed = recipe.check_fixed(tables, where)
-    _check_judges(fixed["eval"], where)
+    fixed["eval"] = _check_judges(fixed["eval"], where)
     resolved = {"data": data, "game": game, **fixed, "networks": networks, "optimisers": optimisers}
     return {name: resolved[name] for name in recipe.TABLES}
 
@@ -70,10 +68,11 @@ def _check_entries(
     return {name: check(what, given[name], f"{where}: [{table}.{name}] ") for name in wanted}
 
 
-def _check_judges(table: Table, where: str) -> None:
-    for name in recipe.Eval(**table).metrics:
-        check(METRIC, name.replace("_", "-"), f"{where}: [eval] ")
-    check(FEATURES, table["features"], f"{where}: [eval] ")
+def _check_judges(table: Table, where: str) -> Table:
+    """[eval] with every option of its metrics filled in."""
+    chosen = metrics.options(recipe.Eval(**table).metrics, table["options"], f"{where}: [eval] ")
+    features.check_shipped(table["features"], f"{where}: [eval] ")
+    return {**table, "options": {name: own for name, own in chosen.items() if own}}
 
 
 def _roles(game: Table) -> list[str]:
@@ -95,9 +94,20 @@ def with_split(resolved: Table, split: str, where: str) -> Table:
     return {**resolved, "data": check(SOURCE, {**data, "split": split}, where)}
 
 
+def data_table(tables: Mapping[str, Any], where: str, split: str | None) -> Table:
+    """The checked [data] of a recipe, or of a file with nothing else; with another split, if one is named."""
+    table = _check(SOURCE, tables, where)
+    return table if split is None else with_split({"data": table}, split, f"{where}: [data] ")["data"]
+
+
 def load_data(resolved: Table, store: Store) -> Source:
     """The recipe's data source, its images brought to the recipe's size and channels, labels hidden."""
-    table = dict(resolved["data"])
+    return load_source(resolved["data"], store)
+
+
+def load_source(data: Table, store: Store) -> Source:
+    """The data source of a checked table [data]."""
+    table = dict(data)
     options = [
         {key: table.pop(key) for key in options_model(transform).model_fields if key in table}
         for transform in TRANSFORMS

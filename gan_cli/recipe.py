@@ -71,6 +71,7 @@ class Eval(_Table):
     features: str = "digits"  # the feature network of images; vectors are their own features
     batch: PositiveInt = 250  # images drawn and judged at once
     split: str = "train"  # split of the data source that samples are compared with, where it has splits
+    options: dict[str, dict[str, Any]] = {}  # [eval.options.kid]: options of a metric, where it has any
 
     @property
     def metrics(self) -> list[str]:
@@ -133,11 +134,12 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Table:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     for override in overrides:
-        _set(tables, override)
+        set_key(tables, override)
     return tables
 
 
-def _set(tables: Table, override: str) -> None:
+def set_key(tables: Table, override: str) -> None:
+    """Apply `table.key=value` to nested tables, in place; raises InputError."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or len(parts) < 2 or not all(parts):

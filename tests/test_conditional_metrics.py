@@ -32,6 +32,7 @@ from gan_cli.metrics.metric import Code, Plan, Sample
 from gan_cli.metrics.mutual_information import lower_bound
 from gan_cli.recipe import Ema, Eval, Train
 from gan_cli.runs.judge import Judge
+from gan_cli.runs.reference import Reference
 from gan_cli.types import Control, Spec
 
 rng = np.random.default_rng(0)
@@ -414,12 +415,12 @@ def real_images(n=61):
 def judged(monkeypatch, tmp_path):
     """(metrics, what to change) -> the judge of the game, through a classifier that sees what is painted."""
     find_features = feature_networks.find
-    monkeypatch.setattr(feature_networks, "find", lambda name: EYES if name == "digits" else find_features(name))
+    monkeypatch.setattr(feature_networks, "find", lambda name, **_: EYES if name == "digits" else find_features(name))
 
     def make(metric, *, game=GAME, source=None, spec=SPEC, **options):
         options = Eval(**{"metric": metric, "n": 53, "n_real": 61, "batch": 16, **options})
         data = source or real_images()
-        return Judge(experiment(game, spec), options, data, "painted test", Store(cache_dir=tmp_path), seed=3)
+        return Judge(experiment(game, spec), options, Reference("painted test", data), Store(cache_dir=tmp_path), seed=3)
 
     return make
 
@@ -596,7 +597,7 @@ def test_metrics_of_classes_work_on_toys(tmp_path):
     )
     made = experiment(game, source.spec)
     options = Eval(metric="class-agreement,intra-fid", n=1000, batch=128)
-    judge = Judge(made, options, source, "toy all", Store(cache_dir=tmp_path), seed=0)
+    judge = Judge(made, options, Reference("toy all", source), Store(cache_dir=tmp_path), seed=0)
     values = judge(initial_state(made, 0).average).values
     assert values["class-agreement"] == values["class-agreement-real"] == 1
     assert values["class-agreement-shuffled"] == pytest.approx(1 / 8, abs=0.04)

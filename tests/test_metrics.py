@@ -15,7 +15,7 @@ from gan_cli.metrics import find, names
 from gan_cli.metrics.cache import cached, key, load, save
 from gan_cli.metrics.collect import collect, eight_bit, equal_batches, evaluate, kept_by
 from gan_cli.metrics.frechet import Moments, Statistics, frechet_distance, no_moments, statistics
-from gan_cli.metrics.metric import Code, Plan, Sample
+from gan_cli.metrics.metric import Code, Decoder, Plan, Sample
 from gan_cli.metrics.protocol import protocol
 from gan_cli.types import Control
 
@@ -171,13 +171,15 @@ def test_every_metric_keeps_the_interface(name):
     }
     mixture = Mixture(np.zeros((1, 3)), np.ones(1))
     sample = Sample(statistics(outputs["features"]), outputs, mixture, labels, labels[::-1], codes)
-    values = metric.compute(sample if metric.needs_real else None, sample)
+    decoder = Decoder(lambda u: jnp.tile(u, (1, 2))[:, :3], 2)
+    real = sample._replace(training=Sample(sample.statistics, {"features": rng.normal(size=(1200, 3))}))
+    values = metric.compute(real if metric.needs_real else None, sample._replace(decoder=decoder))
     assert all(key == name or key.startswith(f"{name}-") for key in values)
     assert next(iter(values)) == name
     assert all(type(value) is float for value in values.values())
     controls = {name: code.control for name, code in codes.items()}
     plan = Plan(10_000, 10_000, 3, (16, 16, 1), real_by_class=(5000,) * 2, fake_by_class=(5000,) * 2)
-    assert metric.check(plan._replace(recognised=controls)) == ()
+    assert metric.check(plan._replace(recognised=controls, n_training=10_000)) == ()
 
 
 def test_unknown_metric_names_the_nearest():
@@ -263,7 +265,9 @@ def test_protocol_is_stated_in_a_line_and_in_json():
     )
     assert json.loads(json.dumps(stated._asdict()))["features_hash"] == "ab" * 6
     assert "seed" not in str(stated._replace(seed=None))
-    assert "no real images" in str(stated._replace(n_real=0))
+    assert "no real images" in str(stated._replace(n_real=0, split=""))
+    assert "an unknown number of real (statistics.npz)" in str(stated._replace(n_real=0, split="statistics.npz"))
+    assert str(stated._replace(options={"kid": {"degree": 3}})).endswith("; kid(degree 3)")
 
 
 def test_cached_statistics_are_measured_once(tmp_path):
@@ -273,12 +277,12 @@ def test_cached_statistics_are_measured_once(tmp_path):
         calls.append(1)
         return Sample(statistics(np.arange(12.0).reshape(4, 3)))
 
-    first, second = (cached(tmp_path, "k", measure) for _ in range(2))
+    first, second = (cached(tmp_path, "k", TINY, measure) for _ in range(2))
     assert len(calls) == 1
     np.testing.assert_array_equal(first.statistics.covariance, second.statistics.covariance)
     np.testing.assert_array_equal(first.statistics.mean, second.statistics.mean)
     assert first.n == second.n == 4
-    cached(None, "k", measure)
+    cached(None, "k", TINY, measure)
     assert len(calls) == 2
 
 
@@ -286,7 +290,8 @@ def test_cached_statistics_are_measured_once(tmp_path):
 def test_damaged_cache_is_measured_anew(tmp_path, harm):
     good = statistics(correlated(50, 8))
     path = tmp_path / "statistics" / "k.npz"
-    save(path, good)
+    path.parent.mkdir()
+    save(path, good, TINY)
     data = bytearray(path.read_bytes())
     match harm:
         case "truncate":
@@ -299,22 +304,23 @@ def test_damaged_cache_is_measured_anew(tmp_path, harm):
         case "text":
             path.write_text("not an npz file")
         case "nan":
-            save(path, good._replace(covariance=good.covariance * np.nan))
+            save(path, good._replace(covariance=good.covariance * np.nan), TINY)
         case "missing key":
             np.savez(path, mu=good.mean)
         case "shape":
-            save(path, good._replace(mean=good.mean[:3]))
-    assert load(path) is None
-    again = cached(tmp_path, "k", lambda: Sample(good))
+            save(path, good._replace(mean=good.mean[:3]), TINY)
+    with pytest.raises(InputError, match=r"k\.npz"):
+        load(path)
+    again = cached(tmp_path, "k", TINY, lambda: Sample(good))
     np.testing.assert_array_equal(again.statistics.mean, good.mean)
-    assert load(path) is not None
+    assert load(path).statistics.n == 50
     assert [file.name for file in path.parent.iterdir()] == ["k.npz"]
 
 
 def test_unwritable_cache_costs_time_only(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
-    assert cached(blocked, "k", lambda: Sample(statistics(np.eye(3)))).n == 3
+    assert cached(blocked, "k", TINY, lambda: Sample(statistics(np.eye(3)))).n == 3
 
 
 def test_interrupted_save_leaves_nothing(tmp_path, monkeypatch):
@@ -323,7 +329,7 @@ def test_interrupted_save_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "savez", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        save(tmp_path / "k.npz", statistics(np.eye(3)))
+        save(tmp_path / "k.npz", statistics(np.eye(3)), TINY)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,54 +1,193 @@
 """`gan eval`."""
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gan_cli.cli.options import At, Ckpt, DataDir, Json, Raw, notice, result, start_jax, store
+from gan_cli.cli.options import At, DataDir, Json, Raw, notice, result, start_jax, store
+from gan_cli.errors import InputError
+
+if TYPE_CHECKING:
+    from gan_cli.runs.evaluate import Asked
+    from gan_cli.runs.panel import Verdict
+
+SAMPLES = 10_000  # drawn from a model where --n does not say otherwise
+ALL = sys.maxsize
+
+Images = "a folder, zip, .npz or IDX file, statistics, or a data source such as mnist:test"
 
 
 def evaluate(
-    ckpt: Ckpt,
-    metric: Annotated[str, typer.Option(help="Metrics, separated by commas.")] = "fid",
-    n: Annotated[int, typer.Option("--n", min=1, help="Samples drawn.")] = 10_000,
-    n_real: Annotated[int, typer.Option(min=1, help="Real images, or all there are.")] = 10_000,
+    ckpt: Annotated[Path | None, typer.Option("--ckpt", help="A run, or one of its checkpoints.")] = None,
+    fake: Annotated[str | None, typer.Option(help=f"Images to judge in place of a run: {Images}.")] = None,
+    real: Annotated[
+        str | None, typer.Option(help="Real images to compare with: as --fake.", show_default="the run's own data")
+    ] = None,
+    train: Annotated[
+        str | None, typer.Option(help="What the model was trained on, for memorisation.", show_default=False)
+    ] = None,
+    metric: Annotated[str, typer.Option(help="Metrics, separated by commas; --list names them.")] = "fid",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="METRIC.OPTION=VALUE", help="Set an option of a metric; repeatable."),
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", min=1, help="Images judged.", show_default=f"{SAMPLES} of a run, all of --fake")
+    ] = None,
+    n_real: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Real images compared with.", show_default=f"{SAMPLES} of a run's data, all of --real"
+        ),
+    ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Split of the data to compare with; the recipe's [eval] otherwise.")
+        str | None, typer.Option(help="Split of the run's data to compare with; the recipe's [eval] otherwise.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the latents: as in gan sample.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of the latents: as in gan sample; which --n of --fake.")
+    ] = 0,
     features: Annotated[
-        str | None, typer.Option(help="Feature network of images; the recipe's [eval] otherwise.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Feature network of images: gan features list, or your own.", show_default="the recipe's, or digits"
+        ),
     ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Bring --real and --fake to this many pixels.", show_default=False)
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="Make them grey (1) or RGB (3).", show_default=False, min=1, max=3)
+    ] = None,
+    resize: Annotated[str, typer.Option(help="How --size fits them: pad, crop or squash.")] = "pad",
     batch: Annotated[int, typer.Option(min=1, help="Images drawn and judged at once.")] = 250,
     data_dir: DataDir = None,
     at: At = "best",
     raw: Raw = False,
+    all_checkpoints: Annotated[
+        bool, typer.Option("--all-checkpoints", help="Judge every checkpoint of the run, draw it, name the best.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Where --all-checkpoints draws, a .png.", show_default="RUN/checkpoints.png")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Name the metrics and what each can detect.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Judge a checkpoint: take metrics of its samples, and print them with the protocol they were taken by."""
-    from gan_cli.errors import InputError
-    from gan_cli.recipe import Eval
-    from gan_cli.runs import folder as files
-    from gan_cli.runs.judge import Judge
-    from gan_cli.runs.load import load
-    from gan_cli.runs.train import evaluation_data
+    """Judge a model's samples, or images at hand: print metrics with the protocol they were taken by."""
+    if list_:
+        _list(as_json)
+        return
+    judged: dict[str, Any] = {"metric": metric, "batch": batch, "options": _options(set_ or ())}
+    judged |= {"features": features} if features else {}
+    if ckpt is None:
+        _refuse("--ckpt", split=split, at=at != "best", raw=raw, all_checkpoints=all_checkpoints, out=out)
+        if fake is None:
+            raise InputError("name what to judge: a run with --ckpt RUN, or images with --fake PATH")
+        fit = {"size": size, "channels": channels, "resize": resize}
+        judged |= {"n": n or ALL, "n_real": n_real or ALL}
+        _report(_judge_images(fake, real, train, judged, fit, seed, data_dir), {"fake": fake, "real": real}, as_json)
+        return
+    _refuse("--fake", fake=fake, size=size, channels=channels, resize=resize != "pad")
+    from gan_cli.runs.evaluate import Asked
 
+    judged |= {"n": n or SAMPLES, "n_real": n_real or (ALL if real else SAMPLES)}
+    asked = Asked(judged, split, real, train, seed, raw)
+    if all_checkpoints:
+        _judge_all(ckpt, asked, data_dir, out, as_json)
+        return
+    if out:
+        raise InputError("--out is where --all-checkpoints draws; a single checkpoint's numbers are printed")
+    _judge_one(ckpt, at, asked, data_dir, as_json)
+
+
+def _options(overrides: list[str] | tuple[()]) -> dict[str, Any]:
+    """METRIC.OPTION=VALUE each -> tables of options by metric."""
+    from gan_cli.recipe import set_key
+
+    tables: dict[str, Any] = {}
+    for override in overrides:
+        set_key(tables, override)
+    return tables
+
+
+def _refuse(goes_with: str, **given: object) -> None:
+    """InputError for an option that has no meaning here."""
+    for name, value in given.items():
+        if value:
+            other = "--ckpt, a run" if goes_with == "--ckpt" else "images, --fake, and not with a run"
+            raise InputError(f"--{name.replace('_', '-')} goes with {other}")
+
+
+def _judge_images(
+    fake: str,
+    real: str | None,
+    train: str | None,
+    judged: dict[str, Any],
+    fit: dict[str, Any],
+    seed: int,
+    data_dir: Path | None,
+) -> "Verdict":
     sources = store(data_dir)
     start_jax()
-    loaded = load(ckpt, at)
-    asked = loaded.meta.recipe["eval"]
-    if features and len(loaded.experiment.spec.shape) != 3:
-        raise InputError(f"--features {features}: vectors are their own features; it is for images")
-    chosen = {"features": features} if features else {}
-    options = Eval(**{**asked, **chosen, "metric": metric, "n": n, "n_real": n_real, "batch": batch})
-    source, called = evaluation_data(loaded.meta.recipe, None, split, sources)
-    judge = Judge(loaded.experiment, options, source, called, sources, seed)
-    for message in judge.notices:
-        notice(message)
-    notice(f"step {loaded.step} of {loaded.folder.path}: compiling, then judging {n} samples")
-    verdict = judge(loaded.weights(raw))
-    line = {**verdict.line(loaded.step), "weights": "raw" if raw else "average"}
-    files.append(loaded.folder.metrics, line)
-    values = "\n".join(f"{name}: {value:.5g}" for name, value in verdict.values.items())
-    where = f"step {loaded.step} of {loaded.folder.path}, {line['weights']} weights"
-    result(line, f"{values}\n{where}\n{verdict.protocol}", as_json)
+    from gan_cli.recipe import Eval
+    from gan_cli.runs import sets
+
+    fitted = sets.fit(**fit)
+    sides = sets.sides(fake, real, train, sources, fitted)
+    return sets.judge(sides, Eval(**judged), sources, seed, outside="features" in judged, note=notice)
+
+
+def _judge_one(ckpt: Path, at: str, asked: "Asked", data_dir: Path | None, as_json: bool) -> None:
+    sources = store(data_dir)
+    start_jax()
+    from gan_cli.runs import evaluate as runs
+
+    loaded, judged = runs.judge(ckpt, at, asked, sources, notice)
+    where = f"step {judged.step} of {loaded.folder.path}, {judged.line['weights']} weights"
+    result(judged.line, f"{_values(judged.verdict)}\n{where}\n{judged.verdict.protocol}", as_json)
+
+
+def _judge_all(ckpt: Path, asked: "Asked", data_dir: Path | None, out: Path | None, as_json: bool) -> None:
+    sources = store(data_dir)
+    start_jax()
+    from gan_cli.runs import evaluate as runs
+
+    path = _picture(out or ckpt / "checkpoints.png")
+    judged = []
+    for one in runs.judge_all(ckpt, asked, sources, notice):
+        judged.append(one)
+        name, value = next(iter(one.verdict.values.items()))
+        notice(f"step {one.step}: {name} {value:.5g}")
+    runs.draw(judged, path)
+    best = runs.best(judged)
+    text = f"best: step {best.step} of {ckpt}\n{_values(best.verdict)}\n{best.verdict.protocol}\n{path}"
+    result({"best": best.step, "checkpoints": [one.line for one in judged], "plot": str(path)}, text, as_json)
+
+
+def _picture(out: Path) -> Path:
+    from gan_cli.files import make_folder
+
+    if out.suffix != ".png" or out.is_dir():
+        raise InputError(f"--out {out}: the plot is a PNG; name a file that ends in .png")
+    make_folder(out.parent)
+    return out
+
+
+def _report(verdict: "Verdict", about: dict[str, Any], as_json: bool) -> None:
+    result(verdict.line(**about), f"{_values(verdict)}\n{verdict.protocol}", as_json)
+
+
+def _values(verdict: "Verdict") -> str:
+    return "\n".join(f"{name}: {value:.5g}" for name, value in verdict.values.items())
+
+
+def _list(as_json: bool) -> None:
+    """Every metric, what it can and cannot detect, and its paper."""
+    from gan_cli import metrics
+
+    found = {name: metrics.find(name) for name in metrics.names()}
+    best = {name: "low" if m.lower_is_better else "high" for name, m in found.items()}
+    rows = {name: {"best": best[name], "detects": m.one_line, "paper": m.paper} for name, m in found.items()}
+    text = (f"{name} ({row['best']} is best)\n  {row['detects']}\n  {row['paper']}" for name, row in rows.items())
+    result({"metrics": rows}, "\n".join(text), as_json)

@@ -148,7 +148,7 @@ def _verified(data: bytes, asset: Asset, parse: Callable[[bytes], T], *, packed:
 
     packed: the file has the published name, so that a checksum of the published file is binding.
     """
-    content = _gunzipped(data) if asset.name.endswith(".gz") and data[:2] == b"\x1f\x8b" else data
+    content = gunzipped(data) if asset.name.endswith(".gz") and data[:2] == b"\x1f\x8b" else data
     parsed = parse(content)  # first: "truncated after 12 images" says more than a checksum
     if asset.sha256:
         _compare("content", asset.sha256, content)
@@ -157,7 +157,8 @@ def _verified(data: bytes, asset: Asset, parse: Callable[[bytes], T], *, packed:
     return parsed
 
 
-def _gunzipped(data: bytes) -> bytes:
+def gunzipped(data: bytes) -> bytes:
+    """The content of a gzip file; raises DamagedError."""
     try:
         return gzip.decompress(data)
     except EOFError:

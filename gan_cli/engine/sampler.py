@@ -104,6 +104,22 @@ class Sampler:
             )
 
 
+def decoding(experiment: Experiment) -> Callable[[Mapping[str, Variables], Array], Array]:
+    """(weights, latents [B, L] of a standard normal prior) -> pixels in [0, 1], or vectors, flat: [B, D].
+
+    For games that have `decode`. Differentiable with respect to the latents.
+    """
+    decode = experiment.game.decode
+    assert decode is not None
+
+    def mean(variables: Mapping[str, Variables], latents: Array) -> Array:
+        with formulation(experiment.train.convolutions):
+            x = decode(Nets(experiment.definitions, variables, dtype=jnp.dtype(experiment.train.precision)), latents)
+        return (x if x.ndim == 2 else (x + 1) / 2).reshape(len(x), -1)
+
+    return mean
+
+
 def recognised(experiment: Experiment) -> dict[str, Control]:
     """The controls that `game.infer` tells from examples, by name: found by tracing it, nothing is computed."""
     infer = experiment.game.infer

@@ -1,14 +1,15 @@
 """Feature networks: what metrics look at images through.
 
 `find("digits")` is the function `digits` of `gan_cli/features/digits.py`, called. A new feature network is one file
-with one factory of its own name.
+with one factory of its own name. A person's own, outside of this package, is for `own.py` to load.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from gan_cli.binding import call, check, kind
-from gan_cli.types import Array
+from gan_cli.errors import InputError
+from gan_cli.types import Array, Shape
 
 
 class Features(NamedTuple):
@@ -31,9 +32,35 @@ class Features(NamedTuple):
 
 
 FEATURES = kind("feature network", "features", "gan_cli.features", Features)
+OWN = "`gan eval --features` takes one's own: package.module:function, file.py:function or file.jaxexport"
 
 
-def find(name: str) -> Features:
-    """The feature network of this name; InputError for an unknown name, with the nearest valid one."""
-    network: Features = call(FEATURES, check(FEATURES, name))
-    return network
+def find(name: str, *, outside: bool = False, shape: Shape = ()) -> Features:
+    """The feature network of this name; InputError for an unknown name, with the nearest valid one.
+
+    outside: whether the name may be of code or a file outside of this package (see `own.find`). Only for names that the
+    person who runs the program has typed: what is named is run. shape: of the images (H, W, C), by which such a
+    network is tried and measured.
+    """
+    if not outside or name in FEATURES.names():
+        check_shipped(name)
+        network: Features = call(FEATURES, check(FEATURES, name))
+        return network
+    from gan_cli.features import own
+
+    return own.find(name, shape)
+
+
+def check_shipped(name: str, where: str = "") -> None:
+    """Raise InputError, which begins with `where`, unless it is a name that a recipe may have: no code from outside."""
+    if name not in FEATURES.names() and is_outside(name):
+        shipped = ", ".join(FEATURES.names())
+        raise InputError(f"{where}features = {name!r}: a recipe can name only shipped networks ({shipped}); {OWN}")
+    check(FEATURES, name, where)
+
+
+def is_outside(name: str) -> bool:
+    """Whether a name has the form of a path or of code, or is of a network that an installed package adds."""
+    from gan_cli.features import own
+
+    return any(sign in name for sign in ":/\\") or name.endswith((".py", own.SUFFIX)) or name in own.installed()

@@ -15,7 +15,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from gan_cli import devices
 from gan_cli.games.game import Game, Loss, Memory, NetFactory, Nets, Turn
-from gan_cli.games.two_players import Prior, draw_latent
+from gan_cli.games.two_players import Prior, decoder, draw_latent
 from gan_cli.types import Array, Aux, Batch, Key, Ports, Spec
 
 Error = Literal["squared", "absolute"]
@@ -199,4 +199,6 @@ def _game(
         ),
         draw=lambda key, n: {"z": draw_latent(key, n, latent, prior)},
         sample=lambda nets, inputs: {"sample": nets["generator"](inputs["z"])[0]},
+        latent=latent,
+        decode=decoder(prior),
     )

@@ -209,6 +209,9 @@ class Game(NamedTuple):
     infer: Callable[[Nets, Array], Mapping[str, Array]] | None = None
     """Examples [B, ...] -> what a network of the game takes their controls to be, by name: of categories their
     log-probabilities [B, K], of a number the mean and log standard deviation of a Gaussian [B, 2]."""
+    latent: int = 0  # numbers in the latent that `decode` takes
+    decode: Callable[[Nets, Array], Array] | None = None
+    """Latents [B, latent] of a standard normal prior -> samples [B, ...]; None: something else decides them, too."""
     memory: Memory = ()  # BEGAN's k, Fisher's multiplier, ADA's p, CycleGAN's image pool
     remember: Callable[[Memory, Mapping[str, Aux]], Memory] = keep  # (memory, turn -> its report) -> memory
     labels: Labels = "unused"  # of the data that the losses read; some: `data/labels.py`

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import ndtr
 from pydantic import Field
 
 from gan_cli.games.game import Builder, Game, Labels, Memory, NetFactory, Nets, Turn, features_shape
@@ -98,6 +99,8 @@ def play(
         draw=rules.draw,
         sample=lambda nets, inputs: {"sample": rules.generate(nets, inputs)},
         controls={**controls, **(addition.controls if addition else {})},
+        latent=options.latent,
+        decode=None if controls or addition else decoder(options.prior),
         infer=addition.infer if addition else None,
         labels=addition.labels if addition and addition.labels != "unused" else labels,
         per_example=("discriminator",) if options.penalties else (),
@@ -256,6 +259,16 @@ def draw_latent(key: Key, n: int, size: int, prior: Prior) -> Array:
     if prior == "uniform":
         return jax.random.uniform(key, (n, size), minval=-1.0, maxval=1.0)
     return jax.random.normal(key, (n, size))
+
+
+def decoder(prior: Prior) -> Callable[[Nets, Array], Array]:
+    """`Game.decode` of a generator that is given nothing but z: a standard normal u becomes the z of its quantile."""
+
+    def decode(nets: Nets, u: Array) -> Array:
+        sample: Array = nets["generator"](u if prior == "normal" else 2 * ndtr(u) - 1)[0]
+        return sample
+
+    return decode
 
 
 def _lazy_turns(

@@ -1,4 +1,4 @@
-"""Statistics of real images, kept in the user's cache under a hash of everything that decides them."""
+"""Statistics of images in files: kept in the user's cache under a hash of all that decides them, or named by a person."""
 
 import contextlib
 import hashlib
@@ -7,15 +7,28 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.files import atomic
 from gan_cli.metrics.frechet import Statistics
 from gan_cli.metrics.metric import Sample
+from gan_cli.metrics.protocol import in_words
 
 UNREADABLE = (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile, zlib.error)
+MADE_BY = ("features", "features_hash", "protocol")  # arrays of one string each, beside mu, sigma and n
+
+
+class Stored(NamedTuple):
+    """Statistics in a file, and what they were made with; empty where another program wrote it and did not say."""
+
+    statistics: Statistics  # n is 0 where the file does not say how many images there were
+    features: str = ""
+    features_hash: str = ""
+    protocol: str = ""
 
 
 def key(features: Features, fingerprint: str, **decisive: int | str | None) -> str:
@@ -28,7 +41,7 @@ def key(features: Features, fingerprint: str, **decisive: int | str | None) -> s
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def cached(cache_dir: Path | None, name: str, measure: Callable[[], Sample]) -> Sample:
+def cached(cache_dir: Path | None, name: str, features: Features, measure: Callable[[], Sample]) -> Sample:
     """The statistics kept under `name` (see `key`) in `cache_dir`, or those of `measure()`, which are then kept.
 
     A file that is missing, truncated or otherwise unreadable is measured anew. A cache that cannot be written costs
@@ -37,28 +50,62 @@ def cached(cache_dir: Path | None, name: str, measure: Callable[[], Sample]) -> 
     if cache_dir is None:
         return measure()
     path = cache_dir / "statistics" / f"{name}.npz"
-    found = load(path)
-    if found is not None:
-        return Sample(found)
+    with contextlib.suppress(InputError):
+        found = load(path).statistics
+        if found.n:
+            return Sample(found)
     sample = measure()
     with contextlib.suppress(OSError):
-        save(path, sample.statistics)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(path, sample.statistics, features)
     return sample
 
 
-def save(path: Path, statistics: Statistics) -> None:
-    """Write `mu`, `sigma` (the layout of pytorch-fid and others) and `n` to an npz file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def save(path: Path, statistics: Statistics, features: Features, fitted: str = "") -> None:
+    """Write `mu`, `sigma` (the layout of pytorch-fid and others), `n` and what they were made with to an npz file.
+
+    Whole or not at all. `fitted`: what was done to the images before, in words.
+    """
+    texts = (features.name, features.hash, in_words(features, fitted))
+    made_by: dict[str, Any] = dict(zip(MADE_BY, texts, strict=True))
     with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, mu=statistics.mean, sigma=statistics.covariance, n=statistics.n)
+        np.savez(file, mu=statistics.mean, sigma=statistics.covariance, n=statistics.n, **made_by)
 
 
-def load(path: Path) -> Statistics | None:
-    """The statistics in a file written by `save`; None when there is no file, or not a sound one."""
+def load(path: Path) -> Stored:
+    """The statistics in a file written by `save`, or of another program: `mu` [D] and `sigma` [D, D].
+
+    Raises InputError that names the file where there is none, or none that is sound. No pickle is ever read.
+    """
     try:
         with path.open("rb") as data, np.load(data, allow_pickle=False) as file:
-            mean, covariance, n = file["mu"], file["sigma"], int(file["n"])
-    except UNREADABLE:
-        return None
-    sound = mean.ndim == 1 and covariance.shape == mean.shape * 2 and np.isfinite(covariance).all()
-    return Statistics(mean, covariance, n) if sound else None
+            mean, covariance = (file[name].astype(np.float64) for name in ("mu", "sigma"))
+            n = int(file["n"]) if "n" in file.files else 0
+            made_by = [str(file[name]) if name in file.files else "" for name in MADE_BY]
+    except UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as statistics, arrays mu and sigma ({error})") from None
+    if mean.ndim != 1 or covariance.shape != mean.shape * 2 or n < 0:
+        raise InputError(f"{path}: mu is {list(mean.shape)} and sigma {list(covariance.shape)}, not [D] and [D, D]")
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise InputError(f"{path}: holds statistics that are not finite")
+    return Stored(Statistics(mean, covariance, n), *made_by)
+
+
+def check_made_by(stored: Stored, features: Features, fitted: str, where: str) -> tuple[str, ...]:
+    """InputError unless the statistics in file `where` are of these features; a notice where that cannot be known."""
+    dim = stored.statistics.mean.size
+    if features.dim and dim != features.dim:
+        made = f" of {stored.features}" if stored.features else ""
+        raise InputError(f"{where}: holds statistics of {dim} features{made}; {features.name} has {features.dim}")
+    if not stored.features_hash:
+        return (
+            f"{where} does not say what it was made with: that its features are {features.name}'s, and its images were "
+            "treated alike, is taken on trust",
+        )
+    rules = in_words(features, fitted)
+    if (stored.features_hash, stored.protocol) != (features.hash, rules):
+        raise InputError(
+            f"{where}: was made through {stored.features} {stored.features_hash[:12]} ({stored.protocol}), and this is "
+            f"{features.name} {features.hash[:12]} ({rules}): make it anew, or treat the others as it was"
+        )
+    return ()

@@ -1,7 +1,7 @@
 """Fréchet distance between the features of real and of fake images."""
 
 from gan_cli.errors import InputError
-from gan_cli.metrics.frechet import check_n, frechet_distance
+from gan_cli.metrics.frechet import check_sides, frechet_distance
 from gan_cli.metrics.metric import Metric, Plan, Sample
 
 
@@ -32,4 +32,4 @@ def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
 
 def check(plan: Plan) -> tuple[str, ...]:
     """Notices when either side is small; InputError when its covariance would be singular."""
-    return check_n(plan.n_real, plan.dim, "real") + check_n(plan.n_fake, plan.dim, "fake")
+    return check_sides(plan.n_real, plan.n_fake, plan.dim)

@@ -21,7 +21,7 @@ class Statistics(NamedTuple):
 
     mean: np.ndarray  # [D] float64
     covariance: Matrix  # [D, D] float64, unbiased (divided by N - 1)
-    n: int
+    n: int  # 0: not known
 
 
 class Moments(NamedTuple):
@@ -105,3 +105,12 @@ def check_n(n: int, dim: int, what: str, of: str = "") -> tuple[str, ...]:
             f"Compare it only with numbers from the same n, or give {COMFORTABLE * dim} or more",
         )
     return ()
+
+
+def check_sides(n_real: int, n_fake: int, dim: int) -> tuple[str, ...]:
+    """`check_n` of both sides; 0 images are statistics from a file that does not say of how many they are."""
+    notices: tuple[str, ...] = ()
+    for n, what in ((n_real, "real"), (n_fake, "fake")):
+        unknown = (f"of how many {what} images the statistics are is not known: few would bias the distance upwards",)
+        notices += check_n(n, dim, what) if n else unknown
+    return notices

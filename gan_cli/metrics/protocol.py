@@ -1,6 +1,7 @@
 """How a number was measured. It is printed with every number: two that differ in it cannot be compared."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from gan_cli.features import Features
 
@@ -12,22 +13,49 @@ class Protocol(NamedTuple):
 
     features: str  # name of the feature network
     features_hash: str  # SHA-256 of its weights, the first 12 hexadecimal digits
-    n_real: int  # 0: not compared with real images
+    n_real: int  # 0: not compared with real images, or with statistics that do not say of how many
     n_fake: int
     split: str  # which real images: "mnist test"; "" without real ones
     resize: str  # what is done to an image before the network sees it
     seed: int | None  # of the fake images' latents; None: the images came from files
+    options: Mapping[str, Mapping[str, Any]] = {}  # of the metrics that have any, by metric
 
     def __str__(self) -> str:
         """One line for a person."""
-        real = f"{self.n_real} real ({self.split})" if self.n_real else "no real images"
         seed = "" if self.seed is None else f", seed {self.seed}"
-        return (
-            f"features {self.features} {self.features_hash}, {real}, {self.n_fake} fake{seed}, "
-            f"{'vectors' if self.features == 'points' else '8-bit images'}, {self.resize}"
-        )
+        values = "vectors" if self.features == "points" else "8-bit images"
+        line = f"features {self.features} {self.features_hash}, {self._real()}, {_number(self.n_fake)} fake{seed}"
+        return "; ".join([f"{line}, {values}, {self.resize}", *(_options(*item) for item in self.options.items())])
+
+    def _real(self) -> str:
+        return f"{_number(self.n_real)} real ({self.split})" if self.split else "no real images"
 
 
-def protocol(features: Features, *, n_real: int, n_fake: int, split: str, seed: int | None) -> Protocol:
-    """The protocol of numbers taken through `features`."""
-    return Protocol(features.name, features.hash[:SHOWN], n_real, n_fake, split, features.protocol, seed)
+def _number(n: int) -> str:
+    return str(n) if n else "an unknown number of"
+
+
+def _options(metric: str, options: Mapping[str, Any]) -> str:
+    """kid(degree 3, subsets 100)."""
+    return f"{metric}({', '.join(f'{key} {value}' for key, value in options.items())})"
+
+
+def in_words(features: Features, fitted: str) -> str:
+    """All that is done to an image; `fitted`: before the network's own rules."""
+    return "; ".join(filter(None, (fitted, features.protocol)))
+
+
+def protocol(
+    features: Features,
+    *,
+    n_real: int,
+    n_fake: int,
+    split: str,
+    seed: int | None,
+    fitted: str = "",
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Protocol:
+    """The protocol of numbers taken through `features`; `fitted`: what was done to the images before they came here."""
+    used = {metric: own for metric, own in (options or {}).items() if own}
+    done = in_words(features, fitted)
+    return Protocol(features.name, features.hash[:SHOWN], n_real, n_fake, split, done, seed, used)

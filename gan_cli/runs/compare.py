@@ -10,7 +10,6 @@ import jax
 
 from gan_cli import __version__, build, recipe
 from gan_cli.data.pipeline import Feed, Resident
-from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.engine.seeds import train_seeds
 from gan_cli.engine.state import state_shapes
@@ -20,8 +19,9 @@ from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.report import comparison
 from gan_cli.report.comparison import Result
 from gan_cli.runs import folder as files
+from gan_cli.runs import reference
 from gan_cli.runs.judge import Judge
-from gan_cli.runs.train import Watcher, evaluation_data
+from gan_cli.runs.train import Watcher
 
 SMALL = 1_000_000  # weights of a recipe, all networks together, up to which its seeds are trained at once
 
@@ -53,9 +53,9 @@ def entries(
     labels = [entry.name for entry in found]
     if len(set(labels)) < len(labels):
         raise InputError(f"two of the recipes have the same name: {', '.join(labels)}; rename a file")
-    if len({tuple(m.name for m in entry.judge.metrics) for entry in found}) > 1:
+    if len({tuple(m.name for m in entry.judge.panel.metrics) for entry in found}) > 1:
         raise InputError("the recipes have different metrics in [eval]; name one for all of them with --metric")
-    for notice in dict.fromkeys(notice for entry in found for notice in entry.judge.notices):
+    for notice in dict.fromkeys(notice for entry in found for notice in entry.judge.panel.notices):
         watcher.note(notice)
     return found
 
@@ -65,17 +65,19 @@ def _entry(name: str, overrides: Sequence[str], judged: dict[str, Any], store: S
     tables = recipe.read(path, [*overrides, *(f"eval.{key}={value}" for key, value in judged.items())])
     prepared = build.prepare(tables, str(path), store)
     options = recipe.Eval(**prepared.resolved["eval"])
-    source, split = evaluation_data(prepared.resolved, prepared.source, None, store)
-    judge = Judge(prepared.experiment, options, source, split, store, seed=0)
-    return Entry(path.stem, prepared, judge, _digest(prepared, source, judge))
+    against = reference.of_recipe(prepared.resolved, prepared.source, None, store, training=True)
+    judge = Judge(prepared.experiment, options, against, store, seed=0)
+    return Entry(path.stem, prepared, judge, _digest(prepared, against, judge))
 
 
-def _digest(prepared: build.Prepared, judged_by: Source, judge: Judge) -> str:
+def _digest(prepared: build.Prepared, against: reference.Reference, judge: Judge) -> str:
     """12 hexadecimal digits of a hash of everything that decides a run's numbers, but for the seed."""
     of_step = {k: v for k, v in recipe.decisive(prepared.resolved).items() if not k.startswith(("run.", "monitor."))}
-    data = [prepared.source.fingerprint, judged_by.fingerprint]
+    data = [s.fingerprint for s in (prepared.source, against.source, against.training) if s]
     text = json.dumps(
-        [__version__, of_step, prepared.experiment.train.steps, data, judge.features.hash], sort_keys=True, default=str
+        [__version__, of_step, prepared.experiment.train.steps, data, judge.panel.features.hash],
+        sort_keys=True,
+        default=str,
     )
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -50,6 +50,19 @@ def load(path: Path, at: str = "best") -> Loaded:
         checkpoints.close()
 
 
+def steps(path: Path) -> list[int]:
+    """The steps of all checkpoints of run `path`, first to last; raises InputError when there are none."""
+    run, step = _locate(path)
+    if step is not None:
+        raise InputError(f"{path}: is one checkpoint; name the run {run.path}")
+    checkpoints = Checkpoints(run.checkpoints, read_only=True)
+    try:
+        _choose(checkpoints, "latest")
+        return checkpoints.steps()
+    finally:
+        checkpoints.close()
+
+
 def _locate(path: Path) -> tuple[RunFolder, int | None]:
     """The run folder that `path` is or lies in, and the step when it names a checkpoint."""
     path = path.resolve()

@@ -10,7 +10,6 @@ import jax
 from gan_cli import build, recipe
 from gan_cli.data.images import check_fitted
 from gan_cli.data.pipeline import order
-from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.engine import loop, parallel, sampler
 from gan_cli.engine.checkpoint import Checkpoints, Meta
@@ -19,6 +18,7 @@ from gan_cli.engine.state import Experiment, State, initial_state, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.runs import folder as files
+from gan_cli.runs import reference
 from gan_cli.runs.arrange import overview
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.judge import Judge
@@ -291,11 +291,12 @@ class _Session:
             verdict = self.judge(state.average)
         except NotFiniteError as error:  # the last update did it: no loss has seen its weights
             raise loop.DivergedError(f"{error}, at step {step}") from None
-        score = self.judge.score(verdict.values)
-        line = verdict.line(step)
+        panel = self.judge.panel
+        score = panel.score(verdict.values)
+        line = verdict.line(step=step)
         files.append(self.folder.metrics, line)
         self.history.append({**line, "score": score})
-        self.watcher.verdict(step, self.judge.headline, verdict.values[self.judge.headline])
+        self.watcher.verdict(step, panel.headline, verdict.values[panel.headline])
         improved = self.best is None or score > self.best
         self.best = score if improved else self.best
         return improved and step > 0
@@ -313,26 +314,8 @@ def _judge(prepared: build.Prepared, store: Store, watcher: Watcher) -> Judge | 
     options = recipe.Eval(**prepared.resolved["eval"])
     if not options.every:
         return None
-    source, split = evaluation_data(prepared.resolved, prepared.source, None, store)
-    judge = Judge(prepared.experiment, options, source, split, store, prepared.resolved["run"]["seed"])
-    for notice in judge.notices:
+    against = reference.of_recipe(prepared.resolved, prepared.source, None, store, training=True)
+    judge = Judge(prepared.experiment, options, against, store, prepared.resolved["run"]["seed"])
+    for notice in judge.panel.notices:
         watcher.note(notice)
     return judge
-
-
-def evaluation_data(
-    resolved: dict[str, Any], trained_on: Source | None, split: str | None, store: Store
-) -> tuple[Source, str]:
-    """The real images that samples are compared with, and what to call them: "mnist train".
-
-    `split`: None for the one of [eval]. Raises InputError for a split that the source does not have.
-    """
-    table = resolved["data"]
-    if "split" not in table:
-        if split is not None:
-            raise InputError(f"--split {split}: data source {table['source']!r} has no splits")
-        return trained_on or build.load_data(resolved, store), f"{table['source']} all"
-    wanted = split or resolved["eval"]["split"]
-    if trained_on is None or wanted != table["split"]:
-        trained_on = build.load_data(build.with_split(resolved, wanted, "[eval] "), store)
-    return trained_on, f"{table['source']} {wanted}"

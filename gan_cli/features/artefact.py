@@ -1,0 +1,111 @@
+"""Feature networks in files that `jax.export` has written: StableHLO and its weights, without the code of either."""
+
+import hashlib
+from pathlib import Path
+
+import jax
+from jax import export
+from jax.interpreters import mlir
+
+from gan_cli.errors import InputError
+from gan_cli.features import Features
+from gan_cli.types import Array
+
+CALLS = {  # what a program may ask of XLA by name; any other custom call could be a host callback or a machine kernel
+    *("shape_assertion", "Sharding", "SPMDFullToShardShape", "SPMDShardToFullShape", "ApproxTopK"),
+    *("stablehlo.dynamic_reduce_window", "stablehlo.dynamic_rng_bit_generator"),
+    *("stablehlo.dynamic_top_k", "stablehlo.dynamic_approx_top_k", "cu_threefry2x32_ffi", "hip_threefry2x32_ffi"),
+}
+
+
+def exported(path: Path) -> Features:
+    """The network of a file of `jax.export.Exported.serialize()`: images [B, H, W, C] float32 -> [B, D] or a dict.
+
+    B must be symbolic; H, W and C may be. Its classes have no names: `_replace(classes=...)` gives them.
+    Raises InputError for a file that is of another form, wants to call what is not XLA's, or is damaged so that it
+    cannot be read: the format has no checksum. Not for a stranger's file: JAX's parser is made for trusted ones.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    program = _program(path, data)
+    wanted = _input(path, program)
+
+    def apply(images: Array) -> dict[str, Array]:
+        fits = zip(images.shape[1:], wanted[1:], strict=True) if len(images.shape) == len(wanted) else [(0, 1)]
+        if any(own != size for own, size in fits if not export.is_symbolic_dim(size)):
+            raise InputError(
+                f"{path} takes images of {_by(wanted[1:])}, and these are of {_by(images.shape[1:])}: resize them, "
+                "or export it for this size or for any (symbolic height and width)"
+            )
+        found: dict[str, Array] = program.call(images)
+        return found
+
+    return Features(
+        name=str(path),
+        hash=hashlib.sha256(data).hexdigest(),
+        dim=0,
+        classes=(),
+        protocol=f"images of {_by(wanted[1:])} in [-1, 1], as they are",
+        apply=apply,
+    )
+
+
+def _program(path: Path, data: bytes) -> export.Exported:
+    """The program in a file's bytes, looked through before anything of it runs."""
+    try:
+        program = export.deserialize(bytearray(data))
+        calls = custom_calls(program)
+    except ImportError:
+        raise InputError(f"{path}: reading it needs the package flatbuffers: pip install flatbuffers") from None
+    except Exception as error:  # flatbuffers checks nothing: damage shows as any error at all
+        raise InputError(
+            f"{path}: damaged, or not written by jax.export of a JAX that this one ({jax.__version__}) can read: "
+            f"{type(error).__name__}: {str(error)[:200]}"
+        ) from None
+    if calls - CALLS:
+        raise InputError(f"{path}: it calls {', '.join(sorted(calls - CALLS))}, which could be any code: refused")
+    return program
+
+
+def custom_calls(program: export.Exported) -> set[str]:
+    """The names of all that a program calls outside of StableHLO."""
+    found = set()
+
+    def look(operation: mlir.ir.Operation) -> mlir.ir.WalkResult:
+        if operation.name.endswith("custom_call"):  # of whichever dialect
+            found.add(str(operation.attributes["call_target_name"]).strip('"'))
+        return mlir.ir.WalkResult.ADVANCE
+
+    with mlir.make_ir_context():
+        program.mlir_module(serialized=False).operation.walk(look)
+    return found
+
+
+def _input(path: Path, program: export.Exported) -> tuple[int, ...]:
+    """The shape [B, H, W, C] that a program takes; InputError unless it is one array of images, on this platform."""
+    here = export.default_export_platform()
+    if here not in program.platforms:
+        raise InputError(
+            f"{path}: exported for {', '.join(program.platforms)}, and this is {here}: "
+            f"export(..., platforms=({', '.join(map(repr, [*program.platforms, here]))}))"
+        )
+    one_array: object = jax.tree.structure(((0,), {}))
+    if program.nr_devices != 1 or program.in_tree != one_array:
+        raise InputError(f"{path}: expected a function of one array, on one device")
+    (wanted,) = program.in_avals
+    shape: tuple[int, ...] = wanted.shape
+    if len(shape) != 4 or wanted.dtype != "float32":
+        raise InputError(f"{path}: expected a function of images [B, H, W, C] float32, not of {wanted.str_short()}")
+    if not export.is_symbolic_dim(shape[0]):
+        raise InputError(
+            f"{path}: exported for batches of exactly {shape[0]} images: give it a symbolic batch dimension, "
+            'jax.export.symbolic_shape("b")'
+        )
+    return shape
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    """28x28x1; of symbolic dimensions their names."""
+    return "x".join(map(str, shape))

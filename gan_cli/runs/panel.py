@@ -1,0 +1,160 @@
+"""Metrics, the feature network that they look through and the real side: ready for any fakes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_cli import features as feature_networks
+from gan_cli import metrics
+from gan_cli.data.pipeline import order
+from gan_cli.data.source import Examples, Source
+from gan_cli.data.store import Store
+from gan_cli.errors import InputError
+from gan_cli.features import Features
+from gan_cli.metrics import cache, classes
+from gan_cli.metrics.collect import Images, collect, evaluate
+from gan_cli.metrics.metric import Metric, Sample
+from gan_cli.metrics.protocol import Protocol, protocol
+from gan_cli.recipe import Eval
+from gan_cli.runs import fitness
+from gan_cli.runs.fitness import Subject
+from gan_cli.runs.reference import Reference
+from gan_cli.types import Spec
+
+
+class Verdict(NamedTuple):
+    """Numbers, how they were measured and what to be careful about."""
+
+    values: dict[str, float]
+    protocol: Protocol
+    notices: tuple[str, ...]
+
+    def line(self, **about: Any) -> dict[str, Any]:
+        """As a line of metrics.jsonl."""
+        return {**about, **self.values, "protocol": self.protocol._asdict()}
+
+
+class Lens(NamedTuple):
+    """The metrics of [eval], and the feature network that all of them look through."""
+
+    metrics: tuple[Metric, ...]
+    features: Features
+    options: dict[str, dict[str, Any]]  # of the metrics, defaults filled in
+
+
+def lens(options: Eval, spec: Spec, *, outside: bool = False) -> Lens:
+    """What [eval] names, for examples that look like `spec`; vectors are their own features. Raises InputError.
+
+    outside: whether the person who runs the program has named the features, which may then be code of their own.
+    """
+    chosen = metrics.options(options.metrics, options.options, "[eval] ")
+    found = tuple(metrics.find(name, **own) for name, own in chosen.items())
+    return Lens(found, _features(options.features, spec, outside), chosen)
+
+
+def _features(name: str, spec: Spec, outside: bool) -> Features:
+    if len(spec.shape) != 3:
+        return feature_networks.find("points")
+    if name == "points":
+        raise InputError('[eval] features = "points" are those of vectors; of images, "pixels" would do')
+    return feature_networks.find(name, outside=outside, shape=spec.shape)
+
+
+class Panel:
+    """Metrics against one real side, whose own numbers are taken once."""
+
+    def __init__(
+        self, subject: Subject, seen: Lens, options: Eval, reference: Reference, store: Store, fitted: str = ""
+    ):
+        """`fitted`: what was done to the images before they came here, in words."""
+        self.metrics, self.features, self._options = seen
+        self.needs = fitness.needs(self.metrics, subject.spec, self.features, reference)
+        self.plan = fitness.plan(subject, self.features, reference, options)
+        self.notices = fitness.check(self.metrics, self.plan, subject, self.features, reference)
+        if reference.stored:
+            self.notices += cache.check_made_by(reference.stored, self.features, fitted, reference.called)
+        self.batch = min(options.batch, subject.n or options.batch)
+        self._reference = reference
+        self.fitted = fitted
+        self._labelled = fitness.labelled(subject.spec, reference.source)
+        self._cache_dir = None if self.needs.one_by_one else store.cache_dir  # which holds statistics only
+        self._real: Sample | None = None
+
+    @property
+    def headline(self) -> str:
+        """The metric that chooses the best checkpoint."""
+        return self.metrics[0].name
+
+    def score(self, values: Mapping[str, float]) -> float:
+        """The headline as higher-is-better."""
+        value = values[self.headline]
+        return -value if self.metrics[0].lower_is_better else value
+
+    def verdict(self, real: Sample | None, fake: Sample, seed: int | None) -> Verdict:
+        """All metrics of both sides; `seed`: of the fakes' latents."""
+        used = protocol(
+            self.features,
+            n_real=self.plan.n_real if self.needs.real else 0,
+            n_fake=fake.n,
+            split=self._reference.called if self.needs.real else "",
+            seed=seed,
+            fitted=self.fitted,
+            options=self._options,
+        )
+        return Verdict(evaluate(self.metrics, real, fake), used, self.notices)
+
+    def fake(self, batches: Iterable[Images]) -> Sample:
+        """One pass over fakes."""
+        return self._classified(collect(self.features, batches, keep=self.needs.keep))
+
+    def real(self) -> Sample | None:
+        """The real side, of which no pass is made twice; None where no metric asks for it."""
+        if not self.needs.real:
+            return None
+        self._real = self._real or self._measure()
+        return self._real
+
+    def examples(self, batch: int) -> Iterator[Examples]:
+        """The real examples: a fixed random subset of the source, in random order, `batch` at a time as stored."""
+        source = self._reference.source
+        assert source is not None
+        return batches(source, order(0, source.size, 0)[: self.plan.n_real], batch)
+
+    def _measure(self) -> Sample:
+        reference = self._reference
+        if reference.stored:
+            return Sample(reference.stored.statistics)
+        assert reference.source is not None
+        key = cache.key(self.features, reference.source.fingerprint, n=self.plan.n_real)
+        real = cache.cached(self._cache_dir, key, self.features, self._measure_examples)
+        training = self._measure_training(reference.training) if self.needs.training else None
+        return real._replace(mixture=reference.mixture, training=training)
+
+    def _measure_examples(self) -> Sample:
+        labels: list[np.ndarray] = []
+
+        def images() -> Iterator[np.ndarray]:
+            for examples in self.examples(self.batch):
+                if self._labelled and self.needs.one_by_one:
+                    labels.append(examples["y"])
+                yield examples["x"]
+
+        sample = collect(self.features, images(), keep=self.needs.keep_real)
+        sample = sample._replace(labels=np.concatenate(labels) if labels else None)
+        return self._classified(sample) if self.needs.one_by_one else sample
+
+    def _measure_training(self, source: Source | None) -> Sample:
+        """All that was trained on: a copy of an image that is left out would not be found."""
+        assert source is not None
+        everything = batches(source, np.arange(source.size), self.batch)
+        return collect(self.features, (examples["x"] for examples in everything), keep=self.needs.keep_real)
+
+    def _classified(self, sample: Sample) -> Sample:
+        """The sample with what an independent classifier sees in it, where there is one and a metric asks for it."""
+        return classes.classify(self.features, sample, self._reference.mixture) if self.needs.classified else sample
+
+
+def batches(source: Source, indices: np.ndarray, size: int) -> Iterator[Examples]:
+    """The examples at `indices` [n], `size` at a time."""
+    return (source.load(indices[start : start + size]) for start in range(0, len(indices), size))

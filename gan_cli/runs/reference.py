@@ -1,0 +1,45 @@
+"""The real side of a comparison: examples, or the statistics that are left of them."""
+
+from typing import NamedTuple
+
+from gan_cli import build
+from gan_cli.binding import Table
+from gan_cli.data.source import Mixture, Source
+from gan_cli.data.store import Store
+from gan_cli.errors import InputError
+from gan_cli.metrics.cache import Stored
+
+
+class Reference(NamedTuple):
+    """What fakes are compared with. Without examples and statistics there is nothing real."""
+
+    called: str = ""  # "mnist test", or a file's name
+    source: Source | None = None
+    stored: Stored | None = None  # statistics in a file, in place of examples
+    training: Source | None = None  # what was trained on, where `source` is held out of it
+
+    @property
+    def mixture(self) -> Mixture | None:
+        """The distribution of the real examples, where it is known."""
+        return self.source.mixture if self.source else None
+
+
+def of_recipe(
+    resolved: Table, trained_on: Source | None, split: str | None, store: Store, *, training: bool = False
+) -> Reference:
+    """The real examples that a recipe's samples are compared with.
+
+    trained_on: the recipe's data, where they are loaded; split: None for the one of [eval]; training: whether what was
+    trained on is wanted, too, where the split is another. Raises InputError for a split that the source does not have.
+    """
+    table = resolved["data"]
+    if "split" not in table:
+        if split is not None:
+            raise InputError(f"--split {split}: data source {table['source']!r} has no splits")
+        return Reference(f"{table['source']} all", trained_on or build.load_data(resolved, store))
+    wanted = split or resolved["eval"]["split"]
+    called = f"{table['source']} {wanted}"
+    if wanted == table["split"]:
+        return Reference(called, trained_on or build.load_data(resolved, store))
+    source = build.load_data(build.with_split(resolved, wanted, "[eval] "), store)
+    return Reference(called, source, training=(trained_on or build.load_data(resolved, store)) if training else None)
