@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gan_cli import __version__
-from gan_cli.cli import compare, evaluate, lab, recipe, sample, train
+from gan_cli.cli import compare, evaluate, features, lab, recipe, sample, statistics, train
 
 app = typer.Typer(
     name="gan",
@@ -19,6 +19,8 @@ app.command("sample")(sample.sample)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("lab")(lab.lab)
+features.app.command("statistics")(statistics.statistics)
+app.add_typer(features.app, name="features")
 app.add_typer(recipe.app, name="recipe")
 
 

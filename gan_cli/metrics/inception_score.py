@@ -47,9 +47,17 @@ def split_scores(logits: np.ndarray, splits: int) -> np.ndarray:
 
 def score(log_p: np.ndarray) -> float:
     """Inception Score of log-probabilities [N, classes]."""
-    p = np.exp(log_p)
-    log_marginal = np.log(p.mean(0).clip(min=np.finfo(np.float64).tiny))  # a class nobody predicts adds 0, not nan
-    return float(np.exp((p * (log_p - log_marginal)).sum(1).mean()))
+    return float(np.exp(divergence(log_p, log_marginal(log_p))))
+
+
+def divergence(log_p: np.ndarray, log_q: np.ndarray) -> float:
+    """Mean of KL(p || q), in nats, over the rows of log-probabilities [N, classes]; of q they are [classes]."""
+    return float((np.exp(log_p) * (log_p - log_q)).sum(1).mean())
+
+
+def log_marginal(log_p: np.ndarray) -> np.ndarray:
+    """Log of the mean probabilities [classes] of log-probabilities [N, classes]."""
+    return np.log(np.exp(log_p).mean(0).clip(min=np.finfo(np.float64).tiny))  # a class nobody predicts adds 0, not nan
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

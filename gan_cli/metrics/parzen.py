@@ -1,23 +1,40 @@
 """The log-likelihood of real images under a Parzen window of fakes: the first GAN's metric."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
+from pydantic import PositiveFloat, PositiveInt
 from scipy.special import logsumexp
 
 from gan_cli.errors import InputError
 from gan_cli.metrics.metric import Metric, Plan, Sample
 
 VALIDATION = 1000  # real images that choose the window's width
-WIDTHS = np.logspace(-1, 0, 10)  # candidates, in units of the pixels' range
 CHUNK = 500  # test images whose distances to all fakes are held at once
 
 
-def parzen() -> Metric:
+def parzen(
+    *,
+    narrowest: PositiveFloat = 0.1,  # the least of the candidate widths, in units of the pixels' range
+    widest: PositiveFloat = 1.0,  # the greatest
+    widths: PositiveInt = 10,  # how many, at equal ratios
+) -> Metric:
     """Mean log-likelihood, in nats, of real images under Gaussian windows around the fakes, pixels in [0, 1].
 
     https://arxiv.org/abs/1406.2661, section 5. The first 1,000 real images choose the width among ten from 0.1 to 1, as
-    in the authors' code; the mean and its standard error over images are of the rest. Needs `features = "pixels"`.
-    Known to rank models wrongly: https://arxiv.org/abs/1511.01844.
+    in the authors' code; the mean and its standard error over images are of the rest. Where the width chosen is at an
+    end of the candidates, and one beyond could be better, there is a value `parzen-edge`: -1 at the narrowest, 1 at the
+    widest. Needs `features = "pixels"`. Known to rank models wrongly: https://arxiv.org/abs/1511.01844.
+    Raises InputError when the narrowest is not below the widest.
     """
+    if narrowest >= widest and widths > 1:
+        raise InputError(f"parzen: narrowest = {narrowest} is not below widest = {widest}")
+    candidates = np.geomspace(narrowest, widest, widths)
+
+    def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
+        assert real is not None
+        return judge(real.outputs["features"], fake.outputs["features"], candidates)
+
     return Metric(
         name="parzen",
         lower_is_better=False,
@@ -40,26 +57,35 @@ def check(plan: Plan) -> tuple[str, ...]:
     return ()
 
 
-def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
-    """The mean, its standard error over images, and the width chosen."""
-    assert real is not None
-    x, centres = real.outputs["features"], fake.outputs["features"]
-    width = WIDTHS[np.argmax([log_likelihoods(x[:VALIDATION], centres, w).mean() for w in WIDTHS])]
-    values = log_likelihoods(x[VALIDATION:], centres, width)
+def judge(x: np.ndarray, centres: np.ndarray, widths: np.ndarray) -> dict[str, float]:
+    """The mean of x [N, D], its standard error over images, and the width chosen among candidates [W], rising."""
+    chosen = int(np.argmax(_of_widths(x[:VALIDATION], centres, widths).mean(axis=1)))
+    values = log_likelihoods(x[VALIDATION:], centres, widths[chosen])
     error = values.std(ddof=1) / np.sqrt(len(values))
-    return {"parzen": float(values.mean()), "parzen-error": float(error), "parzen-width": float(width)}
+    found = {"parzen": float(values.mean()), "parzen-error": float(error), "parzen-width": float(widths[chosen])}
+    if len(widths) > 1 and chosen in (0, len(widths) - 1):
+        found["parzen-edge"] = 1.0 if chosen else -1.0
+    return found
 
 
 def log_likelihoods(x: np.ndarray, centres: np.ndarray, width: float) -> np.ndarray:
     """log of the mean of N(x; c, width² I) over centres c [M, D], of each x [N, D]: [N] float64."""
-    d = x.shape[1]
-    log_norm = np.log(len(centres)) + d * np.log(width * np.sqrt(2 * np.pi))
-    parts = (x[start : start + CHUNK] for start in range(0, len(x), CHUNK))
-    return np.concatenate([logsumexp(-_squared(part, centres) / (2 * width**2), axis=1) for part in parts]) - log_norm
+    return _of_widths(x, centres, [width])[0]
 
 
-def _squared(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """|x - c|² [N, M] float64, by one matrix product."""
-    x, centres = x.astype(np.float64), centres.astype(np.float64)
-    squares = (x**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1) - 2 * x @ centres.T
-    return squares.clip(0)
+def _of_widths(x: np.ndarray, centres: np.ndarray, widths: Sequence[float] | np.ndarray) -> np.ndarray:
+    """The same for each of several widths [W]: [W, N]."""
+    log_norm = np.log(len(centres)) + x.shape[1] * np.log(np.asarray(widths) * np.sqrt(2 * np.pi))  # [W]
+    parts = [
+        np.stack([logsumexp(squares / (-2 * width**2), axis=1) for width in widths]) for squares in _squared(x, centres)
+    ]
+    return np.concatenate(parts, axis=1) - log_norm[:, None]
+
+
+def _squared(x: np.ndarray, centres: np.ndarray) -> Iterator[np.ndarray]:
+    """|x - c|² [n, M] float64 of one part of x after the other, by one matrix product each."""
+    centres = centres.astype(np.float64)
+    lengths = (centres**2).sum(axis=1)
+    for start in range(0, len(x), CHUNK):
+        part = x[start : start + CHUNK].astype(np.float64)
+        yield ((part**2).sum(axis=1)[:, None] + lengths - 2 * part @ centres.T).clip(0)

@@ -1,5 +1,6 @@
 """Images at hand, from wherever they are: a folder, a file, a data source or the statistics that are left of them."""
 
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +17,12 @@ from gan_cli.data.pipeline import order
 from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import DamagedError, Store, gunzipped
 from gan_cli.errors import InputError
+from gan_cli.features import Features
 from gan_cli.metrics import cache
 from gan_cli.metrics.collect import Images
+from gan_cli.metrics.frechet import check_n
 from gan_cli.metrics.metric import Sample
+from gan_cli.metrics.protocol import in_words
 from gan_cli.recipe import Eval
 from gan_cli.runs.fitness import Subject
 from gan_cli.runs.panel import Panel, Verdict, batches, lens
@@ -197,19 +201,38 @@ def judge(
     return panel.verdict(panel.real(), sample, None)
 
 
-def save(given: Set, options: Eval, store: Store, fit: Fit, out: Path, *, outside: bool) -> Sample:
-    """Write the statistics of a set's features to an .npz file, see `cache.save`; raises InputError."""
+class Saved(NamedTuple):
+    """Statistics that were written."""
+
+    n: int  # images
+    features: Features
+    rules: str  # what was done to an image, in words
+    notices: tuple[str, ...]
+
+
+def wanted(features: str, n: int | None, batch: int) -> Eval:
+    """Options for statistics alone; n = None: of all images."""
+    return Eval(features=features, n=n or sys.maxsize, batch=batch)
+
+
+def save(given: Set, options: Eval, store: Store, fit: Fit, out: Path) -> Saved:
+    """Write the statistics of a set's features, which a person has named, to an .npz file: see `cache.save`.
+
+    Of more images than `options.n` a fixed random subset. Raises InputError.
+    """
     if given.source is None:
         raise InputError(f"{given.called}: holds statistics already")
-    spec = _check_alike([given])
+    spec, fitted = _check_alike([given]), _in_words([given], fit)
+    seen = lens(options, spec, outside=True)
     subject = Subject(spec, given.n(options.n), is_model=False)
-    panel = Panel(subject, lens(options, spec, outside=outside), options, Reference(), store, _in_words([given], fit))
+    panel = Panel(subject, seen._replace(metrics=()), options, Reference(), store, fitted)
+    notices = check_n(subject.n, panel.plan.dim, "given")
     sample = panel.fake(_images(given.source, order(0, given.source.size, 0)[: options.n], panel.batch))
     try:
-        cache.save(out, sample.statistics, panel.features, panel.fitted)
+        cache.save(out, sample.statistics, panel.features, fitted)
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written: {error.strerror}") from None
-    return sample
+    return Saved(sample.n, panel.features, in_words(panel.features, fitted), notices)
 
 
 def _images(source: Source, chosen: np.ndarray, batch: int) -> Iterator[Images]:

@@ -1,0 +1,44 @@
+"""`gan features statistics`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_cli.cli.options import DataDir, Json, notice, result, start_jax, store
+from gan_cli.errors import InputError
+
+
+def statistics(
+    images: Annotated[str, typer.Argument(help="Images: as gan eval --real.")],
+    out: Annotated[Path, typer.Option(help="The file to write, .npz.")],
+    features: Annotated[str, typer.Option(help="Feature network: gan features list, or your own.")] = "digits",
+    n: Annotated[int | None, typer.Option("--n", min=1, help="A random subset of so many.", show_default="all")] = None,
+    size: Annotated[int | None, typer.Option(min=1, help="Bring them to this many pixels.", show_default=False)] = None,
+    channels: Annotated[
+        int | None, typer.Option(min=1, max=3, help="Make them grey (1) or RGB (3).", show_default=False)
+    ] = None,
+    resize: Annotated[str, typer.Option(help="How --size fits them: pad, crop or squash.")] = "pad",
+    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 250,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write mean and covariance of images' features: `mu` and `sigma`, as FID programs read them.
+
+    gan eval --real FILE compares with them in place of the images.
+    """
+    if out.suffix != ".npz" or out.is_dir():
+        raise InputError(f"--out {out}: name a file that ends in .npz")
+    sources = store(data_dir)
+    start_jax()
+    from gan_cli.files import make_folder
+    from gan_cli.runs import sets
+
+    fit = sets.fit(size, channels, resize)
+    given = sets.open_set(images, sources, fit)
+    make_folder(out.parent)
+    saved = sets.save(given, sets.wanted(features, n, batch), sources, fit, out)
+    for message in saved.notices:
+        notice(message)
+    report = {"file": str(out), "n": saved.n, "features": saved.features.name, "protocol": saved.rules}
+    result(report, f"{out}\n{saved.n} images through {saved.features.name}: {saved.rules}", as_json)

@@ -1,0 +1,108 @@
+"""Inception-v3's features as FID's programs take them: one network, three ways to bring an image before it.
+
+The way is part of the number. `inception` is what the first FID program, torch-fidelity and the papers before 2022 did,
+`inception.pytorch` is pytorch-fid's, `inception.clean` is clean-fid's. Weights: see inception_weights.py.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax.tree_util import Partial
+
+from gan_cli.errors import InputError
+from gan_cli.features import Features
+from gan_cli.features.inception_blocks import CLASSES, DIM, SIDE
+from gan_cli.features.inception_net import Weights, forward, in_parts
+from gan_cli.features.inception_weights import load
+from gan_cli.features.resize import bicubic, bilinear, resize, tensorflow
+from gan_cli.types import Array
+
+NAMES = tuple(map(str, range(CLASSES)))  # of the classes: their numbers; the published weights come without names
+
+
+class Way(NamedTuple):
+    """How an image is brought before the network."""
+
+    protocol: str
+    prepare: Callable[[Array], Array]  # grey levels [B, H, W, 3] in 0..255 -> [B, 299, 299, 3] in about -1..1
+
+
+def legacy_tf(levels: Array) -> Array:
+    """As TensorFlow's graph of 2015 does it, and torch-fidelity."""
+    return (resize(levels, tensorflow, SIDE) - 128) / 128
+
+
+def pytorch_fid(levels: Array) -> Array:
+    """As pytorch-fid does it."""
+    return 2 * resize(levels / 255, bilinear, SIDE) - 1
+
+
+def clean_fid(levels: Array) -> Array:
+    """As clean-fid does it in mode "clean": not rounded after resizing, https://arxiv.org/abs/2104.11222."""
+    return (resize(levels, bicubic, SIDE).clip(0, 255) - 128) / 128
+
+
+WAYS = {
+    "inception": Way("resized to 299x299 by legacy-tf bilinear, (x - 128) / 128", legacy_tf),
+    "inception.pytorch": Way("resized to 299x299 by PyTorch bilinear without antialiasing, 2 x / 255 - 1", pytorch_fid),
+    "inception.clean": Way("resized to 299x299 by antialiased PIL bicubic in float, (x - 128) / 128", clean_fid),
+}
+REST = "grey as three equal channels, logits without bias"
+
+
+def inception() -> Features:
+    """Inception-v3 of 2015-12-05 (FID, Inception Score): 2,048 features of images resized as TensorFlow 1 did.
+
+    https://arxiv.org/abs/1706.08500. Its logits lack the bias, as in TTUR's and torch-fidelity's Inception Score.
+    Raises InputError when the weights have not been imported (gan features import FILE).
+    """
+    return _features("inception")
+
+
+def pytorch() -> Features:
+    """The same network as pytorch-fid uses it: resized from pixel centres, and scaled to [-1, 1]."""
+    return _features("inception.pytorch")
+
+
+def clean() -> Features:
+    """The same network as clean-fid uses it: images are shrunk with antialiasing. https://arxiv.org/abs/2104.11222."""
+    return _features("inception.clean")
+
+
+def _features(name: str) -> Features:
+    weights, imported = load()
+    known = "" if imported.published else ", other weights than the published ones"
+    return Features(
+        name=name,
+        hash=imported.sha256,
+        dim=DIM,
+        classes=NAMES,
+        protocol=protocol(name) + known,
+        apply=Partial(_program(name), weights),
+    )
+
+
+def protocol(name: str) -> str:
+    """What is done to an image, in words; it needs no weights."""
+    return f"{WAYS[name].protocol}, {REST}"
+
+
+@functools.cache
+def _program(name: str) -> Callable[[Weights, Array], dict[str, Array]]:
+    """(weights, images) -> outputs; cached, because a program is compiled for each function."""
+
+    def apply(weights: Weights, images: Array) -> dict[str, Array]:
+        return in_parts(lambda part: forward(weights, WAYS[name].prepare(levels(part))), images)
+
+    return apply
+
+
+def levels(images: Array) -> Array:
+    """Images [B, H, W, 1 or 3] float32 in [-1, 1] of 8-bit values -> those values, [B, H, W, 3] float32."""
+    channels = images.shape[-1]
+    if channels not in (1, 3):
+        raise InputError(f"Inception-v3 sees grey or RGB images, not {channels} channels: convert them to RGB first")
+    exact = jnp.round((images + 1) * 127.5)
+    return jnp.broadcast_to(exact, (*images.shape[:-1], 3))

@@ -1,0 +1,100 @@
+"""The published weights of Inception-v3: from the file that PyTorch's users have to one of ours, and back out of it."""
+
+import functools
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from gan_cli.data.store import user_cache
+from gan_cli.errors import InputError
+from gan_cli.features.inception_blocks import shapes
+from gan_cli.features.inception_net import Weights, fold
+from gan_cli.features.torch_file import contents, parse
+from gan_cli.files import atomic, make_folder
+
+PUBLISHED = "6726825d"  # the first digits of the SHA-256 of the published file, which are in its name
+URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-{PUBLISHED}.pth"
+MEND = f"download {URL} and say: gan features import FILE"
+HASH = "sha256"  # the entry of our file that holds the SHA-256 of the original, as text
+
+
+class Imported(NamedTuple):
+    """Weights that are in the user's cache."""
+
+    path: Path
+    sha256: str  # of the file that they came from, hexadecimal
+
+    @property
+    def published(self) -> bool:
+        """Whether that was the published file."""
+        return self.sha256.startswith(PUBLISHED)
+
+
+def location() -> Path:
+    """Where our file is kept."""
+    return user_cache() / "features" / "inception.npz"
+
+
+def import_file(source: Path) -> Imported:
+    """Check a file of PyTorch's and write what the network needs of it, without pickle, to `location()`.
+
+    Raises InputError when it cannot be read, or lacks a weight, or has one of another shape or that is not finite.
+    """
+    data = contents(source)
+    weights = _checked(parse(data, source), str(source))
+    imported = Imported(location(), hashlib.sha256(data).hexdigest())
+    make_folder(imported.path.parent, "set GAN_CACHE_DIR to a folder")
+    with atomic(imported.path) as part, part.open("wb") as file:
+        np.savez(file, **cast("dict[str, Any]", weights | {HASH: np.array(imported.sha256)}))
+    return imported
+
+
+def _checked(found: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
+    """The weights that the network needs, float32; the names and shapes of all others in the file do not matter."""
+    weights = {}
+    for name, shape in shapes().items():
+        if name not in found:
+            raise InputError(f"{where}: these are not the weights of FID's Inception-v3: {name} is missing")
+        if found[name].shape != shape:
+            raise InputError(
+                f"{where}: these are not the weights of FID's Inception-v3: {name} has the shape "
+                f"{found[name].shape} and should have {shape}"
+            )
+        weights[name] = found[name].astype(np.float32)
+        if not np.isfinite(weights[name]).all():
+            raise InputError(f"{where}: {name} holds NaN or infinity")
+    return weights
+
+
+def find() -> Imported | None:
+    """The weights in the user's cache, or None; InputError for a damaged file."""
+    path = location()
+    return Imported(path, str(_load(path, [HASH])[HASH])) if path.is_file() else None
+
+
+def load() -> tuple[Weights, Imported]:
+    """The network's weights, ready to be computed with; InputError, with the mend, when they are missing or damaged.
+
+    The same object each time, until another file is imported.
+    """
+    imported = find()
+    if imported is None:
+        raise InputError(f"the weights of Inception-v3 are not here ({location()}): {MEND}")
+    return _folded(imported, imported.path.stat().st_mtime_ns), imported
+
+
+@functools.lru_cache(maxsize=1)
+def _folded(imported: Imported, _: int) -> Weights:
+    return fold(_checked(_load(imported.path, list(shapes())), str(imported.path)))
+
+
+def _load(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in names}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: damaged ({error}): import it again with gan features import FILE") from None

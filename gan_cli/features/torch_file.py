@@ -1,0 +1,158 @@
+"""PyTorch's files of weights, read without PyTorch and without unpickling: both layouts that `torch.save` has had.
+
+Before PyTorch 1.6: five pickles (a magic number, a version, the machine's sizes, the object, the storages' keys), then
+each storage as its number of elements, 8 bytes, and its elements. Since: a zip archive, stored and not compressed, with
+`data.pkl`, the object, and `data/KEY`, a storage each.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gan_cli.data.store import DamagedError
+from gan_cli.errors import InputError
+from gan_cli.features.torch_pickle import Storage, Tensor, load
+
+MAGIC = 0x1950A86A20F9469CFC6C
+VERSION = 1001
+LARGEST = 2**31  # bytes of a file: feature networks have a hundred million
+ZIP = b"PK\x03\x04"
+
+Numbers = Mapping[str, np.ndarray]  # storages by their keys
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of a file by name: float16, 32 or 64, or int64, read-only, in their own shapes.
+
+    Raises InputError that names the file and what is wrong with it: not such a file, truncated, a pickle that asks for
+    anything but tensors in dictionaries, a tensor that reaches beyond its storage.
+    """
+    return parse(contents(path), path)
+
+
+def contents(path: Path) -> bytes:
+    """All bytes of a file; InputError when it cannot be read or is too large for weights."""
+    try:
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise InputError(f"{path}: {size:,} bytes are too many for a file of weights")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def parse(data: bytes, path: Path) -> dict[str, np.ndarray]:
+    """The tensors in the bytes of a file; `path` is what messages call it. Raises InputError as `read` does."""
+    try:
+        tree, numbers = _from_zip(data) if data.startswith(ZIP) else _from_pickles(data)
+        return {name: _cut(name, tensor, numbers) for name, tensor in _named(tree)}
+    except DamagedError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _named(tree: Any) -> Iterator[tuple[str, Tensor]]:
+    if type(tree) is not dict:
+        raise DamagedError(f"it holds a {type(tree).__name__.lower()}, not a dictionary of tensors")
+    for name, value in tree.items():
+        if not isinstance(value, Tensor):
+            raise DamagedError(f"{name!r} in it is a {type(value).__name__.lower()}, not a tensor")
+        yield str(name), value
+
+
+def _cut(name: str, tensor: Tensor, numbers: Numbers) -> np.ndarray:
+    """A tensor out of its storage: a view, so that no file can make it larger than the file."""
+    storage, offset, shape, strides = tensor
+    if storage.key not in numbers:
+        raise DamagedError(f"tensor {name!r} refers to storage {storage.key!r}, which is not there")
+    data = numbers[storage.key]
+    if data.dtype.newbyteorder("=") != storage.dtype.newbyteorder("=") or len(data) != storage.size:
+        raise DamagedError(f"tensor {name!r} takes storage {storage.key!r} for another one than it is")
+    if len(shape) != len(strides) or len(shape) > 8:
+        raise DamagedError(f"tensor {name!r} has {len(shape)} dimensions and {len(strides)} strides")
+    last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+    count = int(np.prod(shape, dtype=object))
+    if count > len(data) or (count and last >= len(data)):
+        raise DamagedError(f"tensor {name!r} of shape {shape} reaches beyond its storage of {len(data)} numbers")
+    if not count:
+        return np.zeros(shape, data.dtype)
+    steps = [stride * data.itemsize for stride in strides]
+    return np.lib.stride_tricks.as_strided(data[offset:], shape, steps, writeable=False)
+
+
+def _storages(tree: Any) -> dict[str, Storage]:
+    return {tensor.storage.key: tensor.storage for _, tensor in _named(tree)}
+
+
+def _from_pickles(data: bytes) -> tuple[Any, Numbers]:
+    """The layout before PyTorch 1.6, always little-endian."""
+    stream = io.BytesIO(data)
+    try:
+        magic = load(stream)
+    except DamagedError:
+        magic = None
+    if magic != MAGIC:
+        raise DamagedError("not a file of weights as PyTorch writes them: it begins otherwise")
+    version = load(stream)
+    if version != VERSION:
+        raise DamagedError(f"its layout has version {version!r}; {VERSION} is the one known")
+    load(stream)  # the machine's sizes of integers: of no consequence
+    tree, keys = load(stream), load(stream)
+    storages = _storages(tree)
+    if type(keys) is not list or any(type(key) is not str or key not in storages for key in keys):
+        raise DamagedError("its storages are not those that its tensors refer to")
+    numbers, at = {}, stream.tell()
+    for key in keys:
+        numbers[key] = _elements(data, at + 8, storages[key], int.from_bytes(data[at : at + 8], "little", signed=True))
+        at += 8 + numbers[key].nbytes
+    if at != len(data):
+        raise DamagedError(f"{len(data) - at} bytes follow after its last storage")
+    return tree, numbers
+
+
+def _elements(data: bytes, at: int, storage: Storage, count: int) -> np.ndarray:
+    """`count` numbers of a storage from `at` on."""
+    if at > len(data) or count != storage.size:
+        found = f"{count} numbers" if at <= len(data) else "the end of the file"
+        raise DamagedError(f"truncated or damaged: {storage.size} numbers expected at byte {at}, found {found}")
+    if at + count * storage.dtype.itemsize > len(data):
+        raise DamagedError(f"truncated: {count} numbers of {storage.dtype} should begin at byte {at} of {len(data)}")
+    return np.frombuffer(data, storage.dtype, count, at)
+
+
+def _from_zip(data: bytes) -> tuple[Any, Numbers]:
+    """The layout since PyTorch 1.6. All names begin with one folder, which may be called anything."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _from_archive(archive, _members(archive, len(data)))
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+        raise DamagedError(f"truncated or damaged zip archive: {error}") from None
+
+
+def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
+    """The archive's files by their names without the folder; refuses what unpacks to more than there is."""
+    found = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+    if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+        raise DamagedError("its zip archive is compressed, which PyTorch never does")
+    if sum(info.file_size for info in archive.infolist()) > size:
+        raise DamagedError("its zip archive unpacks to more than the file is long")
+    if "data.pkl" not in found:
+        raise DamagedError("a zip archive without data.pkl: not a file of weights as torch.save writes them")
+    return found
+
+
+def _from_archive(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> tuple[Any, Numbers]:
+    order = archive.read(members["byteorder"]) if "byteorder" in members else b"little"
+    tree = load(io.BytesIO(archive.read(members["data.pkl"])))
+    numbers = {}
+    for key, storage in _storages(tree).items():
+        if f"data/{key}" not in members:
+            raise DamagedError(f"its zip archive lacks data/{key}, a storage that its tensors refer to")
+        data = archive.read(members[f"data/{key}"])
+        if len(data) != storage.size * storage.dtype.itemsize:
+            raise DamagedError(f"data/{key} has {len(data)} bytes instead of {storage.size} numbers {storage.dtype}")
+        numbers[key] = np.frombuffer(data, storage.dtype.newbyteorder(">" if order == b"big" else "<"))
+    return tree, numbers

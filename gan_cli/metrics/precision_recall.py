@@ -1,0 +1,63 @@
+"""Quality and variety apart: fakes within the real images' manifold, and real images within the fakes'."""
+
+import numpy as np
+from pydantic import PositiveInt
+
+from gan_cli.errors import InputError
+from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.neighbours import Vectors, distinct, held, radii
+
+
+def precision_recall(
+    *,
+    k: PositiveInt = 3,  # a ball reaches from an image to the k-th nearest other one of its kind
+) -> Metric:
+    """Harmonic mean of improved precision and recall: 0 to 1 (best).
+
+    https://arxiv.org/abs/1904.06991. `precision-recall-precision` is the share of fakes that lie in the ball around any
+    real image, `precision-recall-recall` the share of real images that lie in the ball around any fake. Balls are
+    closed, as in the paper, and a copy of an image is a neighbour like any other. Real images against as many others do
+    not score 1, so compare with them. An outlier's ball is large: one bad real image makes fakes around it precise, and
+    scattered fakes make recall high (https://arxiv.org/abs/2002.09797; see density-coverage).
+    """
+
+    def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
+        assert real is not None
+        reals, fakes = distinct(real.outputs["features"]), distinct(fake.outputs["features"])
+        precision, recall = within(reals, fakes, k), within(fakes, reals, k)
+        return {
+            "precision-recall": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
+            "precision-recall-precision": precision,
+            "precision-recall-recall": recall,
+        }
+
+    return Metric(
+        name="precision-recall",
+        lower_is_better=False,
+        one_line="sees bad images (precision) and missing kinds (recall), each apart; cannot see uneven shares or "
+        "memorised images, and takes scattered outliers for variety",
+        paper="https://arxiv.org/abs/1904.06991",
+        compute=compute,
+        needs_real=True,
+        keeps=("features",),
+        keeps_real=("features",),
+        check=lambda plan: check(plan, k),
+    )
+
+
+def check(plan: Plan, k: int) -> tuple[str, ...]:
+    """A notice when the numbers of images differ; InputError when there is no k-th neighbour."""
+    few = min(plan.n_real, plan.n_fake)
+    if few <= k:
+        raise InputError(f"precision-recall with k = {k} needs {k + 1} images of each kind, and there are {few}")
+    if plan.n_real != plan.n_fake:
+        return (
+            f"precision-recall: {plan.n_real} real and {plan.n_fake} fake images; with fewer of a kind the balls "
+            "around them are larger: papers have equal numbers",
+        )
+    return ()
+
+
+def within(centres: Vectors, points: Vectors, k: int) -> float:
+    """Share of the points that lie in any centre's ball."""
+    return float(np.mean(held(centres, radii(centres, k), points, closed=True).balls > 0))
