@@ -112,8 +112,8 @@ def check(
 ) -> tuple[str, ...]:
     """Notices about all metrics; raises InputError for one that does not fit."""
     for metric in metrics:
-        _check_data(metric, subject, reference)
         _check_subject(metric, subject)
+        _check_data(metric, subject, reference)
         _check_features(metric, subject, features, reference)
     if planned.dim > MOST_FEATURES:
         raise InputError(

@@ -81,7 +81,7 @@ def open_set(text: str, store: Store, fit: Fit) -> Set:
         return Set(text, stored=found)
     shape = found.spec.shape
     if len(shape) != 3:
-        return Set(text, images.fit(found, size=fit.size, channels=fit.channels, resize=fit.resize))
+        return Set(text, found)
     if 0 in shape[:2] and not fit.size:
         raise InputError(f"{text}: its images differ in size; bring them to one with --size 64 or another number")
     transparent = shape[2] in (0, 4)
@@ -175,7 +175,9 @@ def sides(fake: str, real: str | None, training: str | None, store: Store, fit: 
     judged = open_set(fake, store, fit)
     others = [open_set(text, store, fit) if text else None for text in (real, training)]
     given = [judged, *(one for one in others if one)]
-    _check_alike(given)
+    spec = _check_alike(given)
+    if len(spec.shape) != 3 and (fit.size or fit.channels):
+        raise InputError(f"--size and --channels are for images, and {fake} holds vectors")
     return Sides(judged, others[0], others[1], _in_words(given, fit))
 
 
