@@ -7,6 +7,7 @@ import struct
 import sys
 import zipfile
 
+import filelock
 import numpy as np
 import pytest
 from PIL import Image
@@ -54,13 +55,15 @@ def places(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run with all its checkpoints: steps 20, 40 and 60."""
-    where = tmp_path_factory.mktemp("runs")
-    (where / "tiny.toml").write_text(f"# A tiny recipe\n{DIGITS}")
-    kept = ["--set", "run.keep_last=9", "--set", "eval.every=0", "--set", "run.sample_every=0"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["gan", "train", str(where / "tiny.toml"), "--out", str(where / "run"), *kept])
-        with contextlib.suppress(SystemExit):
-            main()
+    where = tmp_path_factory.getbasetemp().parent / "test_eval"  # trained once for all workers
+    with filelock.FileLock(f"{where}.lock"):
+        if not where.exists():
+            where.mkdir()
+            (where / "tiny.toml").write_text(f"# A tiny recipe\n{DIGITS}")
+            kept = ["--set", "run.keep_last=9", "--set", "eval.every=0", "--set", "run.sample_every=0"]
+            with pytest.MonkeyPatch.context() as patch, contextlib.suppress(SystemExit):
+                patch.setattr(sys, "argv", ["gan", "train", f"{where}/tiny.toml", "--out", f"{where}/run", *kept])
+                main()
     assert (where / "run" / "checkpoints" / "60").is_dir()
     return where / "run"
 

@@ -347,3 +347,27 @@ def test_spectral_normalisation_keeps_up_with_training():
         v = weight @ u / np.linalg.norm(weight @ u)
         estimate = np.linalg.norm(v @ weight)  # what the next call divides by
         assert estimate == pytest.approx(np.linalg.svd(weight, compute_uv=False)[0], rel=0.05)
+
+
+@pytest.mark.parametrize("prior", ["normal", "uniform"])
+@pytest.mark.parametrize("make", [standard.standard, energy.began])
+def test_decode_is_sample_with_a_standard_normal_prior(make, prior):
+    """A normal u becomes the z of the same quantile, so that the samples of both have one distribution."""
+    options = {"loss": adversarial.non_saturating()} if make is standard.standard else {}
+    game = make(SPEC, linear, linear, latent=1, prior=prior, **options)
+    definitions = {role: define(b) for role, b in game.networks.items()}
+    nets = Nets(definitions, {role: initialise(b, KEY) for role, b in game.networks.items()})
+    u = jnp.array([[-1.0], [0.0], [2.0]])
+    z = u if prior == "normal" else 2 * stats.norm.cdf(u) - 1
+    assert game.decode is not None
+    assert game.latent == 1
+    np.testing.assert_allclose(game.decode(nets, u), game.sample(nets, {"z": z})["sample"], rtol=1e-6)
+
+
+def test_a_game_of_more_than_a_latent_does_not_decode():
+    classes = Spec((2,), ("a", "b"))
+    conditional = standard.standard(
+        classes, linear, linear, loss=adversarial.non_saturating(), latent=1, conditional=True
+    )
+    assert conditional.decode is None
+    assert mad.mad(SPEC, linear, linear, latent=1).decode is None
