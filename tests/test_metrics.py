@@ -185,7 +185,7 @@ def test_every_metric_keeps_the_interface(name):
 def test_unknown_metric_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'inception-score'"):
         find("inception_scor")
-    with pytest.raises(InputError, match="valid: class-agreement, class-coverage, "):
+    with pytest.raises(InputError, match="valid: ais, class-agreement, class-coverage, "):
         find("zzz")
 
 

@@ -8,10 +8,11 @@ import numpy as np
 from gan_cli.data.pipeline import order
 from gan_cli.data.source import Source
 from gan_cli.errors import InputError
+from gan_cli.metrics.neighbours import none_yet
 from gan_cli.report.labelled import Block, Sheet
 from gan_cli.types import Shape
 
-CHUNK_BYTES = 1 << 28  # of training images that are compared at once, and of samples, as float32
+CHUNK_BYTES = 1 << 26  # of training images that are compared at once, as float32
 
 
 class Found(NamedTuple):
@@ -55,20 +56,10 @@ def search(source: Source, samples: np.ndarray, k: int) -> Found:
 
 def nearest(source: Source, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Distances float32 and indices int64 [q, k] of the k nearest images of the source to each of q; nearest first."""
-    from sklearn.neighbors import NearestNeighbors  # takes a second to import
-
-    distances = np.full((len(queries), k), np.inf, np.float32)
-    indices = np.full((len(queries), k), -1, np.int64)
+    found, wanted = none_yet(len(queries), k), _flat(queries)
     for chunk in _chunks(source.size, queries.shape[1:]):
-        known = NearestNeighbors(n_neighbors=min(k, len(chunk)), algorithm="brute").fit(_flat(source.load(chunk)["x"]))
-        for part in _chunks(len(queries), queries.shape[1:]):
-            found, which = known.kneighbors(_flat(queries[part]))
-            both = np.concatenate([distances[part], found.astype(np.float32)], axis=1)
-            numbers = np.concatenate([indices[part], chunk[which]], axis=1)
-            best = np.argsort(both, axis=1, kind="stable")[:, :k]
-            distances[part] = np.take_along_axis(both, best, axis=1)
-            indices[part] = np.take_along_axis(numbers, best, axis=1)
-    return distances, indices
+        found = found.add(wanted, _flat(source.load(chunk)["x"]), chunk)
+    return np.sqrt(found.squares).astype(np.float32), found.numbers
 
 
 def _chunks(size: int, shape: Sequence[int]) -> Iterator[np.ndarray]:

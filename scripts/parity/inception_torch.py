@@ -1,10 +1,13 @@
-"""Inception-v3 features by the programs people trust, through random weights: what tests/test_inception.py compares with.
+"""Inception-v3 features by the programs people trust, through random weights: for tests/test_inception.py.
 
 Run where torch, torch_fidelity, pytorch_fid and cleanfid are installed (gan_cli need not be):
 
-    python inception_torch.py weights FOLDER          # legacy.pth and zip.pth, by torch.save
-    python inception_torch.py features FOLDER OUT.npz # features and logits through FOLDER/legacy.pth
-    python inception_torch.py speed FOLDER            # a worker: see inception_speed.py
+    python inception_torch.py weights FOLDER               # legacy.pth and zip.pth, by torch.save
+    python inception_torch.py features FOLDER OUT.npz [N]  # features and logits through FOLDER/legacy.pth
+    python inception_torch.py small FOLDER                 # small_legacy.pth and small_zip.pth: kinds of tensors
+    python inception_torch.py speed FOLDER                 # serves: a batch size a line in, seconds out
+
+tests/data/inception.npz is `features` of one image a size, tests/data/small_*.pth are `small`.
 
 The weights are random and reproducible bit for bit: bits of Philox, and arithmetic that IEEE 754 rounds in one way.
 They are scaled so that activations neither vanish nor explode, and the batch statistics are not trivial.
@@ -62,6 +65,28 @@ def write_weights(folder: Path) -> None:
             state[name] = torch.from_numpy(random_array(name, tuple(value.shape)))
     torch.save(state, folder / "legacy.pth", _use_new_zipfile_serialization=False)
     torch.save(state, folder / "zip.pth")
+
+
+def write_small(folder: Path) -> None:
+    """Tensors of all kinds that a reader must know, in both layouts."""
+    import torch
+
+    base = torch.arange(12, dtype=torch.float32).reshape(3, 4)
+    tensors = {
+        "plain": base,
+        "transposed": base.T,  # of the same storage, as are the next two
+        "part": base[1:, 1:3],
+        "scalar": base[2, 3],
+        "half": torch.tensor([0.5, -2], dtype=torch.float16),
+        "double": torch.tensor([[1 / 3]], dtype=torch.float64),
+        "count": torch.tensor(7),
+        "trained": torch.nn.Parameter(torch.tensor([1.0, 2.0])),
+        "empty": torch.zeros(0, 5),
+    }
+    state = torch.nn.Module().state_dict()  # an OrderedDict with attributes of its own
+    state |= tensors
+    torch.save(state, folder / "small_legacy.pth", _use_new_zipfile_serialization=False)
+    torch.save(state, folder / "small_zip.pth")
 
 
 def networks(weights: Path) -> dict[str, Callable[[np.ndarray], dict[str, np.ndarray]]]:
@@ -128,6 +153,8 @@ def measure_speed(folder: Path) -> None:
 def main(task: str, folder: Path, *rest: str) -> None:
     if task == "weights":
         write_weights(folder)
+    elif task == "small":
+        write_small(folder)
     elif task == "features":
         write_features(folder, Path(rest[0]), int(rest[1]) if len(rest) > 1 else 1)
     else:
