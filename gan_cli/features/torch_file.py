@@ -69,7 +69,7 @@ def _cut(name: str, tensor: Tensor, numbers: Numbers) -> np.ndarray:
     if storage.key not in numbers:
         raise DamagedError(f"tensor {name!r} refers to storage {storage.key!r}, which is not there")
     data = numbers[storage.key]
-    if data.dtype.newbyteorder("=") != storage.dtype.newbyteorder("=") or len(data) != storage.size:
+    if data.dtype != storage.dtype or len(data) != storage.size:
         raise DamagedError(f"tensor {name!r} takes storage {storage.key!r} for another one than it is")
     if len(shape) != len(strides) or len(shape) > 8:
         raise DamagedError(f"tensor {name!r} has {len(shape)} dimensions and {len(strides)} strides")
@@ -154,5 +154,6 @@ def _from_archive(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInf
         data = archive.read(members[f"data/{key}"])
         if len(data) != storage.size * storage.dtype.itemsize:
             raise DamagedError(f"data/{key} has {len(data)} bytes instead of {storage.size} numbers {storage.dtype}")
-        numbers[key] = np.frombuffer(data, storage.dtype.newbyteorder(">" if order == b"big" else "<"))
+        written = storage.dtype.newbyteorder(">" if order == b"big" else "<")
+        numbers[key] = np.frombuffer(data, written).astype(storage.dtype, copy=False)
     return tree, numbers

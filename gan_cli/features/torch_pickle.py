@@ -1,7 +1,7 @@
 """The few words of pickle that a PyTorch file of weights is written in, read as data: nothing in the file is called.
 
 `pickletools` cuts the stream into opcodes without acting on them. Those that build plain values are followed here. A
-name in the file is looked up in a table of seven; whatever else the stream asks for is refused with its name.
+name in the file is looked up in two tables, of types and of makers; whatever else is asked for is refused by its name.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,11 +39,9 @@ class _Name(NamedTuple):
 
 
 MARK = object()  # where a run of values begins on the stack
+KINDS = {"Float": "<f4", "Double": "<f8", "Half": "<f2", "Long": "<i8"}
 DTYPES: dict[str, np.dtype] = {
-    "torch FloatStorage": np.dtype("<f4"),
-    "torch DoubleStorage": np.dtype("<f8"),
-    "torch HalfStorage": np.dtype("<f2"),
-    "torch LongStorage": np.dtype("<i8"),
+    f"{module} {kind}Storage": np.dtype(code) for module in ("torch", "torch.cuda") for kind, code in KINDS.items()
 }
 
 
