@@ -76,7 +76,7 @@ def sizes(n: int, dim: int, points: int) -> np.ndarray:
     if n < 2 * least:
         raise InputError(
             f"fid-infinity needs {2 * least} fake images or more for features of dimension {dim}, better "
-            f"{10 * least}, and there are {n}: give more"
+            f"{10 * dim}, and there are {n}: give more"
         )
     return np.linspace(max(least, n // 10), n, points).astype(int)
 
@@ -85,9 +85,11 @@ def distances(real: Statistics, fake: np.ndarray, subsets: Sequence[np.ndarray])
     """`frechet_distance` of the real statistics and those of each subset of fake [N, D]: [len(subsets)] float64.
 
     With the real covariance R Rᵀ the trace of the root needs the eigenvalues of Rᵀ C R: the covariance of fake R.
+    Directions in which the reals do not vary add nothing to it but rounding, and time: they are left out.
     """
     values, vectors = np.linalg.eigh(real.covariance)
-    turned = fake @ (vectors * np.sqrt(values.clip(min=0)))  # [N, D] float64
+    varies = values > values[-1] * len(values) * np.finfo(np.float64).eps
+    turned = fake @ (vectors[:, varies] * np.sqrt(values[varies]))  # [N, D or less] float64
     found = [_distance(real, fake[chosen], turned[chosen]) for chosen in subsets]
     return np.array(found).clip(min=0)
 
