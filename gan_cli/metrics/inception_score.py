@@ -13,8 +13,8 @@ def inception_score(
 ) -> Metric:
     """Inception Score of a classifier's predictions: 1 (worst) to the number of classes (best).
 
-    Departure from the paper: the classifier is the chosen feature network, not Inception, so that numbers on digits
-    mean something. Paper: https://arxiv.org/abs/1606.03498.
+    The classifier is the chosen feature network: the paper's Inception (`inception`, whose 1,008 logits lack the bias,
+    as in the authors' code) or another, so that numbers on digits mean something. https://arxiv.org/abs/1606.03498.
     """
 
     def compute(_: Sample | None, fake: Sample) -> dict[str, float]:
