@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUN ?= runs/demo
+PARITY_PYTHON ?= .venv-parity/bin/python
 
-.PHONY: demo test contract science lint format bench growth clean
+.PHONY: demo test contract science lint format bench parity parity-speed growth clean
 
 demo: .venv/installed
 	$(BIN)/gan train dcgan_digits --out $(RUN)
@@ -32,11 +33,18 @@ format: .venv/dev
 bench: .venv/dev .venv-bench/installed  # ours beside PyTorch, in one run
 	$(BIN)/python scripts/bench/bench.py
 
+# Ours beside other people's metrics: docs/parity.md. With PARITY_PYTHON=FILE an interpreter at hand stands for .venv-parity.
+parity: .venv/dev $(if $(filter .venv-parity/%,$(PARITY_PYTHON)),.venv-parity/installed)
+	$(BIN)/python scripts/parity/parity.py --python $(PARITY_PYTHON)
+
+parity-speed: .venv/dev $(if $(filter .venv-parity/%,$(PARITY_PYTHON)),.venv-parity/installed)
+	$(BIN)/python scripts/parity/speed.py --python $(PARITY_PYTHON)
+
 growth: .venv/dev  # docs/images/growth.png
 	$(BIN)/python scripts/bench/growth.py
 
 clean:
-	rm -rf .venv .venv-bench build dist *.egg-info
+	rm -rf .venv .venv-bench .venv-parity build dist *.egg-info
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -56,4 +64,9 @@ clean:
 .venv-bench/installed: scripts/bench/requirements.txt  # PyTorch, for comparison only
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+.venv-parity/installed: scripts/parity/requirements.txt  # PyTorch and other people's metrics, for comparison only
+	test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
+	.venv-parity/bin/python -m pip install --quiet --requirement $<
 	@touch $@

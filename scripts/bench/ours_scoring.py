@@ -1,6 +1,7 @@
-"""Ours: FID of N images against statistics at hand, as `gan eval` computes it."""
+"""Ours: FID of N images as `gan eval` computes it, against statistics at hand, or against N others of a file."""
 
 import argparse
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -20,6 +21,7 @@ def pictures(n: int, seed: int) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=250, help="images judged at once; the default of gan eval")
+    parser.add_argument("--images", type=Path, help=".npy, uint8 [M, 32, 32, 1]: half of them real, half fake")
     a = parser.parse_args()
 
     platform.start()
@@ -28,11 +30,16 @@ def main() -> None:
     def statistics(images: np.ndarray):
         return collect(network, (images[i : i + a.batch] for i in range(0, len(images), a.batch))).statistics
 
-    real = statistics(pictures(2000, 1) // 2)
+    if a.images:
+        reals, fakes = np.split(np.load(a.images), 2)
+    else:
+        known = statistics(pictures(2000, 1) // 2)
 
     def prepare(n: int):
+        if a.images:
+            return lambda: frechet_distance(statistics(reals[:n]), statistics(fakes[:n]))
         fake = pictures(n, 0)
-        return lambda: frechet_distance(real, statistics(fake))
+        return lambda: frechet_distance(known, statistics(fake))
 
     serve_prepared(prepare, backend=jax.default_backend(), fid=prepare(2000)())
 

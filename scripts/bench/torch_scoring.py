@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="gan_cli/features/digits.npz")
     parser.add_argument("--batch", type=int, default=250, help="images judged at once")
     parser.add_argument("--variant", default="eager", help="eager or compile, and channels_last")
+    parser.add_argument("--images", type=Path, help="as ours_scoring.py has it")
     a = parser.parse_args()
 
     layout = torch.channels_last if "channels_last" in a.variant else torch.contiguous_format
@@ -45,11 +46,16 @@ def main() -> None:
         features = np.concatenate(found).astype(np.float64)
         return features.mean(0), np.cov(features, rowvar=False)
 
-    real = statistics(pictures(2000, 1) // 2)
+    if a.images:
+        reals, fakes = np.split(np.load(a.images).transpose(0, 3, 1, 2), 2)
+    else:
+        known = statistics(pictures(2000, 1) // 2)
 
     def prepare(n: int):
+        if a.images:
+            return lambda: distance(*statistics(fakes[:n]), *statistics(reals[:n]))
         fake = pictures(n, 0)
-        return lambda: distance(*statistics(fake), *real)
+        return lambda: distance(*statistics(fake), *known)
 
     serve_prepared(prepare, backend="cpu", fid=prepare(2000)())
 
