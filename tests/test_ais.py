@@ -172,11 +172,12 @@ def test_transitions_leave_the_posterior_as_it_is():
     np.testing.assert_allclose(np.cov(after.T), np.linalg.inv(precision), atol=0.06)
 
 
-@pytest.mark.parametrize("width", [0.5, 0.1])
-def test_the_width_is_that_of_the_data(width):
-    x = drawn(SMALL, 16, width, seed=3)
+@pytest.mark.parametrize(("width", "wrong"), [(0.5, 0), (0.1, 0), (0.1, 3)])
+def test_the_width_is_that_of_the_data(width, wrong):
+    """Also where the model is far from them."""
+    x = drawn(SMALL, 16, width, seed=3) + np.float32(wrong)
     chosen = choose_width(bind(SMALL, 4, 3), x, KEY, 99)
-    candidates = 2.0 ** (np.arange(-24, 5) / 4)
+    candidates = 2.0 ** (np.arange(-24, 13) / 4)
     best = candidates[np.argmax([density(SMALL, x, each).mean() for each in candidates])]
     assert chosen == pytest.approx(best, rel=0.2)  # a rung up or down, with so few steps
     assert chosen in candidates
@@ -201,6 +202,14 @@ def test_a_number_is_reproducible_and_its_draws_follow_the_seed():
     np.testing.assert_allclose(whole[:7], part, rtol=1e-5)  # blocks do not matter
 
 
+@pytest.mark.parametrize("x", [np.zeros((1, 12)), np.ones((3, 12))])
+def test_images_that_are_all_alike_have_a_width(x):
+    chosen = choose_width(bind(SMALL, 4, 3), x.astype(np.float32), KEY, 99)
+    candidates = 2.0 ** (np.arange(-24, 13) / 4)
+    best = candidates[np.argmax([density(SMALL, x, each).mean() for each in candidates])]
+    assert chosen == pytest.approx(best, rel=0.2)
+
+
 def test_a_second_checkpoint_compiles_nothing():
     traced = []
 
@@ -208,11 +217,13 @@ def test_a_second_checkpoint_compiles_nothing():
         traced.append(u.shape)
         return linear(weights, u)
 
-    for steps, scale in ((20, 0.2), (110, 0.3), (200, 0.1)):
+    def judge(steps, scale):
         weights = principal(2, 12, scale).mean.args[0]
         options = {**QUICK, "width": "validation", "validation": 6, "steps": steps}
         find("ais", **options).compute(*samples(Decoder(Partial(mean, weights), 2), drawn(SMALL, 12, 0.3)))
-        assert len(traced) == 3  # the chains', whose first value has a program of its own within it, and the draws'
+        return len(traced)
+
+    assert judge(20, 0.2) == judge(110, 0.3) == judge(200, 0.1)
 
 
 def test_too_few_real_images_are_refused():

@@ -24,6 +24,9 @@ OCTAVES = 8  # halvings of the width that are tried
 RUNGS = 4  # widths are powers of 2^(1 / RUNGS)
 FEWER = 4  # how many times fewer images choose among those; all of them among the neighbours of the best
 QUICKER = 5  # how many times fewer distributions there are when the width is chosen
+NARROWEST = 1e-3  # the least width that the search begins with
+FEWER = 4  # how many times fewer images choose among those; all of them among the neighbours of the best
+QUICKER = 5  # how many times fewer distributions there are when the width is chosen
 NARROWEST = 1e-3  # the least spread of real images that the widths begin with
 
 
@@ -75,12 +78,12 @@ def ais(
     latents; it bounds the error on such images, and real ones that the model does not know may be worse.
 
     Width: one number for all images, most likely on `validation` others with a fifth of the steps. A quarter of these
-    images choose among 8 powers of 2^(1/4), an octave apart, from their standard deviation down; all of them then among
-    the neighbours of the best at 2^(±1/2), and at 2^(±1/4) of that. The chosen one may be 9% off, and by chance more.
+    choose among 8 powers of 2^(1/4), an octave apart, from their distance to samples down; all of them then among the
+    neighbours of the best at 2^(±1/2), and at 2^(±1/4) of that. The chosen one may be 9% off, and by chance more.
 
     Departures from the paper: its code steers one step size for all chains by their own acceptance, 2% at a time from
-    0.01, which biases both bounds, and upwards the lower one; here 4 further chains an image steer, and faster, and
-    each step is of random length (see `annealing`). Pixels get no noise below 1/256. All reverse chains start at the
+    0.01, so that the bounds are not exact; here 4 further chains an image steer, and faster, and each step is of random
+    length (see `annealing`). Pixels get no noise below 1/256. All reverse chains start at the
     one known latent; its code has one such chain. What its code calls sigma is the variance: 0.005 is a width of 0.07.
     A generator of layers 100-1200-1200-784 takes about 20 minutes of one core's time.
     """
@@ -153,8 +156,8 @@ def choose_width(sampler: Sampler, x: np.ndarray, key: Key, steps: int) -> float
         found = forward(sampler, Task(x[number], widths, number), key, steps).log_evidence
         return dict(zip(rungs, found.reshape(len(rungs), -1).mean(1).tolist(), strict=True))
 
-    spread = np.sqrt(x.astype(np.float64).var(axis=0).mean())
-    top = int(np.ceil(RUNGS * np.log2(max(spread, NARROWEST))))
+    distance = np.sqrt(np.square(x.astype(np.float64) - simulate(sampler, len(x), 0, key)[1]).mean())
+    top = int(np.ceil(RUNGS * np.log2(max(distance, NARROWEST))))
     best = _largest(scores([top - RUNGS * octave for octave in range(OCTAVES)], x[: -(-len(x) // FEWER)]))
     found = scores([best - 2, best, best + 2], x)
     best = _largest(found)
