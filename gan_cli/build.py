@@ -70,8 +70,9 @@ def _check_entries(
 
 def _check_judges(table: Table, where: str) -> Table:
     """[eval] with every option of its metrics filled in."""
-    chosen = metrics.options(recipe.Eval(**table).metrics, table["options"], f"{where}: [eval] ")
-    features.check_shipped(table["features"], f"{where}: [eval] ")
+    here = f"{where}: [eval] "
+    chosen = metrics.options(recipe.Eval(**table).metrics, table["options"], here, f"{here}options.")
+    features.check_shipped(table["features"], here)
     return {**table, "options": {name: own for name, own in chosen.items() if own}}
 
 

@@ -76,7 +76,7 @@ class Eval(_Table):
     @property
     def metrics(self) -> list[str]:
         """The names in `metric`, each once."""
-        return list(dict.fromkeys(name.strip() for name in self.metric.split(",")))
+        return list(dict.fromkeys(name.strip().replace("_", "-") for name in self.metric.split(",")))
 
 
 class Monitor(_Table):
@@ -138,12 +138,12 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Table:
     return tables
 
 
-def set_key(tables: Table, override: str) -> None:
-    """Apply `table.key=value` to nested tables, in place; raises InputError."""
+def set_key(tables: Table, override: str, form: str = "table.key=value, for example train.steps=2000") -> None:
+    """Apply `table.key=value` to nested tables, in place; raises InputError, which says the `form` that is right."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or len(parts) < 2 or not all(parts):
-        raise InputError(f"--set {override}: expected table.key=value, for example train.steps=2000")
+        raise InputError(f"--set {override}: expected {form}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

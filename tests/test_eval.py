@@ -13,12 +13,18 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from gan_cli import build, recipe
 from gan_cli.__main__ import main
+from gan_cli.data.store import Store
 from gan_cli.errors import InputError
+from gan_cli.features import own as own_networks
 from gan_cli.features.digits import digits
 from gan_cli.metrics import cache, names
 from gan_cli.metrics.collect import collect
 from gan_cli.metrics.frechet import Statistics, frechet_distance
+from gan_cli.recipe import Eval
+from gan_cli.runs import sets
+from gan_cli.runs.evaluate import with_options
 from tests.test_cli import DIGITS
 
 X = np.round(load_digits().images * (255 / 16)).astype(np.uint8)  # [1797, 8, 8]
@@ -42,6 +48,8 @@ def places(tmp_path_factory):
     np.savez(where / "others.npz", arr_0=X[200:600, ..., None])
     np.savez(where / "nan.npz", arr_0=np.full((9, 8, 8, 1), np.nan, np.float32))
     np.savez(where / "vectors.npz", x=np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32))
+    np.savez(where / "floats.npz", arr_0=(X[:200, ..., None] / 255).astype(np.float32))
+    np.savez(where / "colour.npz", arr_0=np.repeat(X[:200, ..., None], 3, axis=3))
     (where / "empty").mkdir()
     (where / "ragged").mkdir()
     for side in (8, 9):
@@ -97,6 +105,7 @@ def test_every_kind_of_images_gives_the_same_number(gan, places, expected, kind)
         "resize": "",
         "seed": None,
         "options": {},
+        "training": "",
     }
 
 
@@ -116,6 +125,8 @@ def test_n_takes_a_random_subset_by_seed(gan, places):
         ]
 
     assert fid() == fid("--seed", 0) != fid("--seed", 1)
+    some, _ = report(gan, "--fake", places / "others.npz", "--real", places / "arrays.npz", "--n", 100, "--seed", 7)
+    assert some["protocol"]["seed"] == 7
 
 
 def test_several_metrics_in_one_pass_with_options(gan, places):
@@ -153,6 +164,7 @@ def test_memorisation_finds_training_images(gan, places):
     options = ["--real", real, "--train", train, "--metric", "memorisation", "--features", "pixels", "--n", 100]
     copied, _ = report(gan, "--fake", train, *options)
     assert (copied["memorisation"], copied["memorisation-copies"]) == (1, 1)
+    assert copied["protocol"]["training"] == str(train)
     with_noise, _ = report(gan, "--fake", "digits:test", *options)
     assert with_noise["memorisation"] < 0.5
 
@@ -162,7 +174,7 @@ def test_transparent_images_are_composited_and_it_is_said(gan, places, tmp_path)
     for i, image in enumerate(X[:80]):
         clear = np.stack([image, image, image, np.full_like(image, 255)], axis=-1)
         Image.fromarray(clear, "RGBA").save(tmp_path / "rgba" / f"{i}.png")
-    found, _ = report(gan, "--fake", tmp_path / "rgba", "--real", places / "arrays.npz")
+    found, _ = report(gan, "--fake", tmp_path / "rgba", "--real", places / "arrays.npz", "--channels", 1)
     assert "transparency composited on white" in found["protocol"]["resize"]
 
 
@@ -199,6 +211,9 @@ def test_statistics_of_another_program_are_taken_on_trust(gan, places, expected,
         ({"mu": np.zeros(2048), "sigma": np.eye(2048)}, "holds statistics of 2048 features of digits; digits has 64"),
         ({"sigma": np.eye(63)}, "not [D] and [D, D]"),
         ({"mu": np.full(64, np.inf)}, "not finite"),
+        ({"sigma": -np.eye(64)}, "no covariance"),
+        ({"sigma": np.triu(np.ones((64, 64)))}, "not symmetric"),
+        ({"sigma": np.eye(64) * 1j}, "no real numbers"),
     ],
 )
 def test_statistics_that_cannot_be_compared_are_refused(gan, places, tmp_path, change, message):
@@ -212,6 +227,33 @@ def test_statistics_that_cannot_be_compared_are_refused(gan, places, tmp_path, c
 
 
 BAD = [
+    (["--fake", ""], "no such file or folder"),
+    (["--fake", "x" * 300], "cannot be looked at"),
+    (["--fake", "~nobody_of_this_name/x"], "cannot be looked at"),
+    (["--fake", "{run}"], "is a run, whose pictures are sheets of samples: judge it with --ckpt"),
+    (["--fake", "dcgan_digit"], "did you mean 'dcgan_digits'"),
+    (["--fake", "{p}/floats.npz"], "A .toml file with the table [data] can say so"),
+    (["--fake", "{p}/colour.npz", "--real", "{p}/arrays.npz", "--features", "pixels"], "with --channels 1 or 3"),
+    (
+        ["--fake", "digits", "--real", "digits", "--metric", "kdi"],
+        "--metric = 'kdi': no such metric; did you mean",
+    ),
+    (["--fake", "digits", "--real", "digits", "--set", "degree=3"], "expected METRIC.OPTION=VALUE"),
+    (
+        ["--fake", "digits", "--real", "digits", "--metric", "kid", "--set", "kid.metric=fid"],
+        "kid.metric: unknown",
+    ),
+    (["--fake", "digits", "--real", "digits", "--metric", "kid", "--set", "kid.degree=0"], "--set kid.degree = 0"),
+    (["--fake", "digits", "--real", "digits", "--features", "points"], "--features = 'points' are those of vectors"),
+    (["--fake", "digits", "--real", "digits", "--train", "digits"], "is for metrics that tell copies"),
+    (["--fake", "digits", "--real", "digits", "--resize", "crop"], "there is no --size"),
+    (
+        ["--fake", "digits", "--real", "digits", "--train", "digits", "--metric", "memorisation"],
+        "the held-out images, digits, are the training images themselves",
+    ),
+    (["--ckpt", "{run}", "--all-checkpoints", "--at", "latest"], "--at goes with one checkpoint"),
+    (["--ckpt", "{run}", "--split", "tset"], "--split = 'tset'"),
+    (["--ckpt", "{run}", "--split", "test", "--metric", "memorisation"], "held-out and with training images"),
     ([], "name what to judge"),
     (["--fake", "{p}/vectors.npz", "--real", "{p}/vectors.npz", "--size", "9"], "--size and --channels are for images"),
     (["--fake", "nowhere"], "no such file or folder, data source or recipe"),
@@ -239,8 +281,8 @@ BAD = [
     (["--fake", "{p}/arrays.npz", "--all-checkpoints"], "--all-checkpoints goes with --ckpt"),
     (["--fake", "{p}/arrays.npz", "--channels", "2"], "grey is 1, RGB is 3"),
     (["--fake", "{p}/arrays.npz", "--resize", "padd"], "did you mean 'pad'"),
-    (["--ckpt", "{run}", "--fake", "digits"], "--fake goes with images"),
-    (["--ckpt", "{run}", "--size", "9"], "--size goes with images"),
+    (["--ckpt", "{run}", "--fake", "digits"], "name one of the two, a run or images"),
+    (["--ckpt", "{run}", "--size", "9"], "--size goes with --fake"),
     (["--ckpt", "{run}", "--real", "digits", "--split", "all"], "--split chooses among the run's own data"),
     (["--ckpt", "{run}", "--train", "digits"], "--train goes with --real"),
     (["--ckpt", "{run}", "--real", "{p}/vectors.npz"], "the model's are (8, 8, 1)"),
@@ -275,7 +317,7 @@ def test_all_checkpoints_are_judged_and_the_best_is_named(gan, run, tmp_path):
 
 
 def test_a_run_against_images_at_hand(gan, run, places):
-    found, _ = report(gan, "--ckpt", run, "--real", places / "others.npz", "--n", 200, "--metric", "fid,memorisation")
+    found, _ = report(gan, "--ckpt", run, "--real", places / "others.npz", "--n", 200, "--metric", "fid,kid")
     assert found["protocol"]["n_real"] == 400
     assert found["protocol"]["split"] == str(places / "others.npz")
 
@@ -304,3 +346,80 @@ def test_a_file_of_statistics_is_never_unpickled(tmp_path):
     np.savez(tmp_path / "s.npz", mu=np.array([{}], object), sigma=np.eye(1))
     with pytest.raises(InputError, match="cannot be read as statistics"):
         cache.load(tmp_path / "s.npz")
+
+
+def test_images_are_fitted_to_a_model_by_its_own_rule_and_it_is_said(tmp_path):
+    """dcgan_digits squashes 8x8 digits to 16x16; the same digits from elsewhere must become the same images."""
+    store = Store(download=False)
+    np.savez(tmp_path / "x.npz", x=X[..., None])
+    given = sets.open_like(str(tmp_path / "x.npz"), (16, 16, 1), store, "squash")
+    assert given.called.endswith("x.npz, fitted to 16x16 (squash)")
+    own = build.load_data(build.resolve(recipe.read(recipe.find("dcgan_digits")), "dcgan_digits"), store)
+    indices = np.arange(50)
+    np.testing.assert_array_equal(given.source.load(indices)["x"], own.load(indices)["x"])
+
+
+def test_statistics_of_fakes_are_taken_on_trust_too(gan, places, tmp_path):
+    s = collect(digits(), [X[200:600, ..., None]]).statistics
+    np.savez(tmp_path / "theirs.npz", mu=s.mean, sigma=s.covariance)
+    _, err = report(gan, "--fake", tmp_path / "theirs.npz", "--real", places / "arrays.npz")
+    assert "is taken on trust" in err
+
+
+def test_statistics_of_vectors_on_both_sides(gan, places, tmp_path):
+    assert gan("features", "statistics", places / "vectors.npz", "--out", tmp_path / "v.npz")[0] == 0
+    found, _ = report(gan, "--fake", tmp_path / "v.npz", "--real", tmp_path / "v.npz")
+    assert found["fid"] == pytest.approx(0, abs=1e-9)
+
+
+def test_refused_commands_write_nothing(gan, places, run, tmp_path):
+    new = tmp_path / "new"
+    assert gan("eval", "--ckpt", run, "--metric", "kdi", "--all-checkpoints", "--out", new / "x.png")[0] == 2
+    assert gan("features", "statistics", places / "ragged", "--out", new / "s.npz")[0] == 2
+    assert gan("eval", "--ckpt", tmp_path / "nowhere", "--all-checkpoints")[0] == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_cannot_be_written_is_judged_all_the_same(gan, run, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("gan_cli.runs.folder.append", refused)
+    found, err = report(gan, "--ckpt", run, "--n", 100, "--n-real", 200)
+    assert found["fid"] > 0
+    assert "metrics.jsonl: Permission denied" in err
+
+
+def test_options_asked_for_go_beside_those_of_the_recipe():
+    own = {"kid": {"degree": 2}, "one-nn": {"permutations": 9}}
+    table = {**Eval().model_dump(), "metric": "kid", "options": own}
+    asked = with_options(table, {"metric": "kid", "options": {"kid": {"subsets": 3}}})
+    assert asked.options == {"kid": {"degree": 2, "subsets": 3}}
+    assert with_options(table, {"metric": "one_nn"}).options == {"one-nn": {"permutations": 9}}
+
+
+def test_memorisation_chooses_no_checkpoint(gan, tmp_path):
+    (tmp_path / "r.toml").write_text(DIGITS.replace("[eval]\n", '[eval]\nmetric = "memorisation"\n'))
+    halves = ["--set", "data.split=train", "--set", "eval.split=test"]
+    code, _, err = gan("train", tmp_path / "r.toml", "--out", tmp_path / "r", *halves)
+    assert code == 2, err
+    assert "memorisation cannot choose the best checkpoint" in err
+    assert not (tmp_path / "r").exists()
+
+
+def test_what_another_network_made_is_not_taken_from_the_cache(gan, places, tmp_path, monkeypatch):
+    """One's own network may import what its hash is not of: real statistics are measured each time."""
+    monkeypatch.syspath_prepend(tmp_path)
+    own = tmp_path / "net_of_two_files.py"
+    own.write_text(
+        "import scale_of_net\n\n\ndef net(x):\n    return x.reshape(len(x), -1)[:, 20:24] * scale_of_net.SCALE\n"
+    )
+    fids = []
+    for scale in (1, 3):
+        (tmp_path / "scale_of_net.py").write_text(f"SCALE = {scale}\n" + "#" * scale)
+        sys.modules.pop("scale_of_net", None)
+        own_networks._loaded.cache_clear()  # as in another process
+        own_networks._fitted.cache_clear()
+        asked = ["--fake", places / "arrays.npz", "--real", places / "others.npz", "--features", f"{own}:net"]
+        fids.append(report(gan, *asked)[0]["fid"])
+    assert fids[1] == pytest.approx(9 * fids[0], rel=1e-4)

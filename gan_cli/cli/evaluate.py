@@ -43,7 +43,8 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Split of the run's data to compare with; the recipe's [eval] otherwise.")
+        str | None,
+        typer.Option(help="Split of the run's data to compare with; that of the recipe's table eval otherwise."),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="Of the latents: as in gan sample; which --n of --fake.")
@@ -55,7 +56,8 @@ def evaluate(
         ),
     ] = None,
     size: Annotated[
-        int | None, typer.Option(min=1, help="Bring --real and --fake to this many pixels.", show_default=False)
+        int | None,
+        typer.Option(min=1, max=4096, help="Bring --real and --fake to this many pixels.", show_default=False),
     ] = None,
     channels: Annotated[
         int | None, typer.Option(help="Make them grey (1) or RGB (3).", show_default=False, min=1, max=3)
@@ -79,6 +81,8 @@ def evaluate(
         _list(as_json)
         return
     judged: dict[str, Any] = {"metric": metric, "batch": batch, "options": _options(set_ or ())}
+    if ckpt is not None and fake is not None:
+        raise InputError("--ckpt and --fake: name one of the two, a run or images")
     judged |= {"features": features} if features else {}
     if ckpt is None:
         _refuse("--ckpt", split=split, at=at != "best", raw=raw, all_checkpoints=all_checkpoints, out=out)
@@ -88,12 +92,13 @@ def evaluate(
         judged |= {"n": n or ALL, "n_real": n_real or ALL}
         _report(_judge_images(fake, real, train, judged, fit, seed, data_dir), {"fake": fake, "real": real}, as_json)
         return
-    _refuse("--fake", fake=fake, size=size, channels=channels, resize=resize != "pad")
+    _refuse("--fake", size=size, channels=channels, resize=resize != "pad")
     from gan_cli.runs.evaluate import Asked
 
     judged |= {"n": n or SAMPLES, "n_real": n_real or (ALL if real else SAMPLES)}
     asked = Asked(judged, split, real, train, seed, raw)
     if all_checkpoints:
+        _refuse("one checkpoint", at=at != "best")
         _judge_all(ckpt, asked, data_dir, out, as_json)
         return
     if out:
@@ -107,7 +112,7 @@ def _options(overrides: list[str] | tuple[()]) -> dict[str, Any]:
 
     tables: dict[str, Any] = {}
     for override in overrides:
-        set_key(tables, override)
+        set_key(tables, override, "METRIC.OPTION=VALUE, for example kid.subsets=100")
     return tables
 
 
@@ -115,8 +120,7 @@ def _refuse(goes_with: str, **given: object) -> None:
     """InputError for an option that has no meaning here."""
     for name, value in given.items():
         if value:
-            other = "--ckpt, a run" if goes_with == "--ckpt" else "images, --fake, and not with a run"
-            raise InputError(f"--{name.replace('_', '-')} goes with {other}")
+            raise InputError(f"--{name.replace('_', '-')} goes with {goes_with}, not with what is judged here")
 
 
 def _judge_images(
@@ -131,11 +135,12 @@ def _judge_images(
     sources = store(data_dir)
     start_jax()
     from gan_cli.recipe import Eval
-    from gan_cli.runs import sets
+    from gan_cli.runs import images, sets
+    from gan_cli.runs.evaluate import with_options
 
-    fitted = sets.fit(**fit)
-    sides = sets.sides(fake, real, train, sources, fitted)
-    return sets.judge(sides, Eval(**judged), sources, seed, outside="features" in judged, note=notice)
+    sides = images.sides(fake, real, train, sources, sets.fit(**fit))
+    options = with_options(Eval().model_dump(), judged)
+    return images.judge(sides, options, sources, seed, outside="features" in judged, note=notice)
 
 
 def _judge_one(ckpt: Path, at: str, asked: "Asked", data_dir: Path | None, as_json: bool) -> None:
@@ -151,11 +156,13 @@ def _judge_one(ckpt: Path, at: str, asked: "Asked", data_dir: Path | None, as_js
 def _judge_all(ckpt: Path, asked: "Asked", data_dir: Path | None, out: Path | None, as_json: bool) -> None:
     sources = store(data_dir)
     start_jax()
+    from gan_cli.files import make_folder
     from gan_cli.runs import evaluate as runs
 
     path = _picture(out or ckpt / "checkpoints.png")
     judged = []
     for one in runs.judge_all(ckpt, asked, sources, notice):
+        make_folder(path.parent)  # not before the first one: nothing is written for what is refused
         judged.append(one)
         name, value = next(iter(one.verdict.values.items()))
         notice(f"step {one.step}: {name} {value:.5g}")
@@ -166,11 +173,8 @@ def _judge_all(ckpt: Path, asked: "Asked", data_dir: Path | None, out: Path | No
 
 
 def _picture(out: Path) -> Path:
-    from gan_cli.files import make_folder
-
-    if out.suffix != ".png" or out.is_dir():
+    if out.suffix != ".png":
         raise InputError(f"--out {out}: the plot is a PNG; name a file that ends in .png")
-    make_folder(out.parent)
     return out
 
 

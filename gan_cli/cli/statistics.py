@@ -14,7 +14,9 @@ def statistics(
     out: Annotated[Path, typer.Option(help="The file to write, .npz.")],
     features: Annotated[str, typer.Option(help="Feature network: gan features list, or your own.")] = "digits",
     n: Annotated[int | None, typer.Option("--n", min=1, help="A random subset of so many.", show_default="all")] = None,
-    size: Annotated[int | None, typer.Option(min=1, help="Bring them to this many pixels.", show_default=False)] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="Bring them to this many pixels.", show_default=False)
+    ] = None,
     channels: Annotated[
         int | None, typer.Option(min=1, max=3, help="Make them grey (1) or RGB (3).", show_default=False)
     ] = None,
@@ -27,17 +29,16 @@ def statistics(
 
     gan eval --real FILE compares with them in place of the images.
     """
-    if out.suffix != ".npz" or out.is_dir():
+    if out.suffix != ".npz":
         raise InputError(f"--out {out}: name a file that ends in .npz")
     sources = store(data_dir)
     start_jax()
-    from gan_cli.files import make_folder
+    from gan_cli.runs import images as at_hand
     from gan_cli.runs import sets
 
     fit = sets.fit(size, channels, resize)
     given = sets.open_set(images, sources, fit)
-    make_folder(out.parent)
-    saved = sets.save(given, sets.wanted(features, n, batch), sources, fit, out)
+    saved = at_hand.save(given, at_hand.wanted(features, n, batch), sources, fit, out)
     for message in saved.notices:
         notice(message)
     report = {"file": str(out), "n": saved.n, "features": saved.features.name, "protocol": saved.rules}

@@ -25,6 +25,7 @@ from gan_cli.types import Spec
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 LARGEST = 256 << 20  # bytes of one unpacked file in a zip; more is taken for a decompression bomb
 EDGE = 4096  # bytes at the beginning and the end of a file that its fingerprint takes in
+UNCOMPRESSED = (".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")  # a change within need not move the ends: all of it
 THREADS = 16  # that look at the files' headers
 CHUNK = 64  # files that a thread looks at in one go
 
@@ -107,6 +108,8 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
 def _stamp(path: str) -> str:
     with _open(path) as file:
         size = os.fstat(file.fileno()).st_size
+        if path.lower().endswith(UNCOMPRESSED):
+            return f"{size} {hashlib.sha256(file.read()).hexdigest()}"
         first = file.read(EDGE)
         file.seek(max(0, size - EDGE))
         return f"{size} {hashlib.sha256(first + file.read()).hexdigest()}"

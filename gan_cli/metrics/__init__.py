@@ -29,21 +29,35 @@ def names() -> list[str]:
     return METRIC.names()
 
 
-def options(chosen: Sequence[str], given: Mapping[str, Any], where: str = "") -> dict[str, Table]:
+def options(
+    chosen: Sequence[str], given: Mapping[str, Any], where: str = "", option: str = "options."
+) -> dict[str, Table]:
     """The options of the chosen metrics, defaults filled in: `given`, by metric, checked.
 
-    Raises InputError, beginning with `where`, for an unknown metric, and for options of one that is not chosen.
+    Raises InputError for an unknown metric, which begins with `where`, and for a wrong option, or one of a metric that
+    is not chosen, which begins with `option`.
     """
-    chosen = [name.replace("_", "-") for name in chosen]
-    for name in given:
-        if name not in chosen:
-            raise InputError(f"{where}options.{name}: this metric is not asked for{nearest(name, chosen)}")
-    filled = {name: check(METRIC, {"metric": name, **_table(name, given, where)}, where) for name in chosen}
+    for name in chosen:
+        if dashed(name) not in METRIC.names():
+            raise InputError(f"{where}metric = {name!r}: no such metric{nearest(name, METRIC.names())}")
+    wanted = {dashed(name): own for name, own in given.items()}
+    names_chosen = list(map(dashed, chosen))
+    for name in wanted:
+        if name not in names_chosen:
+            raise InputError(f"{option}{name}: this metric is not asked for{nearest(name, names_chosen)}")
+    filled = {name: check(METRIC, _table(name, wanted, option), f"{option}{name}.") for name in names_chosen}
     return {name: {key: value for key, value in table.items() if key != "metric"} for name, table in filled.items()}
 
 
-def _table(name: str, given: Mapping[str, Any], where: str) -> Table:
+def dashed(name: str) -> str:
+    """The name as on the command line: inception-score."""
+    return name.replace("_", "-")
+
+
+def _table(name: str, given: Mapping[str, Any], option: str) -> Table:
     own = given.get(name, {})
     if not isinstance(own, Mapping):
-        raise InputError(f"{where}options.{name} = {own!r}: a table of options is wanted")
-    return dict(own)
+        raise InputError(f"{option}{name} = {own!r}: a table of options is wanted, {name}.option = value")
+    if "metric" in own:
+        raise InputError(f"{option}{name}.metric: unknown option")
+    return {**own, "metric": name}

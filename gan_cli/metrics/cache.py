@@ -1,11 +1,11 @@
-"""Statistics of images in files: kept in the user's cache under a hash of all that decides them, or named by a person."""
+"""Statistics of images in files: in the user's cache under a hash of all that decides them, or where a person says."""
 
 import contextlib
 import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,7 +79,7 @@ def load(path: Path) -> Stored:
     """
     try:
         with path.open("rb") as data, np.load(data, allow_pickle=False) as file:
-            mean, covariance = (file[name].astype(np.float64) for name in ("mu", "sigma"))
+            mean, covariance = (_real(file[name]) for name in ("mu", "sigma"))
             n = int(file["n"]) if "n" in file.files else 0
             made_by = [str(file[name]) if name in file.files else "" for name in MADE_BY]
     except UNREADABLE as error:
@@ -91,8 +91,28 @@ def load(path: Path) -> Stored:
     return Stored(Statistics(mean, covariance, n), *made_by)
 
 
-def check_made_by(stored: Stored, features: Features, fitted: str, where: str) -> tuple[str, ...]:
-    """InputError unless the statistics in file `where` are of these features; a notice where that cannot be known."""
+def _real(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"{array.dtype} are no real numbers")
+    return array.astype(np.float64)
+
+
+def check_covariance(statistics: Statistics, where: str) -> None:
+    """Raise InputError, naming the file, unless sigma is symmetric and no variance in it is negative."""
+    covariance = statistics.covariance
+    scale = np.abs(covariance).max()
+    if not np.allclose(covariance, covariance.T, rtol=1e-4, atol=1e-6 * scale):
+        raise InputError(f"{where}: sigma is not symmetric, so it is no covariance")
+    values = np.linalg.eigvalsh(covariance)
+    if values[0] < -1e-3 * max(values[-1], 0):
+        raise InputError(f"{where}: sigma has an eigenvalue of {values[0]:.3g}, so it is no covariance")
+
+
+def check_made_by(stored: Stored, features: Features, fitted: Collection[str], where: str) -> tuple[str, ...]:
+    """InputError unless the statistics in file `where` are of these features; a notice where that cannot be known.
+
+    fitted: what may have been done to its images before, in words.
+    """
     dim = stored.statistics.mean.size
     if features.dim and dim != features.dim:
         made = f" of {stored.features}" if stored.features else ""
@@ -102,8 +122,9 @@ def check_made_by(stored: Stored, features: Features, fitted: str, where: str) -
             f"{where} does not say what it was made with: that its features are {features.name}'s, and its images were "
             "treated alike, is taken on trust",
         )
-    rules = in_words(features, fitted)
-    if (stored.features_hash, stored.protocol) != (features.hash, rules):
+    allowed = [in_words(features, words) for words in fitted]
+    rules = " or ".join(dict.fromkeys(allowed))
+    if stored.features_hash != features.hash or stored.protocol not in allowed:
         raise InputError(
             f"{where}: was made through {stored.features} {stored.features_hash[:12]} ({stored.protocol}), and this is "
             f"{features.name} {features.hash[:12]} ({rules}): make it anew, or treat the others as it was"

@@ -9,6 +9,8 @@ from gan_cli.errors import InputError
 from gan_cli.metrics.metric import Metric, Plan, Sample
 from gan_cli.metrics.neighbours import distinct, nearest
 
+MOST_KNOWN = 0.5  # share of held-out images that may be among the training images: some data sets repeat themselves
+
 
 def memorisation(
     *,
@@ -44,6 +46,12 @@ def memorisation(
             nearest(vectors, known, 1).squares[vectors.which, 0]
             for vectors in (distinct(sample.outputs["features"]) for sample in (real, fake))
         )
+        known_already = float(np.mean(held_out == 0))
+        if known_already > MOST_KNOWN:
+            raise InputError(
+                f"memorisation: {known_already:.0%} of the held-out images are among the training images: give images "
+                "that were not trained on"
+            )
         return compare(held_out, fakes, quantile)
 
     return Metric(
@@ -54,6 +62,7 @@ def memorisation(
         compute=compute,
         needs_real=True,
         needs_training=True,
+        chooses=False,
         keeps=("features",),
         keeps_real=("features",),
         check=lambda plan: check(plan, quantile),

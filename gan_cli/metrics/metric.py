@@ -84,6 +84,7 @@ class Metric(NamedTuple):
     needs_recognition_real: bool = False  # the same of the real examples
     needs_training: bool = False  # `Sample.training`, and real examples that are held out of it
     needs_decoder: bool = False  # `Sample.decoder`: a generator of a latent alone
+    chooses: bool = True  # whether the better value is of the better generator, so that it can choose a checkpoint
     features: tuple[str, ...] = ()  # the feature networks through which it means something; empty: any
     keeps: tuple[str, ...] = ()  # outputs of every fake image that it needs: "logits", "features", "images" (uint8)
     keeps_real: tuple[str, ...] = ()  # the same of every real image, and of every training image

@@ -17,15 +17,19 @@ class Protocol(NamedTuple):
     n_fake: int
     split: str  # which real images: "mnist test"; "" without real ones
     resize: str  # what is done to an image before the network sees it
-    seed: int | None  # of the fake images' latents; None: the images came from files
+    seed: int | None  # of the fake images' latents, or of the choice of some among the files'; None: all of those
     options: Mapping[str, Mapping[str, Any]] = {}  # of the metrics that have any, by metric
+    training: str = ""  # which images were trained on, where a metric asks for them
 
     def __str__(self) -> str:
         """One line for a person."""
         seed = "" if self.seed is None else f", seed {self.seed}"
         values = "vectors" if self.features == "points" else "8-bit images"
         line = f"features {self.features} {self.features_hash}, {self._real()}, {_number(self.n_fake)} fake{seed}"
-        return "; ".join([f"{line}, {values}, {self.resize}", *(_options(*item) for item in self.options.items())])
+        trained = [f"trained on {self.training}"] if self.training else []
+        return "; ".join(
+            [f"{line}, {values}, {self.resize}", *trained, *(_options(*item) for item in self.options.items())]
+        )
 
     def _real(self) -> str:
         return f"{_number(self.n_real)} real ({self.split})" if self.split else "no real images"
@@ -54,8 +58,9 @@ def protocol(
     seed: int | None,
     fitted: str = "",
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    training: str = "",
 ) -> Protocol:
     """The protocol of numbers taken through `features`; `fitted`: what was done to the images before they came here."""
     used = {metric: own for metric, own in (options or {}).items() if own}
     done = in_words(features, fitted)
-    return Protocol(features.name, features.hash[:SHOWN], n_real, n_fake, split, done, seed, used)
+    return Protocol(features.name, features.hash[:SHOWN], n_real, n_fake, split, done, seed, used, training)

@@ -15,12 +15,14 @@ from gan_cli.engine.seeds import train_seeds
 from gan_cli.engine.state import state_shapes
 from gan_cli.errors import InputError
 from gan_cli.files import make_folder
+from gan_cli.metrics import dashed
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.report import comparison
 from gan_cli.report.comparison import Result
 from gan_cli.runs import folder as files
 from gan_cli.runs import reference
 from gan_cli.runs.judge import Judge
+from gan_cli.runs.panel import Panel
 from gan_cli.runs.train import Watcher
 
 SMALL = 1_000_000  # weights of a recipe, all networks together, up to which its seeds are trained at once
@@ -55,14 +57,34 @@ def entries(
         raise InputError(f"two of the recipes have the same name: {', '.join(labels)}; rename a file")
     if len({tuple(m.name for m in entry.judge.panel.metrics) for entry in found}) > 1:
         raise InputError("the recipes have different metrics in [eval]; name one for all of them with --metric")
+    _check_alike([entry.judge.panel for entry in found])
     for notice in dict.fromkeys(notice for entry in found for notice in entry.judge.panel.notices):
         watcher.note(notice)
     return found
 
 
+def _check_alike(panels: Sequence[Panel]) -> None:
+    """Raise InputError when recipes would be judged through other features, or with other options of a metric."""
+    first = panels[0]
+    for panel in panels[1:]:
+        if (panel.features.name, panel.features.hash) != (first.features.name, first.features.hash):
+            raise InputError(
+                f"the recipes have different [eval] features, {first.features.name} and {panel.features.name}: numbers "
+                "through them cannot be compared; --set eval.features=... names one for all of them"
+            )
+        if panel.options != first.options:
+            raise InputError(
+                f"the recipes have different [eval] options, {first.options} and {panel.options}: their numbers cannot "
+                "be compared"
+            )
+
+
 def _entry(name: str, overrides: Sequence[str], judged: dict[str, Any], store: Store) -> Entry:
     path = recipe.find(name)
     tables = recipe.read(path, [*overrides, *(f"eval.{key}={value}" for key, value in judged.items())])
+    if "metric" in judged and "options" in tables["eval"]:  # those of others have no say
+        chosen = recipe.Eval(metric=judged["metric"]).metrics
+        tables["eval"]["options"] = {k: own for k, own in tables["eval"]["options"].items() if dashed(k) in chosen}
     prepared = build.prepare(tables, str(path), store)
     options = recipe.Eval(**prepared.resolved["eval"])
     against = reference.of_recipe(prepared.resolved, prepared.source, None, store, training=True)

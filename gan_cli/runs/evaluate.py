@@ -14,8 +14,10 @@ from gan_cli.runs import folder as files
 from gan_cli.runs import reference, sets
 from gan_cli.runs.judge import Judge
 from gan_cli.runs.load import Loaded, load, steps
-from gan_cli.runs.panel import Verdict
+from gan_cli.runs.panel import COMMAND_LINE, Verdict
 from gan_cli.runs.reference import Reference
+
+OPTION = "METRIC.OPTION=VALUE, for example kid.subsets=100"
 
 
 class Asked(NamedTuple):
@@ -45,7 +47,7 @@ def judge(path: Path, at: str, asked: Asked, store: Store, note: Callable[[str],
     for message in made.panel.notices:
         note(message)
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then judging {made.panel.plan.n_fake} samples")
-    return loaded, _judged(loaded, made, asked)
+    return loaded, _judged(loaded, made, asked, note)
 
 
 def judge_all(path: Path, asked: Asked, store: Store, note: Callable[[str], None]) -> Iterator[Judged]:
@@ -55,9 +57,10 @@ def judge_all(path: Path, asked: Asked, store: Store, note: Callable[[str], None
         loaded = load(path, str(step))
         if made is None:
             made = _judge(loaded, asked, store)
+            made.panel.check_chooses()
             for message in made.panel.notices:
                 note(message)
-        yield _judged(loaded, made, asked)
+        yield _judged(loaded, made, asked, note)
 
 
 def best(judged: list[Judged]) -> Judged:
@@ -71,10 +74,13 @@ def draw(judged: list[Judged], out: Path) -> None:
     curves.save(out, [one.step for one in judged], values, best(judged).step, str(judged[0].verdict.protocol))
 
 
-def _judged(loaded: Loaded, made: Judge, asked: Asked) -> Judged:
+def _judged(loaded: Loaded, made: Judge, asked: Asked, note: Callable[[str], None]) -> Judged:
     verdict = made(loaded.weights(asked.raw))
     line = {**verdict.line(step=loaded.step), "weights": "raw" if asked.raw else "average"}
-    files.append(loaded.folder.metrics, line)
+    try:
+        files.append(loaded.folder.metrics, line)
+    except OSError as error:  # somebody else's run
+        note(f"not added to {loaded.folder.metrics}: {error.strerror}")
     return Judged(loaded.step, made.panel.score(verdict.values), verdict, line)
 
 
@@ -83,17 +89,27 @@ def _judge(loaded: Loaded, asked: Asked, store: Store) -> Judge:
     shape = loaded.experiment.spec.shape
     if "features" in asked.judged and len(shape) != 3:
         raise InputError(f"--features {asked.judged['features']}: vectors are their own features; it is for images")
-    options = Eval(**{**recipe, **_without_options_of_others(recipe, asked.judged)})
-    training = any(metrics.find(name).needs_training for name in options.metrics)
+    options = with_options(recipe, asked.judged)
+    chosen = metrics.options(options.metrics, options.options, *COMMAND_LINE)
+    training = any(metrics.find(name, **own).needs_training for name, own in chosen.items())
     against = _reference(loaded.meta, asked, store, training)
-    return Judge(loaded.experiment, options, against, store, asked.seed, outside="features" in asked.judged)
+    own = "features" in asked.judged
+    return Judge(loaded.experiment, options, against, store, asked.seed, outside=own, where=COMMAND_LINE)
 
 
-def _without_options_of_others(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> dict[str, Any]:
-    """What was asked for; options that the recipe gives to metrics that are not asked for have no say."""
+def with_options(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> Eval:
+    """[eval] with what was asked for in its place, options of metrics one by one.
+
+    Those that the recipe gives to metrics that are not asked for have no say. Raises InputError.
+    """
     chosen = Eval(**{**recipe, **judged, "options": {}}).metrics
-    kept = {name: own for name, own in recipe.get("options", {}).items() if name in chosen}
-    return {**judged, "options": {**kept, **judged.get("options", {})}}
+    kept = {name: own for name, own in recipe.get("options", {}).items() if metrics.dashed(name) in chosen}
+    given = {metrics.dashed(name): own for name, own in judged.get("options", {}).items()}
+    for name, own in given.items():
+        if not isinstance(own, Mapping):
+            raise InputError(f"--set {name}={own}: expected {OPTION}")
+    options = {name: {**kept.get(name, {}), **given.get(name, {})} for name in {**kept, **given}}
+    return Eval(**{**recipe, **judged, "options": options})
 
 
 def _reference(meta: Meta, asked: Asked, store: Store, training: bool) -> Reference:
@@ -104,10 +120,17 @@ def _reference(meta: Meta, asked: Asked, store: Store, training: bool) -> Refere
         return reference.of_recipe(meta.recipe, None, asked.split, store, training=training)
     if asked.split is not None:
         raise InputError("--split chooses among the run's own data, and --real gives others")
-    real = sets.open_like(asked.real, meta.spec.shape, store)
-    against = Reference(real.called, real.source, real.stored)
+    if asked.training is not None and not training:
+        raise InputError(f"--train {asked.training}: is for metrics that tell copies: --metric memorisation")
+    shape, data = meta.spec.shape, meta.recipe["data"]
+    resize = data.get("resize", "pad")
+    real = sets.open_like(asked.real, shape, store, resize)
+    ways = tuple({str(sets.Fit(shape[0], channels, resize)) for channels in (None, 1, 3)}) if len(shape) == 3 else ()
+    against = Reference(real.called, real.source, real.stored, ("", *ways))
     if not training:
         return against
     if asked.training is None:
-        return against._replace(training=build.load_data(meta.recipe, store))
-    return against._replace(training=sets.open_like(asked.training, meta.spec.shape, store).source)
+        trained = " ".join(filter(None, (data["source"], data.get("split", "all"))))
+        return against._replace(training=build.load_data(meta.recipe, store), trained=trained)
+    known = sets.open_like(asked.training, shape, store, resize)
+    return against._replace(training=known.source, trained=known.called)

@@ -141,6 +141,8 @@ def _check_data(metric: Metric, subject: Subject, reference: Reference) -> None:
             f"{metric.name} compares with held-out and with training images, and there is only one kind: judge a "
             "model against a split that it was not trained on (--split test), or give both, --real and --train"
         )
+    if metric.needs_training and source and reference.training and source.fingerprint == reference.training.fingerprint:
+        raise InputError(f"{metric.name}: the held-out images, {reference.called}, are the training images themselves")
     if metric.needs_labels:
         _check_labels(metric, subject.spec, source)
 
@@ -156,7 +158,10 @@ def _check_labels(metric: Metric, spec: Spec, source: Source | None) -> None:
     if labelled(spec, source):
         return
     if source is None or not _has_labels(source):
-        raise InputError(f"{metric.name} needs data with labels, and these have none")
+        raise InputError(
+            f"{metric.name} needs data with labels, and these have none (a folder has them by a .toml file with [data] "
+            "labels = true)"
+        )
     raise InputError(
         f"{metric.name}: the model was trained on the classes {', '.join(spec.classes) or '(none)'}, and "
         f"{source.name} has {', '.join(source.spec.classes)}: judge it with data of the same classes"

@@ -15,7 +15,7 @@ from gan_cli.metrics.collect import Images, NotFiniteError
 from gan_cli.metrics.metric import Code, Decoder, Sample
 from gan_cli.recipe import Eval
 from gan_cli.runs.fitness import Subject
-from gan_cli.runs.panel import Panel, Verdict, lens
+from gan_cli.runs.panel import RECIPE, Panel, Verdict, Where, lens
 from gan_cli.runs.reference import Reference
 from gan_cli.types import Array
 
@@ -32,9 +32,10 @@ class Judge:
         seed: int,
         *,
         outside: bool = False,
+        where: Where = RECIPE,
     ):
-        """`outside`: see `panel.lens`. Raises InputError for a metric that does not fit."""
-        seen = lens(options, experiment.spec, outside=outside)
+        """`outside`, `where`: see `panel.lens`. Raises InputError for a metric that does not fit."""
+        seen = lens(options, experiment.spec, outside=outside, where=where)
         recognises = any(metric.needs_recognition or metric.needs_recognition_real for metric in seen.metrics)
         subject = Subject(
             experiment.spec,

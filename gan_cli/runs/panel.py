@@ -1,5 +1,6 @@
 """Metrics, the feature network that they look through and the real side: ready for any fakes."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -35,30 +36,38 @@ class Verdict(NamedTuple):
         return {**about, **self.values, "protocol": self.protocol._asdict()}
 
 
+class Where(NamedTuple):
+    """What messages call the place where a person has written something."""
+
+    table: str  # before a key
+    option: str  # before the name of a metric of which an option is set
+
+
+RECIPE = Where("[eval] ", "[eval] options.")
+COMMAND_LINE = Where("--", "--set ")
+
+
 class Lens(NamedTuple):
     """The metrics of [eval], and the feature network that all of them look through."""
 
     metrics: tuple[Metric, ...]
     features: Features
     options: dict[str, dict[str, Any]]  # of the metrics, defaults filled in
+    is_shipped: bool  # the network: its hash then decides what it computes
 
 
-def lens(options: Eval, spec: Spec, *, outside: bool = False) -> Lens:
+def lens(options: Eval, spec: Spec, *, outside: bool = False, where: Where = RECIPE) -> Lens:
     """What [eval] names, for examples that look like `spec`; vectors are their own features. Raises InputError.
 
     outside: whether the person who runs the program has named the features, which may then be code of their own.
     """
-    chosen = metrics.options(options.metrics, options.options, "[eval] ")
+    chosen = metrics.options(options.metrics, options.options, *where)
     found = tuple(metrics.find(name, **own) for name, own in chosen.items())
-    return Lens(found, _features(options.features, spec, outside), chosen)
-
-
-def _features(name: str, spec: Spec, outside: bool) -> Features:
-    if len(spec.shape) != 3:
-        return feature_networks.find("points")
-    if name == "points":
-        raise InputError('[eval] features = "points" are those of vectors; of images, "pixels" would do')
-    return feature_networks.find(name, outside=outside, shape=spec.shape)
+    name = options.features if len(spec.shape) == 3 else "points"
+    if name == "points" and len(spec.shape) == 3:
+        raise InputError(f"{where.table}features = 'points' are those of vectors; of images, 'pixels' would do")
+    features = feature_networks.find(name, outside=outside, shape=spec.shape)
+    return Lens(found, features, chosen, name in feature_networks.FEATURES.names())
 
 
 class Panel:
@@ -68,17 +77,19 @@ class Panel:
         self, subject: Subject, seen: Lens, options: Eval, reference: Reference, store: Store, fitted: str = ""
     ):
         """`fitted`: what was done to the images before they came here, in words."""
-        self.metrics, self.features, self._options = seen
+        self.metrics, self.features, self.options, is_shipped = seen
         self.needs = fitness.needs(self.metrics, subject.spec, self.features, reference)
         self.plan = fitness.plan(subject, self.features, reference, options)
         self.notices = fitness.check(self.metrics, self.plan, subject, self.features, reference)
         if reference.stored:
-            self.notices += cache.check_made_by(reference.stored, self.features, fitted, reference.called)
+            allowed = reference.fitted or (fitted,)
+            self.notices += cache.check_made_by(reference.stored, self.features, allowed, reference.called)
         self.batch = min(options.batch, subject.n or options.batch)
         self._reference = reference
         self.fitted = fitted
         self._labelled = fitness.labelled(subject.spec, reference.source)
-        self._cache_dir = None if self.needs.one_by_one else store.cache_dir  # which holds statistics only
+        # which holds statistics only, and knows a network by its hash: one's own may import what it is not of
+        self._cache_dir = store.cache_dir if is_shipped and not self.needs.one_by_one else None
         self._real: Sample | None = None
 
     @property
@@ -89,7 +100,16 @@ class Panel:
     def score(self, values: Mapping[str, float]) -> float:
         """The headline as higher-is-better."""
         value = values[self.headline]
+        if math.isnan(value):
+            return -math.inf
         return -value if self.metrics[0].lower_is_better else value
+
+    def check_chooses(self) -> None:
+        """Raise InputError when the first metric cannot choose among checkpoints."""
+        if not self.metrics[0].chooses:
+            raise InputError(
+                f"{self.headline} cannot choose the best checkpoint: put another metric before it, fid say"
+            )
 
     def verdict(self, real: Sample | None, fake: Sample, seed: int | None) -> Verdict:
         """All metrics of both sides; `seed`: of the fakes' latents."""
@@ -99,8 +119,9 @@ class Panel:
             n_fake=fake.n,
             split=self._reference.called if self.needs.real else "",
             seed=seed,
+            training=self._reference.trained if self.needs.training else "",
             fitted=self.fitted,
-            options=self._options,
+            options=self.options,
         )
         return Verdict(evaluate(self.metrics, real, fake), used, self.notices)
 

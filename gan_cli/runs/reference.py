@@ -9,14 +9,18 @@ from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 from gan_cli.metrics.cache import Stored
 
+EVERYTHING = "all"  # the split that holds all others
+
 
 class Reference(NamedTuple):
     """What fakes are compared with. Without examples and statistics there is nothing real."""
 
-    called: str = ""  # "mnist test", or a file's name
+    called: str = ""  # "mnist test", or a file's name; and what was done to its images, if that was for this comparison
     source: Source | None = None
     stored: Stored | None = None  # statistics in a file, in place of examples
+    fitted: tuple[str, ...] = ()  # what may have been done to the images of `stored`, in words; none: as to the fakes
     training: Source | None = None  # what was trained on, where `source` is held out of it
+    trained: str = ""  # what that is called
 
     @property
     def mixture(self) -> Mixture | None:
@@ -30,7 +34,7 @@ def of_recipe(
     """The real examples that a recipe's samples are compared with.
 
     trained_on: the recipe's data, where they are loaded; split: None for the one of [eval]; training: whether what was
-    trained on is wanted, too, where the split is another. Raises InputError for a split that the source does not have.
+    trained on is wanted, too, where the split is held out of it. Raises InputError for a split that there is not.
     """
     table = resolved["data"]
     if "split" not in table:
@@ -41,5 +45,10 @@ def of_recipe(
     called = f"{table['source']} {wanted}"
     if wanted == table["split"]:
         return Reference(called, trained_on or build.load_data(resolved, store))
-    source = build.load_data(build.with_split(resolved, wanted, "[eval] "), store)
-    return Reference(called, source, training=(trained_on or build.load_data(resolved, store)) if training else None)
+    source = build.load_data(build.with_split(resolved, wanted, "--" if split else "[eval] "), store)
+    against = Reference(called, source)
+    if not training or EVERYTHING in (wanted, table["split"]):
+        return against
+    return against._replace(
+        training=trained_on or build.load_data(resolved, store), trained=f"{table['source']} {table['split']}"
+    )

@@ -316,6 +316,7 @@ def _judge(prepared: build.Prepared, store: Store, watcher: Watcher) -> Judge | 
         return None
     against = reference.of_recipe(prepared.resolved, prepared.source, None, store, training=True)
     judge = Judge(prepared.experiment, options, against, store, prepared.resolved["run"]["seed"])
+    judge.panel.check_chooses()
     for notice in judge.panel.notices:
         watcher.note(notice)
     return judge
