@@ -420,7 +420,8 @@ def judged(monkeypatch, tmp_path):
     def make(metric, *, game=GAME, source=None, spec=SPEC, **options):
         options = Eval(**{"metric": metric, "n": 53, "n_real": 61, "batch": 16, **options})
         data = source or real_images()
-        return Judge(experiment(game, spec), options, Reference("painted test", data), Store(cache_dir=tmp_path), seed=3)
+        against = Reference("painted test", data)
+        return Judge(experiment(game, spec), options, against, Store(cache_dir=tmp_path), seed=3)
 
     return make
 
