@@ -13,10 +13,10 @@ demo: .venv/installed
 	@echo "Look at $(RUN)/demo.png"
 
 test: .venv/tested
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 contract: .venv/tested  # the promises that every recipe keeps
-	$(BIN)/python -m pytest -n 2 -m contract
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m contract
 
 science: .venv/tested  # checks that take minutes; results are recorded in docs/results.md
 	$(BIN)/python -m pytest -m slow

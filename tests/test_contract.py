@@ -169,10 +169,11 @@ def movement(states: list[State]) -> list[np.ndarray]:
 def agree(one: list[np.ndarray], two: list[np.ndarray], precision: str = "float32") -> bool:
     """Whether every weight moved equally far, to 1e-3 of the farthest in its layer (bfloat16: 0.2, 6e-2 seen).
 
-    A bias before a batch norm has no gradient but rounding errors: 1e-6 is nothing.
+    A bias before a batch norm has no gradient but rounding errors, whose size is the processor's: 5e-6 is nothing
+    (1.9e-6 seen).
     """
     share = {"float32": 1e-3, "bfloat16": 0.2}[precision]
-    return all(np.abs(a - b).max() <= share * np.abs(a).max() + 1e-6 for a, b in zip(one, two, strict=True))
+    return all(np.abs(a - b).max() <= share * np.abs(a).max() + 5e-6 for a, b in zip(one, two, strict=True))
 
 
 def test_two_devices_with_half_the_batch_each_agree_with_one(case, played):

@@ -16,7 +16,7 @@ from gan_cli.lab import disjoint_lines, fgan, optimal_discriminator
 from gan_cli.lab.demonstration import save, table
 from gan_cli.losses.divergences import DIVERGENCES
 
-ALL = ["disjoint-lines", "fgan", "generator-losses", "optimal-discriminator"]
+ALL = ["corruptions", "disjoint-lines", "fgan", "generator-losses", "optimal-discriminator"]
 
 
 def shown(name, *overrides):
@@ -142,6 +142,7 @@ def test_the_optimal_discriminator_has_the_highest_value():
     assert plane.jensen_shannon() == pytest.approx(0.3369, abs=1e-3)  # of two unit Gaussians two apart
 
 
+@pytest.mark.slow  # a minute on a busy core
 def test_lines_that_do_not_meet(tmp_path):
     demonstration = shown("disjoint-lines", "lines=4", "seeds=1", "steps=800")
     values = demonstration.values
@@ -204,6 +205,7 @@ def test_the_bound_at_the_optimal_score_is_the_divergence(gaussian):
     assert gaussian.bound("kl", q, lambda x: optimal(x) + 0.1) < gaussian.divergence("kl", q)
 
 
+@pytest.mark.slow  # half a minute on a busy core
 def test_short_trainings_come_near_each_optimum(tmp_path):
     demonstration = shown("fgan", "steps=800", "seeds=1", 'only=["kl", "reverse_kl"]')
     values = demonstration.values

@@ -53,7 +53,7 @@ REFUSED = [
     ("train.batch=true", "ring.toml: [train] batch = True: input should be a valid integer"),
     ("run.seed=4294967296", "ring.toml: [run] seed = 4294967296: input should be less than 4294967296"),
     ("eval.metric=fdi", "ring.toml: [eval] metric = 'fdi': no such metric; did you mean 'fid'?"),
-    ("eval.features=inception", "ring.toml: [eval] features = 'inception': no such feature network; valid: digits"),
+    ("eval.features=vgg", "ring.toml: [eval] features = 'vgg': no such feature network; valid: digits"),
     ("optimisers.generator.learning_rate=inf", "learning_rate = inf: expected a number greater than 0"),
     ("optimisers.critic.name=adam", "ring.toml: [optimisers.critic]: game 'standard' has no such part"),
     ("ema.decay=1.0", "ring.toml: [ema] decay = 1.0: input should be less than 1"),
