@@ -15,7 +15,7 @@ demo: .venv/installed
 test: .venv/tested
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-contract: .venv/tested  # the promises that every recipe keeps
+contract: .venv/tested  # the promises that every recipe keeps, all of them for each recipe
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m contract
 
 science: .venv/tested  # checks that take minutes; results are recorded in docs/results.md
