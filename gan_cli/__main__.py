@@ -2,9 +2,9 @@
 
 import sys
 
-from gan_cli.errors import InputError
+from gan_cli.errors import InputError, StorageError
 
-BAD_INPUT = 2
+BAD_INPUT, FAILED = 2, 1
 
 
 def main() -> None:
@@ -16,6 +16,9 @@ def main() -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(BAD_INPUT)
+    except StorageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(FAILED)
 
 
 if __name__ == "__main__":

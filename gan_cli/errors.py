@@ -1,9 +1,16 @@
-"""The one exception that means "the user can mend this"."""
+"""What can go wrong outside the program, for the command line to say in one message, without a traceback."""
 
 
 class InputError(Exception):
     """Bad input: a recipe, a file, an option.
 
-    The message says what is wrong, where (file, table, key) and what would be right. The command line prints it
-    without a traceback and exits with code 2.
+    The message says what is wrong, where (file, table, key) and what would be right. Exit code 2.
     """
+
+
+class DamagedError(Exception):
+    """A file is not what it should be; the message says what was expected and what was found."""
+
+
+class StorageError(Exception):
+    """What was to be kept cannot be written: the disk is full, read-only or broken. Exit code 1."""

@@ -1,12 +1,19 @@
-"""Folders that can be written, and files written whole or not at all."""
+"""Folders that can be written; files and folders that are written whole or not at all, with checksums."""
 
+import errno
+import hashlib
+import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gan_cli.errors import InputError
+from gan_cli.errors import DamagedError, InputError, StorageError
+
+CHECKSUMS = "checksums.json"  # in a folder written by `whole_folder`: file -> SHA-256
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}  # of a disk
 
 
 def make_folder(path: Path, mend: str = "name another folder with --out") -> None:
@@ -20,11 +27,105 @@ def make_folder(path: Path, mend: str = "name another folder with --out") -> Non
 
 
 @contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn what a full or broken disk says into a StorageError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+@contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and is gone otherwise."""
+    """A temporary path beside `path` that takes its place when the block ends well, and is gone otherwise.
+
+    Raises StorageError when the disk is full or broken; `path` is then as it was.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with storing(path):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder beside `path` to fill; it gets checksums, reaches the disk, and then takes the place of `path`.
+
+    When the block fails, or the process dies in it, what was at `path` is still there.
+    """
+    part = path.with_name(f".{path.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir()
+        yield part
+        sums = {str(file.relative_to(part)): sha256(file) for file in _files(part)}
+        (part / CHECKSUMS).write_text(json.dumps(sums, indent=0), encoding="utf-8")
+        for each in (*_files(part), *(folder for folder in part.rglob("*") if folder.is_dir()), part):
+            sync(each)
+        remove_folder(path)
+        part.rename(path)
+        sync(path.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, if it is there; its name is gone at once, so that no half of it is taken for the whole."""
+    gone = path.with_name(f".{path.name}.gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    if path.exists():
+        path.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what `whole_folder` and `remove_folder` left in folder `path` when their process died."""
+    for left in (*path.glob(".*.part"), *path.glob(".*.gone")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def check_whole(path: Path, only: str | None = None) -> None:
+    """Raise DamagedError, naming the file, unless the folder is what `whole_folder` wrote.
+
+    only: look at this file of it alone.
+    """
+    listing = path / CHECKSUMS
+    try:
+        sums = json.loads(listing.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DamagedError(f"{listing}: {error.strerror}") from None
+    except ValueError:
+        raise DamagedError(f"{listing}: is damaged") from None
+    if not isinstance(sums, dict) or (only is not None and only not in sums):
+        raise DamagedError(f"{listing}: is damaged")
+    there = {str(file.relative_to(path)): file for file in _files(path)}  # a listing cannot point outside of it
+    for name in [only] if only is not None else sums:
+        if name not in there:
+            raise DamagedError(f"{path / name}: is missing")
+        found = sha256(there[name])
+        if found != sums[name]:
+            raise DamagedError(f"{path / name}: is damaged: its SHA-256 is {found[:12]}…, not {str(sums[name])[:12]}…")
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, has reached the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file())

@@ -259,11 +259,11 @@ def test_checkpoints_keep_the_newest_and_the_best(tmp_path):
     state = {"w": jnp.arange(3.0), "key": jax.random.key(7), "half": jnp.ones(2, jnp.bfloat16)}
     checkpoints = Checkpoints(tmp_path / "checkpoints", keep_last=2)
     for step, score in ((1, -9.0), (2, -1.0), (3, -3.0), (4, None), (5, None)):
-        checkpoints.save(step, state, META, score)
+        checkpoints.save(step, state, META._replace(score=score))
     checkpoints.wait()
     assert checkpoints.steps() == [2, 4, 5]
     assert checkpoints.best() == 2
-    assert checkpoints.meta(4) == META
+    assert checkpoints.meta(2) == META._replace(score=-1.0)
     restored = checkpoints.restore(2, jax.eval_shape(lambda: state))
     assert jax.random.key_data(restored["key"]).tolist() == jax.random.key_data(state["key"]).tolist()
     np.testing.assert_array_equal(restored["w"], state["w"])

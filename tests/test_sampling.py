@@ -108,7 +108,7 @@ def runs(tmp_path_factory) -> dict[str, Path]:
         prepared = build.prepare(tomllib.loads(recipe + TRAINING), name, Store())
         checkpoints = Checkpoints(folder / name / "checkpoints")
         meta = Meta(prepared.resolved, prepared.source.spec, prepared.source.fingerprint, [])
-        checkpoints.save(0, initial_state(prepared.experiment, 0), meta, None)
+        checkpoints.save(0, initial_state(prepared.experiment, 0), meta)
         checkpoints.close()
     return {name: folder / name for name in RECIPES}
 

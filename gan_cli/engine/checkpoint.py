@@ -1,26 +1,32 @@
-"""Checkpoints of a run, through Orbax: asynchronous, atomic; the newest N and the best by the metric are kept.
+"""Checkpoints of a run: whole or not there, with checksums; the newest N and the best by the metric are kept.
 
-RUN/checkpoints/4000/state   the arrays of `State`, one leaf a name ("variables.generator.params.…")
-RUN/checkpoints/4000/meta    JSON: resolved recipe, spec, data fingerprint, metric history, versions
+RUN/checkpoints/4000/state           Orbax's: the arrays of `State`, one leaf a name ("variables.generator.params.…")
+RUN/checkpoints/4000/meta.json       resolved recipe, spec, data fingerprint, metric history, versions
+RUN/checkpoints/4000/checksums.json  the SHA-256 of every other file
+
+A thread writes a copy while training goes on. It writes into a hidden folder that takes its final name last: a process
+that dies at any moment leaves whole checkpoints only.
 """
 
+import json
 import logging
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
-from orbax.checkpoint import checkpoint_managers as policies
 
-from gan_cli import __version__
-from gan_cli.errors import InputError
+from gan_cli import __version__, files
+from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.types import Spec
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+STATE, META = "state", "meta.json"  # in a checkpoint's folder
 
 
 class Meta(NamedTuple):
@@ -31,6 +37,7 @@ class Meta(NamedTuple):
     fingerprint: str  # of the data
     history: list[dict[str, Any]]  # every evaluation so far: {"step": 500, "fid": 12.3, ...}
     rollbacks: int = 0  # made on the way to it
+    score: float | None = None  # of the metric at this step, higher is better; None: not judged
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON, with the versions of the packages that made it."""
@@ -39,95 +46,164 @@ class Meta(NamedTuple):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Meta":
-        """The inverse of `to_json`."""
-        spec = Spec(**{name: tuple(values) for name, values in data["spec"].items()})
-        return cls(data["recipe"], spec, data["fingerprint"], data["history"], data.get("rollbacks", 0))
+        """The inverse of `to_json`; raises DamagedError when it is not what `to_json` makes."""
+        try:
+            spec = Spec(**{name: tuple(values) for name, values in data["spec"].items()})
+            meta = cls(**{name: data[name] for name in cls._fields if name != "spec"}, spec=spec)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise DamagedError(f"is not a checkpoint's metadata ({error})") from None
+        if not isinstance(meta.recipe, dict) or not isinstance(meta.history, list):
+            raise DamagedError("is not a checkpoint's metadata: recipe or history is missing")
+        return meta
+
+
+def nothing_more(step: int) -> None:
+    """What is done after a checkpoint is written, where there is nothing to do."""
 
 
 class Checkpoints:
-    """The checkpoints folder of one run."""
+    """The checkpoints folder of one run, for one process to write."""
 
-    def __init__(self, folder: Path, *, keep_last: int = 2, read_only: bool = False):
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep_last: int = 2,
+        read_only: bool = False,
+        written: Callable[[int], None] = nothing_more,
+    ):
+        """`written(step)` is called, in the thread that writes, when a checkpoint has its name. Raises InputError."""
         logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax narrates every save
         if read_only and not folder.is_dir():
             raise InputError(f"{folder}: no checkpoints here")
-        keep = [
-            policies.LatestN(keep_last),
-            policies.BestN(get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False),
-        ]
-        options = ocp.CheckpointManagerOptions(
-            best_fn=_score,
-            best_mode="max",
-            preservation_policy=None if read_only else policies.AnyPreservationPolicy(keep),
-            create=not read_only,
-            read_only=read_only,
-            cleanup_tmp_directories=not read_only,
-            enable_async_checkpointing=not read_only,
-        )
-        handlers = {"state": ocp.StandardCheckpointHandler(), "meta": ocp.JsonCheckpointHandler()}
-        self._manager = ocp.CheckpointManager(folder.resolve(), options=options, item_handlers=handlers)
+        if not read_only:
+            files.make_folder(folder)
+            files.remove_leftovers(folder)
         self.folder = folder
+        self._keep_last = keep_last
+        self._written = written
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._pending: Future[None] | None = None
+        self._scores: dict[int, float | None] = {}  # of checkpoints whose metadata have been looked at
 
     def steps(self) -> list[int]:
-        """Steps of the whole checkpoints, ascending."""
-        return sorted(self._manager.all_steps())
+        """Steps of the checkpoints, ascending."""
+        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdecimal() and path.is_dir())
 
     def best(self) -> int | None:
-        """The step with the best metric; None when none has a metric."""
-        return self._manager.best_step()
+        """The step with the best metric, the first of equals; None when none has a metric."""
+        scores = {step: score for step in self.steps() if (score := self._score(step)) is not None}
+        return max(scores, key=lambda step: (scores[step], -step), default=None)
 
-    def save(self, step: int, state: Any, meta: Meta, score: float | None) -> None:
+    def _score(self, step: int) -> float | None:
+        if step not in self._scores:
+            try:
+                self._scores[step] = self.meta(step).score
+            except DamagedError:
+                return None
+        return self._scores[step]
+
+    def save(self, step: int, state: Any, meta: Meta) -> None:
         """Start to save a copy: files are written behind this call, and `state` may be donated at once.
 
-        `score`: of the metric, higher is better; None: not judged at this step.
+        Waits for the save before it, and raises StorageError when that one could not be written.
         """
-        arguments = ocp.args.Composite(
-            state=ocp.args.StandardSave(_flat(jax.tree.map(jnp.copy, state))), meta=ocp.args.JsonSave(meta.to_json())
-        )
-        metrics = None if score is None else {"score": score}
-        self._manager.save(step, args=arguments, metrics=metrics, force=True)
+        self.wait()
+        copy = _flat(jax.tree.map(jnp.copy, jax.tree.map(_local, state)))
+        self._pending = self._thread.submit(self._write, step, copy, meta.to_json())
+
+    def _write(self, step: int, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        try:
+            with files.whole_folder(self.folder / str(step)) as part:
+                _arrays().save((part / STATE).resolve(), args=ocp.args.StandardSave(jax.device_get(arrays)))
+                (part / META).write_text(json.dumps(meta), encoding="utf-8")
+        except Exception as error:  # Orbax and TensorStore have their own for a disk that is full
+            reason = getattr(error, "strerror", None) or _reason(error)
+            before = "; the checkpoints before it are whole" if self.steps() else ""
+            raise StorageError(f"{self.folder}/{step}: cannot be written: {reason}{before}") from error
+        self._scores[step] = meta["score"]
+        self._prune()
+        self._written(step)
+
+    def _prune(self) -> None:
+        steps = self.steps()
+        for step in set(steps[: -self._keep_last]) - {self.best()}:
+            self._delete(step)
+
+    def _delete(self, step: int) -> None:
+        files.remove_folder(self.folder / str(step))
+        self._scores.pop(step, None)
 
     def meta(self, step: int) -> Meta:
-        """What the checkpoint of `step` says about itself."""
-        restored = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
-        return Meta.from_json(restored["meta"])
+        """What the checkpoint of `step` says about itself; raises DamagedError."""
+        files.check_whole(self.folder / str(step), only=META)
+        path = self.folder / str(step) / META
+        try:
+            return Meta.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, DamagedError) as error:
+            raise DamagedError(f"{path}: {error}") from None
 
     def restore(self, step: int, like: Any) -> Any:
         """The state saved at `step`: a pytree like `like`, which may hold shapes only.
 
-        Raises InputError when the checkpoint is of other networks or optimisers.
+        Raises DamagedError, naming the file, when one is not what was written, and InputError when the checkpoint is of
+        other networks or optimisers.
         """
-        wanted = {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in _flat(like, abstract=True).items()}
-        saved = self._manager.item_metadata(step)["state"]
-        _check_same(saved, wanted, f"{self.folder}/{step}")
-        restored = self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(wanted)))
-        return _unflat(restored["state"], like)
+        folder = self.folder / str(step)
+        files.check_whole(folder)
+        wanted = _flat(like, abstract=True)
+        arrays, path = _arrays(), (folder / STATE).resolve()
+        try:
+            saved = dict(arrays.metadata(path).item_metadata)
+            _check_same(saved, wanted, str(folder))
+            empty = {name: np.empty(x.shape, x.dtype) for name, x in wanted.items()}
+            restored = arrays.restore(path, args=ocp.args.StandardRestore(empty))
+        except InputError:
+            raise
+        except Exception as error:  # whole, by its checksums, and yet unreadable: another version's, or never right
+            raise DamagedError(f"{path}: cannot be read ({type(error).__name__}: {_reason(error)})") from error
+        return _unflat(restored, like)
 
     def set_aside(self, step: int) -> Path:
         """Rename an unreadable checkpoint out of the way, so that its step can be saved again."""
         aside = self.folder / f"damaged-{step}"
-        if aside.exists():
-            shutil.rmtree(aside)
+        files.remove_folder(aside)
         (self.folder / str(step)).rename(aside)
-        self._manager.reload()
+        self._scores.pop(step, None)
         return aside
 
     def drop_after(self, step: int) -> None:
         """Delete the checkpoints of later steps."""
         for later in [found for found in self.steps() if found > step]:
-            self._manager.delete(later)
+            self._delete(later)
 
     def wait(self) -> None:
-        """Until every save so far is on disk."""
-        self._manager.wait_until_finished()
+        """Until every save so far is on disk; raises StorageError when one could not be written."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
 
     def close(self) -> None:
-        """Wait, and stop Orbax's threads."""
-        self._manager.close()
+        """Wait for what is being written, and stop the thread."""
+        self._thread.shutdown()
 
 
-def _score(metrics: Mapping[str, float]) -> float:
-    return metrics["score"]
+def _arrays() -> ocp.Checkpointer:
+    """Orbax for this process alone: of many, only the first writes and reads, so nobody has to be waited for."""
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=jax.process_index(), active_processes={jax.process_index()}, barrier_sync_key_prefix="gan"
+    )
+    handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
+
+
+def _local(x: Any) -> Any:
+    """An array that is the same on every device of every process -> this process's copy."""
+    return x.addressable_data(0) if isinstance(x, jax.Array) and not x.is_fully_addressable else x
 
 
 def _name(path: Any) -> str:

@@ -1,13 +1,18 @@
 """A run folder: where things are, and the JSON lines in it."""
 
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from filelock import FileLock, Timeout
+
 from gan_cli import recipe
-from gan_cli.files import atomic, make_folder
+from gan_cli.errors import InputError
+from gan_cli.files import atomic, make_folder, storing
 
 
 class RunFolder(NamedTuple):
@@ -44,6 +49,28 @@ class RunFolder(NamedTuple):
         make_folder(self.path)
         make_folder(self.path / "samples")
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this folder; raises InputError when one does.
+
+        The operating system holds the lock, so that a process takes it along when it dies.
+        """
+        holder = self.path / ".lock.json"
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            who = holder.read_text(encoding="utf-8") if holder.exists() else "unknown"
+            raise InputError(
+                f"{self.path}: another process is training here ({who}); wait for it, or name another folder with --out"
+            ) from None
+        with lock:
+            replace(holder, json.dumps({"process": os.getpid(), "host": platform.node()}))
+            try:
+                yield
+            finally:
+                holder.unlink(missing_ok=True)
+
     def keep_recipe(self, step: int) -> None:
         """Keep the recipe of the steps up to `step` beside the one that overrides it."""
         if self.recipe.exists():
@@ -62,8 +89,8 @@ def replace(path: Path, text: str) -> None:
 
 
 def append(path: Path, line: Mapping[str, Any]) -> None:
-    """Add one JSON line."""
-    with path.open("a", encoding="utf-8") as file:
+    """Add one JSON line; raises StorageError when the disk is full or broken."""
+    with storing(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from gan_cli import build
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.state import Experiment, State, state_shapes
-from gan_cli.errors import InputError
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.games.game import Variables
 from gan_cli.runs.folder import RunFolder
 
@@ -40,11 +40,8 @@ def load(path: Path, at: str = "best") -> Loaded:
             meta = checkpoints.meta(step)
             experiment = build.experiment(meta.recipe, meta.spec)
             state = checkpoints.restore(step, state_shapes(experiment))
-        except InputError:
-            raise
-        except Exception as error:  # whatever a damaged file makes Orbax raise
-            reason = str(error).partition("\n")[0][:200]
-            raise InputError(f"{run.checkpoints}/{step}: cannot be read ({type(error).__name__}: {reason})") from error
+        except DamagedError as error:
+            raise InputError(f"{error}; --at names another checkpoint") from None
         return Loaded(run, step, meta, experiment, state)
     finally:
         checkpoints.close()

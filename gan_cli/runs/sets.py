@@ -10,8 +10,8 @@ from gan_cli.data import idx, images
 from gan_cli.data.folder import folder
 from gan_cli.data.npz import npz
 from gan_cli.data.source import Source, in_memory
-from gan_cli.data.store import DamagedError, Store, gunzipped
-from gan_cli.errors import InputError
+from gan_cli.data.store import Store
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.metrics import cache
 from gan_cli.types import Shape
 

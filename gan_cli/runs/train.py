@@ -15,7 +15,8 @@ from gan_cli.engine import loop, parallel, sampler
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.optim import slowed
 from gan_cli.engine.state import Experiment, State, initial_state, state_shapes
-from gan_cli.errors import InputError
+from gan_cli.errors import DamagedError, InputError
+from gan_cli.files import sync
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.runs import folder as files
 from gan_cli.runs import reference
@@ -65,8 +66,9 @@ def train(
     """Train to the recipe's number of steps in folder `out`, going on from its newest valid checkpoint.
 
     Nothing is written before everything has been checked. Raises InputError when the folder holds a run of another
-    recipe (unless `override`) or cannot be written, `loop.DivergedError` when a number is no longer finite, and
-    `UnwellError` when the monitor ends the training; both only after the rollbacks that [monitor] allows.
+    recipe (unless `override`), is another process's or cannot be written, StorageError when the disk is full,
+    `loop.DivergedError` when a number is no longer finite, and `UnwellError` when the monitor ends the training; both
+    only after the rollbacks that [monitor] allows.
     """
     run_folder = RunFolder(out)
     if run_folder.log.exists() and not run_folder.recipe.exists():
@@ -77,7 +79,7 @@ def train(
     check_fitted(prepared.source)
     run_folder.create()
     keep_last = prepared.resolved["run"]["keep_last"]
-    with closing(Checkpoints(run_folder.checkpoints, keep_last=keep_last)) as checkpoints:
+    with run_folder.locked(), closing(Checkpoints(run_folder.checkpoints, keep_last=keep_last)) as checkpoints:
         start = _restore(run_folder, checkpoints, prepared, watcher, override)
         step = int(start.state.step)
         if step and step >= train.steps:
@@ -116,13 +118,8 @@ def _restore(
             meta = checkpoints.meta(step)
             _refuse_other_run(run_folder, meta, prepared, override)
             restored = checkpoints.restore(step, state_shapes(prepared.experiment))
-        except InputError:
-            raise
-        except Exception as error:  # whatever a damaged file makes Orbax raise
-            reason = str(error).partition("\n")[0][:200]
-            watcher.note(
-                f"checkpoint {step} cannot be read ({type(error).__name__}: {reason}); trying the one before it"
-            )
+        except DamagedError as error:
+            watcher.note(f"{error}; trying the checkpoint before it")
             unreadable.append(step)
             continue
         for damaged in unreadable:
@@ -306,7 +303,10 @@ class _Session:
         spec, fingerprint = self.prepared.experiment.spec, self.prepared.source.fingerprint
         meta = Meta(self.prepared.resolved, spec, fingerprint, self.history, self.rollbacks)
         judged = self.history and self.history[-1]["step"] == step
-        self.checkpoints.save(step, state, meta, self.history[-1]["score"] if judged else None)
+        for lines in (self.folder.log, self.folder.metrics):
+            if lines.exists():
+                sync(lines)  # what the checkpoint takes for written has to outlive the machine, too
+        self.checkpoints.save(step, state, meta._replace(score=self.history[-1]["score"]) if judged else meta)
 
 
 def _judge(prepared: build.Prepared, store: Store, watcher: Watcher) -> Judge | None:
