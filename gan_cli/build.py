@@ -120,10 +120,10 @@ def load_source(data: Table, store: Store) -> Source:
     return source
 
 
-def feed(resolved: Table, source: Source) -> Any:
-    """The batches of a run: `Resident` on the device, or `Streamed` (see data/pipeline.py)."""
-    train = resolved["train"]
-    return pipeline.pipeline(source, batch=train["batch"], seed=resolved["run"]["seed"], resident=train["resident"])
+def feed(resolved: Table, source: Source, rows: slice = pipeline.ALL) -> Any:
+    """The batches of a run, or these rows of them: `Resident` on the device, or `Streamed` (see data/pipeline.py)."""
+    train, seed = resolved["train"], resolved["run"]["seed"]
+    return pipeline.pipeline(source, batch=train["batch"], seed=seed, resident=train["resident"], rows=rows)
 
 
 def experiment(resolved: Table, spec: Spec) -> Experiment:

@@ -1,5 +1,8 @@
 """What devices do together: means for losses and layers that look at a whole batch at once, and work that is shared.
 
+The devices of a job are those of all its processes, in the same order in each: what is split over them is split over
+processes, too. A process has arrays on its own devices only.
+
 `mean` and `gather` must be called under an axis named DEVICES, as every training step is. One device does without a
 collective: XLA takes no two of them for the same, so that a forward pass which two turns share would be computed twice.
 """
@@ -25,19 +28,48 @@ def gather(x: Array) -> Array:
     return x if lax.axis_size(DEVICES) == 1 else lax.all_gather(x, DEVICES, tiled=True)
 
 
+def everyone() -> list[jax.Device]:
+    """The devices of all processes of this job, process after process."""
+    return sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+
+
+def here(devices: Sequence[jax.Device]) -> list[jax.Device]:
+    """Those that belong to this process."""
+    return [device for device in devices if device.process_index == jax.process_index()]
+
+
 def share(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
     """Compile `function(same, split) -> result`, each device working on its part of the first axis of `split`.
 
-    Examples must not depend on each other; the result is put together again along its first axis.
+    Examples must not depend on each other; the result is put together again along its first axis. Every process of a
+    job has to call it with the same arguments, and gets the whole result.
     """
+    if len(here(devices)) < len(devices):
+        return _share_over_processes(function, devices)
     mesh = Mesh(np.asarray(devices), (DEVICES,))
     specs = (PartitionSpec(), PartitionSpec(DEVICES))
     return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=specs[1], check_vma=False))
 
 
+def _share_over_processes(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
+    def gathered(same: Any, split: Any) -> Any:
+        return jax.tree.map(gather, function(same, split))
+
+    mapped = jax.pmap(gathered, axis_name=DEVICES, in_axes=(None, 0), out_axes=None, devices=devices)
+    mine = [number for number, device in enumerate(devices) if device.process_index == jax.process_index()]
+
+    def call(same: Any, split: Any) -> Any:
+        own = jax.tree.map(lambda x: x.reshape(len(devices), -1, *x.shape[1:])[mine[0] : mine[-1] + 1], split)
+        result = mapped(same, own)
+        # A CPU runs what is queued in any order, and collectives of two calls would wait for each other.
+        return jax.block_until_ready(result) if devices[0].platform == "cpu" else result
+
+    return call
+
+
 def replicate(tree: Any, devices: Sequence[jax.Device]) -> Any:
-    """Arrays -> the same on every device, laid out as `over_devices` returns them.
+    """Arrays -> the same on every device of this process, laid out as `over_devices` returns them.
 
     A state laid out otherwise would make its second call compile again.
     """
-    return jax.device_put(tree, NamedSharding(Mesh(np.asarray(devices), (DEVICES,)), PartitionSpec()))
+    return jax.device_put(tree, NamedSharding(Mesh(np.asarray(here(devices)), (DEVICES,)), PartitionSpec()))

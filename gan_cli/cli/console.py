@@ -82,6 +82,28 @@ class Reporter:
             self._bar = None
 
 
+class Silent:
+    """Says nothing: for the processes of a job whose first one says it all."""
+
+    def note(self, message: str) -> None:
+        """Nothing."""
+
+    def start(self, step: int, steps: int, batch: int) -> None:
+        """Nothing."""
+
+    def progress(self, step: int, means: dict[str, float]) -> None:
+        """Nothing."""
+
+    def verdict(self, step: int, name: str, value: float) -> None:
+        """Nothing."""
+
+    def alarm(self, step: int, messages: Sequence[str]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 def figure(x: float) -> str:
     """Three digits or all whole ones: 2.24, 41.7, 106,391."""
     return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"

@@ -28,19 +28,29 @@ def train(
     override_recipe: Annotated[
         bool, typer.Option("--override-recipe", help="Resume although the recipe has changed.")
     ] = False,
+    coordinator: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of several processes: where the first one listens.")
+    ] = None,
+    num_processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many processes train together; found out on Slurm and TPU pods."),
+    ] = None,
+    process_id: Annotated[int | None, typer.Option(min=0, help="Which of them this one is, from 0.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train a recipe; an existing run folder is resumed from its newest checkpoint.
 
-    Exit codes: 0 done, 2 bad input, 75 stopped by SIGTERM or Ctrl-C after saving (run the same command to go on),
-    1 anything else. A second Ctrl-C stops at once.
+    Exit codes: 0 done, 2 bad input, 75 stopped from outside: by SIGTERM or Ctrl-C, after saving, or because another
+    process of the job is gone (run the same command to go on), 1 anything else. A second Ctrl-C stops at once.
     """
     from gan_cli import build
     from gan_cli import recipe as recipes
+    from gan_cli.engine import processes
 
     path = recipes.find(recipe)
     tables = recipes.read(path, set_ or ())
     sources = store(data_dir)
+    processes.start(processes.Job(coordinator, num_processes, process_id))
     start_jax()
     prepared = build.prepare(tables, str(path), sources)
     folder = out or Path("runs") / path.stem
@@ -49,22 +59,27 @@ def train(
         result(plan, "\n".join(f"{key}: {value}" for key, value in plan.items()), as_json)
         return
 
-    from gan_cli.cli.console import Reporter
+    from gan_cli.cli.console import Reporter, Silent
     from gan_cli.engine import platform
     from gan_cli.engine.loop import DivergedError
     from gan_cli.runs.monitor import UnwellError
     from gan_cli.runs.train import train as run
 
-    notice(f"{path.stem}: {platform.describe()}")
-    reporter = Reporter()
+    reporter = Reporter() if processes.first() else Silent()
+    reporter.note(f"{path.stem}: {platform.describe()}")
     try:
-        outcome = run(prepared, folder, sources, reporter, override=override_recipe, header=recipes.header(path))
+        with processes.noticing_loss():
+            outcome = run(prepared, folder, sources, reporter, override=override_recipe, header=recipes.header(path))
     except (DivergedError, UnwellError) as error:
         notice(f"error: {error}; checkpoints from before, if there are any, are in {folder}/checkpoints")
         raise typer.Exit(FAILED) from None
+    except processes.LostError as error:
+        notice(f"error: {error}\nrun the same commands to go on from the newest checkpoint")
+        raise typer.Exit(STOPPED) from None
     finally:
         reporter.close()
-    result(_summary(outcome), _closing(outcome), as_json)
+    if processes.first():
+        result(_summary(outcome), _closing(outcome), as_json)
     if outcome.stopped_by:
         raise typer.Exit(STOPPED)
 

@@ -24,6 +24,7 @@ PREFETCH = 16  # streamed batches ahead of the step
 CHUNK = 64  # examples that one thread reads at once
 EXAMPLES = ("x", "labelled_x")  # what is decoded of a batch; the rest are labels
 FEW = 1024  # examples of which an epoch's order is quicker made than kept
+ALL = slice(None)
 ENDLESS = 1 << 40  # steps: Grain wants to know the length of a data set
 
 
@@ -103,14 +104,15 @@ class Resident(NamedTuple):
     seed: int
     batch: int
     labelled: np.ndarray | None = None  # as `Source.labelled`
+    rows: slice = ALL  # of each batch
 
     def feed(self, start: int, n: int) -> dict[str, np.ndarray]:
-        """What steps start .. start + n - 1 read: {"index": int32 [n, batch]}, and "labelled" alike if there are."""
+        """What steps start .. start + n - 1 read: {"index": int32 [n, rows]}, and "labelled" alike if there are."""
         steps, size = range(start, start + n), len(self.constants["x"])
         feed = {"index": np.stack([indices(self.seed, step, self.batch, size) for step in steps])}
         if self.labelled is not None:
             feed["labelled"] = np.stack([_of(self.labelled, self.seed, step, self.batch) for step in steps])
-        return feed
+        return {name: index[:, self.rows] for name, index in feed.items()}
 
     def take(self, constants: Mapping[str, Array], feed: Mapping[str, Array]) -> Batch:
         """One step's slice of the feed -> its batch; jittable."""
@@ -129,21 +131,21 @@ class Resident(NamedTuple):
 class Streamed:
     """Examples read and decoded by threads some steps ahead, while the device works."""
 
-    def __init__(self, source: Source, seed: int, batch: int):
+    def __init__(self, source: Source, seed: int, batch: int, rows: slice = ALL):
         self.constants: Mapping[str, np.ndarray] = {}
 
         def load(step: int) -> Mapping[str, np.ndarray]:
-            examples = source.load(indices(seed, step, batch, source.size))
+            examples = source.load(indices(seed, step, batch, source.size)[rows])
             if source.labelled is None:
                 return examples
-            return _two_batches(examples, source.load(_of(source.labelled, seed, step, batch)))
+            return _two_batches(examples, source.load(_of(source.labelled, seed, step, batch)[rows]))
 
         self._load = load
         self._next = 0  # the step that `_batches` yields next
         self._batches: Any = None  # Grain's iterator, once there is one
 
     def feed(self, start: int, n: int) -> dict[str, np.ndarray]:
-        """What steps start .. start + n - 1 read: {"x": [n, batch, ...], "y": int32 [n, batch] when labelled}.
+        """What steps start .. start + n - 1 read: {"x": [n, rows, ...], "y": int32 [n, rows] when labelled}.
 
         Calls that follow one another are read ahead; a jump to any other step is right as well, and starts afresh.
         """
@@ -182,9 +184,11 @@ def pipeline(
     seed: int,
     resident: bool | Literal["auto"] = "auto",
     limit: int = RESIDENT_LIMIT,
+    rows: slice = ALL,
 ) -> Feed:
     """The batches of a run: `batch` examples a step, over all devices; the same ones from either kind of feed.
 
+    rows: those of each batch that this process has to feed.
     resident: put all examples on the device; "auto": when they are at most `limit` bytes.
     Raises InputError when images differ in size.
     """
@@ -192,8 +196,8 @@ def pipeline(
     if resident == "auto":
         resident = stored_bytes(source) <= limit
     if not resident:
-        return Streamed(source, seed, batch)
-    return Resident(everything(source), seed, batch, source.labelled)
+        return Streamed(source, seed, batch, rows)
+    return Resident(everything(source), seed, batch, source.labelled, rows)
 
 
 def everything(source: Source) -> Examples:

@@ -15,7 +15,7 @@ import numpy as np
 from gan_cli.engine import parallel
 from gan_cli.engine.state import Experiment, State
 from gan_cli.engine.step import Sums, make_steps
-from gan_cli.types import Batch
+from gan_cli.types import Array, Batch
 
 Means = dict[str, float]  # "generator/loss" -> mean over the steps since the last report
 
@@ -29,7 +29,7 @@ class Feed(Protocol):
         ...
 
     def feed(self, start: int, n: int) -> Mapping[str, np.ndarray]:
-        """What steps start .. start + n - 1 read: leaves [n, B, ...]."""
+        """What steps start .. start + n - 1 read: leaves [n, B, ...], B being this process's part of a batch."""
         ...
 
     def take(self, constants: Any, feed: Any) -> Batch:
@@ -72,7 +72,7 @@ class Hooks(NamedTuple):
 
 
 class Trainer:
-    """The compiled steps of an experiment over devices, with its data in place."""
+    """The compiled steps of an experiment over devices, those of other processes too, with its data in place."""
 
     def __init__(self, experiment: Experiment, feed: Feed, devices: Sequence[jax.Device]):
         train = experiment.train
@@ -82,17 +82,31 @@ class Trainer:
         self._per_call = train.steps_per_call
         self._constants = parallel.replicate(dict(feed.constants), devices)
         self._steps = parallel.over_devices(make_steps(experiment, feed.take), devices)
-        # Queued collectives of virtual CPU devices can starve each other: there, one call at a time.
+        # Queued collectives of several CPU devices can starve each other: there, one call at a time.
         self.in_flight = 0 if len(devices) > 1 and devices[0].platform == "cpu" else 1
+        self.alone = len(parallel.here(devices)) == len(devices)
+        self._anyone = parallel.anyone(devices)
 
     def place(self, state: State) -> State:
         """A new or restored state, where the first call wants it."""
         return parallel.replicate(state, self._devices)
 
     def advance(self, state: State, step: int, n: int) -> tuple[State, Sums]:
-        """Do steps step .. step + n - 1 (n <= steps_per_call) in one call; `state` is given up. Does not wait."""
+        """Do steps step .. step + n - 1 (n <= steps_per_call) in one call; `state` is given up.
+
+        Does not wait for it, unless no call may be in flight beside another.
+        """
         feed = parallel.padded(dict(self._feed.feed(step, n)), self._per_call)
-        return self._steps(state, self._constants, parallel.split(feed, len(self._devices)), jnp.int32(n))
+        own = len(parallel.here(self._devices))
+        done = self._steps(state, self._constants, parallel.split(feed, own), jnp.int32(n))
+        return done if self.in_flight else jax.block_until_ready(done)
+
+    def asked(self, here: bool) -> Array | bool:
+        """Whether a process of the job has been asked to stop, of which all must know at the same step; does not wait.
+
+        here: whether this one has.
+        """
+        return here if self.alone else self._anyone(here)
 
 
 def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence: Cadence, hooks: Hooks) -> State:
@@ -101,14 +115,17 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
     Raises DivergedError when a loss or an update is not finite; the state it came from is not saved.
     """
     step, state = int(state.step), trainer.place(state)
-    pending: deque[tuple[int, Sums]] = deque()
+    pending: deque[tuple[int, Sums, Array | bool]] = deque()
     total = _Totals()
+    stopping = False
 
     def drain(keep: int = 0) -> None:
         """Look at the numbers of all calls but the last `keep`; waits for the device to have them."""
+        nonlocal stopping
         while len(pending) > keep:
-            at, sums = pending.popleft()
+            at, sums, asked = pending.popleft()
             host = jax.device_get(sums)
+            stopping |= bool(asked)
             _check_finite(host, at)
             total.add(host)
             hooks.progress(at, means(host))
@@ -121,11 +138,11 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
         if cadence.evaluate:
             hooks.evaluate(0, state)
     saved = step
-    while step < steps and not hooks.stop():
+    while step < steps and not stopping and not (trainer.alone and hooks.stop()):
         n = min(steps_per_call, cadence.next(step, steps) - step)
         state, sums = trainer.advance(state, step, n)
         step += n
-        pending.append((step, sums))
+        pending.append((step, sums, trainer.asked(hooks.stop())))
         drain(keep=trainer.in_flight)
         sample, evaluate, checkpoint, look = (_due(step, steps, every) for every in cadence[1:])
         if sample or evaluate or checkpoint or look:

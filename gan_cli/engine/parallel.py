@@ -1,7 +1,8 @@
 """Devices: how a step runs on several (many seeds on several: `seeds.py`; what they do together: `gan_cli/devices.py`).
 
 A per-device function is mapped by `jax.pmap` with the state replicated (`None` axes) and the feed split along its first
-axis. Gradients, metrics and batch statistics meet in `lax.pmean` over the axis DEVICES. One device is the same program.
+axis. Gradients, metrics and batch statistics meet in `lax.pmean` over the axis DEVICES. One device is the same program,
+and so are the devices of many processes: each process has its own copy of the state and feeds its own devices.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,17 +12,32 @@ import jax
 import numpy as np
 from jax import lax
 
-from gan_cli.devices import gather, mean, replicate, share
+from gan_cli.devices import everyone, gather, here, mean, replicate, share
 from gan_cli.errors import InputError
-from gan_cli.types import DEVICES
+from gan_cli.types import DEVICES, Array
 
-__all__ = ["check_batch", "gather", "mean", "mine", "over_devices", "padded", "replicate", "share", "split"]
+__all__ = [
+    "anyone",
+    "check_batch",
+    "everyone",
+    "gather",
+    "here",
+    "mean",
+    "mine",
+    "over_devices",
+    "padded",
+    "replicate",
+    "rows",
+    "share",
+    "split",
+]
 
 
 def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
     """Map `function(state, constants, feed, n) -> (state, sums)` over `devices`; the state's buffers are donated.
 
-    State, constants and n are the same on every device; each leaf of the feed is [devices, ...], see `split`.
+    State, constants and n are the same on every device; each leaf of the feed is [this process's devices, ...], see
+    `split`.
     """
     return jax.pmap(
         function,
@@ -33,8 +49,22 @@ def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) ->
     )
 
 
+def anyone(devices: Sequence[jax.Device]) -> Callable[[bool], Array]:
+    """Compile the question whether any process of a job says True; each has to ask, and none is waited for yet."""
+    ask = jax.pmap(lambda said: lax.pmax(said, DEVICES), axis_name=DEVICES, out_axes=None, devices=devices)
+    own = len(here(devices))
+    return lambda said: ask(np.full(own, said, np.int32))
+
+
+def rows(batch: int, devices: Sequence[jax.Device]) -> slice:
+    """The rows of a global batch that this process's devices work on."""
+    mine = [number for number, device in enumerate(devices) if device.process_index == jax.process_index()]
+    each = batch // len(devices)
+    return slice(mine[0] * each, (mine[-1] + 1) * each)
+
+
 def split(feed: Any, devices: int) -> Any:
-    """Host arrays [n, B, ...] of n steps' global batches -> [devices, n, B / devices, ...]."""
+    """Host arrays [n, B, ...] of n steps' batches -> [devices, n, B / devices, ...], for this process's devices."""
 
     def one(x: Any) -> Any:
         n, batch = x.shape[:2]

@@ -36,8 +36,9 @@ def idle_accelerators(devices: Path = Path("/dev")) -> list[str]:
 
 
 def describe() -> str:
-    """The devices in use: "1 cpu device (cpu), jax 0.10.2"."""
-    devices = jax.local_devices()
+    """The devices in use: "1 cpu device (cpu), jax 0.10.2", of all processes of the job."""
+    devices = jax.devices()
     kinds = sorted({d.device_kind for d in devices})
     plural = "s" if len(devices) > 1 else ""
-    return f"{len(devices)} {devices[0].platform} device{plural} ({', '.join(kinds)}), jax {jax.__version__}"
+    spread = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
+    return f"{len(devices)} {devices[0].platform} device{plural} ({', '.join(kinds)}){spread}, jax {jax.__version__}"

@@ -70,11 +70,11 @@ def truncate(z: Array | np.ndarray, threshold: float) -> np.ndarray:
 
 
 class Sampler:
-    """`game.sample` over all devices, compiled once for one batch size; a shorter last batch is padded."""
+    """`game.sample` over all devices of the job, compiled once for one batch size; a shorter last batch is padded."""
 
     def __init__(self, experiment: Experiment, batch: int, devices: Sequence[jax.Device] = ()):
         """`batch`: samples made at once, which bounds memory; more than a CPU's caches hold are not faster there."""
-        self._devices = list(devices) or jax.local_devices()
+        self._devices = list(devices) or parallel.everyone()
         share = math.ceil(batch / len(self._devices))
         self.batch = len(self._devices) * (min(share, CPU_BATCH) if self._devices[0].platform == "cpu" else share)
 
@@ -135,11 +135,11 @@ def recognised(experiment: Experiment) -> dict[str, Control]:
 
 
 class Recogniser:
-    """`game.infer` over all devices, compiled once for one batch size; shorter batches are padded."""
+    """`game.infer` over all devices of the job, compiled once for one batch size; shorter batches are padded."""
 
     def __init__(self, experiment: Experiment, batch: int, devices: Sequence[jax.Device] = ()):
         """`batch`: examples at once, as in `Sampler.batch`: a multiple of the number of devices."""
-        self._devices = list(devices) or jax.local_devices()
+        self._devices = list(devices) or parallel.everyone()
         self.batch = batch
         game = experiment.game
         assert game.infer is not None

@@ -10,7 +10,7 @@ import numpy as np
 from jax.tree_util import Partial
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from gan_cli.devices import replicate, share
+from gan_cli.devices import everyone, replicate, share
 from gan_cli.errors import InputError
 from gan_cli.metrics import annealing
 from gan_cli.metrics.annealing import PILOTS, STAY, STEERED, Chains, Trace
@@ -136,7 +136,7 @@ def ais(
 
 def bind(decoder: Decoder, chains: int, leapfrog: int) -> Sampler:
     """The decoder, ready to be sampled; a second one with the same function in its Partial compiles nothing."""
-    devices = tuple(jax.local_devices())
+    devices = tuple(everyone())
     mean = decoder.mean if isinstance(decoder.mean, Partial) else Partial(decoder.mean)
     return Sampler(replicate(mean, devices), decoder.latent, PILOTS + chains, devices, _compiled(leapfrog, devices))
 

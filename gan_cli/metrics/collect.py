@@ -9,7 +9,7 @@ import numpy as np
 from jax.tree_util import Partial
 
 from gan_cli.data.pipeline import ahead, encode
-from gan_cli.devices import replicate, share
+from gan_cli.devices import everyone, replicate, share
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.metrics.frechet import no_moments
@@ -58,9 +58,9 @@ def check_outputs(features: Features, keep: Collection[str]) -> None:
 def extract(features: Features, batches: Iterable[Images], *, images: bool = False) -> Iterator[dict[str, np.ndarray]]:
     """The network's outputs for one batch after the other, without the padding; with `images` those as bytes, too.
 
-    All local devices share in each batch.
+    All devices of the job share in each batch.
     """
-    devices = tuple(jax.local_devices())
+    devices = tuple(everyone())
     apply = features.apply if isinstance(features.apply, Partial) else Partial(features.apply)
     network, forward = replicate(apply, devices), compiled(images, devices)
     for outputs, n in ahead((forward(network, batch), n) for batch, n in equal_batches(batches, len(devices))):

@@ -1,0 +1,193 @@
+"""A job of several processes, on one machine or many: JAX's own runtime, and what one process tells the others.
+
+Every process runs the same program over all devices of the job. The first one alone reads and writes the run folder,
+and decides; the others hear what it decided.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+
+from gan_cli.errors import InputError, StorageError
+
+T = TypeVar("T")
+START_TIMEOUT = 300  # seconds that processes wait for each other at the start
+HEARTBEAT_TIMEOUT = 60  # seconds without a sign of life until a process counts as lost
+END_TIMEOUT = 30  # seconds that processes wait for each other at the end
+SHORTEST = 1024  # bytes that are told at once, at least
+LOST = re.compile(
+    r"gloo|nccl|coordination service|heartbeat|collective|connection (reset|closed|refused)", re.IGNORECASE
+)
+TOLD = {kind.__name__: kind for kind in (InputError, StorageError)}  # errors of the first process that all raise
+
+
+class LostError(Exception):
+    """Another process of the job is gone, and this one cannot go on without it."""
+
+
+class Job(NamedTuple):
+    """A place in a job, as it is given by hand."""
+
+    coordinator: str | None = None  # HOST:PORT where the first process listens
+    processes: int | None = None
+    process: int | None = None  # this one's number, from 0
+
+
+def start(job: Job) -> None:
+    """Join a job of several processes: the one given, or the one that Slurm or a TPU pod has started us in.
+
+    Call it before anything asks JAX for its devices. Raises InputError when the place is not one, or nobody is there.
+    """
+    if job.processes == 1 or (job == Job() and not _launched_as_many()):
+        return
+    if job != Job():
+        _check(job)
+    if jax.config.values["jax_platforms"] in (None, "", "cpu"):
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    try:
+        jax.distributed.initialize(
+            *job,
+            initialization_timeout=START_TIMEOUT,
+            heartbeat_timeout_seconds=HEARTBEAT_TIMEOUT,
+            shutdown_timeout_seconds=END_TIMEOUT,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            f"the processes of the job did not find each other: {str(error).partition(chr(10))[0]}"
+        ) from None
+
+
+def _check(job: Job) -> None:
+    options = dict(zip(("--coordinator", "--num-processes", "--process-id"), job, strict=True))
+    missing = [option for option, value in options.items() if value is None]
+    if missing:
+        raise InputError(f"{' and '.join(missing)}: missing; {', '.join(options)} go together")
+    coordinator, processes, process = job.coordinator or "", job.processes or 0, job.process or 0
+    if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}", coordinator):
+        raise InputError(f"--coordinator {coordinator}: expected HOST:PORT of the first process, node-0:8476")
+    if process >= processes:
+        raise InputError(f"--process-id {process}: the numbers of {processes} processes are 0 to {processes - 1}")
+
+
+def _launched_as_many() -> bool:
+    """Whether srun or a TPU pod has started several of us; `jax.distributed` then finds out the rest by itself."""
+    tasks = os.environ.get("SLURM_NTASKS", "1") if "SLURM_STEP_NODELIST" in os.environ else "1"
+    workers = os.environ.get("TPU_WORKER_HOSTNAMES", "")
+    on_tpu_vm = any(Path("/dev").glob("accel[0-9]*")) and os.environ.get("JAX_PLATFORMS", "tpu").startswith("tpu")
+    return tasks not in ("", "1") or "," in workers or on_tpu_vm
+
+
+def alone() -> bool:
+    """Whether this process is the whole job."""
+    return jax.process_count() == 1
+
+
+def first() -> bool:
+    """Whether this is the process that reads and writes the run folder."""
+    return jax.process_index() == 0
+
+
+def tell(value: Any) -> Any:
+    """What the first process has to say, in every process: anything that JSON can hold. The others' is not heard."""
+    if alone():
+        return value
+    text = json.dumps(value).encode() if first() else b""
+    length = _tell_bytes(len(text).to_bytes(4, "little"), 4)
+    return json.loads(_tell_bytes(text, int.from_bytes(length, "little")))
+
+
+def tell_arrays(tree: Any) -> Any:
+    """The first process's arrays in every process, bit by bit; the others give some of the same shapes."""
+    if alone():
+        return tree
+    leaves, structure = jax.tree.flatten(tree)
+    own = [np.asarray(jax.random.key_data(x) if _is_key(x) else x) for x in leaves]
+    told = _tell_bytes(b"".join(x.tobytes() for x in own) if first() else b"", sum(x.nbytes for x in own))
+    heard, at = [], 0
+    for x, mine in zip(leaves, own, strict=True):
+        value = jnp.asarray(np.frombuffer(told, mine.dtype, mine.size, at).reshape(mine.shape))
+        heard.append(jax.random.wrap_key_data(value) if _is_key(x) else value)
+        at += mine.nbytes
+    return jax.tree.unflatten(structure, heard)
+
+
+def _is_key(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _tell_bytes(data: bytes, length: int) -> bytes:
+    """The first process's `length` bytes: as whole numbers, of which a sum with zeros is exact.
+
+    Padded to a power of two, so that there are few programs to compile.
+    """
+    size = 1 << max(length - 1, SHORTEST - 1).bit_length()
+    words = np.frombuffer(data.ljust(size, b"\0"), np.uint32) if first() else np.zeros(size // 4, np.uint32)
+    return np.asarray(multihost_utils.broadcast_one_to_all(words)).tobytes()[:length]
+
+
+def by_first(work: Callable[[], T]) -> T | None:
+    """Let the first process do something, and the others wait for it; None in the others.
+
+    What it raises as bad input or as a broken disk, all raise.
+    """
+    if alone():
+        return work()
+    done, problem = None, None
+    if first():
+        try:
+            done = work()
+        except (InputError, StorageError) as error:
+            problem = [type(error).__name__, str(error)]
+    problem = tell(problem)
+    if problem is not None:
+        kind, message = problem
+        raise TOLD[kind](message)
+    return done
+
+
+def check_same(told: Mapping[str, str]) -> None:
+    """Raise InputError, naming what and in which process, unless all processes were given the same things."""
+    if alone():
+        return
+    of_first: dict[str, str] = tell(dict(told))
+    differs = [what for what, value in told.items() if of_first.get(what) != value]
+    numbers = multihost_utils.process_allgather(np.int32(list(told).index(differs[0]) + 1 if differs else 0))
+    for process, number in enumerate(np.asarray(numbers).reshape(-1)):
+        if number:
+            what = list(told)[number - 1]
+            raise InputError(
+                f"process {process} of the job has not the same {what} as process 0; give all of them the same"
+            )
+
+
+@contextmanager
+def noticing_loss() -> Iterator[None]:
+    """Turn what JAX says when another process is gone into a LostError."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        if alone() or not LOST.search(str(error)):
+            raise
+        raise LostError(f"another process of the job is gone ({_line(error)})") from error
+
+
+def leave(code: int) -> None:
+    """End a process of a job at once: JAX's own way out would first wait for processes that may be gone."""
+    if jax.distributed.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]

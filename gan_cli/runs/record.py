@@ -1,0 +1,163 @@
+"""What a training keeps in its run folder, and where it goes on from: of several processes, the first one's alone."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any, NamedTuple
+
+import jax
+
+from gan_cli import build, recipe
+from gan_cli.engine.checkpoint import Checkpoints, Meta, nothing_more
+from gan_cli.engine.state import State, initial_state, state_shapes
+from gan_cli.errors import DamagedError, InputError
+from gan_cli.files import sync
+from gan_cli.runs import folder as files
+from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.writing import Drawn, write_picture
+
+Note = Callable[[str], None]
+
+
+class Start(NamedTuple):
+    """Where a training begins."""
+
+    state: State
+    history: list[dict[str, Any]]  # evaluations before it
+    resumed: bool = False
+    rollbacks: int = 0  # made so far
+
+
+class Record:
+    """The run folder of a training, open for this process to write."""
+
+    def __init__(self, folder: RunFolder, checkpoints: Checkpoints, prepared: build.Prepared, note: Note):
+        self.folder = folder
+        self.checkpoints = checkpoints
+        self._prepared = prepared
+        self._note = note
+
+    def begin(self, *, override: bool, header: str) -> Start:
+        """The newest checkpoint that can be read, of this recipe and these data; a fresh state where there is none.
+
+        Unreadable ones are renamed once an older one has been read; when none can be, nothing is touched. What was
+        logged of later steps is cut off: they will be done again. Raises InputError when the run is another one.
+        """
+        start = self._restore(override)
+        step = int(start.state.step)
+        if step and step >= self._prepared.experiment.train.steps:
+            return start
+        if start.resumed and override:
+            self.folder.keep_recipe(step)
+        self.folder.write_recipe(self._prepared.resolved, header)
+        self._cut_logs(step if start.resumed else -1)
+        return start
+
+    def _restore(self, override: bool) -> Start:
+        unreadable = []
+        for step in reversed(self.checkpoints.steps()):
+            try:
+                meta = self.checkpoints.meta(step)
+                _refuse_other_run(self.folder, meta, self._prepared, override)
+                restored = self.checkpoints.restore(step, state_shapes(self._prepared.experiment))
+            except DamagedError as error:
+                self._note(f"{error}; trying the checkpoint before it")
+                unreadable.append(step)
+                continue
+            for damaged in unreadable:
+                self._note(f"checkpoint {damaged} is now {self.checkpoints.set_aside(damaged)}")
+            self._note(f"resumed {self.folder.path} at step {step}")
+            return Start(restored, meta.history, resumed=True, rollbacks=meta.rollbacks)
+        if unreadable:
+            raise InputError(f"{self.folder.checkpoints}: no checkpoint can be read; name another folder with --out")
+        return Start(initial_state(self._prepared.experiment, self._prepared.resolved["run"]["seed"]), [])
+
+    def _cut_logs(self, step: int) -> None:
+        for path in (self.folder.log, self.folder.metrics):
+            files.cut_after(path, step)
+
+    def roll_back(self, problem: str, rollbacks: int, seed: int) -> Start:
+        """Where to go on after a problem: the best checkpoint, else the newest, else a new beginning, with another key.
+
+        What was written of later steps is deleted, so that a resumed run finds one history. `rollbacks`: with this one;
+        `seed`: of a new beginning.
+        """
+        options = recipe.Monitor(**self._prepared.resolved["monitor"])
+        self.checkpoints.wait()
+        best, known = self.checkpoints.best(), self.checkpoints.steps()
+        step = best if best is not None else (known[-1] if known else 0)
+        if step:
+            state = self.checkpoints.restore(step, state_shapes(self._prepared.experiment))
+            state = state._replace(key=jax.random.fold_in(state.key, rollbacks))
+            history = self.checkpoints.meta(step).history
+        else:
+            state, history = initial_state(self._prepared.experiment, seed), []
+        self.checkpoints.drop_after(step)
+        self._cut_logs(step or -1)  # a new beginning is judged anew
+        slower = options.learning_rate_factor**rollbacks
+        self._note(
+            f"{problem}; rollback {rollbacks} of {options.rollbacks} to step {step}, learning rates times {slower:g}"
+        )
+        self.log({"step": step, "rollback": rollbacks, "because": problem})
+        return Start(state, history, resumed=True, rollbacks=rollbacks)
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Add a line to log.jsonl."""
+        files.append(self.folder.log, line)
+
+    def judged(self, line: Mapping[str, Any]) -> None:
+        """Add a line to metrics.jsonl."""
+        files.append(self.folder.metrics, line)
+
+    def picture(self, step: int, drawn: Drawn) -> None:
+        """Write the grid of a step."""
+        write_picture(self.folder.samples(step), drawn)
+
+    def save(self, step: int, state: State, history: list[dict[str, Any]], rollbacks: int) -> None:
+        """Start to write a checkpoint."""
+        resolved, source = self._prepared.resolved, self._prepared.source
+        score = history[-1]["score"] if history and history[-1]["step"] == step else None
+        for lines in (self.folder.log, self.folder.metrics):
+            if lines.exists():
+                sync(lines)  # what the checkpoint takes for written has to outlive the machine, too
+        meta = Meta(resolved, self._prepared.experiment.spec, source.fingerprint, list(history), rollbacks, score)
+        self.checkpoints.save(step, state, meta)
+
+    def finish(self) -> int | None:
+        """Wait until all is written; the step of the best checkpoint."""
+        self.checkpoints.wait()
+        return self.checkpoints.best()
+
+
+@contextmanager
+def opened(
+    folder: RunFolder, prepared: build.Prepared, note: Note, written: Callable[[int], None] = nothing_more
+) -> Iterator[Record]:
+    """The record of a run, which no other process can open meanwhile. Raises InputError."""
+    if folder.log.exists() and not folder.recipe.exists():
+        raise InputError(f"{folder.log} exists, but this is not a run folder; name another one with --out")
+    folder.create()
+    keep_last = prepared.resolved["run"]["keep_last"]
+    with (
+        folder.locked(),
+        closing(Checkpoints(folder.checkpoints, keep_last=keep_last, written=written)) as checkpoints,
+    ):
+        yield Record(folder, checkpoints, prepared, note)
+
+
+def _refuse_other_run(folder: RunFolder, meta: Meta, prepared: build.Prepared, override: bool) -> None:
+    """Raise InputError when the checkpoint is of another recipe or other data, unless the person insists."""
+    saved = build.resolve(meta.recipe, str(folder.recipe))  # with defaults that it may be older than
+    changed = recipe.differences(saved, prepared.resolved)
+    if meta.fingerprint != prepared.source.fingerprint:
+        changed.append("the content of the data")
+    judged = [line for line in changed if line.startswith("eval.")]
+    if judged and meta.history:
+        mend = "name another folder with --out, or judge with `gan eval`"
+        raise _other_recipe(folder, judged, f"its metrics so far could not be compared with the new ones; {mend}")
+    if changed and not override:
+        mend = "name another folder with --out, or go on with the new recipe with --override-recipe"
+        raise _other_recipe(folder, changed, mend)
+
+
+def _other_recipe(folder: RunFolder, changed: list[str], mend: str) -> InputError:
+    return InputError(f"{folder.path} holds a run of another recipe:\n  " + "\n  ".join(changed) + f"\n{mend}")
