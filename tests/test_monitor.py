@@ -115,7 +115,7 @@ def test_a_collapsed_generator_stops_the_training_when_asked(tmp_path):
 @pytest.mark.parametrize("action", ["warn", "stop"])
 def test_nan_stops_whatever_the_action(tmp_path, action):
     run, _ = ring(tmp_path, "train.steps=40", "optimisers.generator.learning_rate=1e30", f"monitor.action={action}")
-    with pytest.raises(DivergedError, match="at step 10"):
+    with pytest.raises(DivergedError, match=r"no longer finite, at step [1-9]$"):
         run()
 
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_cli.engine import parallel
+from gan_cli.engine import health, parallel
 from gan_cli.engine.state import Experiment, State
 from gan_cli.engine.step import Sums, make_steps
 from gan_cli.types import Array, Batch
@@ -38,7 +38,7 @@ class Feed(Protocol):
 
 
 class DivergedError(Exception):
-    """A loss or an update is no longer a finite number; the message says which and when."""
+    """A loss, a gradient or a weight is no longer a finite number; the message says which and when."""
 
 
 class Cadence(NamedTuple):
@@ -76,6 +76,7 @@ class Trainer:
 
     def __init__(self, experiment: Experiment, feed: Feed, devices: Sequence[jax.Device]):
         train = experiment.train
+        self.experiment = experiment
         parallel.check_batch(train.batch, train.accumulate, experiment.game.together, len(devices))
         self._feed = feed
         self._devices = devices
@@ -112,10 +113,10 @@ class Trainer:
 def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence: Cadence, hooks: Hooks) -> State:
     """Train to `steps` steps, or until told to stop; returns the last state, which has been saved.
 
-    Raises DivergedError when a loss or an update is not finite; the state it came from is not saved.
+    Raises DivergedError when a loss, a gradient or a weight is not finite; the state it came from is not saved.
     """
     step, state = int(state.step), trainer.place(state)
-    pending: deque[tuple[int, Sums, Array | bool]] = deque()
+    pending: deque[tuple[int, int, Sums, Array | bool]] = deque()
     total = _Totals()
     stopping = False
 
@@ -123,10 +124,10 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
         """Look at the numbers of all calls but the last `keep`; waits for the device to have them."""
         nonlocal stopping
         while len(pending) > keep:
-            at, sums, asked = pending.popleft()
+            at, n, sums, asked = pending.popleft()
             host = jax.device_get(sums)
             stopping |= bool(asked)
-            _check_finite(host, at)
+            _check_finite(trainer.experiment, host, at - n)
             total.add(host)
             hooks.progress(at, means(host))
             if at % cadence.log == 0 or at == steps:
@@ -142,7 +143,7 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
         n = min(steps_per_call, cadence.next(step, steps) - step)
         state, sums = trainer.advance(state, step, n)
         step += n
-        pending.append((step, sums, trainer.asked(hooks.stop())))
+        pending.append((step, n, sums, trainer.asked(hooks.stop())))
         drain(keep=trainer.in_flight)
         sample, evaluate, checkpoint, look = (_due(step, steps, every) for every in cadence[1:])
         if sample or evaluate or checkpoint or look:
@@ -166,11 +167,16 @@ def _due(step: int, end: int, every: int) -> bool:
     return every > 0 and (step % every == 0 or step == end)
 
 
-def _check_finite(sums: Mapping[str, Mapping[str, Any]], step: int) -> None:
+def _check_finite(experiment: Experiment, sums: Mapping[str, Mapping[str, Any]], before: int) -> None:
+    """Raise DivergedError where the numbers of a call, which began after `before` steps, are not all finite."""
+    if found := health.first(sums):
+        i, turn, place = found
+        where = health.describe(experiment, turn, place)
+        raise DivergedError(f"{where} is no longer finite, at step {before + i + 1}")
     for turn, scalars in sums.items():
         for name, value in scalars.items():
             if not math.isfinite(value):
-                raise DivergedError(f"{turn}/{name} is {value} at step {step}")
+                raise DivergedError(f"{turn}/{name} is {value}, after step {before}")
 
 
 def means(sums: Mapping[str, Mapping[str, Any]]) -> Means:
@@ -180,7 +186,7 @@ def means(sums: Mapping[str, Mapping[str, Any]]) -> Means:
         for turn, scalars in sums.items()
         if scalars["count"]
         for name, value in scalars.items()
-        if name != "count"
+        if name not in ("count", health.BAD)
     }
 
 

@@ -13,14 +13,14 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from gan_cli.engine import parallel
+from gan_cli.engine import health, parallel
 from gan_cli.engine.state import Experiment, State
 from gan_cli.games.game import Descent, Nets, Turn, Variables, keep
 from gan_cli.nets.layers import formulation
 from gan_cli.types import DEVICES, Array, Aux, Batch, Key
 
 DEAD = 1e-12  # a gradient below this moves nothing
-Sums = dict[str, dict[str, Array]]  # turn -> scalar -> its sum over steps; "count" counts the steps the turn ran
+Sums = dict[str, dict[str, Array]]  # turn -> scalar -> its sum over steps; "count" counts them, "bad" see health.py
 Take = Callable[[Any, Any], Batch]  # (constants, one step's feed) -> the device's batch of data
 
 
@@ -47,7 +47,7 @@ def make_steps(experiment: Experiment, take: Take) -> Callable[..., tuple[State,
         def body(i: Array, carry: tuple[State, Sums]) -> tuple[State, Sums]:
             state, sums = carry
             state, new = one(state, constants, at(i))
-            return state, jax.tree.map(jnp.add, sums, new)
+            return state, health.add(sums, new, i)
 
         with formulation(experiment.train.convolutions):
             _, shapes = jax.eval_shape(one, state, constants, at(jnp.int32(0)))
@@ -142,8 +142,9 @@ def _play(
     params = optax.apply_updates(params, updates)
     moved = {role: Variables(params[role], rest[role]) for role in turn.trains}
     dead = sum(jnp.sum(jnp.abs(g) < DEAD) for g in jax.tree.leaves(gradients)) / optax.tree.size(gradients)
-    norm = optax.tree.norm(updates)  # not finite where weights became so, which the loss of this step does not show
-    return _Moved(moved, new, {**scalars, **arrays, "update_norm": norm, "dead": dead, "count": jnp.ones(())})
+    bad = health.first_bad(scalars["loss"], gradients, moved)
+    own = {"update_norm": optax.tree.norm(updates), "dead": dead, "count": jnp.ones(()), health.BAD: bad}
+    return _Moved(moved, new, {**scalars, **arrays, **own})
 
 
 def _descent(optimiser: optax.GradientTransformation, state: Any) -> Descent:
