@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN ?= runs/demo
 PARITY_PYTHON ?= .venv-parity/bin/python
 
-.PHONY: demo test contract science lint format bench parity parity-speed growth clean
+.PHONY: demo test contract science faults fuzz lint format bench parity parity-speed growth clean
 
 demo: .venv/installed
 	$(BIN)/gan train dcgan_digits --out $(RUN)
@@ -20,6 +20,9 @@ contract: .venv/tested  # the promises that every recipe keeps, all of them for 
 
 science: .venv/tested  # checks that take minutes; results are recorded in docs/results.md
 	$(BIN)/python -m pytest -m slow
+
+fuzz: .venv-fuzz/installed  # every parser, coverage-guided: docs/hostile-input.md
+	.venv-fuzz/bin/python scripts/faults/fuzz.py --seconds 120
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -44,7 +47,7 @@ growth: .venv/dev  # docs/images/growth.png
 	$(BIN)/python scripts/bench/growth.py
 
 clean:
-	rm -rf .venv .venv-bench .venv-parity build dist *.egg-info
+	rm -rf .venv .venv-bench .venv-parity .venv-fuzz build dist *.egg-info
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -69,4 +72,9 @@ clean:
 .venv-parity/installed: scripts/parity/requirements.txt  # PyTorch and other people's metrics, for comparison only
 	test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
 	.venv-parity/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+.venv-fuzz/installed: scripts/faults/requirements-fuzz.txt pyproject.toml  # atheris
+	test -x .venv-fuzz/bin/python || $(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --requirement $< --editable '.[test]'
 	@touch $@

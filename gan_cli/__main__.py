@@ -3,9 +3,9 @@
 import sys
 from typing import NoReturn
 
-from gan_cli.errors import InputError, StorageError
+from gan_cli.errors import InputError, LostError, StorageError
 
-BAD_INPUT, FAILED = 2, 1
+EXIT_CODES = {InputError: 2, StorageError: 1, LostError: 75}
 
 
 def main() -> None:
@@ -14,12 +14,9 @@ def main() -> None:
 
     try:
         app()
-    except InputError as error:
+    except tuple(EXIT_CODES) as error:
         print(f"error: {error}", file=sys.stderr)
-        _end(BAD_INPUT)
-    except StorageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        _end(FAILED)
+        _end(EXIT_CODES[type(error)])
     except SystemExit as end:
         _end(end.code)
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, Wi
 
 from gan_cli.errors import InputError
 
+WIDE = 200  # letters of a value in a message
 Table = dict[str, Any]
 Factory = Callable[..., Any]
 
@@ -141,12 +142,12 @@ def check(kind: Kind, table: Any, where: str = "") -> Table:
     """
     table = {kind.key: table} if isinstance(table, str) else table
     if not isinstance(table, Mapping):
-        raise InputError(f"{where}expected the name of a {kind.word} or a table, found {table!r}")
+        raise InputError(f"{where}expected the name of a {kind.word} or a table, found {shown(table)}")
     if kind.key not in table:
         raise InputError(f"{where}{kind.key} is missing: the name of a {kind.word}{nearest('', kind.names())}")
     name = table[kind.key]
     if name not in kind.names():
-        raise InputError(f"{where}{kind.key} = {name!r}: no such {kind.word}{nearest(name, kind.names())}")
+        raise InputError(f"{where}{kind.key} = {shown(name)}: no such {kind.word}{nearest(name, kind.names())}")
     options = {key: value for key, value in table.items() if key != kind.key}
     return {kind.key: name, **validate(kind.model(kind.find(name)), options, where)}
 
@@ -188,22 +189,27 @@ def _parse(model: type[BaseModel], options: Mapping[str, Any]) -> BaseModel:
 
 
 def _explain(model: type[BaseModel], problem: Any, where: str) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+    key = ".".join(str(part) for part in problem["loc"])[:WIDE]
     if problem["type"] == "extra_forbidden":
         return f"{where}{key}: unknown option{nearest(key, model.model_fields)}"
     if problem["type"] == "missing":
         return f"{where}{key} is missing: it has no default"
     message = str(problem["ctx"]["error"]) if "error" in problem.get("ctx", {}) else problem["msg"]
     message = message[:1].lower() + message[1:]
-    return f"{where}{key} = {problem['input']!r}: {message}" if key else f"{where}{message}"
+    return f"{where}{key} = {shown(problem['input'])}: {message}" if key else f"{where}{message}"
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: its beginning, where it is long."""
+    text = repr(value[: WIDE + 1] if isinstance(value, str) else value)
+    return text if len(text) <= WIDE else f"{text[:WIDE]}..."
 
 
 def nearest(name: Any, valid: Iterable[str]) -> str:
     """The end of an error message: the nearest valid name when there is a near one, otherwise all of them."""
     valid = sorted(valid)
-    close = difflib.get_close_matches(str(name), valid, n=1) or [
-        v for v in valid if str(name) and str(name) in v.split(".")
-    ]
+    text = str(name)[:WIDE]
+    close = difflib.get_close_matches(text, valid, n=1) or [v for v in valid if text and text in v.split(".")]
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; valid: {', '.join(valid)}" if valid else ""

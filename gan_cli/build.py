@@ -1,10 +1,12 @@
 """Recipe -> objects: the only place where names become things."""
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+import jax
 from flax import nnx
 from optax import GradientTransformation
 
@@ -15,7 +17,7 @@ from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.engine import parallel
 from gan_cli.engine.optim import OPTIMISER, is_smooth
-from gan_cli.engine.state import Experiment, definitions, optimised
+from gan_cli.engine.state import Experiment, definitions, optimised, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.games.game import Game, NetFactory
 from gan_cli.types import Adversarial, Penalty, Ports, Spec
@@ -182,7 +184,18 @@ def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
     source = load_data(resolved, store)
     made = experiment(resolved, source.spec)
     _check_labels(resolved, made.game, source)
+    _check_size(made)
     return Prepared(resolved, source, made)
+
+
+def _check_size(made: Experiment) -> None:
+    """Raise InputError when weights, averages and optimisers alone exceed this machine's memory."""
+    size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state_shapes(made)))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        raise InputError(
+            f"[networks] with their optimisers take {size:,} bytes, and this machine has {memory:,}: make them smaller"
+        )
 
 
 def _check_labels(resolved: Table, game: Game, source: Source) -> None:

@@ -58,9 +58,13 @@ def _share_over_processes(function: Callable[..., Any], devices: Sequence[jax.De
     mapped = jax.pmap(gathered, axis_name=DEVICES, in_axes=(None, 0), out_axes=None, devices=devices)
     mine = [number for number, device in enumerate(devices) if device.process_index == jax.process_index()]
 
+    def own(x: Any) -> Any:
+        if isinstance(x, jax.Array):  # made by another such call: the same on all of this process's devices
+            x = x.addressable_data(0)
+        return x.reshape(len(devices), -1, *x.shape[1:])[mine[0] : mine[-1] + 1]
+
     def call(same: Any, split: Any) -> Any:
-        own = jax.tree.map(lambda x: x.reshape(len(devices), -1, *x.shape[1:])[mine[0] : mine[-1] + 1], split)
-        result = mapped(same, own)
+        result = mapped(same, jax.tree.map(own, split))
         # A CPU runs what is queued in any order, and collectives of two calls would wait for each other.
         return jax.block_until_ready(result) if devices[0].platform == "cpu" else result
 

@@ -14,3 +14,7 @@ class DamagedError(Exception):
 
 class StorageError(Exception):
     """What was to be kept cannot be written: the disk is full, read-only or broken. Exit code 1."""
+
+
+class LostError(Exception):
+    """Another process of the job is gone, and this one cannot go on without it. Exit code 75."""

@@ -1,19 +1,27 @@
 """Recipes as plain data: find, read, override, compare and write them. What a table means is for `build.py` to say."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from gan_cli.binding import STRICT, Table, nearest, validate
+from gan_cli.binding import STRICT, Table, nearest, shown, validate
 from gan_cli.errors import InputError
 
 SEEDS = 2**32  # seeds are below this
+LONGEST = 1 << 17  # bytes of a recipe file
+DEPTH = 16  # tables and lists in one another; names joined by dots
+LIST = 256  # values in a list: of layers, modes or penalties
+WHOLE = 1 << 63  # whole numbers are from -WHOLE to WHOLE - 1, as TOML has them
+NAME = r"""(?>[\w-]+|"(?>[^"\\\n]|\\.)*"|'[^'\n]*')"""
+LONG_KEY = re.compile(rf"(?<![\w-])(?>{NAME}[ \t]*\.[ \t]*){{{DEPTH}}}")
+COUNT = 10**7  # images or examples at most, where it is for a recipe to say how many
 FREE_KEYS = {  # may differ on resume: they change neither what a step computes nor what a metric means
     *("run.log_every", "run.sample_every", "run.checkpoint_every", "run.keep_last", "run.grid"),
     *("train.steps", "train.resident", "train.steps_per_call", "eval.every", "eval.batch", "data.path"),
@@ -32,19 +40,19 @@ class Run(_Table):
     log_every: PositiveInt = 100  # a line in log.jsonl: means since the last one
     sample_every: NonNegativeInt = 500  # a grid in samples/
     checkpoint_every: NonNegativeInt = 1000  # besides the ones at the end and on a signal
-    keep_last: PositiveInt = 2  # newest checkpoints kept, besides the best by the metric
-    grid: PositiveInt = 64  # images in a sample grid
+    keep_last: Annotated[int, Field(gt=0, le=10_000)] = 2  # newest checkpoints kept, besides the best by the metric
+    grid: Annotated[int, Field(gt=0, le=10_000)] = 64  # images in a sample grid
 
 
 class Train(_Table):
     """[train]: length, batch and arithmetic."""
 
-    steps: PositiveInt = 1000
-    batch: PositiveInt = 64  # examples a step, over all devices
+    steps: Annotated[int, Field(gt=0, lt=2**31)] = 1000  # they are counted in an int32
+    batch: Annotated[int, Field(gt=0, le=2**20)] = 64  # examples a step, over all devices
     accumulate: PositiveInt = 1  # micro-batches a step; gradients are their mean
     precision: Literal["float32", "bfloat16"] = "float32"  # of activations; weights and statistics stay float32
     convolutions: Literal["auto", "cpu", "lax"] = "auto"  # formulation: auto is the faster one on the platform
-    steps_per_call: PositiveInt = 10  # steps in one compiled call; more hides more host work
+    steps_per_call: Annotated[int, Field(gt=0, le=10_000)] = 10  # steps in one compiled call; more hides more host work
     resident: bool | Literal["auto"] = "auto"  # data on the device; auto: when they fit in 1 GiB
 
     @model_validator(mode="after")
@@ -69,7 +77,7 @@ class Eval(_Table):
     n: PositiveInt = 2000  # samples drawn
     n_real: PositiveInt = 10_000  # real images they are compared with, or all there are
     features: str = "digits"  # the feature network of images; vectors are their own features
-    batch: PositiveInt = 250  # images drawn and judged at once
+    batch: Annotated[int, Field(gt=0, le=2**20)] = 250  # images drawn and judged at once
     split: str = "train"  # split of the data source that samples are compared with, where it has splits
     options: dict[str, dict[str, Any]] = {}  # [eval.options.kid]: options of a metric, where it has any
 
@@ -87,7 +95,7 @@ class Monitor(_Table):
 
     every: NonNegativeInt = 500  # steps between two looks; 0: none
     grace: NonNegativeInt = 1000  # steps before the first alarm
-    n: int = Field(64, ge=2)  # fakes, and reals, whose mean pairwise distances are compared
+    n: int = Field(64, ge=2, le=4096)  # fakes, and reals, whose mean pairwise distances are compared
     least_diversity: float = Field(0.1, ge=0)  # of fakes, in units of the reals'
     most_accuracy: float = Field(0.999, ge=0.5, le=1)  # share of pairs that D tells apart; 1: never an alarm
     most_dead: float = Field(0.95, ge=0, le=1)  # share of a turn's gradients below 1e-12; 1: never an alarm
@@ -128,14 +136,42 @@ def find(name: str) -> Path:
 def read(path: Path, overrides: Iterable[str] = ()) -> Table:
     """The recipe's tables as written, with `table.key=value` overrides applied; raises InputError."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from None
+        with path.open("rb") as file:
+            text = file.read(LONGEST + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(text) > LONGEST:
+        raise InputError(f"{path}: has more than {LONGEST:,} bytes, too many for a recipe")
+    tables = parse(text, str(path))
     for override in overrides:
         set_key(tables, override)
     return tables
+
+
+def parse(text: bytes, where: str) -> Table:
+    """The tables in a recipe file's bytes; raises InputError, which begins with `where`."""
+    try:
+        decoded = text.decode("utf-8")
+        if LONG_KEY.search(decoded):  # tomllib takes time and memory by the square of how many there are
+            raise InputError(f"{where}: a key of more than {DEPTH} names joined by dots")
+        tables = tomllib.loads(decoded)
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or of a number or nesting beyond all bounds
+        raise InputError(f"{where}: not valid TOML: {error}") from None
+    _check_values(tables, where)
+    return tables
+
+
+def _check_values(value: Any, where: str, depth: int = 0) -> None:
+    """Raise InputError for tables in tables without end, and for whole numbers that no computer's integer holds."""
+    if depth > DEPTH:
+        raise InputError(f"{where}: more than {DEPTH} tables or lists in one another")
+    if isinstance(value, int) and not -WHOLE <= value < WHOLE:
+        raise InputError(f"{where}: a whole number of {value.bit_length()} bits; 64 are the most in TOML")
+    if isinstance(value, list) and len(value) > LIST:
+        raise InputError(f"{where}: a list of {len(value)} values; at most {LIST} are expected")
+    if isinstance(value, (dict, list)):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_values(inner, f"{where}: {key}"[:200], depth + 1)
 
 
 def set_key(tables: Table, override: str, form: str = "table.key=value, for example train.steps=2000") -> None:
@@ -146,8 +182,9 @@ def set_key(tables: Table, override: str, form: str = "table.key=value, for exam
         raise InputError(f"--set {override}: expected {form}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text.strip()  # a bare word is a string: game.loss=adversarial.hinge
+    _check_values(value, f"--set {override[:200]}")
     table = tables
     for part in parts[:-1]:
         table = table.setdefault(part, {})
@@ -162,12 +199,16 @@ def check_tables(tables: Mapping[str, Any], where: str) -> None:
         if name not in TABLES:
             raise InputError(f"{where}: [{name}]: unknown table{nearest(name, TABLES)}")
         if not isinstance(table, dict):
-            raise InputError(f"{where}: {name} = {table!r}: expected a table, [{name}]")
+            raise InputError(f"{where}: {name} = {shown(table)}: expected a table, [{name}]")
 
 
 def check_fixed(tables: Mapping[str, Any], where: str) -> Table:
     """The tables whose options are the program's own, with defaults filled in; raises InputError."""
-    return {name: validate(model, tables.get(name, {}), f"{where}: [{name}] ") for name, model in FIXED.items()}
+    checked = {name: validate(model, tables.get(name, {}), f"{where}: [{name}] ") for name, model in FIXED.items()}
+    for key in ("n", "n_real"):  # on the command line they may be all there are, however many
+        if checked["eval"][key] > COUNT:
+            raise InputError(f"{where}: [eval] {key} = {checked['eval'][key]}: at most {COUNT:,} images are judged")
+    return checked
 
 
 def header(path: Path) -> str:

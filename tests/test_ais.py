@@ -108,7 +108,7 @@ def test_a_decoder_that_ignores_its_latent_is_exact():
 
 def test_a_curved_decoder_agrees_with_quadrature():
     x, width = np.repeat(CURVED, 32, axis=0), 0.3
-    found = forward(bind(Decoder(curved, 2), 16, 10), task(x, width), KEY, 100).log_evidence.reshape(3, 32)
+    found = forward(bind(Decoder(curved, 2), 16, 10), task(x, width), KEY, 200).log_evidence.reshape(3, 32)
     exact = by_quadrature(CURVED, width)
     np.testing.assert_allclose(found.mean(1), exact, atol=0.08)
 

@@ -198,7 +198,7 @@ def test_loss_that_is_not_finite_stops_the_run_before_it_is_saved():
 
     made, recorder = experiment(bilinear(turns=(Turn("a", ("a",), loss),)), steps=9), Recorder()
     trainer = Trainer(made, Data(), jax.devices()[:1])
-    with pytest.raises(DivergedError, match="the a's turn: its loss is no longer finite, at step 1$"):
+    with pytest.raises(DivergedError, match=r"the a's turn: its loss is no longer finite, at step 1$"):
         run(trainer, initial_state(made, 0), 9, 3, Cadence(3, 0, 0, 3), recorder.hooks())
     assert recorder.steps("save") == []
 

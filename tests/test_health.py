@@ -51,7 +51,7 @@ def falling(nets, batch, memory, key):
 
 
 def root(nets, batch, memory, key):
-    """The distance of the second weight from 2 - a, which has no finite derivative, in floating point, where it is 0."""
+    """The distance of the second weight from 2 - a, which has no derivative where it is 0."""
     both, _ = nets["b"](batch["x"])
     return both[0] + jnp.sqrt(jnp.square(both[1] - 2 + nets["a"](batch["x"])[0][0])), {}
 

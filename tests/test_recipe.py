@@ -7,6 +7,7 @@ import pytest
 
 from gan_cli import build, recipe
 from gan_cli.binding import call, check
+from gan_cli.data.store import Store
 from gan_cli.engine.optim import OPTIMISER
 from gan_cli.errors import InputError
 
@@ -148,3 +149,9 @@ def test_schema_offers_every_name():
     schema = build.recipe_schema()
     names = schema["properties"]["networks"]["additionalProperties"]["anyOf"][0]["enum"]
     assert {"dcgan.generator", "dcgan.discriminator"} <= set(names)
+
+
+def test_networks_larger_than_the_machine_are_refused_before_memory_is_asked_for():
+    tables = recipe.read(recipe.find("ring"), ["networks.generator.hidden=[1000000000000]"])
+    with pytest.raises(InputError, match=r"\[networks\] with their optimisers take [0-9,]+ bytes"):
+        build.prepare(tables, "ring", Store())

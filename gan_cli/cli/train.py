@@ -73,9 +73,6 @@ def train(
     except (DivergedError, UnwellError) as error:
         notice(f"error: {error}; checkpoints from before, if there are any, are in {folder}/checkpoints")
         raise typer.Exit(FAILED) from None
-    except processes.LostError as error:
-        notice(f"error: {error}\nrun the same commands to go on from the newest checkpoint")
-        raise typer.Exit(STOPPED) from None
     finally:
         reporter.close()
     if processes.first():

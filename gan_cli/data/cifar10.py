@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from gan_cli.data.source import Source, in_memory
-from gan_cli.data.store import Asset, DamagedError, Store
+from gan_cli.data.store import Asset, Store
+from gan_cli.errors import DamagedError
 
 FOLDER = "cifar-10-batches-bin"
 ARCHIVE = Asset(
@@ -17,6 +18,7 @@ ARCHIVE = Asset(
     ("https://www.cs.toronto.edu/~kriz/",),
     # As torchvision's Ruby port and others give it; the data set's page gives MD5 c32a1d4ab5d03f1284b67883e8d87530.
     published_sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    largest=256 << 20,  # six files of 30,730,000 bytes, and some text
 )
 # Of the files in the archive, as torchvision's Ruby port gives them.
 SHA256 = {
@@ -39,7 +41,7 @@ def cifar10(store: Store, *, split: Literal["train", "test"] = "train") -> Sourc
     Reads the published archive, or the folder `cifar-10-batches-bin` that unpacking it gives; raises InputError.
     """
     files = SPLITS[split]
-    unpacked = [Asset(f"{FOLDER}/{file}", sha256=SHA256[file]) for file in files]
+    unpacked = [Asset(f"{FOLDER}/{file}", sha256=SHA256[file], largest=RECORDS * RECORD) for file in files]
     if store.find_own("cifar10", unpacked[0]):
         records = np.concatenate([store.read("cifar10", asset, parse) for asset in unpacked])
     else:
@@ -63,19 +65,25 @@ def parse(content: bytes) -> np.ndarray:
 def _from_archive(content: bytes, files: Iterable[str]) -> np.ndarray:
     """Records of `files` in the unzipped archive; nothing is unpacked to disk."""
     try:
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:  # "r" would unpack what is packed again
             return np.concatenate([_member(archive, file) for file in files])
-    except tarfile.TarError as error:
+    except DamagedError:
+        raise
+    except Exception as error:  # tarfile raises what its parsing happens to meet, not only TarError
         raise DamagedError(f"damaged: not a sound tar archive ({error})") from None
 
 
 def _member(archive: tarfile.TarFile, file: str) -> np.ndarray:
     try:
-        member = archive.extractfile(f"{FOLDER}/{file}")
+        found = archive.getmember(f"{FOLDER}/{file}")
     except KeyError:
-        member = None
-    if member is None:
+        found = None
+    if found is None or not found.isreg() or found.issparse():  # a sparse file, or a link, can be longer than it is
         raise DamagedError(f"has no {FOLDER}/{file} in it: the binary version of CIFAR-10 is wanted")
+    if found.size > RECORDS * RECORD:
+        raise DamagedError(f"its {file} is too long: {found.size} bytes where {RECORDS * RECORD} are wanted")
+    member = archive.extractfile(found)
+    assert member is not None
     content = member.read()
     records = parse(content)
     if hashlib.sha256(content).hexdigest() != SHA256[file]:

@@ -1,7 +1,6 @@
 """Images in a folder or a zip file, decoded when they are needed."""
 
 import hashlib
-import io
 import os
 import posixpath
 import re
@@ -14,22 +13,21 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from gan_cli.data.images import MODES
+from gan_cli.data.images import Shape
+from gan_cli.data.packed import check_member, open_zip
+from gan_cli.data.picture import decode, opened, shape_of
 from gan_cli.data.source import Examples, Source, digest, is_ragged, shares
 from gan_cli.data.store import Store
-from gan_cli.errors import InputError
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.types import Spec
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
-LARGEST = 256 << 20  # bytes of one unpacked file in a zip; more is taken for a decompression bomb
+LARGEST = 256 << 20  # bytes of one file, in a zip of one unpacked; more is taken for a decompression bomb
 EDGE = 4096  # bytes at the beginning and the end of a file that its fingerprint takes in
 UNCOMPRESSED = (".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")  # a change within need not move the ends: all of it
 THREADS = 16  # that look at the files' headers
 CHUNK = 64  # files that a thread looks at in one go
-
-Shape = tuple[int, int, int]  # height, width, channels
 
 
 class File(NamedTuple):
@@ -86,22 +84,27 @@ def _in_folder(path: Path) -> list[File]:
 
 
 def _open(path: str) -> IO[bytes]:
+    size = os.stat(path).st_size
+    if size > LARGEST:
+        raise ValueError(f"has {size} bytes: more than {LARGEST}")
     return open(path, "rb")
 
 
 def _in_zip(path: Path) -> list[File]:
     """Image files in a zip, which is read in place: nothing is unpacked to disk."""
     try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(f"{path}: neither a folder nor a sound zip file ({error})") from None
+        archive, size = open_zip(path), path.stat().st_size
+    except (DamagedError, OSError) as error:
+        raise InputError(f"{path}: neither a folder nor a sound zip file: {error}") from None
     wanted = [i for i in archive.infolist() if i.filename.lower().endswith(SUFFIXES) and _visible(i.filename)]
-    return [File(i.filename, partial(_member, archive, i), partial("{} {}".format, i.file_size, i.CRC)) for i in wanted]
+    member = partial(_member, archive, size)
+    return [File(i.filename, partial(member, i), partial("{} {}".format, i.file_size, i.CRC)) for i in wanted]
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+def _member(archive: zipfile.ZipFile, size: int, info: zipfile.ZipInfo) -> IO[bytes]:
     if info.file_size > LARGEST:
         raise ValueError(f"unpacks to {info.file_size} bytes: more than {LARGEST}")
+    check_member(info, size)
     return archive.open(info)
 
 
@@ -143,9 +146,8 @@ def _headers(files: Sequence[File], where: Path, skip: Callable[[str], None] | N
 
     def look(file: File) -> Shape | None:
         try:
-            with file.open() as data, Image.open(data) as picture:
-                width, height = picture.size[::-1] if _lies_on_its_side(picture) else picture.size
-                return height, width, _channels(picture)
+            with file.open() as data, opened(data) as picture:
+                return shape_of(picture)
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             if skip is None:
                 raise _corrupt(where, file, error) from None
@@ -157,11 +159,6 @@ def _headers(files: Sequence[File], where: Path, skip: Callable[[str], None] | N
 
     with ThreadPoolExecutor(THREADS) as threads:
         return list(chain.from_iterable(threads.map(look_at, range(0, len(files), CHUNK))))
-
-
-def _lies_on_its_side(picture: Image.Image) -> bool:
-    """EXIF orientations 5 to 8. Only where EXIF is in the header: Pillow decodes a PNG to look for it at the end."""
-    return "exif" in picture.info and picture.getexif().get(0x0112, 1) >= 5
 
 
 def _common(shapes: list[Shape]) -> Shape:
@@ -211,38 +208,11 @@ def _read_or_next(files: Sequence[File], where: Path, skipped: _Skipped | None, 
     raise InputError(f"{where}: none of its {len(files)} images can be read")
 
 
-def decode(data: bytes) -> np.ndarray:
-    """An image file -> uint8 [h, w, 1 (grey), 3 (RGB) or 4 (RGBA)]; raises what Pillow raises."""
-    with Image.open(io.BytesIO(data)) as picture:
-        upright = ImageOps.exif_transpose(picture) if "exif" in picture.info else picture
-        channels = _channels(upright)
-        if upright.mode.startswith("I"):
-            return _from_16_bits(np.asarray(upright))[..., None]
-        pixels = np.asarray(upright.convert(MODES[channels]))
-        return pixels[..., None] if channels == 1 else pixels
-
-
-def _channels(picture: Image.Image) -> int:
-    if picture.mode == "F":
-        raise ValueError("it holds floating-point values, whose black and white are not known")
-    if picture.mode.startswith("I"):
-        return 1
-    if "transparency" in picture.info or picture.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
-        return 4
-    return 1 if picture.mode in ("1", "L") else 3
-
-
-def _from_16_bits(pixels: np.ndarray) -> np.ndarray:
-    """Grey values 0 .. 65535 -> uint8; Pillow's own conversion would clip them at 255."""
-    if pixels.min() < 0 or pixels.max() > 65535:
-        raise ValueError(f"its values run from {pixels.min()} to {pixels.max()}, beyond 16 bits")
-    return np.round(pixels / 257).astype(np.uint8)
-
-
 def _corrupt(where: Path, file: File, error: Exception) -> InputError:
     mend = 'mend or remove it, or set [data] on_corrupt = "skip"'
     return InputError(f"{where}: {file.name} cannot be read as an image: {_reason(error)}; {mend}")
 
 
 def _reason(error: Any) -> str:
-    return re.sub(r" ?<_io\.BytesIO.*?>|<zipfile\.ZipExtFile.*?>", "", str(error)).strip() or type(error).__name__
+    text = re.sub(r" ?<_io\.BytesIO.*?>|<zipfile\.ZipExtFile.*?>", "", str(error)[:500]).strip()
+    return text[:300] or type(error).__name__

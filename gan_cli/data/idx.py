@@ -6,11 +6,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from gan_cli.data.packed import FREE, check_unpacked, gunzipped, gunzipped_head
 from gan_cli.data.source import Source, in_memory
-from gan_cli.data.store import Asset, DamagedError, Store
+from gan_cli.data.store import Asset, Store
+from gan_cli.errors import DamagedError
 
 Split = Literal["train", "test"]
 UBYTE = 8  # IDX's code of unsigned bytes
+RANKS = 4  # dimensions at most: images with channels
+GZIP = b"\x1f\x8b"
 COUNTS = {"train": 60_000, "test": 10_000}
 FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -32,15 +36,35 @@ def load(published: Published, store: Store, split: Split) -> Source:
     """Read one split: x uint8 [60000 or 10000, 28, 28, 1], ink is 255, y in 0 .. 9; raises InputError."""
     shapes = ((COUNTS[split], 28, 28), (COUNTS[split],))
     x, y = (
-        store.read(published.name, _asset(published, file), _parser(shape))
+        store.read(published.name, _asset(published, file, shape), _parser(shape))
         for file, shape in zip(FILES[split], shapes, strict=True)
     )
     return in_memory(f"{published.name} {split}", x[..., None], y, published.classes)
 
 
-def _asset(published: Published, file: str) -> Asset:
+def _asset(published: Published, file: str, shape: tuple[int, ...]) -> Asset:
     checksums = published.sha256.get(file, ""), published.gz_sha256.get(file, "")
-    return Asset(f"{file}.gz", published.mirrors, *checksums)
+    return Asset(f"{file}.gz", published.mirrors, *checksums, largest=_length(shape))
+
+
+def _length(shape: tuple[int, ...]) -> int:
+    """Bytes of an IDX file."""
+    return 4 + 4 * len(shape) + math.prod(shape)
+
+
+def unpacked(data: bytes) -> np.ndarray:
+    """An IDX file as it is, or gzipped -> uint8 array; no more is unpacked than its header promises.
+
+    Raises DamagedError.
+    """
+    if not data.startswith(GZIP):
+        return parse(data)
+    head = gunzipped_head(data, 4 + 4 * RANKS)
+    if not head:  # damaged at its very beginning, or empty: `gunzipped` says which
+        return parse(gunzipped(data, FREE))
+    promised = _length(_shape(head))
+    check_unpacked(len(data), promised)
+    return parse(gunzipped(data, promised))
 
 
 def _parser(shape: tuple[int, ...]) -> Callable[[bytes], np.ndarray]:
@@ -59,16 +83,25 @@ def parse(content: bytes) -> np.ndarray:
     Two zero bytes, a type code, the number of dimensions, each dimension as a big-endian 32-bit number, the values.
     Raises DamagedError when the magic number is another or the length is not what the header says.
     """
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UBYTE or not content[3]:
-        raise DamagedError(f"not an IDX file of bytes: begins with {content[:4].hex(' ')}, not 00 00 08 and a rank")
-    rank = content[3]
-    header = 4 + 4 * rank
-    if len(content) < header:
-        raise DamagedError(f"truncated: {len(content)} bytes do not hold the IDX header of {header}")
-    shape = tuple(int(side) for side in np.frombuffer(content, ">u4", rank, offset=4))
-    values, found = math.prod(shape), len(content) - header
+    shape = _shape(content)
+    values, found = math.prod(shape), len(content) - (4 + 4 * len(shape))
     if found != values:
         what = "truncated" if found < values else "too long"
         sides = " x ".join(map(str, shape))
         raise DamagedError(f"{what}: its header promises {sides} = {values} bytes, {found} follow")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    if not values:
+        raise DamagedError("its header promises no values at all")
+    return np.frombuffer(content, np.uint8, offset=len(content) - found).reshape(shape)
+
+
+def _shape(content: bytes) -> tuple[int, ...]:
+    """What the header promises; raises DamagedError."""
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UBYTE or not content[3]:
+        raise DamagedError(f"not an IDX file of bytes: begins with {content[:4].hex(' ')}, not 00 00 08 and a rank")
+    rank = content[3]
+    if rank > RANKS:
+        raise DamagedError(f"its IDX header says {rank} dimensions, where images have 3 or {RANKS}")
+    header = 4 + 4 * rank
+    if len(content) < header:
+        raise DamagedError(f"truncated: {len(content)} bytes do not hold the IDX header of {header}")
+    return tuple(int(side) for side in np.frombuffer(content, ">u4", rank, offset=4))

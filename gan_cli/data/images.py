@@ -4,12 +4,13 @@ What is resampled is resampled by Pillow with Lanczos' filter, which widens with
 8-bit values. The background is 0: black, or transparent black.
 """
 
+import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import PositiveInt
+from pydantic import Field
 
 from gan_cli.data.source import Examples, Source, digest, is_ragged
 from gan_cli.errors import InputError
@@ -18,12 +19,14 @@ Shape = tuple[int, int, int]  # height, width, channels
 Resize = Literal["pad", "crop", "squash"]
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by channels
 FILTER = Image.Resampling.LANCZOS
+LARGEST = 4096  # pixels of a side that images are brought to
+BETWEEN = 1 << 27  # pixels of what lies between an image and what it is brought to
 
 
 def fit(
     source: Source,
     *,
-    size: PositiveInt | None = None,  # pixels: height and width; None: as they are
+    size: Annotated[int, Field(gt=0, le=LARGEST)] | None = None,  # pixels: height and width; None: as they are
     channels: Literal[1, 3, 4] | None = None,  # grey, RGB, RGBA; None: as they are, or RGB where they differ
     resize: Resize = "pad",  # pad: centred on black, shrunk only if larger; crop: centre square; squash: distorted
 ) -> Source:
@@ -99,14 +102,20 @@ def _pad(picture: Image.Image, height: int, width: int) -> Image.Image:
 
 def _crop(picture: Image.Image, height: int, width: int) -> Image.Image:
     """Resize until the tighter side fits, then cut the centre out."""
-    picture = _resampled(picture, max(height / picture.height, width / picture.width))
+    scale = max(height / picture.height, width / picture.width)
+    if picture.width * picture.height * scale * scale > BETWEEN:  # a strip would become long beyond all memory
+        picture = _centre(picture, math.ceil(height / scale), math.ceil(width / scale))
+    return _centre(_resampled(picture, scale), height, width)
+
+
+def _centre(picture: Image.Image, height: int, width: int) -> Image.Image:
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
     return picture.crop((left, top, left + width, top + height))
 
 
 def _squash(picture: Image.Image, height: int, width: int) -> Image.Image:
     """Resize both sides, whatever becomes of the proportions."""
-    return picture if picture.size == (width, height) else picture.resize((width, height), FILTER)
+    return picture if picture.size == (width, height) else _resized(picture, width, height)
 
 
 RULES: dict[str, Callable[[Image.Image, int, int], Image.Image]] = {"pad": _pad, "crop": _crop, "squash": _squash}
@@ -115,7 +124,13 @@ RULES: dict[str, Callable[[Image.Image, int, int], Image.Image]] = {"pad": _pad,
 def _resampled(picture: Image.Image, scale: float) -> Image.Image:
     if scale == 1:
         return picture
-    return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), FILTER)
+    return _resized(picture, max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+
+
+def _resized(picture: Image.Image, width: int, height: int) -> Image.Image:
+    if width * picture.height > BETWEEN:  # Pillow brings all rows to their width before it looks at the columns
+        raise InputError(f"an image of {picture.width} x {picture.height} pixels is too long to become {width} wide")
+    return picture.resize((width, height), FILTER)
 
 
 def _only_padding(old: tuple[int, ...], new: Shape, resize: Resize) -> bool:

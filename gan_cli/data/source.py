@@ -85,7 +85,7 @@ def digest(*parts: np.ndarray | str) -> str:
     sha = hashlib.sha256()
     for part in parts:
         if isinstance(part, str):
-            sha.update(f"{len(part)}:{part}".encode())
+            sha.update(f"{len(part)}:{part}".encode(errors="surrogatepass"))  # names of files need not be UTF-8
         else:
             sha.update(f"{part.dtype}{part.shape}".encode())
             sha.update(np.ascontiguousarray(part).data)

@@ -1,7 +1,9 @@
 """Stacked MNIST: three digits in the colours of one image, a thousand modes."""
 
+from typing import Annotated
+
 import numpy as np
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt
 
 from gan_cli.data import idx, mnist
 from gan_cli.data.source import Examples, Source, digest, shares
@@ -16,7 +18,9 @@ def stacked_mnist(
     store: Store,
     *,
     split: idx.Split = "train",
-    n: PositiveInt = 128_000,  # images; each is three digits drawn with equal chances from the split
+    n: Annotated[
+        int, Field(gt=0, le=10**7)
+    ] = 128_000,  # images; each is three digits drawn with equal chances from the split
     seed: NonNegativeInt = 0,  # of the draw
 ) -> Source:
     """Stacked MNIST of Unrolled GAN and VEEGAN: 28x28 RGB, a random digit in each colour; the class is their number.

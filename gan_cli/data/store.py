@@ -1,28 +1,26 @@
 """Files of published data sets: found in the user's folder or cache, otherwise downloaded, and always verified."""
 
-import gzip
 import hashlib
 import http.client
 import os
-import shutil
 import sys
+import time
 import urllib.error
 import urllib.request
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from gan_cli.errors import InputError
+from gan_cli.data.packed import contents, gunzipped
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.files import atomic, make_folder
 
 T = TypeVar("T")
 TIMEOUT = 30  # seconds without a byte before a mirror is given up
-
-
-class DamagedError(Exception):
-    """A file is not what it should be; the message says what was expected and what was found."""
+LONGEST = 3600  # seconds of one download, however steadily its bytes drip
+LARGEST = 1 << 30  # bytes of a published file and of its content, where the asset says no less
+CHUNK = 1 << 16  # bytes written at once
 
 
 class Asset(NamedTuple):
@@ -32,11 +30,17 @@ class Asset(NamedTuple):
     mirrors: tuple[str, ...] = ()  # folders on the web that hold it, tried in order
     sha256: str = ""  # of the content, uncompressed
     published_sha256: str = ""  # of the file as published, where nobody publishes one of its content
+    largest: int = LARGEST  # bytes of the content at most
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names under which it may lie on disk: as published, and unpacked."""
         return (self.name, self.name.removesuffix(".gz")) if self.name.endswith(".gz") else (self.name,)
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the file at most: gzip makes what it cannot compress a little longer."""
+        return self.largest + self.largest // 1000 + 1024
 
 
 def user_cache() -> Path:
@@ -83,7 +87,7 @@ class Store:
         cached = self.cache_dir / dataset / asset.name
         if cached.is_file():
             try:
-                return _verified(cached.read_bytes(), asset, parse)
+                return _verified(contents(cached, asset.longest), asset, parse)
             except (DamagedError, OSError) as error:
                 self.note(f"{cached}: {error}; downloading it again")
         return self._fetch(cached, dataset, asset, parse)
@@ -99,16 +103,19 @@ class Store:
 
     def locate(self, path: Path) -> Path:
         """A path of a recipe: as it is or, when that is not there, below the data folder; raises InputError."""
-        path = path.expanduser()
+        try:
+            path = path.expanduser()
+        except RuntimeError as error:  # of a user who is not there
+            raise InputError(f"[data] path = {str(path)!r}: {error}") from None
         places = [path] if self.data_dir is None or path.is_absolute() else [path, self.data_dir / path]
         for place in places:
-            if place.exists():
+            if _exists(place):
                 return place
         raise InputError(f"[data] path = {str(path)!r}: no such file or folder ({' nor '.join(map(str, places))})")
 
     def _read_own(self, path: Path, asset: Asset, parse: Callable[[bytes], T]) -> T:
         try:
-            return _verified(path.read_bytes(), asset, parse, packed=path.name == asset.name)
+            return _verified(contents(path, asset.longest), asset, parse, packed=path.name == asset.name)
         except DamagedError as error:
             mend = "put a whole copy there, or remove it to have it downloaded"
             raise InputError(f"{path}: {error}; {mend if asset.mirrors else 'put a whole copy there'}") from None
@@ -125,7 +132,7 @@ class Store:
             self.note(f"downloading {url}")
             try:
                 with atomic(target) as part:
-                    _download(url, part)
+                    _download(url, part, asset.longest)
                     return _verified(part.read_bytes(), asset, parse)
             except (DamagedError, OSError, http.client.HTTPException) as error:
                 failures.append(f"{url}: {error}")
@@ -134,13 +141,29 @@ class Store:
         raise InputError(f"{dataset}: {asset.name} {why}{put}")
 
 
-def _download(url: str, to: Path) -> None:
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, a folder one may not look into, a null byte
+        return False
+
+
+def _download(url: str, to: Path, largest: int) -> None:
+    """Write what a mirror sends, whatever it says of its length; DamagedError for more than `largest` bytes."""
     request = urllib.request.Request(url, headers={"User-Agent": "gan-cli"})
+    end = time.monotonic() + LONGEST
+    size = 0
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response, to.open("wb") as file:
-        shutil.copyfileobj(response, file)
-        promised = response.headers.get("Content-Length")
-    if promised is not None and to.stat().st_size != int(promised):
-        raise DamagedError(f"truncated: {to.stat().st_size} of {promised} bytes arrived")
+        while part := response.read1(CHUNK):  # not read: it waits for all of CHUNK, and each byte may take TIMEOUT
+            size += len(part)
+            if size > largest:
+                raise DamagedError(f"more than {largest:,} bytes arrive")
+            if time.monotonic() > end:
+                raise DamagedError(f"{size:,} bytes arrived in {LONGEST} seconds")
+            file.write(part)
+        promised = response.headers.get("Content-Length", "")
+    if promised.isdecimal() and size != int(promised):
+        raise DamagedError(f"truncated: {size} of {promised} bytes arrived")
 
 
 def _verified(data: bytes, asset: Asset, parse: Callable[[bytes], T], *, packed: bool = True) -> T:
@@ -148,23 +171,13 @@ def _verified(data: bytes, asset: Asset, parse: Callable[[bytes], T], *, packed:
 
     packed: the file has the published name, so that a checksum of the published file is binding.
     """
-    content = gunzipped(data) if asset.name.endswith(".gz") and data[:2] == b"\x1f\x8b" else data
+    content = gunzipped(data, asset.largest) if asset.name.endswith(".gz") and data[:2] == b"\x1f\x8b" else data
     parsed = parse(content)  # first: "truncated after 12 images" says more than a checksum
     if asset.sha256:
         _compare("content", asset.sha256, content)
     elif asset.published_sha256 and packed:
         _compare("file", asset.published_sha256, data)
     return parsed
-
-
-def gunzipped(data: bytes) -> bytes:
-    """The content of a gzip file; raises DamagedError."""
-    try:
-        return gzip.decompress(data)
-    except EOFError:
-        raise DamagedError(f"truncated: the gzip stream ends after {len(data)} bytes") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DamagedError(f"damaged: not a sound gzip file ({error})") from None
 
 
 def _compare(what: str, expected: str, data: bytes) -> None:

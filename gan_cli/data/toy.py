@@ -1,21 +1,25 @@
 """The toys of the papers: mixtures of Gaussians whose modes can be counted."""
 
+import math
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat
 
 from gan_cli.data.source import Mixture, Source, in_memory
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 
+MODES = 10_000  # at most
+Points = Annotated[int, Field(gt=0, le=10**7)]  # ten million take half a gigabyte in the making
+
 
 def ring(
     store: Store,  # noqa: ARG001
     *,
-    n: PositiveInt = 100_000,  # points
+    n: Points = 100_000,  # points
     seed: NonNegativeInt = 0,
-    modes: PositiveInt = 8,
+    modes: Annotated[int, Field(gt=0, le=MODES)] = 8,
     radius: PositiveFloat = 1.0,  # of the circle on which the modes lie
     sd: PositiveFloat = 0.01,  # of each mode
     scale: PositiveFloat = 1.0,  # everything is multiplied by it
@@ -32,9 +36,9 @@ def ring(
 def grid(
     store: Store,  # noqa: ARG001
     *,
-    n: PositiveInt = 100_000,  # points
+    n: Points = 100_000,  # points
     seed: NonNegativeInt = 0,
-    side: PositiveInt = 5,  # modes in a row
+    side: Annotated[int, Field(gt=0, le=math.isqrt(MODES))] = 5,  # modes in a row
     spacing: PositiveFloat = 2.0,  # between neighbouring modes
     sd: PositiveFloat = 0.05,  # of each mode
     scale: PositiveFloat = 1.0,  # everything is multiplied by it
@@ -51,7 +55,7 @@ def grid(
 def mixture(
     store: Store,  # noqa: ARG001
     *,
-    n: PositiveInt = 100_000,  # points
+    n: Points = 100_000,  # points
     seed: NonNegativeInt = 0,
     means: Annotated[tuple[float, ...], Field(min_length=1)] = (10, 20, 60, 80, 110),
     sds: tuple[PositiveFloat, ...] = (3, 3, 2, 2, 1),  # of each mode
@@ -72,6 +76,9 @@ def _draw(name: str, mixture: Mixture, n: int, seed: int, scale: float) -> Sourc
     random = np.random.default_rng(seed)
     y = random.integers(len(mixture.means), size=n)
     noise = random.standard_normal((n, mixture.means.shape[1]))
-    x = (mixture.means[y] + mixture.sds[y, None] * noise).astype(np.float32)  # [n, D]
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = (mixture.means[y] + mixture.sds[y, None] * noise).astype(np.float32)  # [n, D]
+    if not np.isfinite(x).all():
+        raise InputError("[data] scale: the points lie beyond what float32 holds; it multiplies means and sds")
     classes = tuple(f"mode {i}" for i in range(len(mixture.means)))
     return in_memory(name, x, y, classes, mixture)

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,21 +19,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from gan_cli.errors import InputError, StorageError
+from gan_cli.errors import InputError, LostError, StorageError
 
 T = TypeVar("T")
 START_TIMEOUT = 300  # seconds that processes wait for each other at the start
 HEARTBEAT_TIMEOUT = 60  # seconds without a sign of life until a process counts as lost
 END_TIMEOUT = 30  # seconds that processes wait for each other at the end
+AGAIN = "run the same commands to go on from the newest checkpoint"
 SHORTEST = 1024  # bytes that are told at once, at least
 LOST = re.compile(
     r"gloo|nccl|coordination service|heartbeat|collective|connection (reset|closed|refused)", re.IGNORECASE
 )
 TOLD = {kind.__name__: kind for kind in (InputError, StorageError)}  # errors of the first process that all raise
-
-
-class LostError(Exception):
-    """Another process of the job is gone, and this one cannot go on without it."""
 
 
 class Job(NamedTuple):
@@ -46,7 +44,8 @@ class Job(NamedTuple):
 def start(job: Job) -> None:
     """Join a job of several processes: the one given, or the one that Slurm or a TPU pod has started us in.
 
-    Call it before anything asks JAX for its devices. Raises InputError when the place is not one, or nobody is there.
+    Call it before anything asks JAX for its devices. Raises InputError when the place is not one, and LostError when
+    the others cannot be found; where they do not come in time, JAX itself ends the process.
     """
     if job.processes == 1 or (job == Job() and not _launched_as_many()):
         return
@@ -54,6 +53,7 @@ def start(job: Job) -> None:
         _check(job)
     if jax.config.values["jax_platforms"] in (None, "", "cpu"):
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        _keep_stdout_for_us()
     try:
         jax.distributed.initialize(
             *job,
@@ -65,6 +65,13 @@ def start(job: Job) -> None:
         raise InputError(
             f"the processes of the job did not find each other: {str(error).partition(chr(10))[0]}"
         ) from None
+
+
+def _keep_stdout_for_us() -> None:
+    """Send what libraries print to stderr: Gloo greets on stdout, where --json promises one object and nothing else."""
+    sys.stdout.flush()
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding)
+    os.dup2(2, 1)
 
 
 def _check(job: Job) -> None:
@@ -83,8 +90,13 @@ def _launched_as_many() -> bool:
     """Whether srun or a TPU pod has started several of us; `jax.distributed` then finds out the rest by itself."""
     tasks = os.environ.get("SLURM_NTASKS", "1") if "SLURM_STEP_NODELIST" in os.environ else "1"
     workers = os.environ.get("TPU_WORKER_HOSTNAMES", "")
-    on_tpu_vm = any(Path("/dev").glob("accel[0-9]*")) and os.environ.get("JAX_PLATFORMS", "tpu").startswith("tpu")
-    return tasks not in ("", "1") or "," in workers or on_tpu_vm
+    return tasks not in ("", "1") or "," in workers or _on_tpu_vm()
+
+
+def _on_tpu_vm() -> bool:
+    """Whether this machine has TPU chips and JAX may use them; it may be one of a slice."""
+    wanted = os.environ.get("JAX_PLATFORMS", "tpu").startswith("tpu") and find_spec("libtpu") is not None
+    return wanted and any(any(Path("/dev").glob(chips)) for chips in ("accel[0-9]*", "vfio/[0-9]*"))
 
 
 def alone() -> bool:
@@ -165,9 +177,7 @@ def check_same(told: Mapping[str, str]) -> None:
     for process, number in enumerate(np.asarray(numbers).reshape(-1)):
         if number:
             what = list(told)[number - 1]
-            raise InputError(
-                f"process {process} of the job has not the same {what} as process 0; give all of them the same"
-            )
+            raise InputError(f"process {process} of the job has another {what} than process 0; give all the same")
 
 
 @contextmanager
@@ -178,7 +188,7 @@ def noticing_loss() -> Iterator[None]:
     except (RuntimeError, ValueError) as error:
         if alone() or not LOST.search(str(error)):
             raise
-        raise LostError(f"another process of the job is gone ({_line(error)})") from error
+        raise LostError(f"another process of the job is gone ({_line(error)})\n{AGAIN}") from error
 
 
 def leave(code: int) -> None:

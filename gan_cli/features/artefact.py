@@ -7,10 +7,13 @@ import jax
 from jax import export
 from jax.interpreters import mlir
 
-from gan_cli.errors import InputError
+from gan_cli.data.packed import contents
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.features import Features
+from gan_cli.features.probe import check_readable
 from gan_cli.types import Array
 
+LARGEST = 1 << 31  # bytes of a file: feature networks have a hundred million
 CALLS = {  # what a program may ask of XLA by name; any other custom call could be a host callback or a machine kernel
     *("shape_assertion", "Sharding", "SPMDFullToShardShape", "SPMDShardToFullShape", "ApproxTopK"),
     *("stablehlo.dynamic_reduce_window", "stablehlo.dynamic_rng_bit_generator"),
@@ -23,10 +26,14 @@ def exported(path: Path) -> Features:
 
     B must be symbolic; H, W and C may be. Its classes have no names: `_replace(classes=...)` gives them.
     Raises InputError for a file that is of another form, wants to call what is not XLA's, or is damaged so that it
-    cannot be read: the format has no checksum. Not for a stranger's file: JAX's parser is made for trusted ones.
+    cannot be read. JAX's parser is made for trusted files, so it is tried in a process of its own (see `probe`); what
+    the program then computes has no bounds.
     """
     try:
-        data = path.read_bytes()
+        data = contents(path, LARGEST)
+        check_readable(data)
+    except DamagedError as error:
+        raise InputError(f"{path}: damaged, or not written by jax.export: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     program = _program(path, data)
@@ -55,8 +62,7 @@ def exported(path: Path) -> Features:
 def _program(path: Path, data: bytes) -> export.Exported:
     """The program in a file's bytes, looked through before anything of it runs."""
     try:
-        program = export.deserialize(bytearray(data))
-        calls = custom_calls(program)
+        program, calls = look(data)
     except ImportError:
         raise InputError(f"{path}: reading it needs the package flatbuffers: pip install flatbuffers") from None
     except Exception as error:  # flatbuffers checks nothing: damage shows as any error at all
@@ -67,6 +73,12 @@ def _program(path: Path, data: bytes) -> export.Exported:
     if calls - CALLS:
         raise InputError(f"{path}: it calls {', '.join(sorted(calls - CALLS))}, which could be any code: refused")
     return program
+
+
+def look(data: bytes) -> tuple[export.Exported, set[str]]:
+    """The program in a file's bytes, and what it calls; raises any error at all where they are damaged."""
+    program = export.deserialize(bytearray(data))
+    return program, custom_calls(program)
 
 
 def custom_calls(program: export.Exported) -> set[str]:

@@ -5,13 +5,13 @@
 
 import functools
 import hashlib
-import io
 from importlib import resources
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_cli.data import arrays
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.types import Array
@@ -43,8 +43,7 @@ def digits() -> Features:
 
 def load(data: bytes) -> Weights:
     """The weights of an npz file's bytes: stored as float16, used as float32."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        return {name: file[name].astype(np.float32) for name in file.files}
+    return {name: array.astype(np.float32) for name, array in arrays.load(data).items()}
 
 
 def prepare(images: Array) -> Array:

@@ -2,15 +2,15 @@
 
 import functools
 import hashlib
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from gan_cli.data import arrays
 from gan_cli.data.store import user_cache
-from gan_cli.errors import InputError
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.features.inception_blocks import shapes
 from gan_cli.features.inception_net import Weights, fold
 from gan_cli.features.torch_file import contents, parse
@@ -19,6 +19,7 @@ from gan_cli.files import atomic, make_folder
 PUBLISHED = "6726825d"  # the first digits of the SHA-256 of the published file, which are in its name
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-{PUBLISHED}.pth"
 MEND = f"download {URL} and say: gan features import FILE"
+LARGEST = 64 << 20  # bytes of one array: the largest takes 8 million
 HASH = "sha256"  # the entry of our file that holds the SHA-256 of the original, as text
 
 
@@ -94,7 +95,7 @@ def _folded(imported: Imported, _: int) -> Weights:
 
 def _load(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in names}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        found = arrays.load(path, names, LARGEST)
+        return {name: found[name] for name in names}
+    except (OSError, KeyError, DamagedError) as error:
         raise InputError(f"{path}: damaged ({error}): import it again with gan features import FILE") from None

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from gan_cli.data.store import DamagedError
-from gan_cli.errors import InputError
+from gan_cli.data import packed
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.features.torch_pickle import Storage, Tensor, load
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
+NAME = 500  # letters of a tensor's name
 LARGEST = 2**31  # bytes of a file: feature networks have a hundred million
 ZIP = b"PK\x03\x04"
 
@@ -37,10 +38,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
 def contents(path: Path) -> bytes:
     """All bytes of a file; InputError when it cannot be read or is too large for weights."""
     try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise InputError(f"{path}: {size:,} bytes are too many for a file of weights")
-        return path.read_bytes()
+        return packed.contents(path, LARGEST)
+    except DamagedError as error:
+        raise InputError(f"{path}: {error}: too many for a file of weights") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
@@ -59,8 +59,8 @@ def _named(tree: Any) -> Iterator[tuple[str, Tensor]]:
         raise DamagedError(f"it holds a {type(tree).__name__.lower()}, not a dictionary of tensors")
     for name, value in tree.items():
         if not isinstance(value, Tensor):
-            raise DamagedError(f"{name!r} in it is a {type(value).__name__.lower()}, not a tensor")
-        yield str(name), value
+            raise DamagedError(f"{str(name)[:200]!r} in it is a {type(value).__name__.lower()}, not a tensor")
+        yield str(name)[:NAME], value
 
 
 def _cut(name: str, tensor: Tensor, numbers: Numbers) -> np.ndarray:
@@ -77,6 +77,8 @@ def _cut(name: str, tensor: Tensor, numbers: Numbers) -> np.ndarray:
     count = int(np.prod(shape, dtype=object))
     if count > len(data) or (count and last >= len(data)):
         raise DamagedError(f"tensor {name!r} of shape {shape} reaches beyond its storage of {len(data)} numbers")
+    if max(*shape, *strides, offset, 0) >= 2**40:  # of no consequence where a dimension has one value, or another none
+        raise DamagedError(f"tensor {name!r} has a size or a stride beyond any memory")
     if not count:
         return np.zeros(shape, data.dtype)
     steps = [stride * data.itemsize for stride in strides]
@@ -126,9 +128,11 @@ def _elements(data: bytes, at: int, storage: Storage, count: int) -> np.ndarray:
 def _from_zip(data: bytes) -> tuple[Any, Numbers]:
     """The layout since PyTorch 1.6. All names begin with one folder, which may be called anything."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with packed.open_zip(io.BytesIO(data)) as archive:
             return _from_archive(archive, _members(archive, len(data)))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except DamagedError:
+        raise
+    except Exception as error:  # whatever a damaged archive makes zipfile raise
         raise DamagedError(f"truncated or damaged zip archive: {error}") from None
 
 

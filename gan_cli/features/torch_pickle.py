@@ -10,9 +10,12 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from gan_cli.data.store import DamagedError
+from gan_cli.errors import DamagedError
 
 LIMIT = 200_000  # opcodes of one stream; an array takes some 40 of them, and Inception-v3 has 472 to 566
+ARGUMENTS = 8  # of a function at most; also dimensions of a tensor. Each opcode then costs no more than a little time
+
+KEY = 100  # letters of a storage's key
 
 
 class Storage(NamedTuple):
@@ -66,8 +69,8 @@ def opcodes(stream: BinaryIO) -> Iterator[tuple[str, Any]]:
             if count == LIMIT:
                 raise DamagedError(f"its pickle has more than {LIMIT:,} opcodes: these are no weights")
             yield opcode.name, argument
-    except (ValueError, OverflowError, MemoryError) as error:
-        raise DamagedError(f"damaged or truncated: its pickle cannot be read ({error})") from None
+    except (ValueError, OverflowError, MemoryError, Warning) as error:  # of an escape sequence, where they are errors
+        raise DamagedError(f"damaged or truncated: its pickle cannot be read ({str(error)[:200]})") from None
 
 
 def _last(stack: list[Any]) -> Any:
@@ -141,25 +144,32 @@ def _reduce(stack: list[Any]) -> None:
     arguments, function = stack.pop(), stack.pop()
     if not isinstance(function, _Name) or function.path not in MAKERS or type(arguments) is not tuple:
         raise TypeError
+    if len(arguments) > ARGUMENTS:
+        raise ValueError
     stack.append(MAKERS[function.path](*arguments))
 
 
 def _persistent(stack: list[Any]) -> None:
     """("storage", type, key, device, size[, view]): PyTorch's reference to numbers that lie outside of the pickle."""
-    word, kind, key, _, size, *view = stack.pop()
+    reference = stack.pop()
+    if type(reference) is not tuple or len(reference) > ARGUMENTS:
+        raise TypeError
+    word, kind, key, _, size, *view = reference
     if word != "storage" or not isinstance(kind, _Name) or kind.path not in DTYPES or view not in ([], [None]):
         raise TypeError
-    if type(key) is not str or type(size) is not int or size < 0:
+    if type(key) is not str or len(key) > KEY or type(size) is not int or size < 0:
         raise TypeError
     stack.append(Storage(key, DTYPES[kind.path], size))
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
     """`_rebuild_tensor_v2`; what follows the strides says whether it is trained, and hooks."""
+    if type(shape) is not tuple or type(strides) is not tuple or max(len(shape), len(strides)) > ARGUMENTS:
+        raise TypeError
     counts = (offset, *shape, *strides)
     if not isinstance(storage, Storage) or not all(type(count) is int and count >= 0 for count in counts):
         raise TypeError
-    return Tensor(storage, offset, tuple(shape), tuple(strides))
+    return Tensor(storage, offset, shape, strides)
 
 
 def _parameter(data: Any, *_: Any) -> Tensor:
@@ -169,16 +179,23 @@ def _parameter(data: Any, *_: Any) -> Tensor:
     return data
 
 
-def _dictionary(items: Any = ()) -> dict[str | int, Any]:
-    """`OrderedDict`, empty or, by Python 2, of pairs."""
+def _dictionary(items: Any = None) -> dict[str | int, Any]:
+    """`OrderedDict`, empty or, by Python 2, of a list of pairs.
+
+    The list is used up: a stream could make a hundred thousand dictionaries of a long one.
+    """
+    pairs = [] if items is None else items
+    if type(pairs) is not list:
+        raise TypeError
     made: list[Any] = [{}]
-    _set_items(made, [part for key, value in items for part in (key, value)])
+    _set_items(made, [part for key, value in pairs for part in (key, value)])
+    pairs.clear()
     return made[0]
 
 
 def _name(argument: str) -> _Name:
     if argument not in MAKERS and argument not in DTYPES:
-        raise DamagedError(f"it asks for {argument.replace(' ', '.')}, which no file of weights needs")
+        raise DamagedError(f"it asks for {argument[:200].replace(' ', '.')}, which no file of weights needs")
     return _Name(argument)
 
 

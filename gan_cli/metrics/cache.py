@@ -3,22 +3,24 @@
 import contextlib
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_cli.errors import InputError
+from gan_cli.data import arrays
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.features import Features
 from gan_cli.files import atomic
 from gan_cli.metrics.frechet import Statistics
 from gan_cli.metrics.metric import Sample
 from gan_cli.metrics.protocol import in_words
 
-UNREADABLE = (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile, zlib.error)
+DIM = 1 << 14  # features at most: their covariance takes 2 GiB, and its eigenvalues minutes
+LARGEST = DIM * DIM * 8 + (1 << 16)  # bytes of one array and its header
+UNREADABLE = (OSError, KeyError, ValueError, TypeError, OverflowError, DamagedError)
+TEXT = 1000  # letters of what statistics were made with
 MADE_BY = ("features", "features_hash", "protocol")  # arrays of one string each, beside mu, sigma and n
 
 
@@ -78,23 +80,30 @@ def load(path: Path) -> Stored:
     Raises InputError that names the file where there is none, or none that is sound. No pickle is ever read.
     """
     try:
-        with path.open("rb") as data, np.load(data, allow_pickle=False) as file:
-            mean, covariance = (_real(file[name]) for name in ("mu", "sigma"))
-            n = int(file["n"]) if "n" in file.files else 0
-            made_by = [str(file[name]) if name in file.files else "" for name in MADE_BY]
+        file = arrays.load(path, ("mu", "sigma", "n", *MADE_BY), LARGEST)
+        mean, covariance = file["mu"], file["sigma"]
+        n = int(file["n"]) if "n" in file else 0
+        made_by = [_text(file[name]) if name in file else "" for name in MADE_BY]
     except UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as statistics, arrays mu and sigma ({error})") from None
-    if mean.ndim != 1 or covariance.shape != mean.shape * 2 or n < 0:
+    if mean.size > DIM:
+        raise InputError(
+            f"{path}: holds statistics of {mean.size:,} features; {DIM:,} are the most that can be compared"
+        )
+    if mean.ndim != 1 or not mean.size or covariance.shape != mean.shape * 2 or n < 0:
         raise InputError(f"{path}: mu is {list(mean.shape)} and sigma {list(covariance.shape)}, not [D] and [D, D]")
+    if mean.dtype.kind not in "fiu" or covariance.dtype.kind not in "fiu":
+        raise InputError(f"{path}: cannot be read as statistics: mu or sigma are no real numbers")
+    mean, covariance = mean.astype(np.float64), covariance.astype(np.float64)
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise InputError(f"{path}: holds statistics that are not finite")
     return Stored(Statistics(mean, covariance, n), *made_by)
 
 
-def _real(array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{array.dtype} are no real numbers")
-    return array.astype(np.float64)
+def _text(array: np.ndarray) -> str:
+    if array.ndim or array.dtype.kind != "U":
+        raise ValueError(f"an array of {array.dtype}, where one text is wanted")
+    return str(array)[:TEXT]
 
 
 def check_covariance(statistics: Statistics, where: str) -> None:
@@ -103,7 +112,10 @@ def check_covariance(statistics: Statistics, where: str) -> None:
     scale = np.abs(covariance).max()
     if not np.allclose(covariance, covariance.T, rtol=1e-4, atol=1e-6 * scale):
         raise InputError(f"{where}: sigma is not symmetric, so it is no covariance")
-    values = np.linalg.eigvalsh(covariance)
+    try:
+        values = np.linalg.eigvalsh(covariance)
+    except np.linalg.LinAlgError as error:
+        raise InputError(f"{where}: sigma has no eigenvalues that can be found ({error})") from None
     if values[0] < -1e-3 * max(values[-1], 0):
         raise InputError(f"{where}: sigma has an eigenvalue of {values[0]:.3g}, so it is no covariance")
 

@@ -1,6 +1,5 @@
 """Images at hand, from wherever they are: a folder, a file, a data source or the statistics that are left of them."""
 
-import zipfile
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -9,13 +8,14 @@ from gan_cli.binding import check, nearest
 from gan_cli.data import idx, images
 from gan_cli.data.folder import folder
 from gan_cli.data.npz import npz
+from gan_cli.data.packed import contents, open_zip
 from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Store
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.metrics import cache
 from gan_cli.types import Shape
 
-GZIP, ZIP, IDX = b"\x1f\x8b", b"PK", b"\0\0"
+ZIP, IDX = b"PK", b"\0\0"
 KINDS = "a folder or zip of images, an .npz file, an IDX file, a .toml file with a table [data], or a data source"
 
 
@@ -110,7 +110,7 @@ def _open(text: str, store: Store) -> Source | cache.Stored:
     try:
         path = Path(text).expanduser()
         is_folder, is_file = path.is_dir(), path.is_file()
-    except (OSError, RuntimeError) as error:  # a folder one may not look into, a user who is not there
+    except (OSError, RuntimeError, ValueError) as error:  # a folder one may not look into, a user who is not there
         raise InputError(f"{text}: cannot be looked at: {getattr(error, 'strerror', None) or error}") from None
     if not text or not (is_folder or is_file):
         return _of_name(text, store)
@@ -139,7 +139,7 @@ def _of_file(path: Path, store: Store) -> Source | cache.Stored:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if begins == ZIP:
         return _of_zip(path, store)
-    if begins in (GZIP, IDX):
+    if begins in (idx.GZIP, IDX):
         return _of_idx(path)
     raise InputError(f"{path}: is not {KINDS}")
 
@@ -147,9 +147,9 @@ def _of_file(path: Path, store: Store) -> Source | cache.Stored:
 def _of_zip(path: Path, store: Store) -> Source | cache.Stored:
     """Arrays, statistics or images: all three come in zip files."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except (DamagedError, OSError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if not all(name.endswith(".npy") for name in names):
         return folder(store, path=path)
@@ -164,8 +164,7 @@ def _of_zip(path: Path, store: Store) -> Source | cache.Stored:
 
 def _of_idx(path: Path) -> Source:
     try:
-        content = path.read_bytes()
-        array = idx.parse(gunzipped(content) if content[:2] == GZIP else content)
+        array = idx.unpacked(contents(path))
     except (DamagedError, OSError) as error:
         raise InputError(f"{path}: {error}") from None
     if array.ndim not in (3, 4):
