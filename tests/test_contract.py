@@ -21,7 +21,7 @@ from gan_cli.data.store import Store
 from gan_cli.engine import parallel
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.loop import Trainer
-from gan_cli.engine.state import Experiment, State, initial_state
+from gan_cli.engine.state import Experiment, State, initial_state, optimised
 
 pytestmark = pytest.mark.contract
 
@@ -59,6 +59,7 @@ def fake_source(resolved: dict[str, Any]) -> Source:
 
 
 class Case(NamedTuple):
+    name: str
     experiment: Experiment
     trainer: Trainer
     feed: Any
@@ -94,7 +95,7 @@ def build_case(name: str) -> Case:
     traces: list[int] = []
     feed = Counted(build.feed(resolved, source), traces)
     trainer = Trainer(experiment, feed, jax.devices()[:1])
-    return Case(experiment, trainer, feed, traces, trainer.place(initial_state(experiment, 0)))
+    return Case(name, experiment, trainer, feed, traces, trainer.place(initial_state(experiment, 0)))
 
 
 def copy(tree: Any) -> Any:
@@ -137,24 +138,56 @@ class OneByOne(NamedTuple):
         return states
 
 
-def one_by_one(case: Case) -> OneByOne:
-    """Not with the recipe's Adam: it makes steps of one size of gradients of any size, rounding errors included."""
+def one_by_one(case: Case, convolutions: str = "") -> OneByOne:
+    """Not with the recipe's Adam: it makes steps of one size of gradients of any size, rounding errors included.
+
+    `convolutions`: their formulation; "": the recipe's.
+    """
     made = case.experiment
     turns = tuple(
         turn._replace(every=1, start=0, stop=None, when=partial(jnp.equal, i)) for i, turn in enumerate(made.game.turns)
     )
-    optimisers = dict.fromkeys(made.optimisers, optax.sgd(0.1))
-    experiment = made._replace(game=made.game._replace(turns=turns), optimisers=optimisers)
-    return OneByOne(experiment, initial_state(experiment, 0))
+    game, descent = made.game._replace(turns=turns), optax.sgd(0.1)
+    experiment = made._replace(
+        game=game,
+        optimisers=dict.fromkeys(made.optimisers, descent),
+        train=made.train.model_copy(update={"convolutions": convolutions or made.train.convolutions}),
+    )
+    initial = case.start()
+    weights = {role: variables.params for role, variables in initial.variables.items()}
+    optim = {table: descent.init({role: weights[role] for role in roles}) for table, roles in optimised(game).items()}
+    return OneByOne(experiment, initial._replace(optim=optim))
+
+
+@functools.cache
+def representatives() -> set[str]:
+    """The first recipe of each game with the same kinds of networks: others differ in losses and numbers."""
+    first: dict[Any, str] = {}
+    for name in [*recipe.shipped(), *EXTRA]:
+        tables = recipe.read(recipe.find(name))
+        networks = {r: [n.get(k) for k in ("net", "norm", "condition")] for r, n in tables["networks"].items()}
+        game = [tables["game"].get(k) for k in ("play", "packing")] + [bool(tables["game"].get("penalties"))]
+        first.setdefault(str((game, networks)), name)
+    return set(first.values())
+
+
+class Played(NamedTuple):
+    one_by_one: OneByOne
+    states: list[State]  # on one device
 
 
 @pytest.fixture(scope="module")
-def played(case) -> list[State]:
-    return one_by_one(case).play(case.feed, devices=1)
+def played(case, request) -> Played:
+    """`make test` does it for a recipe of each kind, with convolutions as accelerators have them: half the program."""
+    quick = "not slow" in request.config.option.markexpr
+    if quick and case.name not in representatives():
+        pytest.skip("another recipe has the same game and kinds of networks; make contract runs this one")
+    made = one_by_one(case, "lax") if quick else one_by_one(case)
+    return Played(made, made.play(case.feed, devices=1))
 
 
 def test_a_turn_moves_only_what_it_names(case, played):
-    for turn, before, after in zip(case.experiment.game.turns, played, played[1:], strict=False):
+    for turn, before, after in zip(case.experiment.game.turns, played.states, played.states[1:], strict=False):
         for role, variables in after.variables.items():
             moved = not identical(variables.params, before.variables[role].params)
             assert moved == (role in turn.trains), (turn.name, role)
@@ -177,26 +210,17 @@ def agree(one: list[np.ndarray], two: list[np.ndarray], precision: str = "float3
     return all(np.abs(a - b).max() <= share * np.abs(a).max() + 5e-6 for a, b in zip(one, two, strict=True))
 
 
-@functools.cache
-def representatives() -> set[str]:
-    """The first recipe of each game with the same kinds of networks: others differ in losses and numbers."""
-    first: dict[Any, str] = {}
-    for name in [*recipe.shipped(), *EXTRA]:
-        tables = recipe.read(recipe.find(name))
-        networks = {r: [n.get(k) for k in ("net", "norm", "condition")] for r, n in tables["networks"].items()}
-        game = [tables["game"].get(k) for k in ("play", "packing")] + [bool(tables["game"].get("penalties"))]
-        first.setdefault(str((game, networks)), name)
-    return set(first.values())
-
-
-def test_two_devices_with_half_the_batch_each_agree_with_one(case, played, request):
-    quick = "not slow" in request.config.option.markexpr  # make test; make contract takes all
-    if quick and request.node.callspec.params["case"] not in representatives():
-        pytest.skip("another recipe has the same game and kinds of networks; make contract runs this one")
+def test_two_devices_with_half_the_batch_each_agree_with_one(case, played):
     if any("Dropout" in str(d.train) for d in case.experiment.definitions.values()):
         pytest.skip("dropout masks are drawn for each device")
-    two = one_by_one(case).play(case.feed, devices=2)
-    assert agree(movement(played), movement(two), case.experiment.train.precision)
+    two = played.one_by_one.play(case.feed, devices=2)
+    assert agree(movement(played.states), movement(two), case.experiment.train.precision)
+
+
+def test_two_devices_agree_with_one_in_the_formulation_of_processors_too():
+    made = build_case("dcgan_digits")
+    alone = one_by_one(made, "cpu")
+    assert agree(*(movement(alone.play(made.feed, devices)) for devices in (1, 2)))
 
 
 def test_devices_that_do_not_average_gradients_are_noticed(monkeypatch):
@@ -210,7 +234,7 @@ def test_devices_that_do_not_average_gradients_are_noticed(monkeypatch):
 def test_resumed_equals_uninterrupted_bit_for_bit(case, tmp_path):
     uninterrupted, _ = case.trainer.advance(case.start(), 0, STEPS)
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    checkpoints.save(STEPS, uninterrupted, Meta({}, case.experiment.spec, "", []))
+    checkpoints.save(STEPS, uninterrupted, Meta({}, case.experiment.spec, "", []), None)
     uninterrupted, _ = case.trainer.advance(uninterrupted, STEPS, STEPS)
     checkpoints.wait()
     resumed = checkpoints.restore(STEPS, jax.eval_shape(case.start))
