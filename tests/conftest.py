@@ -27,10 +27,17 @@ def mnist_dir() -> Path:
     return SHARED / "mnist"
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory) -> Path:
+    """A folder of this session's that all of its workers share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture(scope="session", autouse=True)
-def compilation_cache(tmp_path_factory):
-    """Compile each program once for all tests of a worker, and keep the user's cache folder untouched."""
-    os.environ["GAN_CACHE_DIR"] = str(tmp_path_factory.getbasetemp().parent / "gan-cache")
+def compilation_cache(shared_folder):
+    """Compile each program once for all tests of a session, and keep the user's cache folder untouched."""
+    os.environ["GAN_CACHE_DIR"] = str(shared_folder / "gan-cache")
 
 
 @pytest.fixture(scope="module", autouse=True)

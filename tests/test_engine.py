@@ -297,3 +297,15 @@ def test_turns_that_contradict_each_other_are_refused():
     assert optimised(bilinear(turns=twice)) == {"a": ("a",), "again": ("a",)}
     with pytest.raises(ValueError, match="a role cannot be trained by two turns of a simultaneous game"):
         optimised(bilinear(turns=twice, simultaneous=True))
+
+
+def test_calls_over_several_cpu_devices_do_not_queue_up():
+    """Collectives of two calls could wait for each other and abort: a call has ended before the next one begins."""
+    made = experiment(bilinear(), steps_per_call=1)
+    trainer = Trainer(made, Data(), jax.devices()[:2])
+    state = trainer.place(initial_state(made, 0))
+    for step in range(100):
+        state, sums = trainer.advance(state, step, 1)
+        assert all(x.is_ready() for x in jax.tree.leaves((state.variables, sums)))
+    assert int(state.step) == 100
+    assert (trainer.in_flight, Trainer(made, Data(), jax.devices()[:1]).in_flight) == (0, 1)

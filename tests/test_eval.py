@@ -61,9 +61,9 @@ def places(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(shared_folder):
     """A run with all its checkpoints: steps 20, 40 and 60."""
-    where = tmp_path_factory.getbasetemp().parent / "test_eval"  # trained once for all workers
+    where = shared_folder / "test_eval"  # trained once for all workers
     with filelock.FileLock(f"{where}.lock"):
         if not where.exists():
             where.mkdir()
