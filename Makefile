@@ -21,6 +21,12 @@ contract: .venv/tested  # the promises that every recipe keeps, all of them for 
 science: .venv/tested  # checks that take minutes; results are recorded in docs/results.md
 	$(BIN)/python -m pytest -m slow
 
+faults: .venv/dev  # docs/survival.md; full and read-only disks ask for root
+	$(BIN)/python scripts/faults/kill.py --forked
+	$(BIN)/python scripts/faults/rot.py
+	$(BIN)/python scripts/faults/processes.py
+	$(BIN)/python scripts/faults/long_run.py
+
 fuzz: .venv-fuzz/installed  # every parser, coverage-guided: docs/hostile-input.md
 	.venv-fuzz/bin/python scripts/faults/fuzz.py --seconds 120
 

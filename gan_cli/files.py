@@ -13,6 +13,7 @@ from pathlib import Path
 from gan_cli.errors import DamagedError, InputError, StorageError
 
 CHECKSUMS = "checksums.json"  # in a folder written by `whole_folder`: file -> SHA-256
+MARGIN = 1 << 20  # bytes: lists and indices beside what is written
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}  # of a disk
 
 
@@ -37,6 +38,15 @@ def storing(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+def check_room(folder: Path, size: int) -> None:
+    """Raise OSError, as a full disk does, unless `size` bytes and MARGIN more are free where `folder` is.
+
+    For writers that say a full disk in tracebacks of their own.
+    """
+    if shutil.disk_usage(folder).free < size + MARGIN:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and is gone otherwise.
@@ -56,7 +66,8 @@ def atomic(path: Path) -> Iterator[Path]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """A hidden folder beside `path` to fill; it gets checksums, reaches the disk, and then takes the place of `path`.
 
-    When the block fails, or the process dies in it, what was at `path` is still there.
+    When the block fails, or the process dies in it, what was at `path` is still there; between two renames, for an
+    instant, neither is.
     """
     part = path.with_name(f".{path.name}.part")
     shutil.rmtree(part, ignore_errors=True)
@@ -107,7 +118,10 @@ def check_whole(path: Path, only: str | None = None) -> None:
     for name in [only] if only is not None else sums:
         if name not in there:
             raise DamagedError(f"{path / name}: is missing")
-        found = sha256(there[name])
+        try:
+            found = sha256(there[name])
+        except OSError as error:  # removed meanwhile, or a broken disk
+            raise DamagedError(f"{path / name}: {error.strerror}") from None
         if found != sums[name]:
             raise DamagedError(f"{path / name}: is damaged: its SHA-256 is {found[:12]}…, not {str(sums[name])[:12]}…")
 

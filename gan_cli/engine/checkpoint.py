@@ -38,6 +38,7 @@ class Meta(NamedTuple):
     history: list[dict[str, Any]]  # every evaluation so far: {"step": 500, "fid": 12.3, ...}
     rollbacks: int = 0  # made on the way to it
     score: float | None = None  # of the metric at this step, higher is better; None: not judged
+    monitor: dict[str, Any] | None = None  # what it has gathered so far
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON, with the versions of the packages that made it."""
@@ -73,7 +74,7 @@ class Checkpoints:
         written: Callable[[int], None] = nothing_more,
     ):
         """`written(step)` is called, in the thread that writes, when a checkpoint has its name. Raises InputError."""
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax narrates every save
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax narrates every save
         if read_only and not folder.is_dir():
             raise InputError(f"{folder}: no checkpoints here")
         if not read_only:
@@ -114,6 +115,7 @@ class Checkpoints:
 
     def _write(self, step: int, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         try:
+            files.check_room(self.folder, sum(x.nbytes for x in arrays.values()))
             with files.whole_folder(self.folder / str(step)) as part:
                 _arrays().save((part / STATE).resolve(), args=ocp.args.StandardSave(jax.device_get(arrays)))
                 (part / META).write_text(json.dumps(meta), encoding="utf-8")

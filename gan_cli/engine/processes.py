@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -26,6 +27,7 @@ START_TIMEOUT = 300  # seconds that processes wait for each other at the start
 HEARTBEAT_TIMEOUT = 60  # seconds without a sign of life until a process counts as lost
 END_TIMEOUT = 30  # seconds that processes wait for each other at the end
 AGAIN = "run the same commands to go on from the newest checkpoint"
+FAREWELL = 3  # seconds that the first process outlives a loss: without it JAX aborts the others, before they say why
 SHORTEST = 1024  # bytes that are told at once, at least
 LOST = re.compile(
     r"gloo|nccl|coordination service|heartbeat|collective|connection (reset|closed|refused)", re.IGNORECASE
@@ -188,6 +190,8 @@ def noticing_loss() -> Iterator[None]:
     except (RuntimeError, ValueError) as error:
         if alone() or not LOST.search(str(error)):
             raise
+        if first():
+            time.sleep(FAREWELL)
         raise LostError(f"another process of the job is gone ({_line(error)})\n{AGAIN}") from error
 
 

@@ -43,7 +43,17 @@ def key(features: Features, fingerprint: str, **decisive: int | str | None) -> s
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def cached(cache_dir: Path | None, name: str, features: Features, measure: Callable[[], Sample]) -> Sample:
+def nobody(message: str) -> None:
+    """Who is told where nobody wants to know."""
+
+
+def cached(
+    cache_dir: Path | None,
+    name: str,
+    features: Features,
+    measure: Callable[[], Sample],
+    note: Callable[[str], None] = nobody,
+) -> Sample:
     """The statistics kept under `name` (see `key`) in `cache_dir`, or those of `measure()`, which are then kept.
 
     A file that is missing, truncated or otherwise unreadable is measured anew. A cache that cannot be written costs
@@ -52,10 +62,13 @@ def cached(cache_dir: Path | None, name: str, features: Features, measure: Calla
     if cache_dir is None:
         return measure()
     path = cache_dir / "statistics" / f"{name}.npz"
-    with contextlib.suppress(InputError):
-        found = load(path).statistics
-        if found.n:
-            return Sample(found)
+    if path.exists():
+        try:
+            found = load(path).statistics
+            if found.n:
+                return Sample(found)
+        except InputError as error:
+            note(f"{error}; measuring them again")
     sample = measure()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from gan_cli import build, metrics
 from gan_cli.data.store import Store
 from gan_cli.engine.checkpoint import Meta
-from gan_cli.errors import InputError
+from gan_cli.errors import InputError, StorageError
 from gan_cli.recipe import Eval
 from gan_cli.report import curves
 from gan_cli.runs import folder as files
@@ -79,8 +79,8 @@ def _judged(loaded: Loaded, made: Judge, asked: Asked, note: Callable[[str], Non
     line = {**verdict.line(step=loaded.step), "weights": "raw" if asked.raw else "average"}
     try:
         files.append(loaded.folder.metrics, line)
-    except OSError as error:  # somebody else's run
-        note(f"not added to {loaded.folder.metrics}: {error.strerror}")
+    except (OSError, StorageError) as error:  # somebody else's run, or a disk that is full or read-only
+        note(f"not added to {loaded.folder.metrics}: {getattr(error, 'strerror', None) or error}")
     return Judged(loaded.step, made.panel.score(verdict.values), verdict, line)
 
 

@@ -95,10 +95,10 @@ def append(path: Path, line: Mapping[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON lines of a file; a line cut short by a crash is left out."""
+    """The JSON lines of a file; what a crash has cut short or scribbled over is left out."""
     lines = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        with suppress(json.JSONDecodeError):
+    for text in path.read_bytes().splitlines() if path.exists() else []:
+        with suppress(ValueError):  # neither JSON nor text
             line = json.loads(text)
             lines += [line] if isinstance(line, dict) else []
     return lines

@@ -9,7 +9,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,13 +42,14 @@ class Monitor:
         self._spread = mean_distance(real)
         self._sample = sample
         self._past: dict[str, deque[float]] = {}
-        self._sums: dict[str, list[float]] = {}
+        self._sums: dict[str, tuple[float, int]] = {}  # number -> sum over calls since the last look, and their number
         self._exploded: dict[str, float] = {}  # number -> the most that it has been of its median, since the last look
 
     def observe(self, means: Means) -> None:
         """Take in the numbers of a call."""
         for name, value in means.items():
-            self._sums.setdefault(name, []).append(value)
+            total, calls = self._sums.get(name, (0.0, 0))
+            self._sums[name] = (total + value, calls + 1)
             kind = name.rpartition("/")[2]
             if kind not in LEAST:
                 continue
@@ -58,9 +59,20 @@ class Monitor:
                 self._exploded[name] = max(times, self._exploded.get(name, 0.0))
             past.append(value)
 
+    def memory(self) -> dict[str, Any]:
+        """What it has gathered so far, for a checkpoint: plain JSON, which later calls do not change."""
+        past = {name: list(values) for name, values in self._past.items()}
+        return {"past": past, "sums": dict(self._sums), "exploded": dict(self._exploded)}
+
+    def remember(self, memory: Mapping[str, Any]) -> None:
+        """Go on from what another one had gathered, as its `memory` gave it."""
+        self._past = {name: deque(values, maxlen=MEMORY) for name, values in memory["past"].items()}
+        self._sums = {name: (total, calls) for name, (total, calls) in memory["sums"].items()}
+        self._exploded = dict(memory["exploded"])
+
     def look(self, step: int, state: State) -> Look:
         """Measure, judge, and begin to gather anew."""
-        means = {name: float(np.mean(values)) for name, values in self._sums.items()}
+        means = {name: total / calls for name, (total, calls) in self._sums.items()}
         values = {"diversity": mean_distance(self._sample(state)) / self._spread} if self._spread else {}
         values |= {f"accuracy/{turn}": v for turn, v in _of("accuracy", means).items()}
         values |= {f"dead/{turn}": v for turn, v in _of("dead", means).items()}

@@ -88,6 +88,7 @@ class Panel:
         self._reference = reference
         self.fitted = fitted
         self._labelled = fitness.labelled(subject.spec, reference.source)
+        self._note = store.note
         # which holds statistics only, and knows a network by its hash: one's own may import what it is not of
         self._cache_dir = store.cache_dir if is_shipped and not self.needs.one_by_one else None
         self._real: Sample | None = None
@@ -148,7 +149,7 @@ class Panel:
             return Sample(reference.stored.statistics)
         assert reference.source is not None
         key = cache.key(self.features, reference.source.fingerprint, n=self.plan.n_real)
-        real = cache.cached(self._cache_dir, key, self.features, self._measure_examples)
+        real = cache.cached(self._cache_dir, key, self.features, self._measure_examples, self._note)
         training = self._measure_training(reference.training) if self.needs.training else None
         return real._replace(mixture=reference.mixture, training=training)
 

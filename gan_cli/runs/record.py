@@ -25,6 +25,7 @@ class Start(NamedTuple):
     history: list[dict[str, Any]]  # evaluations before it
     resumed: bool = False
     rollbacks: int = 0  # made so far
+    monitor: dict[str, Any] | None = None  # what the monitor had gathered
 
 
 class Record:
@@ -66,7 +67,7 @@ class Record:
             for damaged in unreadable:
                 self._note(f"checkpoint {damaged} is now {self.checkpoints.set_aside(damaged)}")
             self._note(f"resumed {self.folder.path} at step {step}")
-            return Start(restored, meta.history, resumed=True, rollbacks=meta.rollbacks)
+            return Start(restored, meta.history, resumed=True, rollbacks=meta.rollbacks, monitor=meta.monitor)
         if unreadable:
             raise InputError(f"{self.folder.checkpoints}: no checkpoint can be read; name another folder with --out")
         return Start(initial_state(self._prepared.experiment, self._prepared.resolved["run"]["seed"]), [])
@@ -112,14 +113,18 @@ class Record:
         """Write the grid of a step."""
         write_picture(self.folder.samples(step), drawn)
 
-    def save(self, step: int, state: State, history: list[dict[str, Any]], rollbacks: int) -> None:
+    def save(
+        self, step: int, state: State, history: list[dict[str, Any]], rollbacks: int, monitor: dict[str, Any]
+    ) -> None:
         """Start to write a checkpoint."""
         resolved, source = self._prepared.resolved, self._prepared.source
         score = history[-1]["score"] if history and history[-1]["step"] == step else None
         for lines in (self.folder.log, self.folder.metrics):
             if lines.exists():
                 sync(lines)  # what the checkpoint takes for written has to outlive the machine, too
-        meta = Meta(resolved, self._prepared.experiment.spec, source.fingerprint, list(history), rollbacks, score)
+        meta = Meta(
+            resolved, self._prepared.experiment.spec, source.fingerprint, list(history), rollbacks, score, monitor
+        )
         self.checkpoints.save(step, state, meta)
 
     def finish(self) -> int | None:
@@ -133,7 +138,7 @@ def opened(
     folder: RunFolder, prepared: build.Prepared, note: Note, written: Callable[[int], None] = nothing_more
 ) -> Iterator[Record]:
     """The record of a run, which no other process can open meanwhile. Raises InputError."""
-    if folder.log.exists() and not folder.recipe.exists():
+    if folder.log.exists() and not folder.recipe.exists() and not folder.checkpoints.is_dir():
         raise InputError(f"{folder.log} exists, but this is not a run folder; name another one with --out")
     folder.create()
     keep_last = prepared.resolved["run"]["keep_last"]

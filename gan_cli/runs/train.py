@@ -109,8 +109,7 @@ def _agree(prepared: build.Prepared, begin: Callable[[], Start | None]) -> Start
     if start is None:
         shapes = state_shapes(prepared.experiment)
         start = Start(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes), [])
-    history, resumed, rollbacks = processes.tell(start[1:])
-    return Start(processes.tell_arrays(start.state), history, resumed, rollbacks)
+    return Start(processes.tell_arrays(start.state), *processes.tell(start[1:]))
 
 
 def _roll_back(prepared: build.Prepared, record: Record | None, problem: Exception, rollbacks: int) -> Start:
@@ -155,6 +154,8 @@ class _Session:
         self.overview = overview(experiment, self.options.seed, count)
         self.sampler = judge.sampler if judge else sampler.Sampler(experiment, count)  # one program is enough
         self.monitor = self._monitor()
+        if start.monitor is not None:
+            self.monitor.remember(start.monitor)
 
     def _monitor(self) -> Monitor:
         options = recipe.Monitor(**self.prepared.resolved["monitor"])
@@ -239,7 +240,7 @@ class _Session:
     def save(self, step: int, state: State) -> None:
         """Start to write a checkpoint."""
         if self.record:
-            self.record.save(step, state, self.history, self.rollbacks)
+            self.record.save(step, state, self.history, self.rollbacks, self.monitor.memory())
 
 
 def _judge(prepared: build.Prepared, store: Store, watcher: Watcher) -> Judge | None:

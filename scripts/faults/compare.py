@@ -12,8 +12,6 @@ from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.errors import InputError
 from gan_cli.runs.load import Loaded, load
 
-MEMORY = ("accuracy/", "dead/", "times_median/")  # what the monitor says of the calls since its process began
-
 
 def unreadable(folder: Path) -> list[str]:
     """A sentence for each checkpoint with its final name that cannot be read."""
@@ -27,16 +25,14 @@ def unreadable(folder: Path) -> list[str]:
     return found
 
 
-def differences(
-    cut: Path, whole: Path, stops: Collection[int] = (), *, memory: bool = True, litter: bool = True
-) -> list[str]:
+def differences(cut: Path, whole: Path, stops: Collection[int] = (), *, litter: bool = True) -> list[str]:
     """Where run `cut` differs from `whole`, a sentence each; none: not in a bit.
 
     stops: steps at which it was stopped by a signal and saved; the first log line after each covers fewer steps and is
-    compared by its step alone. memory: compare all of the monitor's numbers, not only what it measures when it looks.
+    compared by its step alone.
     litter: files that only one of them has count as well.
     """
-    found = [*checkpoints(cut, whole), *_logs(cut, whole, stops, memory), *_samples(cut, whole)]
+    found = [*checkpoints(cut, whole), *_logs(cut, whole, stops), *_samples(cut, whole)]
     if (cut / "metrics.jsonl").read_bytes() != (whole / "metrics.jsonl").read_bytes():
         found.append("metrics.jsonl differs")
     return found + (_litter(cut, whole) if litter else [])
@@ -75,7 +71,7 @@ def _plain(x: Any) -> np.ndarray:
     return np.asarray(jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x)
 
 
-def _logs(cut: Path, whole: Path, stops: Collection[int], memory: bool) -> list[str]:
+def _logs(cut: Path, whole: Path, stops: Collection[int]) -> list[str]:
     ours, theirs = ((folder / "log.jsonl").read_bytes().splitlines() for folder in (cut, whole))
     if len(ours) != len(theirs):
         return [f"log.jsonl has {len(ours)} lines instead of {len(theirs)}"]
@@ -83,7 +79,7 @@ def _logs(cut: Path, whole: Path, stops: Collection[int], memory: bool) -> list[
     return [
         f"log.jsonl, line {i}: {one!r} instead of {other!r}"
         for i, (one, other) in enumerate(zip(ours, theirs, strict=True), 1)
-        if one != other and not _alike(one, other, i in shorter, memory)
+        if one != other and not (i in shorter and _alike(one, other))
     ]
 
 
@@ -93,21 +89,13 @@ def _first_after(stops: Collection[int], lines: list[dict[str, Any]]) -> set[int
     return {next(i for i, step in training if step > stop) for stop in stops if stop < training[-1][1]}
 
 
-def _alike(ours: bytes, theirs: bytes, shorter: bool, memory: bool) -> bool:
-    """Whether two unequal lines are equal in all that is promised."""
+def _alike(ours: bytes, theirs: bytes) -> bool:
+    """Whether two unequal lines are of the same step and tell the same numbers."""
     try:
         one, other = json.loads(ours), json.loads(theirs)
     except ValueError:
         return False
-    if "monitor" in one and "monitor" in other and not memory:
-        return _looked(one) == _looked(other)
-    return shorter and (one["step"], one.keys()) == (other["step"], other.keys())
-
-
-def _looked(line: dict[str, Any]) -> tuple[int, dict[str, float], list[str]]:
-    """Of a look: its step, what was measured at it, and the alarms."""
-    measured = {name: value for name, value in line["monitor"].items() if not name.startswith(MEMORY)}
-    return line["step"], measured, line["alarms"]
+    return (one["step"], one.keys()) == (other["step"], other.keys())
 
 
 def _samples(cut: Path, whole: Path) -> list[str]:

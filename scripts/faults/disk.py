@@ -29,11 +29,16 @@ def small_disk(path: Path, size: int = SIZE) -> Iterator[Path]:
         subprocess.run(["umount", str(path)], check=True)
 
 
-def full(ground: Ground) -> list[Row]:
-    """A small disk with hardly any room, then with room again; and one that is read-only."""
+def small(ground: Ground) -> list[Row]:
+    """Disks that are full or read-only; nothing without root."""
     if os.geteuid():
         ground.note("no root: disks were not tried")
         return []
+    return [_read_only(ground), _in_the_way(ground), _small(ground)]
+
+
+def _small(ground: Ground) -> Row:
+    """A small disk with hardly any room, then with room again."""
     tally = Tally("disk full while training", ground.note)
     codes = []
     for room in ROOMS:
@@ -42,7 +47,7 @@ def full(ground: Ground) -> list[Row]:
         codes.append(code)
         tally.add(f"{room} KiB left", problems)
     remark = f"tmpfs with {ROOMS[0]} to {ROOMS[-1]} KiB left; exit codes {', '.join(map(str, sorted(set(codes))))}"
-    return [tally.row(remark), _read_only(ground), _in_the_way(ground)]
+    return tally.row(remark)
 
 
 def _full(ground: Ground, disk: Path, room: int) -> tuple[int, list[str]]:
@@ -63,7 +68,7 @@ def _full(ground: Ground, disk: Path, room: int) -> tuple[int, list[str]]:
     problems += [] if known and max(known) >= MIDDLE else [f"checkpoints lost: {known}"]
     ballast.unlink()
     problems += wrong(ground.train(folder), 0)
-    return said.code, problems + differences(folder, ground.whole, memory=False)
+    return said.code, problems + differences(folder, ground.whole)
 
 
 def _read_only(ground: Ground) -> Row:
@@ -78,7 +83,7 @@ def _read_only(ground: Ground) -> Row:
         tally.add("eval", wrong(ground.gan("eval", "--ckpt", folder, "--metric", "fid", "--n", 64), 0))
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
         tally.add("train when it can be written", wrong(ground.train(folder), 0))
-        tally.add("its end", differences(folder, ground.whole, memory=False))
+        tally.add("its end", differences(folder, ground.whole))
     return tally.row("train refused with exit code 2; sample and eval work")
 
 
@@ -120,7 +125,7 @@ def _second(ground: Ground) -> Row:
         first.kill()
         first.wait()
         problems += wrong(ground.train(folder), 0)
-        tally.add(str(number), problems + differences(folder, ground.whole, memory=False))
+        tally.add(str(number), problems + differences(folder, ground.whole))
     return tally.row("the second refused with exit code 2, the third trains at once")
 
 
@@ -138,5 +143,5 @@ def _at_once(ground: Ground) -> Row:
         codes = sorted(process.wait() for process in both)
         problems = [] if codes in ([0, 2], [0, 0]) else [f"exit codes {codes}"]
         problems += ["a traceback"] if any("Traceback" in file.read_text() for file in files) else []
-        tally.add(str(number), problems + differences(folder, ground.whole, memory=False))
+        tally.add(str(number), problems + differences(folder, ground.whole))
     return tally.row("one trained, the other was refused or came after it")

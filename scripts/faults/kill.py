@@ -129,7 +129,7 @@ def kill_run(bench: Bench, run: Run, most: int, rng: random.Random, note: Callab
     newest = max(map(int, named(run)), default=0)
     end = whole(run, env)
     must(end, 0)
-    last = (*_went_back(end, newest), *differences(run.folder, bench.whole, memory=False))
+    last = (*_went_back(end, newest), *differences(run.folder, bench.whole))
     note(f"{run.folder.name}: ended; {len(last)} differences")
     return [one._replace(problems=(*one.problems, *last)) for one in made]
 
@@ -202,7 +202,7 @@ def stop_run(
         note(f"{run.folder.name}: {len(made)} {number.name}, at {stops[-1:]}, {end.seconds:.2f} s")
     end = whole(run, env)
     must(end, 0)
-    last = differences(run.folder, bench.whole, stops, memory=False)
+    last = differences(run.folder, bench.whole, stops)
     note(f"{run.folder.name}: ended; {len(last)} differences")
     return [(number, seconds, (*problems, *last)) for number, seconds, problems in made]
 
@@ -221,7 +221,7 @@ def early(bench: Bench, tries: int, rng: random.Random, note: Callable[[str], No
         problems += ["a traceback"] if "Traceback" in end.said else []
         note(f"{run.folder.name}: SIGTERM, {end.code}")
     must(whole(run, env), 0)
-    problems += differences(run.folder, bench.whole, stops, memory=False)
+    problems += differences(run.folder, bench.whole, stops)
     remark = f"exit codes {', '.join(map(str, sorted(set(codes))))}"
     survived = 0 if problems else tries
     return Row(f"{bench.game}: SIGTERM while starting", tries, survived, tuple(problems[:5]), remark)

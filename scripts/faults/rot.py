@@ -46,7 +46,7 @@ def _newest(ground: Ground, file: Path, damage: Damage) -> list[str]:
     found += ["a picture was drawn"] if picture.exists() else []
     found += wrong(ground.gan("eval", "--ckpt", broken, "--metric", "fid", "--n", 64), 2, named)
     found += wrong(ground.train(folder), 0, named, f"at step {MIDDLE - 50}", f"damaged-{MIDDLE}")
-    return found + differences(folder, ground.whole, memory=False, litter=False)
+    return found + differences(folder, ground.whole, litter=False)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -73,7 +73,7 @@ def lines(ground: Ground) -> list[Row]:
         tally = Tally(f"{file} with half a line, random bytes or zeros at its end", ground.note)
         for name, damage in END.items():
             folder, problems = _trained(ground, file, damage)
-            tally.add(name, problems + differences(folder, ground.whole, memory=False))
+            tally.add(name, problems + differences(folder, ground.whole))
         rows.append(tally.row("log as if nothing had been"))
     for file in ("log.jsonl", "metrics.jsonl", "recipe.toml"):
         tally = Tally(f"{file} truncated, emptied, removed, a bit flipped, bytes replaced", ground.note)
@@ -207,7 +207,7 @@ PARTS: Mapping[str, Callable[[Ground, int], list[Row]]] = {
     "statistics": lambda ground, _: [statistics(ground)],
     "programs": lambda ground, flips: [programs(ground, flips)],
     "images": lambda ground, _: images(ground) if DIGITS.is_dir() else [],
-    "disk": lambda ground, _: disk.full(ground),
+    "disk": lambda ground, _: disk.small(ground),
     "lock": lambda ground, _: disk.locked(ground),
 }
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+LETTERS = 200  # of each thing lost
+
 
 class Row(NamedTuple):
     """A kind of fault."""
@@ -21,8 +23,14 @@ class Row(NamedTuple):
 def markdown(rows: Iterable[Row]) -> str:
     """The rows as a Markdown table."""
     lines = [("fault", "tries", "survived", "lost", "measured"), ("---", "---:", "---:", "---", "---")]
-    lines += [(r.fault, str(r.tries), str(r.survived), "; ".join(r.lost) or "nothing", r.remark) for r in rows]
+    lines += [(r.fault, str(r.tries), str(r.survived), _cell(r.lost), r.remark) for r in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(lost: Sequence[str]) -> str:
+    """What was lost, in one line; the JSON file has all of it."""
+    short = (" ".join(one.split())[:LETTERS].replace("|", "/") for one in lost)
+    return "; ".join(short) or "nothing"
 
 
 def report(rows: Sequence[Row], out: Path, **facts: Any) -> int:
