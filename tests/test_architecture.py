@@ -11,7 +11,7 @@ ROOT = Path(gan_cli.__file__).parent
 LAYERS = [
     {"__init__", "errors", "types"},
     {"binding", "devices", "files"},
-    {"recipe"},
+    {"recipe", "remote"},
     {"losses", "nets", "data", "features", "metrics"},
     {"games"},
     {"engine"},

@@ -6,14 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from gan_cli.cli.options import DataDir, Json, Set, result, start_jax, store
+from gan_cli.errors import InputError
+from gan_cli.remote.place import is_url
 
 
 def compare(
     recipes: Annotated[list[str], typer.Argument(help="Recipe files or names; the first is the one to beat.")],
     seeds: Annotated[str, typer.Option(help="Each recipe is trained once a seed: 0,3,7-9.")] = "0-9",
-    out: Annotated[Path, typer.Option(help="Where the results go; runs that are already there are kept.")] = Path(
-        "runs/compare"
-    ),
+    out: Annotated[
+        str, typer.Option(metavar="FOLDER", help="Where the results go; runs that are already there are kept.")
+    ] = "runs/compare",
     set_: Set = None,
     metric: Annotated[
         str | None, typer.Option(help="Metrics, separated by commas.", show_default="that of the recipes")
@@ -33,6 +35,8 @@ def compare(
     """
     from gan_cli.runs.drawing import parse_seeds
 
+    if is_url(out):
+        raise InputError(f"--out {out}: comparisons are kept in a folder of this machine; name one, and copy it")
     chosen = parse_seeds(seeds)
     sources = store(data_dir)
     start_jax()
@@ -43,7 +47,7 @@ def compare(
     reporter = Reporter()
     try:
         entries = runs.entries(recipes, set_ or (), judged, sources, reporter)
-        done = runs.compare(entries, chosen, at_once, out, reporter)
+        done = runs.compare(entries, chosen, at_once, Path(out), reporter)
     finally:
         reporter.close()
     report = {

@@ -1,13 +1,14 @@
 """`gan eval`."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gan_cli.cli.options import At, DataDir, Json, Raw, notice, result, start_jax, store
 from gan_cli.errors import InputError
+from gan_cli.remote.fetch import fetched_run, output
+from gan_cli.remote.place import is_url
 
 if TYPE_CHECKING:
     from gan_cli.runs.evaluate import Asked
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 SAMPLES = 10_000  # drawn from a model where --n does not say otherwise
 ALL = sys.maxsize
 
-Images = "a folder, zip, .npz or IDX file, statistics, or a data source such as mnist:test"
+Images = "a folder, zip, .npz or IDX file or the URL of one, statistics, or a data source such as mnist:test"
 
 
 def evaluate(
-    ckpt: Annotated[Path | None, typer.Option("--ckpt", help="A run, or one of its checkpoints.")] = None,
+    ckpt: Annotated[
+        str | None, typer.Option("--ckpt", metavar="RUN", help="A run, or one of its checkpoints; also a URL.")
+    ] = None,
     fake: Annotated[str | None, typer.Option(help=f"Images to judge in place of a run: {Images}.")] = None,
     real: Annotated[
         str | None, typer.Option(help="Real images to compare with: as --fake.", show_default="the run's own data")
@@ -71,7 +74,7 @@ def evaluate(
         bool, typer.Option("--all-checkpoints", help="Judge every checkpoint of the run, draw it, name the best.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Where --all-checkpoints draws, a .png.", show_default="RUN/checkpoints.png")
+        str | None, typer.Option(help="Where --all-checkpoints draws, a .png.", show_default="RUN/checkpoints.png")
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Name the metrics and what each can detect.")] = False,
     as_json: Json = False,
@@ -130,7 +133,7 @@ def _judge_images(
     judged: dict[str, Any],
     fit: dict[str, Any],
     seed: int,
-    data_dir: Path | None,
+    data_dir: str | None,
 ) -> "Verdict":
     sources = store(data_dir)
     start_jax()
@@ -143,37 +146,41 @@ def _judge_images(
     return images.judge(sides, options, sources, seed, outside="features" in judged, note=notice)
 
 
-def _judge_one(ckpt: Path, at: str, asked: "Asked", data_dir: Path | None, as_json: bool) -> None:
+def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json: bool) -> None:
     sources = store(data_dir)
+    run = fetched_run(ckpt, notice)
     start_jax()
     from gan_cli.runs import evaluate as runs
 
-    loaded, judged = runs.judge(ckpt, at, asked, sources, notice)
-    where = f"step {judged.step} of {loaded.folder.path}, {judged.line['weights']} weights"
+    loaded, judged = runs.judge(run, at, asked, sources, notice)
+    shown = ckpt if is_url(ckpt) else loaded.folder.path
+    where = f"step {judged.step} of {shown}, {judged.line['weights']} weights"
     result(judged.line, f"{_values(judged.verdict)}\n{where}\n{judged.verdict.protocol}", as_json)
 
 
-def _judge_all(ckpt: Path, asked: "Asked", data_dir: Path | None, out: Path | None, as_json: bool) -> None:
+def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None, as_json: bool) -> None:
     sources = store(data_dir)
+    run = fetched_run(ckpt, notice)
     start_jax()
     from gan_cli.files import make_folder
     from gan_cli.runs import evaluate as runs
 
-    path = _picture(out or ckpt / "checkpoints.png")
+    where = _picture(out or f"{ckpt.rstrip('/')}/checkpoints.png")
     judged = []
-    for one in runs.judge_all(ckpt, asked, sources, notice):
-        make_folder(path.parent)  # not before the first one: nothing is written for what is refused
-        judged.append(one)
-        name, value = next(iter(one.verdict.values.items()))
-        notice(f"step {one.step}: {name} {value:.5g}")
-    runs.draw(judged, path)
+    with output(where) as path:
+        for one in runs.judge_all(run, asked, sources, notice):
+            make_folder(path.parent)  # not before the first one: nothing is written for what is refused
+            judged.append(one)
+            name, value = next(iter(one.verdict.values.items()))
+            notice(f"step {one.step}: {name} {value:.5g}")
+        runs.draw(judged, path)
     best = runs.best(judged)
-    text = f"best: step {best.step} of {ckpt}\n{_values(best.verdict)}\n{best.verdict.protocol}\n{path}"
-    result({"best": best.step, "checkpoints": [one.line for one in judged], "plot": str(path)}, text, as_json)
+    text = f"best: step {best.step} of {ckpt}\n{_values(best.verdict)}\n{best.verdict.protocol}\n{where}"
+    result({"best": best.step, "checkpoints": [one.line for one in judged], "plot": where}, text, as_json)
 
 
-def _picture(out: Path) -> Path:
-    if out.suffix != ".png":
+def _picture(out: str) -> str:
+    if not out.endswith(".png"):
         raise InputError(f"--out {out}: the plot is a PNG; name a file that ends in .png")
     return out
 

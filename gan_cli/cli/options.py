@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,14 +10,22 @@ if TYPE_CHECKING:
     from gan_cli.data.store import Store
 
 DataDir = Annotated[
-    Path | None,
-    typer.Option(help="Where data sets are, DIR/<name>/ or DIR/.", envvar="GAN_DATA_DIR", show_default=False),
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Where data sets are, DIR/<name>/ or DIR/; a folder or its URL.",
+        envvar="GAN_DATA_DIR",
+        show_default=False,
+    ),
 ]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a key of the recipe; repeatable.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
-Ckpt = Annotated[Path, typer.Option("--ckpt", help="A run folder, or one of its checkpoints: RUN/checkpoints/STEP.")]
+Ckpt = Annotated[
+    str,
+    typer.Option("--ckpt", metavar="RUN", help="A run, or one of its checkpoints, RUN/checkpoints/STEP; also a URL."),
+]
 At = Annotated[str, typer.Option("--at", help="Which checkpoint of a run: best (by its metric), latest, or a step.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Use the weights of the last step, not their moving average.")]
 
@@ -33,11 +40,12 @@ def result(data: dict[str, Any], text: str, as_json: bool) -> None:
     print(json.dumps(data, default=str) if as_json else text)
 
 
-def store(data_dir: Path | None) -> "Store":
-    """Where data sets come from; raises InputError when the folder named is not there."""
+def store(data_dir: str | None) -> "Store":
+    """Where data sets come from; raises InputError when the folder or the URL named is not there."""
     from gan_cli.data.store import Store
+    from gan_cli.remote.fetch import fetched
 
-    return Store.from_environment(data_dir)
+    return Store.from_environment(None if data_dir is None else fetched(data_dir, notice))
 
 
 def start_jax() -> None:

@@ -1,11 +1,11 @@
 """`gan sample`."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from gan_cli.cli.options import At, Ckpt, Json, Raw, notice, result, start_jax, store
+from gan_cli.remote.fetch import fetched_run, output
 
 LATENTS, CONTROLS, WALK = "Latents", "Classes and codes", "Walks"
 SUMS, NEIGHBOURS = "Latent arithmetic", "Nearest training images"
@@ -14,12 +14,12 @@ SUMS, NEIGHBOURS = "Latent arithmetic", "Nearest training images"
 def sample(
     ckpt: Ckpt,
     out: Annotated[
-        Path,
+        str,
         typer.Option(
             help="A grid (.png), all samples (.npz: arr_0 uint8 [N, H, W, C], arr_1 labels), a folder of PNGs, "
-            "or of a walk an animation (.gif, .webp, .apng)."
+            "or of a walk an animation (.gif, .webp, .apng); also a URL."
         ),
-    ] = Path("samples.png"),
+    ] = "samples.png",
     batch: Annotated[int, typer.Option(min=1, help="Samples drawn at once.")] = 500,
     at: At = "best",
     raw: Raw = False,
@@ -102,9 +102,10 @@ def sample(
         ),
     ] = None,
     data_dir: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="Where the training images are, DIR/<name>/ or DIR/.",
+            metavar="DIR",
+            help="Where the training images are, DIR/<name>/ or DIR/; a folder or its URL.",
             envvar="GAN_DATA_DIR",
             show_default=False,
             rich_help_panel=NEIGHBOURS,
@@ -115,32 +116,33 @@ def sample(
     from gan_cli.runs import arithmetic as sums
     from gan_cli.runs import drawing, request, sampling, settings, writing
 
-    asked = request.Request(
-        out=out,
-        seeds=drawing.parse_seeds(seeds) if seeds is not None else None,
-        seed=seed,
-        n=n,
-        truncation=truncation,
-        batch=batch,
-        raw=raw,
-        wishes=settings.parse(classes, codes or []),
-        steps=interpolate,
-        path=path,
-        fps=fps,
-        terms=sums.parse(arithmetic) if arithmetic is not None else (),
-        neighbours=neighbours,
-    )
-    request.check(asked)
-    sources = store(data_dir) if neighbours else None
-    start_jax()
-    from gan_cli.runs.load import load
+    with output(out) as target:
+        asked = request.Request(
+            out=target,
+            seeds=drawing.parse_seeds(seeds) if seeds is not None else None,
+            seed=seed,
+            n=n,
+            truncation=truncation,
+            batch=batch,
+            raw=raw,
+            wishes=settings.parse(classes, codes or []),
+            steps=interpolate,
+            path=path,
+            fps=fps,
+            terms=sums.parse(arithmetic) if arithmetic is not None else (),
+            neighbours=neighbours,
+        )
+        request.check(asked)
+        sources = store(data_dir) if neighbours else None
+        start_jax()
+        from gan_cli.runs.load import load
 
-    loaded = load(ckpt, at)
-    taken = sampling.take(loaded, asked, sources, notice)
-    writing.write(out, taken.drawn, fps or request.DEFAULT_FPS)
+        loaded = load(fetched_run(ckpt, notice), at)
+        taken = sampling.take(loaded, asked, sources, notice)
+        writing.write(target, taken.drawn, fps or request.DEFAULT_FPS)
     count = len(taken.drawn.samples)
     report = {
-        "out": str(out),
+        "out": out,
         "n": count,
         "checkpoint": str(loaded.folder.checkpoints / str(loaded.step)),
         "weights": "raw" if raw else "average",

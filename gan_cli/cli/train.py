@@ -1,6 +1,5 @@
 """`gan train`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +17,8 @@ FAILED = 1
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one.")] = DEFAULT,
     out: Annotated[
-        Path | None, typer.Option(help="The run folder; an existing run is resumed.", show_default="runs/<recipe>")
+        str | None,
+        typer.Option(help="The run folder, or its URL; an existing run is resumed.", show_default="runs/<recipe>"),
     ] = None,
     set_: Set = None,
     data_dir: DataDir = None,
@@ -46,6 +46,9 @@ def train(
     from gan_cli import build
     from gan_cli import recipe as recipes
     from gan_cli.engine import processes
+    from gan_cli.remote.fetch import fetched
+    from gan_cli.remote.mirror import working_copy
+    from gan_cli.remote.place import is_url
 
     path = recipes.find(recipe)
     tables = recipes.read(path, set_ or ())
@@ -53,9 +56,12 @@ def train(
     processes.start(processes.Job(coordinator, num_processes, process_id))
     start_jax()
     prepared = build.prepare(tables, str(path), sources)
-    folder = out or Path("runs") / path.stem
+    where = out or f"runs/{path.stem}"
+    mirror = working_copy(where, notice) if is_url(where) else None
+    folder = mirror.folder if mirror else fetched(where, notice)
+    shown = mirror.url if mirror else str(folder)
     if dry_run:
-        plan = _plan(prepared, folder)
+        plan = _plan(prepared, shown)
         result(plan, "\n".join(f"{key}: {value}" for key, value in plan.items()), as_json)
         return
 
@@ -69,19 +75,20 @@ def train(
     reporter.note(f"{path.stem}: {platform.describe()}")
     try:
         with processes.noticing_loss():
-            outcome = run(prepared, folder, sources, reporter, override=override_recipe, header=recipes.header(path))
+            header = recipes.header(path)
+            outcome = run(prepared, folder, sources, reporter, override=override_recipe, header=header, mirror=mirror)
     except (DivergedError, UnwellError) as error:
-        notice(f"error: {error}; checkpoints from before, if there are any, are in {folder}/checkpoints")
+        notice(f"error: {error}; checkpoints from before, if there are any, are in {shown}/checkpoints")
         raise typer.Exit(FAILED) from None
     finally:
         reporter.close()
     if processes.first():
-        result(_summary(outcome), _closing(outcome), as_json)
+        result(_summary(outcome, shown), _closing(outcome, shown), as_json)
     if outcome.stopped_by:
         raise typer.Exit(STOPPED)
 
 
-def _plan(prepared: Any, folder: Path) -> dict[str, Any]:
+def _plan(prepared: Any, run: str) -> dict[str, Any]:
     """What a training would do."""
     import jax
 
@@ -94,7 +101,7 @@ def _plan(prepared: Any, folder: Path) -> dict[str, Any]:
     }
     train = prepared.experiment.train
     return {
-        "run": str(folder),
+        "run": run,
         "devices": platform.describe(),
         "data": f"{prepared.source.size} examples of shape {prepared.source.spec.shape}",
         **{f"{role} parameters": size for role, size in sizes.items()},
@@ -104,9 +111,9 @@ def _plan(prepared: Any, folder: Path) -> dict[str, Any]:
     }
 
 
-def _summary(outcome: "Outcome") -> dict[str, Any]:
+def _summary(outcome: "Outcome", run: str) -> dict[str, Any]:
     return {
-        "run": str(outcome.folder.path),
+        "run": run,
         "step": outcome.step,
         "steps": outcome.steps,
         "stopped_by": outcome.stopped_by,
@@ -115,9 +122,8 @@ def _summary(outcome: "Outcome") -> dict[str, Any]:
     }
 
 
-def _closing(outcome: "Outcome") -> str:
+def _closing(outcome: "Outcome", run: str) -> str:
     """Where things are, and what to run next."""
-    run = outcome.folder.path
     if outcome.stopped_by:
         saved = f"saved in {run}" if outcome.step else "before anything was worth saving"
         return (

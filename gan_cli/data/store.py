@@ -15,6 +15,8 @@ from typing import NamedTuple, TypeVar
 from gan_cli.data.packed import contents, gunzipped
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.files import atomic, make_folder
+from gan_cli.remote import user_cache
+from gan_cli.remote.fetch import fetched
 
 T = TypeVar("T")
 TIMEOUT = 30  # seconds without a byte before a mirror is given up
@@ -41,12 +43,6 @@ class Asset(NamedTuple):
     def longest(self) -> int:
         """Bytes of the file at most: gzip makes what it cannot compress a little longer."""
         return self.largest + self.largest // 1000 + 1024
-
-
-def user_cache() -> Path:
-    """Where downloads are kept: $GAN_CACHE_DIR, or `gan` in $XDG_CACHE_HOME or ~/.cache."""
-    chosen = os.environ.get("GAN_CACHE_DIR")
-    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan"
 
 
 def _to_stderr(message: str) -> None:
@@ -102,7 +98,11 @@ class Store:
         return next((place for place in places if place.is_file()), None)
 
     def locate(self, path: Path) -> Path:
-        """A path of a recipe: as it is or, when that is not there, below the data folder; raises InputError."""
+        """A path of a recipe: as it is or, when that is not there, below the data folder; of a URL, a copy.
+
+        Raises InputError.
+        """
+        path = fetched(path, self.note)
         try:
             path = path.expanduser()
         except RuntimeError as error:  # of a user who is not there

@@ -50,7 +50,7 @@ class Meta(NamedTuple):
         """The inverse of `to_json`; raises DamagedError when it is not what `to_json` makes."""
         try:
             spec = Spec(**{name: tuple(values) for name, values in data["spec"].items()})
-            meta = cls(**{name: data[name] for name in cls._fields if name != "spec"}, spec=spec)
+            meta = cls(**{**{name: data[name] for name in cls._fields if name in data}, "spec": spec})
         except (AttributeError, KeyError, TypeError) as error:
             raise DamagedError(f"is not a checkpoint's metadata ({error})") from None
         if not isinstance(meta.recipe, dict) or not isinstance(meta.history, list):

@@ -8,11 +8,14 @@ import jax
 
 from gan_cli import build, recipe
 from gan_cli.engine.checkpoint import Checkpoints, Meta, nothing_more
+from gan_cli.engine.loop import DivergedError
 from gan_cli.engine.state import State, initial_state, state_shapes
-from gan_cli.errors import DamagedError, InputError
+from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.files import sync
+from gan_cli.remote.mirror import Mirror
 from gan_cli.runs import folder as files
 from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.monitor import UnwellError
 from gan_cli.runs.writing import Drawn, write_picture
 
 Note = Callable[[str], None]
@@ -31,11 +34,19 @@ class Start(NamedTuple):
 class Record:
     """The run folder of a training, open for this process to write."""
 
-    def __init__(self, folder: RunFolder, checkpoints: Checkpoints, prepared: build.Prepared, note: Note):
+    def __init__(
+        self,
+        folder: RunFolder,
+        checkpoints: Checkpoints,
+        prepared: build.Prepared,
+        note: Note,
+        mirror: Mirror | None = None,
+    ):
         self.folder = folder
         self.checkpoints = checkpoints
         self._prepared = prepared
         self._note = note
+        self._mirror = mirror
 
     def begin(self, *, override: bool, header: str) -> Start:
         """The newest checkpoint that can be read, of this recipe and these data; a fresh state where there is none.
@@ -44,6 +55,8 @@ class Record:
         logged of later steps is cut off: they will be done again. Raises InputError when the run is another one.
         """
         start = self._restore(override)
+        if self._mirror:
+            self._mirror.take_over()  # not before it is known to be this run
         step = int(start.state.step)
         if step and step >= self._prepared.experiment.train.steps:
             return start
@@ -134,19 +147,42 @@ class Record:
 
 
 @contextmanager
-def opened(
-    folder: RunFolder, prepared: build.Prepared, note: Note, written: Callable[[int], None] = nothing_more
-) -> Iterator[Record]:
-    """The record of a run, which no other process can open meanwhile. Raises InputError."""
+def opened(folder: RunFolder, prepared: build.Prepared, note: Note, mirror: Mirror | None = None) -> Iterator[Record]:
+    """The record of a run, which no other process can open meanwhile; `mirror`: of one at a URL. Raises InputError."""
+    if mirror:
+        mirror.pull()
     if folder.log.exists() and not folder.recipe.exists() and not folder.checkpoints.is_dir():
         raise InputError(f"{folder.log} exists, but this is not a run folder; name another one with --out")
     folder.create()
     keep_last = prepared.resolved["run"]["keep_last"]
     with (
         folder.locked(),
+        _mirrored(mirror, note) as written,
         closing(Checkpoints(folder.checkpoints, keep_last=keep_last, written=written)) as checkpoints,
     ):
-        yield Record(folder, checkpoints, prepared, note)
+        yield Record(folder, checkpoints, prepared, note, mirror)
+
+
+@contextmanager
+def _mirrored(mirror: Mirror | None, note: Note) -> Iterator[Callable[[int], None]]:
+    """What is done after every checkpoint of a run that is at a URL; the rest of it is brought there at the end."""
+    if mirror is None:
+        yield nothing_more
+        return
+
+    def push(step: int) -> None:
+        try:
+            mirror.push()
+        except StorageError as error:  # the store may be back at the next one
+            note(f"checkpoint {step} is in {mirror.folder} only: {error}")
+
+    with closing(mirror):
+        try:
+            yield push
+        except (DivergedError, UnwellError):  # the logs say why
+            mirror.push()
+            raise
+        mirror.push()
 
 
 def _refuse_other_run(folder: RunFolder, meta: Meta, prepared: build.Prepared, override: bool) -> None:

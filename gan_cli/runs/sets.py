@@ -13,6 +13,7 @@ from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Store
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.metrics import cache
+from gan_cli.remote.fetch import fetched
 from gan_cli.types import Shape
 
 ZIP, IDX = b"PK", b"\0\0"
@@ -108,7 +109,7 @@ def _fitted(text: str, found: Source, fit: Fit) -> Set:
 
 def _open(text: str, store: Store) -> Source | cache.Stored:
     try:
-        path = Path(text).expanduser()
+        path = fetched(text, store.note).expanduser()
         is_folder, is_file = path.is_dir(), path.is_file()
     except (OSError, RuntimeError, ValueError) as error:  # a folder one may not look into, a user who is not there
         raise InputError(f"{text}: cannot be looked at: {getattr(error, 'strerror', None) or error}") from None

@@ -18,6 +18,7 @@ from gan_cli.engine import loop, parallel, processes, sampler
 from gan_cli.engine.optim import slowed
 from gan_cli.engine.state import Experiment, State, state_shapes
 from gan_cli.metrics.collect import NotFiniteError
+from gan_cli.remote.mirror import Mirror
 from gan_cli.runs import reference
 from gan_cli.runs.arrange import overview
 from gan_cli.runs.folder import RunFolder
@@ -66,9 +67,18 @@ class Outcome(NamedTuple):
 
 
 def train(
-    prepared: build.Prepared, out: Path, store: Store, watcher: Watcher, *, override: bool = False, header: str = ""
+    prepared: build.Prepared,
+    out: Path,
+    store: Store,
+    watcher: Watcher,
+    *,
+    override: bool = False,
+    header: str = "",
+    mirror: Mirror | None = None,
 ) -> Outcome:
     """Train to the recipe's number of steps in folder `out`, going on from its newest valid checkpoint.
+
+    `mirror`: of a run at a URL, whose working copy `out` is.
 
     Of a job of several processes, each calls it with the same arguments; the first one reads and writes the folder.
 
@@ -90,7 +100,7 @@ def train(
     check_fitted(prepared.source)
     run_folder = RunFolder(out)
     with ExitStack() as stack:
-        record = processes.by_first(lambda: stack.enter_context(opened(run_folder, prepared, watcher.note)))
+        record = processes.by_first(lambda: stack.enter_context(opened(run_folder, prepared, watcher.note, mirror)))
         start = _agree(prepared, partial(record.begin, override=override, header=header) if record else nothing)
         if 0 < train.steps <= int(start.state.step):
             best = processes.tell(record and record.checkpoints.best())

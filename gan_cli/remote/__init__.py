@@ -1,0 +1,13 @@
+"""Runs and data at URLs (gs://, s3://, whatever fsspec knows): the rest of the program works on copies of them here.
+
+What is read is fetched into the user's cache (`fetch.py`); a run is trained in a copy (`mirror.py`).
+"""
+
+import os
+from pathlib import Path
+
+
+def user_cache() -> Path:
+    """Where downloads are kept: $GAN_CACHE_DIR, or `gan` in $XDG_CACHE_HOME or ~/.cache."""
+    chosen = os.environ.get("GAN_CACHE_DIR")
+    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan"

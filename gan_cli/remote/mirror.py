@@ -1,0 +1,235 @@
+"""A run at a URL: trained in a working copy on this machine, and brought up to date there after every checkpoint.
+
+Who trains leaves a name in URL/writer.json. A working copy that knows the name found there has seen all that happened
+to the run, and may be ahead of the URL; any other one is a leftover and gives way to what the URL holds.
+"""
+
+import hashlib
+import json
+import platform
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from gan_cli.errors import InputError, StorageError
+from gan_cli.files import atomic, make_folder, remove_folder, sha256
+from gan_cli.remote import layout, user_cache
+from gan_cli.remote.fetch import MEND, TRIES, Entries, Note
+from gan_cli.remote.place import Place, open_place
+from gan_cli.remote.store import delete, download, each, listing, md5, read, write
+
+WRITER = "writer.json"  # at the URL: who trains there
+STATE = ".mirror.json"  # in the working copy: what it remembers
+
+
+class Sent(NamedTuple):
+    """A file as it was when it was the same here and there."""
+
+    sha256: str
+    token: str  # see `Entry`
+
+
+class Known(NamedTuple):
+    """What a working copy remembers."""
+
+    names: tuple[str, ...] = ()  # in writer.json of the processes whose work it holds; none: it may not be whole
+    files: Mapping[str, Sent] = {}
+
+
+def working_copy(url: str, note: Note) -> "Mirror":
+    """The working copy of the run at a URL, in the user's cache; `pull` fills it. Raises InputError.
+
+    Of a job of several processes, the first one alone pulls and pushes.
+    """
+    place = open_place(url)
+    name = f"{place.name}-{hashlib.sha256(f'{place.fs.protocol} {place.root}'.encode()).hexdigest()[:12]}"
+    return Mirror(place, user_cache() / "runs" / name, note)
+
+
+class Mirror:
+    """A run's folder here and at its URL."""
+
+    def __init__(self, place: Place, folder: Path, note: Note):
+        self.url = place.url
+        self.folder = folder
+        self._place, self._note = place, note
+        self._lock = FileLock(folder.with_name(f".{folder.name}.lock"), thread_local=False)
+        self._name = uuid.uuid4().hex
+        self._claimed = ""  # the token of our writer.json
+        self._names: tuple[str, ...] = ()
+        self._files: dict[str, Sent] = {}
+
+    def pull(self) -> None:
+        """Make the copy what the URL holds, unless it is that and more; nothing is changed there.
+
+        Raises InputError where there is something else than a run or another process of this machine trains it, and
+        StorageError where the URL cannot be reached.
+        """
+        make_folder(self.folder, MEND)
+        self._hold()
+        known = _remembered(self.folder / STATE)
+        self._names, self._files = known.names, dict(known.files)
+        files = listing(self._place)
+        if files and not {WRITER, layout.RECIPE} & files.keys():
+            raise InputError(f"{self.url}: holds files but no run; name another place with --out")
+        if self._goes_on(files):
+            self._remember((*self._names, self._name))
+        else:
+            self._remember(())
+            self._bring_all()
+            self._remember((self._name,))
+
+    def take_over(self) -> None:
+        """Let no other process push from now on; raises InputError where one may not write, StorageError as above."""
+        self._claim()
+        self._remember((self._name,))
+        self._note(f"{self.url}: training in {self.folder}")
+
+    def push(self) -> None:
+        """Bring the URL up to the copy; at any moment it holds a whole checkpoint and its logs.
+
+        Raises StorageError where it cannot be reached (nothing is lost: a later call goes on), and InputError where one
+        may not write, or where another process has taken the run over.
+        """
+        files = listing(self._place)
+        self._check_writer(files)
+        here, there = _names(self.folder), layout.checkpoints(files)
+        steps = sorted(layout.whole(here))
+        if there and not steps:
+            raise StorageError(f"{self.folder}: has lost its checkpoints; run the same command for those of {self.url}")
+        for step in [step for step in there if step > steps[-1]]:  # a rollback took them back
+            self._delete(step, there.pop(step))
+        self._send({layout.RECIPE} & here, files)
+        self._send(layout.loose(here), files)  # before the checkpoint: who resumes from it goes on with these logs
+        for step in steps:
+            self._send_checkpoint(step, here, files)
+        for step in there.keys() - {*steps}:
+            self._delete(step, there[step])
+
+    def close(self) -> None:
+        """Let other processes of this machine have the copy."""
+        self._lock.release()
+
+    def _hold(self) -> None:
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise InputError(f"{self.url}: another process of this machine trains it, in {self.folder}") from None
+
+    def _goes_on(self, files: Entries) -> bool:
+        """Whether the copy holds all that the URL does: nobody else wrote there, and nothing was lost here."""
+        newest = [max(layout.whole(names), default=0) for names in (_names(self.folder), files)]
+        return WRITER in files and self._writer().get("name") in self._names and newest[0] >= newest[1]
+
+    def _writer(self) -> dict[str, Any]:
+        """Who wrote last; empty where that cannot be known."""
+        with suppress(FileNotFoundError, ValueError):
+            found = json.loads(read(self._place, WRITER))
+            return found if isinstance(found, dict) else {}
+        return {}
+
+    def _claim(self) -> None:
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        about = {"name": self._name, "host": platform.node(), "since": since}
+        self._claimed = write(self._place, WRITER, json.dumps(about).encode()).token
+
+    def _check_writer(self, files: Entries) -> None:
+        """Raise InputError when another process has taken the run over; where somebody emptied the URL, begin again."""
+        if WRITER not in files:
+            self._claim()
+        elif files[WRITER].token != self._claimed and (who := self._writer()).get("name") != self._name:
+            taken = f"taken over by a process on {who.get('host')} ({who.get('since')})"
+            raise InputError(f"{self.url}: {taken}; this one stops here, its work is in {self.folder}")
+
+    def _bring_all(self) -> None:
+        for _ in range(TRIES):
+            with suppress(FileNotFoundError):  # the writer before this one had not ended: look again
+                return self._bring(listing(self._place))
+        raise InputError(f"{self.url}: changes all the time; wait until nobody writes there")
+
+    def _bring(self, files: Entries) -> None:
+        """Make the copy the same as the URL, without checkpoints that are not whole."""
+        whole = layout.whole(files)
+        wanted = (layout.loose(files) - {WRITER}).union(*whole.values())
+        here = _names(self.folder)
+        for step in layout.checkpoints(here).keys() - whole.keys():
+            self._note(f"{self.folder}: checkpoint {step} is not at {self.url}: removed")
+            remove_folder(self.folder / "checkpoints" / str(step))
+        for name in here - wanted:
+            (self.folder / name).unlink(missing_ok=True)
+        new = [name for name in sorted(wanted) if not self._is_here(name, files)]
+        if new:
+            size = sum(files[name].size or 0 for name in new)
+            self._note(f"fetching {len(new)} files ({size / 1e6:.1f} MB) from {self.url}")
+        each(lambda name: download(self._place, files[name], self.folder / name), new)
+        self._files = {name: Sent(sha256(self.folder / name), files[name].token) for name in wanted}
+
+    def _is_here(self, name: str, files: Entries) -> bool:
+        path, known = self.folder / name, self._files.get(name)
+        if not path.is_file():
+            return False
+        if known and known.token == files[name].token:
+            return sha256(path) == known.sha256
+        return bool(files[name].md5) and md5(path) == files[name].md5
+
+    def _send_checkpoint(self, step: int, here: set[str], files: Entries) -> None:
+        """Upload a checkpoint: what makes it whole comes last and, where it is another one's, goes first."""
+        mark, own = layout.checksums(step), layout.checkpoints(here)[step]
+        sums = json.loads((self.folder / mark).read_text(encoding="utf-8"))
+        sums = {f"checkpoints/{step}/{name}": digest for name, digest in sums.items()}
+        sums[mark] = sha256(self.folder / mark)
+        if all(self._is_there(name, sums.get(name, ""), files) for name in own):
+            return
+        delete(self._place, {mark} & files.keys())
+        delete(self._place, layout.checkpoints(files).get(step, set()) - own - {mark})
+        self._send(own - {mark}, files, sums)
+        self._send({mark}, {}, sums)
+
+    def _is_there(self, name: str, digest: str, files: Entries) -> bool:
+        return name in files and self._files.get(name) == Sent(digest, files[name].token)
+
+    def _send(self, names: Iterable[str], files: Entries, sums: Mapping[str, str] | None = None) -> None:
+        """Upload what is not there. `sums`: the SHA-256 of files that do not change; others are read at once."""
+
+        def send(name: str) -> None:
+            content = (self.folder / name).read_bytes() if sums is None else self.folder / name
+            digest = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else (sums or {}).get(name, "")
+            if not self._is_there(name, digest, files):
+                self._files[name] = Sent(digest, write(self._place, name, content).token)
+
+        try:
+            each(send, names)
+        finally:
+            self._remember(self._names)
+
+    def _delete(self, step: int, names: set[str]) -> None:
+        mark = layout.checksums(step)
+        delete(self._place, [mark])
+        delete(self._place, names - {mark})
+        self._files = {name: sent for name, sent in self._files.items() if name not in names}
+
+    def _remember(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        files = {name: list(sent) for name, sent in self._files.items()}
+        with atomic(self.folder / STATE) as part:
+            part.write_text(json.dumps({"names": names, "files": files}), encoding="utf-8")
+
+
+def _names(folder: Path) -> set[str]:
+    """The files of a run that belong at its URL."""
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return layout.loose(names).union(*layout.checkpoints(names).values())
+
+
+def _remembered(path: Path) -> Known:
+    """What was remembered; nothing where that cannot be read."""
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        state = json.loads(path.read_text(encoding="utf-8"))
+        files = {name: Sent(*map(str, sent)) for name, sent in state["files"].items()}
+        return Known(tuple(map(str, state["names"])), files)
+    return Known()
