@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gan_cli.data import images, toy
+from gan_cli.data.labels import hide
 from gan_cli.data.pipeline import (
     Resident,
     Streamed,
@@ -274,3 +275,19 @@ def test_items_are_asked_for_ahead_and_handed_on_in_order():
 def test_encoding_is_the_inverse_of_decoding():
     levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     np.testing.assert_array_equal(encode(decode(jnp.asarray(levels))), levels)
+
+
+@pytest.mark.parametrize("resident", [True, False])
+@pytest.mark.parametrize("labelled", [None, 9])
+def test_a_process_feeds_its_rows_of_the_same_batches(source, resident, labelled):
+    data = source if labelled is None else hide(source, labelled=labelled)
+    whole, *parts = (
+        pipeline(data, batch=BATCH, seed=3, resident=resident, rows=rows)
+        for rows in (slice(None), slice(0, BATCH // 2), slice(BATCH // 2, BATCH))
+    )
+    for start, n in ((0, 3), (3, 1), (9, 2)):
+        fed, *halves = (feed.feed(start, n) for feed in (whole, *parts))
+        for name, values in fed.items():
+            np.testing.assert_array_equal(values, np.concatenate([half[name] for half in halves], axis=1))
+    for feed in (whole, *parts):
+        feed.close()

@@ -62,7 +62,8 @@ def train(
     shown = mirror.url if mirror else str(folder)
     if dry_run:
         plan = _plan(prepared, shown)
-        result(plan, "\n".join(f"{key}: {value}" for key, value in plan.items()), as_json)
+        if processes.first():
+            result(plan, "\n".join(f"{key}: {value}" for key, value in plan.items()), as_json)
         return
 
     from gan_cli.cli.console import Reporter, Silent
