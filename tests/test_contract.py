@@ -234,7 +234,7 @@ def test_devices_that_do_not_average_gradients_are_noticed(monkeypatch):
 def test_resumed_equals_uninterrupted_bit_for_bit(case, tmp_path):
     uninterrupted, _ = case.trainer.advance(case.start(), 0, STEPS)
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    checkpoints.save(STEPS, uninterrupted, Meta({}, case.experiment.spec, "", []), None)
+    checkpoints.save(STEPS, uninterrupted, Meta({}, case.experiment.spec, "", []))
     uninterrupted, _ = case.trainer.advance(uninterrupted, STEPS, STEPS)
     checkpoints.wait()
     resumed = checkpoints.restore(STEPS, jax.eval_shape(case.start))
