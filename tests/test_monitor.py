@@ -2,13 +2,16 @@
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gan_cli import build, recipe
 from gan_cli.data.store import Store
 from gan_cli.engine.loop import DivergedError
+from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.monitor import Monitor, UnwellError, judge, mean_distance
+from gan_cli.runs.record import opened
 from gan_cli.runs.train import train
 
 OPTIONS = recipe.Monitor()
@@ -165,3 +168,19 @@ def test_a_run_resumed_after_a_rollback_equals_an_uninterrupted_one(tmp_path):
     assert not any("rollback" in note for note in watcher.notes)
     last = [json.loads((tmp_path / name / "log.jsonl").read_text().splitlines()[-1]) for name in ("whole", "parts")]
     assert last[0] == last[1]
+
+
+def test_a_rollback_passes_over_a_damaged_checkpoint(tmp_path):
+    tables = recipe.read(recipe.find("ring"), ["monitor.action=rollback"])
+    prepared, notes = build.prepare(tables, "ring", Store()), []
+    with opened(RunFolder(tmp_path / "run"), prepared, notes.append) as record:
+        state = record.begin(override=False, header="").state
+        for step, score in ((10, 1.0), (20, 3.0), (30, 2.0)):
+            record.save(step, state._replace(step=jnp.int32(step)), [{"step": step, "score": score}], 0, {})
+        record.checkpoints.wait()
+        (tmp_path / "run/checkpoints/20/meta.json").write_bytes(b"rot")  # the best one
+        start = record.roll_back("NaN", 1, 0)
+        assert int(start.state.step) == 30
+        assert record.checkpoints.steps() == [20, 30]
+    assert "meta.json: is damaged" in notes[0]
+    assert "rollback 1 of 3 to step 30" in notes[1]

@@ -97,14 +97,11 @@ class Record:
         """
         options = recipe.Monitor(**self._prepared.resolved["monitor"])
         self.checkpoints.wait()
-        best, known = self.checkpoints.best(), self.checkpoints.steps()
-        step = best if best is not None else (known[-1] if known else 0)
+        step, state, history = self._to_go_back_to()
         if step:
-            state = self.checkpoints.restore(step, state_shapes(self._prepared.experiment))
             state = state._replace(key=jax.random.fold_in(state.key, rollbacks))
-            history = self.checkpoints.meta(step).history
         else:
-            state, history = initial_state(self._prepared.experiment, seed), []
+            state = initial_state(self._prepared.experiment, seed)
         self.checkpoints.drop_after(step)
         self._cut_logs(step or -1)  # a new beginning is judged anew
         slower = options.learning_rate_factor**rollbacks
@@ -113,6 +110,17 @@ class Record:
         )
         self.log({"step": step, "rollback": rollbacks, "because": problem})
         return Start(state, history, resumed=True, rollbacks=rollbacks)
+
+    def _to_go_back_to(self) -> tuple[int, Any, list[dict[str, Any]]]:
+        """Step, state and history of the best checkpoint, else of the newest that can be read; step 0: of none."""
+        best, known = self.checkpoints.best(), self.checkpoints.steps()
+        for step in sorted(known, key=lambda step: (step == best, step), reverse=True):
+            try:
+                state = self.checkpoints.restore(step, state_shapes(self._prepared.experiment))
+                return step, state, self.checkpoints.meta(step).history
+            except DamagedError as error:
+                self._note(f"{error}; going back to another checkpoint")
+        return 0, None, []
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Add a line to log.jsonl."""
