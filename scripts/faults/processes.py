@@ -214,7 +214,9 @@ def main() -> int:
     parser.add_argument("--stops", type=int, default=6, help="lives in which a process gets SIGTERM")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scratch", type=Path, help="a folder that is kept")
-    parser.add_argument("--out", type=Path, default=Path("processes"), help="where the table goes: OUT.md and OUT.json")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/faults/processes"), help="where the table goes: OUT.md and OUT.json"
+    )
     asked = parser.parse_args()
     scratch = asked.scratch or Path(tempfile.mkdtemp(prefix="processes-"))
     scratch.mkdir(parents=True, exist_ok=True)
