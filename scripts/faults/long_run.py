@@ -20,7 +20,7 @@ from table import Row, report
 
 EVERY = {"run.log_every": 50, "run.sample_every": 500, "run.checkpoint_every": 250, "eval.every": 500}
 SETTINGS = {**EVERY, "monitor.every": 500, "train.steps_per_call": 10}
-# MiB that are let pass in 50,000 steps: 180 checkpoints, of each of which TensorStore's OCDBT keeps some 24 KiB, and the
+# MiB let pass in 50,000 steps: 180 checkpoints, of each of which TensorStore's OCDBT keeps some 24 KiB, and the
 # allocator's own unrest (docs/survival.md).
 MOST = 16.0
 SETTLED = 0.1  # of the run: by then everything has been done once and many times
