@@ -1,6 +1,7 @@
 """`gan` and `python -m gan_cli`: run a command, and say what went wrong in one message."""
 
 import sys
+import traceback
 from typing import NoReturn
 
 from gan_cli.errors import InputError, LostError, StorageError
@@ -16,9 +17,12 @@ def main() -> None:
         app()
     except tuple(EXIT_CODES) as error:
         print(f"error: {error}", file=sys.stderr)
-        _end(EXIT_CODES[type(error)])
+        _end(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
     except SystemExit as end:
         _end(end.code)
+    except Exception:
+        traceback.print_exc()
+        _end(1)  # of a job: at once, where Python's way out would wait for the others
 
 
 def _end(code: int | str | None) -> NoReturn:

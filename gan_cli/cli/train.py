@@ -61,6 +61,9 @@ def train(
     folder = mirror.folder if mirror else fetched(where, notice)
     shown = mirror.url if mirror else str(folder)
     if dry_run:
+        from gan_cli.runs.train import check_devices
+
+        check_devices(prepared.experiment)
         plan = _plan(prepared, shown)
         if processes.first():
             result(plan, "\n".join(f"{key}: {value}" for key, value in plan.items()), as_json)

@@ -124,7 +124,8 @@ class Checkpoints:
             before = "; the checkpoints before it are whole" if self.steps() else ""
             raise StorageError(f"{self.folder}/{step}: cannot be written: {reason}{before}") from error
         self._scores[step] = meta["score"]
-        self._prune()
+        with files.storing(self.folder):
+            self._prune()
         self._written(step)
 
     def _prune(self) -> None:

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
+from gan_cli.engine import parallel
 from gan_cli.errors import InputError, LostError, StorageError
 
 T = TypeVar("T")
@@ -64,9 +65,16 @@ def start(job: Job) -> None:
             shutdown_timeout_seconds=END_TIMEOUT,
         )
     except (RuntimeError, ValueError) as error:
-        raise InputError(
-            f"the processes of the job did not find each other: {str(error).partition(chr(10))[0]}"
-        ) from None
+        raise LostError(f"the processes of the job did not find each other: {_line(error)}\n{AGAIN}") from None
+    with noticing_loss():
+        _connect()
+
+
+def _connect() -> None:
+    """Open all connections now, while all are here: Gloo gives up where one comes 30 s after another."""
+    tell(None)
+    if not alone():
+        jax.block_until_ready(parallel.anyone(parallel.everyone())(False))
 
 
 def _keep_stdout_for_us() -> None:
@@ -161,7 +169,8 @@ def by_first(work: Callable[[], T]) -> T | None:
         try:
             done = work()
         except (InputError, StorageError) as error:
-            problem = [type(error).__name__, str(error)]
+            kind = next(name for name, kind in TOLD.items() if isinstance(error, kind))
+            problem = [kind, str(error)]
     problem = tell(problem)
     if problem is not None:
         kind, message = problem
@@ -198,6 +207,8 @@ def noticing_loss() -> Iterator[None]:
 def leave(code: int) -> None:
     """End a process of a job at once: JAX's own way out would first wait for processes that may be gone."""
     if jax.distributed.is_initialized():
+        if code == 1 and first():
+            time.sleep(FAREWELL)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -104,8 +104,10 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def cut_after(path: Path, step: int) -> None:
-    """Drop the lines of steps after `step`: a resumed run will write them again."""
+def cut_after(path: Path, step: int, rollbacks: int) -> None:
+    """Drop the lines of steps after `step`, and of rollbacks after so many: a resumed run will write them again."""
     if path.exists():
-        kept = [line for line in read_lines(path) if line.get("step", 0) <= step]
+        kept = [
+            line for line in read_lines(path) if line.get("step", 0) <= step and line.get("rollback", 0) <= rollbacks
+        ]
         replace(path, "".join(json.dumps(line) + "\n" for line in kept))

@@ -35,14 +35,18 @@ def load(path: Path, at: str = "best") -> Loaded:
     try:
         if step is not None and at not in ("best", str(step)):
             raise InputError(f"--at {at}: {path} is already one checkpoint; name the run {run.path}")
-        step = _choose(checkpoints, step if step is not None else at)
-        try:
-            meta = checkpoints.meta(step)
-            experiment = build.experiment(meta.recipe, meta.spec)
-            state = checkpoints.restore(step, state_shapes(experiment))
-        except DamagedError as error:
-            raise InputError(f"{error}; --at names another checkpoint") from None
-        return Loaded(run, step, meta, experiment, state)
+        wanted = step if step is not None else at
+        while True:
+            step = _choose(checkpoints, wanted)
+            try:
+                meta = checkpoints.meta(step)
+                experiment = build.experiment(meta.recipe, meta.spec)
+                state = checkpoints.restore(step, state_shapes(experiment))
+            except DamagedError as error:
+                if wanted in ("best", "latest") and not (checkpoints.folder / str(step)).is_dir():
+                    continue  # a training has deleted it meanwhile: there is a newer one
+                raise InputError(f"{error}; --at names another checkpoint") from None
+            return Loaded(run, step, meta, experiment, state)
     finally:
         checkpoints.close()
 

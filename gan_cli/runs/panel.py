@@ -11,6 +11,7 @@ from gan_cli import metrics
 from gan_cli.data.pipeline import order
 from gan_cli.data.source import Examples, Source
 from gan_cli.data.store import Store
+from gan_cli.engine import processes
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.metrics import cache, classes
@@ -90,7 +91,7 @@ class Panel:
         self._labelled = fitness.labelled(subject.spec, reference.source)
         self._note = store.note
         # which holds statistics only, and knows a network by its hash: one's own may import what it is not of
-        self._cache_dir = store.cache_dir if is_shipped and not self.needs.one_by_one else None
+        self._cache_dir = store.cache_dir if is_shipped and not self.needs.one_by_one and processes.alone() else None
         self._real: Sample | None = None
 
     @property

@@ -11,7 +11,7 @@ from gan_cli.engine.checkpoint import Checkpoints, Meta, nothing_more
 from gan_cli.engine.loop import DivergedError
 from gan_cli.engine.state import State, initial_state, state_shapes
 from gan_cli.errors import DamagedError, InputError, StorageError
-from gan_cli.files import sync
+from gan_cli.files import storing, sync
 from gan_cli.remote.mirror import Mirror
 from gan_cli.runs import folder as files
 from gan_cli.runs.folder import RunFolder
@@ -63,7 +63,7 @@ class Record:
         if start.resumed and override:
             self.folder.keep_recipe(step)
         self.folder.write_recipe(self._prepared.resolved, header)
-        self._cut_logs(step if start.resumed else -1)
+        self._cut_logs(step if start.resumed else -1, start.rollbacks)
         return start
 
     def _restore(self, override: bool) -> Start:
@@ -85,9 +85,9 @@ class Record:
             raise InputError(f"{self.folder.checkpoints}: no checkpoint can be read; name another folder with --out")
         return Start(initial_state(self._prepared.experiment, self._prepared.resolved["run"]["seed"]), [])
 
-    def _cut_logs(self, step: int) -> None:
+    def _cut_logs(self, step: int, rollbacks: int) -> None:
         for path in (self.folder.log, self.folder.metrics):
-            files.cut_after(path, step)
+            files.cut_after(path, step, rollbacks)
 
     def roll_back(self, problem: str, rollbacks: int, seed: int) -> Start:
         """Where to go on after a problem: the best checkpoint, else the newest, else a new beginning, with another key.
@@ -103,7 +103,7 @@ class Record:
         else:
             state = initial_state(self._prepared.experiment, seed)
         self.checkpoints.drop_after(step)
-        self._cut_logs(step or -1)  # a new beginning is judged anew
+        self._cut_logs(step or -1, rollbacks)  # a new beginning is judged anew
         slower = options.learning_rate_factor**rollbacks
         self._note(
             f"{problem}; rollback {rollbacks} of {options.rollbacks} to step {step}, learning rates times {slower:g}"
@@ -142,7 +142,8 @@ class Record:
         score = history[-1]["score"] if history and history[-1]["step"] == step else None
         for lines in (self.folder.log, self.folder.metrics):
             if lines.exists():
-                sync(lines)  # what the checkpoint takes for written has to outlive the machine, too
+                with storing(lines):
+                    sync(lines)  # what the checkpoint takes for written has to outlive the machine, too
         meta = Meta(
             resolved, self._prepared.experiment.spec, source.fingerprint, list(history), rollbacks, score, monitor
         )

@@ -25,7 +25,7 @@ from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.judge import Judge
 from gan_cli.runs.monitor import Look, Monitor, UnwellError
 from gan_cli.runs.record import Record, Start, opened
-from gan_cli.runs.signals import stop_on_signals
+from gan_cli.runs.signals import StopRequest, stop_on_signals
 from gan_cli.runs.writing import Drawn
 
 POINTS = 2000  # samples in a plot of a toy
@@ -96,7 +96,7 @@ def train(
     )
     judge = _judge(prepared, store, watcher)
     train = prepared.experiment.train
-    parallel.check_batch(train.batch, train.accumulate, prepared.experiment.game.together, jax.device_count())
+    check_devices(prepared.experiment)
     check_fitted(prepared.source)
     run_folder = RunFolder(out)
     with ExitStack() as stack:
@@ -104,13 +104,40 @@ def train(
         start = _agree(prepared, partial(record.begin, override=override, header=header) if record else nothing)
         if 0 < train.steps <= int(start.state.step):
             best = processes.tell(record and record.checkpoints.best())
+            processes.by_first(stack.close)
             return Outcome(run_folder, int(start.state.step), int(start.state.step), start.history, best, None)
-        while True:
-            session = _Session(prepared, run_folder, record, watcher, judge, start)
+        with stop_on_signals() as request:
             try:
-                return session.train(start.state)
-            except (loop.DivergedError, UnwellError) as problem:
-                start = _roll_back(prepared, record, problem, start.rollbacks + 1)
+                outcome = _train(prepared, run_folder, record, watcher, judge, start, request)
+            except (loop.DivergedError, UnwellError) as problem:  # the same in every process
+                processes.by_first(partial(stack.__exit__, type(problem), problem, problem.__traceback__))
+                raise
+            processes.by_first(stack.close)  # nobody leaves before all is written: JAX would end the first one, too
+        return outcome
+
+
+def check_devices(experiment: Experiment) -> None:
+    """Raise InputError unless the batch can be split over the devices of this job."""
+    train = experiment.train
+    parallel.check_batch(train.batch, train.accumulate, experiment.game.together, jax.device_count())
+
+
+def _train(
+    prepared: build.Prepared,
+    run_folder: RunFolder,
+    record: Record | None,
+    watcher: Watcher,
+    judge: Judge | None,
+    start: Start,
+    request: StopRequest,
+) -> Outcome:
+    """Train from `start`, with the rollbacks that [monitor] allows."""
+    while True:
+        session = _Session(prepared, run_folder, record, watcher, judge, start)
+        try:
+            return session.train(start.state, request)
+        except (loop.DivergedError, UnwellError) as problem:
+            start = _roll_back(prepared, record, problem, start.rollbacks + 1)
 
 
 def _agree(prepared: build.Prepared, begin: Callable[[], Start | None]) -> Start:
@@ -174,7 +201,7 @@ class _Session:
         inputs = sampler.draw_many(experiment, self.options.seed, options.n)
         return Monitor(options, real, lambda state: self.sampler(state.average, inputs))
 
-    def train(self, state: State) -> Outcome:
+    def train(self, state: State, request: StopRequest) -> Outcome:
         """Run the loop from `state`; leaves the last checkpoint on disk."""
         train, options = self.prepared.experiment.train, self.options
         every = self.prepared.resolved["eval"]["every"]
@@ -184,7 +211,7 @@ class _Session:
         tables = {**self.prepared.resolved, "run": {**self.prepared.resolved["run"], "seed": self._seed()}}
         devices = parallel.everyone()
         rows = parallel.rows(train.batch, devices)
-        with stop_on_signals() as request, closing(build.feed(tables, self.prepared.source, rows)) as feed:
+        with closing(build.feed(tables, self.prepared.source, rows)) as feed:
             trainer = loop.Trainer(self._experiment(), feed, devices)
             hooks = self._hooks(stop=lambda: bool(request))
             state = loop.run(trainer, state, train.steps, train.steps_per_call, cadence, hooks)
