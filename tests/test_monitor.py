@@ -1,6 +1,8 @@
 """The collapse monitor: its rules on synthetic numbers, and what it does in real trainings."""
 
 import json
+import os
+import signal
 
 import jax.numpy as jnp
 import numpy as np
@@ -184,3 +186,13 @@ def test_a_rollback_passes_over_a_damaged_checkpoint(tmp_path):
         assert record.checkpoints.steps() == [20, 30]
     assert "meta.json: is damaged" in notes[0]
     assert "rollback 1 of 3 to step 30" in notes[1]
+
+
+def test_a_signal_that_meets_a_rollback_is_not_forgotten(tmp_path):
+    options = ("train.steps=400", "networks.generator.init_scale=1e-6", "monitor.action=rollback")
+    run, watcher = ring(tmp_path, *options, "eval.every=0")
+    watcher.alarm = lambda step, messages: os.kill(os.getpid(), signal.SIGTERM) if messages else None
+    outcome = run()
+    assert outcome.stopped_by == "SIGTERM"
+    assert outcome.step < 400
+    assert sum("rollback 1 of 3" in note for note in watcher.notes) == 1
