@@ -6,8 +6,6 @@ from typing import NoReturn
 
 from gan_cli.errors import InputError, LostError, StorageError
 
-EXIT_CODES = {InputError: 2, StorageError: 1, LostError: 75}
-
 
 def main() -> None:
     """The console script."""
@@ -15,9 +13,9 @@ def main() -> None:
 
     try:
         app()
-    except tuple(EXIT_CODES) as error:
+    except (InputError, StorageError, LostError) as error:
         print(f"error: {error}", file=sys.stderr)
-        _end(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
+        _end(error.exit_code)
     except SystemExit as end:
         _end(end.code)
     except Exception:

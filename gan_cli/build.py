@@ -17,7 +17,7 @@ from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.engine import parallel
 from gan_cli.engine.optim import OPTIMISER, is_smooth
-from gan_cli.engine.state import Experiment, definitions, optimised, state_shapes
+from gan_cli.engine.state import Experiment, State, definitions, optimised, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.games.game import Game, NetFactory
 from gan_cli.types import Adversarial, Penalty, Ports, Spec
@@ -176,6 +176,7 @@ class Prepared(NamedTuple):
     resolved: Table
     source: Source
     experiment: Experiment
+    shapes: State  # of its states
 
 
 def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
@@ -184,13 +185,14 @@ def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
     source = load_data(resolved, store)
     made = experiment(resolved, source.spec)
     _check_labels(resolved, made.game, source)
-    _check_size(made)
-    return Prepared(resolved, source, made)
+    shapes = state_shapes(made)
+    _check_size(shapes)
+    return Prepared(resolved, source, made, shapes)
 
 
-def _check_size(made: Experiment) -> None:
+def _check_size(shapes: State) -> None:
     """Raise InputError when weights, averages and optimisers alone exceed this machine's memory."""
-    size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state_shapes(made)))
+    size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if size > memory:
         raise InputError(

@@ -38,6 +38,12 @@ def here(devices: Sequence[jax.Device]) -> list[jax.Device]:
     return [device for device in devices if device.process_index == jax.process_index()]
 
 
+def places(devices: Sequence[jax.Device]) -> slice:
+    """Where in this list, ordered as `everyone` does, those of this process are."""
+    own = [number for number, device in enumerate(devices) if device.process_index == jax.process_index()]
+    return slice(own[0], own[-1] + 1)
+
+
 def share(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
     """Compile `function(same, split) -> result`, each device working on its part of the first axis of `split`.
 
@@ -56,12 +62,11 @@ def _share_over_processes(function: Callable[..., Any], devices: Sequence[jax.De
         return jax.tree.map(gather, function(same, split))
 
     mapped = jax.pmap(gathered, axis_name=DEVICES, in_axes=(None, 0), out_axes=None, devices=devices)
-    mine = [number for number, device in enumerate(devices) if device.process_index == jax.process_index()]
 
     def own(x: Any) -> Any:
         if isinstance(x, jax.Array):  # made by another such call: the same on all of this process's devices
             x = x.addressable_data(0)
-        return x.reshape(len(devices), -1, *x.shape[1:])[mine[0] : mine[-1] + 1]
+        return x.reshape(len(devices), -1, *x.shape[1:])[places(devices)]
 
     def call(same: Any, split: Any) -> Any:
         result = mapped(same, jax.tree.map(own, split))

@@ -4,8 +4,10 @@
 class InputError(Exception):
     """Bad input: a recipe, a file, an option.
 
-    The message says what is wrong, where (file, table, key) and what would be right. Exit code 2.
+    The message says what is wrong, where (file, table, key) and what would be right.
     """
+
+    exit_code = 2
 
 
 class DamagedError(Exception):
@@ -13,8 +15,12 @@ class DamagedError(Exception):
 
 
 class StorageError(Exception):
-    """What was to be kept cannot be written: the disk is full, read-only or broken. Exit code 1."""
+    """What was to be kept cannot be written: the disk is full, read-only or broken."""
+
+    exit_code = 1
 
 
 class LostError(Exception):
-    """Another process of the job is gone, and this one cannot go on without it. Exit code 75."""
+    """Another process of the job is gone, and this one cannot go on without it."""
+
+    exit_code = 75  # EX_TEMPFAIL: the same command goes on

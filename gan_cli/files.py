@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gan_cli.errors import DamagedError, InputError, StorageError
 
-CHECKSUMS = "checksums.json"  # in a folder written by `whole_folder`: file -> SHA-256
+CHECKSUMS = "checksums.json"  # in a folder written by `whole_folder`: file -> SHA-256, and that of this list
 MARGIN = 1 << 20  # bytes: lists and indices beside what is written
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}  # of a disk
 
@@ -75,7 +75,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
         part.mkdir()
         yield part
         sums = {str(file.relative_to(part)): sha256(file) for file in _files(part)}
-        (part / CHECKSUMS).write_text(json.dumps(sums, indent=0), encoding="utf-8")
+        listing = {"files": sums, "sha256": _digest(sums)}
+        (part / CHECKSUMS).write_text(json.dumps(listing, indent=0), encoding="utf-8")
         for each in (*_files(part), *(folder for folder in part.rglob("*") if folder.is_dir()), part):
             sync(each)
         remove_folder(path)
@@ -105,15 +106,9 @@ def check_whole(path: Path, only: str | None = None) -> None:
 
     only: look at this file of it alone.
     """
-    listing = path / CHECKSUMS
-    try:
-        sums = json.loads(listing.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DamagedError(f"{listing}: {error.strerror}") from None
-    except ValueError:
-        raise DamagedError(f"{listing}: is damaged") from None
-    if not isinstance(sums, dict) or (only is not None and only not in sums):
-        raise DamagedError(f"{listing}: is damaged")
+    sums = checksums(path)
+    if only is not None and only not in sums:
+        raise DamagedError(f"{path / CHECKSUMS}: does not know {only}")
     there = {str(file.relative_to(path)): file for file in _files(path)}  # a listing cannot point outside of it
     for name in [only] if only is not None else sums:
         if name not in there:
@@ -124,6 +119,26 @@ def check_whole(path: Path, only: str | None = None) -> None:
             raise DamagedError(f"{path / name}: {error.strerror}") from None
         if found != sums[name]:
             raise DamagedError(f"{path / name}: is damaged: its SHA-256 is {found[:12]}…, not {str(sums[name])[:12]}…")
+
+
+def checksums(path: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a folder, as `whole_folder` listed them; raises DamagedError for a bad list."""
+    listing = path / CHECKSUMS
+    try:
+        read = json.loads(listing.read_text(encoding="utf-8"))
+        sums: dict[str, str] = read["files"]
+        sound = read["sha256"] == _digest(sums)
+    except OSError as error:
+        raise DamagedError(f"{listing}: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError):
+        sound = False
+    if not sound:
+        raise DamagedError(f"{listing}: is damaged")
+    return sums
+
+
+def _digest(sums: dict[str, str]) -> str:
+    return hashlib.sha256("".join(f"{name} {sums[name]}\n" for name in sorted(sums)).encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:

@@ -182,11 +182,16 @@ def test_resume_refuses_another_recipe_and_names_the_keys(gan, run, tiny):
     assert (run / "recipe.toml").read_text() == before
 
 
+def rot(folder: Path) -> None:
+    """Spoil every array's file in a folder."""
+    for path in folder.glob("**/state/*/*"):
+        path.write_bytes(b"rot")
+
+
 def test_resume_falls_back_to_the_checkpoint_before_a_damaged_one(tiny, tmp_path):
     folder = tmp_path / "run"
     assert gan_process("train", tiny, "--out", folder, "--set", "eval.every=0")[0] == 0
-    for path in (folder / "checkpoints" / "60" / "state" / "d").iterdir():
-        path.write_bytes(b"rot")
+    rot(folder / "checkpoints" / "60")
     code, out, err = gan_process("train", tiny, "--out", folder, "--set", "eval.every=0")
     assert code == 0, err
     assert "is damaged: its SHA-256 is" in err
@@ -199,8 +204,7 @@ def test_resume_falls_back_to_the_checkpoint_before_a_damaged_one(tiny, tmp_path
 def test_when_no_checkpoint_can_be_read_nothing_is_touched(tiny, tmp_path):
     folder = tmp_path / "run"
     assert gan_process("train", tiny, "--out", folder, "--set", "eval.every=0")[0] == 0
-    for path in folder.glob("checkpoints/*/state/d/*"):
-        path.write_bytes(b"rot")
+    rot(folder / "checkpoints")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for _ in range(2):
         code, _, err = gan_process("train", tiny, "--out", folder, "--set", "eval.every=0")

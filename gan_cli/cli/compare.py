@@ -7,7 +7,6 @@ import typer
 
 from gan_cli.cli.options import DataDir, Json, Set, result, start_jax, store
 from gan_cli.errors import InputError
-from gan_cli.remote.place import is_url
 
 
 def compare(
@@ -33,6 +32,7 @@ def compare(
     Writes results.csv (a row a run), table.md and plot.png into OUT. Small networks are trained with all seeds in one
     program, spread over the accelerators. Stopped half-way, the same command goes on with the runs that are missing.
     """
+    from gan_cli.remote.place import is_url
     from gan_cli.runs.drawing import parse_seeds
 
     if is_url(out):

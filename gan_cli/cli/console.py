@@ -11,10 +11,13 @@ SECONDS_BETWEEN_LINES = 10.0  # where there is no terminal
 
 
 class Reporter:
-    """Shows steps, steps and images a second, remaining time, each turn's loss and the last metric."""
+    """Shows steps, steps and images a second, remaining time, each turn's loss and the last metric.
 
-    def __init__(self) -> None:
-        self._console = Console(file=sys.stderr, soft_wrap=True, highlight=False)
+    quiet: says nothing, as the processes of a job whose first one says it all.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(file=sys.stderr, soft_wrap=True, highlight=False, quiet=quiet)
         self._bar: Progress | None = None
         self._batch = 0
         self._steps = 0
@@ -31,7 +34,7 @@ class Reporter:
         """Training begins, after compiling."""
         self.close()  # a training before this one: a rollback, other seeds, another recipe
         self._batch, self._steps, self._began = batch, steps, (0, 0.0)
-        if not self._console.is_terminal:
+        if self._console.quiet or not self._console.is_terminal:
             self.note(f"training from step {step} to {steps}; compiling first")
             return
         columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
@@ -80,28 +83,6 @@ class Reporter:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-class Silent:
-    """Says nothing: for the processes of a job whose first one says it all."""
-
-    def note(self, message: str) -> None:
-        """Nothing."""
-
-    def start(self, step: int, steps: int, batch: int) -> None:
-        """Nothing."""
-
-    def progress(self, step: int, means: dict[str, float]) -> None:
-        """Nothing."""
-
-    def verdict(self, step: int, name: str, value: float) -> None:
-        """Nothing."""
-
-    def alarm(self, step: int, messages: Sequence[str]) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
 
 
 def figure(x: float) -> str:

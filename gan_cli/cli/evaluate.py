@@ -7,8 +7,6 @@ import typer
 
 from gan_cli.cli.options import At, DataDir, Json, Raw, notice, result, start_jax, store
 from gan_cli.errors import InputError
-from gan_cli.remote.fetch import fetched_run, output
-from gan_cli.remote.place import is_url
 
 if TYPE_CHECKING:
     from gan_cli.runs.evaluate import Asked
@@ -147,6 +145,9 @@ def _judge_images(
 
 
 def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json: bool) -> None:
+    from gan_cli.remote.fetch import fetched_run
+    from gan_cli.remote.place import is_url
+
     sources = store(data_dir)
     run = fetched_run(ckpt, notice)
     start_jax()
@@ -159,6 +160,8 @@ def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json
 
 
 def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None, as_json: bool) -> None:
+    from gan_cli.remote.fetch import fetched_run, output
+
     sources = store(data_dir)
     run = fetched_run(ckpt, notice)
     start_jax()

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 import typer
 
 from gan_cli.cli.options import At, Ckpt, Json, Raw, notice, result, start_jax, store
-from gan_cli.remote.fetch import fetched_run, output
 
 LATENTS, CONTROLS, WALK = "Latents", "Classes and codes", "Walks"
 SUMS, NEIGHBOURS = "Latent arithmetic", "Nearest training images"
@@ -113,6 +112,7 @@ def sample(
     ] = None,
 ) -> None:
     """Draw samples from a checkpoint: of classes and codes, along walks, beside training images (docs/sampling.md)."""
+    from gan_cli.remote.fetch import fetched_run, output
     from gan_cli.runs import arithmetic as sums
     from gan_cli.runs import drawing, request, sampling, settings, writing
 

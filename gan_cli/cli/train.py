@@ -69,13 +69,13 @@ def train(
             result(plan, "\n".join(f"{key}: {value}" for key, value in plan.items()), as_json)
         return
 
-    from gan_cli.cli.console import Reporter, Silent
+    from gan_cli.cli.console import Reporter
     from gan_cli.engine import platform
     from gan_cli.engine.loop import DivergedError
     from gan_cli.runs.monitor import UnwellError
     from gan_cli.runs.train import train as run
 
-    reporter = Reporter() if processes.first() else Silent()
+    reporter = Reporter(quiet=not processes.first())
     reporter.note(f"{path.stem}: {platform.describe()}")
     try:
         with processes.noticing_loss():
@@ -97,11 +97,10 @@ def _plan(prepared: Any, run: str) -> dict[str, Any]:
     import jax
 
     from gan_cli.engine import platform
-    from gan_cli.engine.state import state_shapes
 
-    state = state_shapes(prepared.experiment)
     sizes = {
-        role: sum(x.size for x in jax.tree.leaves(variables.params)) for role, variables in state.variables.items()
+        role: sum(x.size for x in jax.tree.leaves(variables.params))
+        for role, variables in prepared.shapes.variables.items()
     }
     train = prepared.experiment.train
     return {

@@ -20,13 +20,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+from pydantic import TypeAdapter, ValidationError
 
 from gan_cli import __version__, files
+from gan_cli.engine.leaves import flat, unflat
 from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.types import Spec
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 STATE, META = "state", "meta.json"  # in a checkpoint's folder
+LONGEST = 1 << 20  # pixels of a side, or numbers of a vector
 
 
 class Meta(NamedTuple):
@@ -46,15 +49,17 @@ class Meta(NamedTuple):
         return {**self._asdict(), "spec": self.spec._asdict(), "versions": versions}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Meta":
+    def from_json(cls, data: Any) -> "Meta":
         """The inverse of `to_json`; raises DamagedError when it is not what `to_json` makes."""
+        known = {name: data[name] for name in cls._fields if name in data} if isinstance(data, dict) else data
         try:
-            spec = Spec(**{name: tuple(values) for name, values in data["spec"].items()})
-            meta = cls(**{**{name: data[name] for name in cls._fields if name in data}, "spec": spec})
-        except (AttributeError, KeyError, TypeError) as error:
-            raise DamagedError(f"is not a checkpoint's metadata ({error})") from None
-        if not isinstance(meta.recipe, dict) or not isinstance(meta.history, list):
-            raise DamagedError("is not a checkpoint's metadata: recipe or history is missing")
+            meta: Meta = TypeAdapter(cls).validate_python(known)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, problem["loc"]))
+            raise DamagedError(f"is not a checkpoint's metadata: {where}: {problem['msg']}") from None
+        if len(meta.spec.shape) not in (1, 3) or not all(0 < length <= LONGEST for length in meta.spec.shape):
+            raise DamagedError(f"is not a checkpoint's metadata: examples of shape {list(meta.spec.shape)}")
         return meta
 
 
@@ -110,7 +115,7 @@ class Checkpoints:
         Waits for the save before it, and raises StorageError when that one could not be written.
         """
         self.wait()
-        copy = _flat(jax.tree.map(jnp.copy, jax.tree.map(_local, state)))
+        copy = flat(jax.tree.map(jnp.copy, state))
         self._pending = self._thread.submit(self._write, step, copy, meta.to_json())
 
     def _write(self, step: int, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
@@ -154,7 +159,7 @@ class Checkpoints:
         """
         folder = self.folder / str(step)
         files.check_whole(folder)
-        wanted = _flat(like, abstract=True)
+        wanted = flat(like, abstract=True)
         arrays, path = _arrays(), (folder / STATE).resolve()
         try:
             saved = dict(arrays.metadata(path).item_metadata)
@@ -165,7 +170,7 @@ class Checkpoints:
             raise
         except Exception as error:  # whole, by its checksums, and yet unreadable: another version's, or never right
             raise DamagedError(f"{path}: cannot be read ({type(error).__name__}: {_reason(error)})") from error
-        return _unflat(restored, like)
+        return unflat(restored, like)
 
     def set_aside(self, step: int) -> Path:
         """Rename an unreadable checkpoint out of the way, so that its step can be saved again."""
@@ -196,44 +201,13 @@ def _arrays() -> ocp.Checkpointer:
     alone = ocp.options.MultiprocessingOptions(
         primary_host=jax.process_index(), active_processes={jax.process_index()}, barrier_sync_key_prefix="gan"
     )
-    handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
+    # Files of their own for each array: the other format, OCDBT, keeps some 20 KiB of memory for every checkpoint.
+    handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone, use_ocdbt=False)
     return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
 def _reason(error: Exception) -> str:
     return str(error).partition("\n")[0][:200]
-
-
-def _local(x: Any) -> Any:
-    """An array that is the same on every device of every process -> this process's copy."""
-    return x.addressable_data(0) if isinstance(x, jax.Array) and not x.is_fully_addressable else x
-
-
-def _name(path: Any) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator=".")
-
-
-def _is_key(x: Any) -> bool:
-    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-
-
-def _flat(tree: Any, abstract: bool = False) -> dict[str, Any]:
-    """Leaves by name; PRNG keys as their raw data."""
-
-    def plain(x: Any) -> Any:
-        if not _is_key(x):
-            return x
-        return jax.eval_shape(jax.random.key_data, x) if abstract else jax.random.key_data(x)
-
-    return {_name(path): plain(x) for path, x in jax.tree_util.tree_leaves_with_path(tree)}
-
-
-def _unflat(leaves: Mapping[str, Any], like: Any) -> Any:
-    def leaf(path: Any, x: Any) -> Any:
-        value = jnp.asarray(leaves[_name(path)])
-        return jax.random.wrap_key_data(value) if _is_key(x) else value
-
-    return jax.tree_util.tree_map_with_path(leaf, like)
 
 
 def _check_same(saved: Mapping[str, Any], wanted: Mapping[str, Any], where: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.tree_util import keystr, tree_leaves_with_path
+from jax.tree_util import tree_leaves_with_path
 
+from gan_cli.engine.leaves import name as name_of
 from gan_cli.engine.state import Experiment, state_shapes
 from gan_cli.types import Array
 
@@ -18,7 +19,7 @@ PLACES = 1 << 12  # more than a turn has leaves
 
 
 def first_bad(loss: Array, gradients: Any, moved: Any) -> Array:
-    """0 when everything is finite, else 1 + the place of the first number that is not, in the order of `places`."""
+    """0 when everything is finite, else 1 + the place of the first number that is not, in the order of `describe`."""
     leaves = [loss, *jax.tree.leaves(gradients), *_floating(moved)]
     bad = jnp.stack([~jnp.isfinite(x).all() for x in leaves])
     return jnp.where(bad.any(), 1 + jnp.argmax(bad), 0).astype(jnp.int32)
@@ -64,4 +65,4 @@ def _floating(tree: Any) -> list[Array]:
 
 
 def _name(path: Any) -> str:
-    return keystr(path, simple=True, separator=".").removesuffix(".value")  # of an nnx.Param
+    return name_of(path).removesuffix(".value")  # of an nnx.Param

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax import lax
 
-from gan_cli.devices import everyone, gather, here, mean, replicate, share
+from gan_cli.devices import everyone, gather, here, mean, places, replicate, share
 from gan_cli.errors import InputError
 from gan_cli.types import DEVICES, Array
 
@@ -58,9 +58,8 @@ def anyone(devices: Sequence[jax.Device]) -> Callable[[bool], Array]:
 
 def rows(batch: int, devices: Sequence[jax.Device]) -> slice:
     """The rows of a global batch that this process's devices work on."""
-    mine = [number for number, device in enumerate(devices) if device.process_index == jax.process_index()]
-    each = batch // len(devices)
-    return slice(mine[0] * each, (mine[-1] + 1) * each)
+    own, each = places(devices), batch // len(devices)
+    return slice(own.start * each, own.stop * each)
 
 
 def split(feed: Any, devices: int) -> Any:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
 from gan_cli.engine import parallel
+from gan_cli.engine.leaves import flat, unflat
 from gan_cli.errors import InputError, LostError, StorageError
 
 T = TypeVar("T")
@@ -132,19 +132,15 @@ def tell_arrays(tree: Any) -> Any:
     """The first process's arrays in every process, bit by bit; the others give some of the same shapes."""
     if alone():
         return tree
-    leaves, structure = jax.tree.flatten(tree)
-    own = [np.asarray(jax.random.key_data(x) if _is_key(x) else x) for x in leaves]
-    told = _tell_bytes(b"".join(x.tobytes() for x in own) if first() else b"", sum(x.nbytes for x in own))
-    heard, at = [], 0
-    for x, mine in zip(leaves, own, strict=True):
-        value = jnp.asarray(np.frombuffer(told, mine.dtype, mine.size, at).reshape(mine.shape))
-        heard.append(jax.random.wrap_key_data(value) if _is_key(x) else value)
-        at += mine.nbytes
-    return jax.tree.unflatten(structure, heard)
-
-
-def _is_key(x: Any) -> bool:
-    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+    own = {name: np.asarray(x) for name, x in flat(tree).items()}
+    told = _tell_bytes(
+        b"".join(x.tobytes() for x in own.values()) if first() else b"", sum(x.nbytes for x in own.values())
+    )
+    heard, at = {}, 0
+    for name, x in own.items():
+        heard[name] = np.frombuffer(told, x.dtype, x.size, at).reshape(x.shape)
+        at += x.nbytes
+    return unflat(heard, tree)
 
 
 def _tell_bytes(data: bytes, length: int) -> bytes:

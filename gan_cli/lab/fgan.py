@@ -111,8 +111,9 @@ def fgan(
     assert mixture is not None  # every toy has one
     data = _data(mixture)
     fits: dict[str, Fit] = {}
-    for name, (_, source, experiment) in prepared.items():
-        fits[name] = _fit(name, data, mixture, train(f"fgan/fgan_{name}", experiment, source, range(seeds), note))
+    for name, made in prepared.items():
+        trained = train(f"fgan/fgan_{name}", made.experiment, made.source, range(seeds), note)
+        fits[name] = _fit(name, data, mixture, trained)
     everyone = _against_all(data, fits)
     return Demonstration(
         text=f"{_fits_text(fits)}\n\n{_everyone_text(fits, everyone)}",

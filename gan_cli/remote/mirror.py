@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from gan_cli.errors import InputError, StorageError
-from gan_cli.files import atomic, make_folder, remove_folder, sha256
+from gan_cli.files import atomic, checksums, make_folder, remove_folder, sha256
 from gan_cli.remote import layout, user_cache
 from gan_cli.remote.fetch import MEND, TRIES, Entries, Note
 from gan_cli.remote.place import Place, open_place
@@ -180,8 +180,8 @@ class Mirror:
     def _send_checkpoint(self, step: int, here: set[str], files: Entries) -> None:
         """Upload a checkpoint: what makes it whole comes last and, where it is another one's, goes first."""
         mark, own = layout.checksums(step), layout.checkpoints(here)[step]
-        sums = json.loads((self.folder / mark).read_text(encoding="utf-8"))
-        sums = {f"checkpoints/{step}/{name}": digest for name, digest in sums.items()}
+        found = checksums((self.folder / mark).parent)
+        sums = {f"checkpoints/{step}/{name}": digest for name, digest in found.items()}
         sums[mark] = sha256(self.folder / mark)
         if all(self._is_there(name, sums.get(name, ""), files) for name in own):
             return

@@ -39,8 +39,7 @@ def load(path: Path, at: str = "best") -> Loaded:
         while True:
             step = _choose(checkpoints, wanted)
             try:
-                meta = checkpoints.meta(step)
-                experiment = build.experiment(meta.recipe, meta.spec)
+                meta, experiment = described(checkpoints, step)
                 state = checkpoints.restore(step, state_shapes(experiment))
             except DamagedError as error:
                 if wanted in ("best", "latest") and not (checkpoints.folder / str(step)).is_dir():
@@ -49,6 +48,13 @@ def load(path: Path, at: str = "best") -> Loaded:
             return Loaded(run, step, meta, experiment, state)
     finally:
         checkpoints.close()
+
+
+def described(checkpoints: Checkpoints, step: int) -> tuple[Meta, Experiment]:
+    """What a checkpoint says about itself, its recipe with today's defaults, and what that is made of."""
+    meta = checkpoints.meta(step)
+    resolved = build.resolve(meta.recipe, f"{checkpoints.folder}/{step}")
+    return meta._replace(recipe=resolved), build.experiment(resolved, meta.spec)
 
 
 def steps(path: Path) -> list[int]:

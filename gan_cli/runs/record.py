@@ -9,7 +9,7 @@ import jax
 from gan_cli import build, recipe
 from gan_cli.engine.checkpoint import Checkpoints, Meta, nothing_more
 from gan_cli.engine.loop import DivergedError
-from gan_cli.engine.state import State, initial_state, state_shapes
+from gan_cli.engine.state import State, initial_state
 from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.files import storing, sync
 from gan_cli.remote.mirror import Mirror
@@ -72,7 +72,7 @@ class Record:
             try:
                 meta = self.checkpoints.meta(step)
                 _refuse_other_run(self.folder, meta, self._prepared, override)
-                restored = self.checkpoints.restore(step, state_shapes(self._prepared.experiment))
+                restored = self.checkpoints.restore(step, self._prepared.shapes)
             except DamagedError as error:
                 self._note(f"{error}; trying the checkpoint before it")
                 unreadable.append(step)
@@ -116,7 +116,7 @@ class Record:
         best, known = self.checkpoints.best(), self.checkpoints.steps()
         for step in sorted(known, key=lambda step: (step == best, step), reverse=True):
             try:
-                state = self.checkpoints.restore(step, state_shapes(self._prepared.experiment))
+                state = self.checkpoints.restore(step, self._prepared.shapes)
                 return step, state, self.checkpoints.meta(step).history
             except DamagedError as error:
                 self._note(f"{error}; going back to another checkpoint")

@@ -16,7 +16,7 @@ from gan_cli.data.pipeline import order
 from gan_cli.data.store import Store
 from gan_cli.engine import loop, parallel, processes, sampler
 from gan_cli.engine.optim import slowed
-from gan_cli.engine.state import Experiment, State, state_shapes
+from gan_cli.engine.state import Experiment, State
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.remote.mirror import Mirror
 from gan_cli.runs import reference
@@ -144,8 +144,7 @@ def _agree(prepared: build.Prepared, begin: Callable[[], Start | None]) -> Start
     """Where the first process begins, in every process."""
     start = processes.by_first(begin)
     if start is None:
-        shapes = state_shapes(prepared.experiment)
-        start = Start(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes), [])
+        start = Start(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), prepared.shapes), [])
     return Start(processes.tell_arrays(start.state), *processes.tell(start[1:]))
 
 

@@ -13,7 +13,7 @@ from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Store
 from gan_cli.engine import platform
 from gan_cli.engine.loop import Trainer
-from gan_cli.engine.state import initial_state
+from gan_cli.engine.state import initial_state, state_shapes
 
 
 def noise(shape: str, examples: int = 10_000) -> Source:
@@ -28,7 +28,8 @@ def prepare(name: str, overrides: list[str], shape: str, examples: int = 10_000)
     if not shape:
         return build.prepare(tables, name, Store.from_environment())
     resolved, source = build.resolve(tables, name), noise(shape, examples)
-    return build.Prepared(resolved, source, build.experiment(resolved, source.spec))
+    experiment = build.experiment(resolved, source.spec)
+    return build.Prepared(resolved, source, experiment, state_shapes(experiment))
 
 
 class Training:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable
@@ -9,6 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from gan_cli import build, recipe
+from gan_cli.engine.checkpoint import Meta
+from gan_cli.types import Spec
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 RAMP = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
@@ -142,6 +147,15 @@ def names() -> list[bytes]:
     return [name.encode() for name in hostile]
 
 
+def checkpoints() -> list[bytes]:
+    """What a run of two recipes says about itself."""
+    metas = []
+    for name, spec in (("ring", Spec((2,))), ("dcgan_digits", Spec((16, 16, 1), tuple("0123456789")))):
+        resolved = build.resolve(recipe.read(recipe.find(name)), name)
+        metas.append(Meta(resolved, spec, "0", [{"step": 5, "fid": 1.5, "score": -1.5}], 1, -1.5, {"past": {}}))
+    return [json.dumps(meta.to_json()).encode() for meta in metas]
+
+
 SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "recipe": recipes,
     "override": overrides,
@@ -154,5 +168,6 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "zip": zips,
     "cifar": tar,
     "torch": torch,
+    "checkpoint": checkpoints,
     "pickle": lambda: [state([("a", 3), ("b", 1)])],
 }

@@ -15,10 +15,13 @@ from gan_cli.data import folder as folders
 from gan_cli.data.npz import npz
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
+from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.engine.optim import OPTIMISER
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.features import FEATURES, check_shipped, torch_file
+from gan_cli.files import whole_folder
 from gan_cli.metrics import cache as statistics_files
+from gan_cli.runs.load import described
 from gan_cli.runs.sets import Fit, open_set
 
 REFUSALS = (InputError, DamagedError)
@@ -122,6 +125,15 @@ def a_torch_file(data: bytes) -> None:
         array.sum()  # whatever it is a view of can be read
 
 
+def a_checkpoint(data: bytes) -> None:
+    """The metadata of one whose checksums are right: somebody made it so."""
+    folder = scratch() / "checkpoints"
+    folder.mkdir(exist_ok=True)
+    with whole_folder(folder / "1") as part:
+        (part / "meta.json").write_bytes(data)
+    described(Checkpoints(folder, read_only=True), 1)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "recipe": a_recipe,
     "override": an_override,
@@ -135,4 +147,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "cifar": an_archive_of_cifar,
     "torch": a_torch_file,
     "pickle": a_pickle_in_a_zip,
+    "checkpoint": a_checkpoint,
 }

@@ -114,8 +114,8 @@ def reach(run: Run, process: Process, moment: str) -> bool:
         return False
     if moment == "resume":
         return True
-    size = _size(run.folder / "log.jsonl")
-    if not until(process, lambda: _size(run.folder / "log.jsonl") > size):
+    begun = size(run.folder / "log.jsonl")
+    if not until(process, lambda: size(run.folder / "log.jsonl") > begun):
         return False
     if moment == "write":
         return until(process, lambda: bool(unnamed(run)))
@@ -123,8 +123,8 @@ def reach(run: Run, process: Process, moment: str) -> bool:
         known = named(run)
         return until(process, lambda: bool(named(run) - known))
     if moment == "line":
-        size = _size(run.folder / "metrics.jsonl")
-        return until(process, lambda: _size(run.folder / "metrics.jsonl") > size)
+        known_size = size(run.folder / "metrics.jsonl")
+        return until(process, lambda: size(run.folder / "metrics.jsonl") > known_size)
     return True
 
 
@@ -140,7 +140,8 @@ def until(process: Process, condition: Callable[[], bool]) -> bool:
     return True
 
 
-def _size(path: Path) -> int:
+def size(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

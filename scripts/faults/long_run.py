@@ -20,9 +20,6 @@ from table import Row, report
 
 EVERY = {"run.log_every": 50, "run.sample_every": 500, "run.checkpoint_every": 250, "eval.every": 500}
 SETTINGS = {**EVERY, "monitor.every": 500, "train.steps_per_call": 10}
-# MiB let pass in 50,000 steps: 180 checkpoints, of each of which TensorStore's OCDBT keeps some 24 KiB, and the
-# allocator's own unrest (docs/survival.md).
-MOST = 16.0
 SETTLED = 0.1  # of the run: by then everything has been done once and many times
 PAUSE = 0.5  # seconds between two looks
 BOTH = ("threads", "files")
@@ -104,7 +101,7 @@ def main() -> None:
         description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=50_000)
-    parser.add_argument("--most", type=float, default=MOST, help="MiB by which resident memory may grow")
+    parser.add_argument("--most", type=float, default=8.0, help="MiB by which resident memory may grow")
     parser.add_argument("--scratch", type=Path, help="kept; a temporary folder if absent")
     parser.add_argument("--out", type=Path, default=Path("build/faults/long_run"), help="without a suffix")
     a = parser.parse_args()

@@ -18,54 +18,32 @@ from pathlib import Path
 from typing import NamedTuple
 
 import compare
+import games
 import numpy as np
-from life import GAN, environment
+from life import GAN, TRAINING, environment, size, until
 from table import Row, report
 
 from gan_cli.runs.load import load
 
-RECIPE = """# Scikit-learn's digits at 8x8, a small DCGAN with batch norm in both networks
-[data]
-source = "digits"
-split = "all"
-size = 8
-channels = 1
-[networks.generator]
-net = "dcgan.generator"
-width = 8
-[networks.discriminator]
-net = "dcgan.discriminator"
-width = 8
-norm = "batch"
-[game]
-play = "standard"
-loss = "adversarial.non_saturating"
-latent = 8
-[optimisers.generator]
-name = "sgd"
-learning_rate = 5e-2
-[optimisers.discriminator]
-name = "sgd"
-learning_rate = 5e-2
-[train]
-batch = 16
-steps = 400
-steps_per_call = 5
-[run]
-log_every = 10
-sample_every = 100
-checkpoint_every = 20
-grid = 9
-[eval]
-every = 100
-n = 200
-[monitor]
-every = 100
-n = 50
-"""
 STEPS = 400
+DESCENT = '{ name = "sgd", learning_rate = 5e-2 }'  # Adam would divide rounding by rounding where gradients are small
+SETTINGS = {  # of the game `images`: smaller, batch norm in both networks, checkpoints and log lines often
+    "data.size": 8,
+    "networks.discriminator.norm": "batch",
+    "optimisers.generator": DESCENT,
+    "optimisers.discriminator": DESCENT,
+    "train.steps": STEPS,
+    "train.steps_per_call": 5,
+    "run.log_every": 10,
+    "run.checkpoint_every": 20,
+    "eval.every": 100,
+    "eval.n": 200,
+    "monitor.every": 100,
+    "monitor.n": 50,
+}
 GONE = 75  # exit code of a process whose job was stopped from outside
 LIMIT = 600.0  # seconds until a process that does not end counts as hanging
+SETS = tuple(part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}"))
 FLAGS = "--xla_backend_optimization_level=0"  # compiled quickly: on few cores the starts take most of the time
 
 
@@ -87,7 +65,7 @@ def begin(recipe: Path, folder: Path, count: int, devices: int = 1) -> list[subp
     for i in range(count):
         job = ("--coordinator", place, "--num-processes", str(count), "--process-id", str(i)) if count > 1 else ()
         with said(folder, i).open("wb") as file:
-            command = (*GAN, "train", str(recipe), "--out", str(folder), *job)
+            command = (*GAN, "train", str(recipe), "--out", str(folder), *SETS, *job)
             started.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=env))
     return started
 
@@ -106,15 +84,11 @@ def end(started: Sequence[subprocess.Popen], folder: Path, began: float) -> Ende
 
 def strike(recipe: Path, folder: Path, count: int, victim: int, number: int, wait: float) -> Ended | None:
     """One life: a signal to one process, `wait` seconds after a new log line; None when the job ended before."""
-    log = folder / "log.jsonl"
-    before = log.stat().st_size if log.exists() else 0
     started = begin(recipe, folder, count)
     try:
-        deadline = time.monotonic() + LIMIT
-        trained = False
-        while not trained and started[victim].poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-            trained = "training from step" in said(folder, 0).read_text(errors="replace") and _grew(log, before)
+        until(started[victim], lambda: TRAINING in said(folder, 0).read_text(errors="replace"))
+        before = size(folder / "log.jsonl")
+        until(started[victim], lambda: size(folder / "log.jsonl") != before)
         time.sleep(wait)
         if started[victim].poll() is not None:
             end(started, folder, time.monotonic())
@@ -124,11 +98,6 @@ def strike(recipe: Path, folder: Path, count: int, victim: int, number: int, wai
     finally:
         for process in started:
             process.kill()
-
-
-def _grew(log: Path, before: int) -> bool:
-    """Whether training has logged: on resume the log is cut first, so that its size alone says little."""
-    return log.exists() and time.time() - log.stat().st_mtime < 5 and log.stat().st_size != before
 
 
 def agreement(recipe: Path, scratch: Path, note) -> tuple[Path, list[str]]:
@@ -220,8 +189,7 @@ def main() -> int:
     asked = parser.parse_args()
     scratch = asked.scratch or Path(tempfile.mkdtemp(prefix="processes-"))
     scratch.mkdir(parents=True, exist_ok=True)
-    recipe = scratch / "digits.toml"
-    recipe.write_text(RECIPE, encoding="utf-8")
+    recipe = games.write("images", scratch)
     began = time.monotonic()
 
     def note(message: str) -> None:

@@ -40,8 +40,7 @@ def _newest(ground: Ground, file: Path, damage: Damage) -> list[str]:
     folder = ground.copy()
     damage(folder / file, ground.rng)
     broken, picture = folder / "checkpoints" / str(MIDDLE), ground.scratch / "never.png"
-    # A checksum that has rotted speaks of the file that it is of.
-    named = str(broken) if file.name == "checksums.json" else str(folder / file)
+    named = str(folder / file)
     found = wrong(ground.gan("sample", "--ckpt", broken, "--n", 4, "--out", picture), 2, named)
     found += ["a picture was drawn"] if picture.exists() else []
     found += wrong(ground.gan("eval", "--ckpt", broken, "--metric", "fid", "--n", 64), 2, named)
