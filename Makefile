@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN ?= runs/demo
 PARITY_PYTHON ?= .venv-parity/bin/python
 
-.PHONY: demo test contract science faults fuzz lint format bench parity parity-speed growth clean
+.PHONY: demo test contract science faults fuzz lint format docs bench parity parity-speed growth clean
 
 demo: .venv/installed
 	$(BIN)/gan train dcgan_digits --out $(RUN)
@@ -38,6 +38,9 @@ lint: .venv/dev
 format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: .venv/dev  # build/docs/index.html
+	$(BIN)/sphinx-build -W --keep-going -q -d build/doctrees docs build/docs
 
 bench: .venv/dev .venv-bench/installed  # ours beside PyTorch, in one run
 	$(BIN)/python scripts/bench/bench.py

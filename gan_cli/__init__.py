@@ -1,3 +1,18 @@
 """gan: train, sample and judge generative adversarial networks on JAX."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gan_cli.model import Model, Samples, load
+
 __version__ = "0.1.0"
+__all__ = ["Model", "Samples", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """The Python API, imported when it is first used: `gan --help` needs no JAX."""
+    if name in ("Model", "Samples", "load"):
+        from gan_cli import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,6 +20,8 @@ os.environ["GAN_OFFLINE"] = "1"
 import jax
 import pytest
 
+pytest_plugins = ["browser", "untrained"]  # fixtures of files beside this one
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -2,19 +2,16 @@
 
 import json
 import math
-import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli import build, features
+from gan_cli import features
 from gan_cli.data.npz import npz
 from gan_cli.data.source import in_memory
 from gan_cli.data.store import Store
-from gan_cli.engine.checkpoint import Checkpoints, Meta
-from gan_cli.engine.state import initial_state
 from gan_cli.errors import InputError
 from gan_cli.metrics.collect import extract
 from gan_cli.report import animation, labelled
@@ -25,92 +22,11 @@ from gan_cli.runs.drawing import by_seeds, painter
 from gan_cli.runs.load import load
 from gan_cli.types import Control
 
-TRAINING = """
-[optimisers.generator]
-name = "adam"
-learning_rate = 1e-3
-[optimisers.discriminator]
-name = "adam"
-learning_rate = 1e-3
-[train]
-steps = 1
-batch = 16
-"""
-DIGITS = """
-[data]
-source = "digits"
-split = "all"
-"""
-NETWORKS = """
-[networks.generator]
-net = "mlp"
-hidden = [32]
-output = "tanh"
-{condition}
-[networks.discriminator]
-net = "mlp"
-hidden = [16]
-{condition}
-"""
-RECIPES = {
-    "plain": DIGITS
-    + NETWORKS.format(condition="")
-    + """
-[game]
-play = "standard"
-loss = "adversarial.non_saturating"
-latent = 6
-""",
-    "classes": DIGITS
-    + NETWORKS.format(condition='condition = "concatenate"')
-    + """
-[game]
-play = "standard"
-loss = "adversarial.non_saturating"
-conditional = true
-latent = 6
-""",
-    "codes": DIGITS
-    + NETWORKS.format(condition="")
-    + """
-[networks.recognition]
-net = "mlp"
-hidden = [8]
-[game]
-play = "infogan"
-loss = "adversarial.non_saturating"
-latent = 6
-prior = "uniform"
-categorical = [4]
-continuous = 2
-""",
-    "points": """
-[data]
-source = "toy.ring"
-[networks.generator]
-net = "mlp.branched"
-hidden = [8]
-[networks.discriminator]
-net = "mlp"
-hidden = [8]
-[game]
-play = "mad"
-latent = 2
-""",
-}
-
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> dict[str, Path]:
-    """Each recipe's run before its first step: what is asked here does not depend on what was learnt."""
-    folder = tmp_path_factory.mktemp("sampling")
-    for name, recipe in RECIPES.items():
-        prepared = build.prepare(tomllib.loads(recipe + TRAINING), name, Store())
-        checkpoints = Checkpoints(folder / name / "checkpoints")
-        meta = Meta(prepared.resolved, prepared.source.spec, prepared.source.fingerprint, [])
-        checkpoints.save(0, initial_state(prepared.experiment, 0), meta)
-        checkpoints.close()
-    return {name: folder / name for name in RECIPES}
+def runs(untrained) -> dict[str, Path]:
+    """Runs before their first step: what is asked here does not depend on what was learnt."""
+    return untrained
 
 
 @pytest.fixture

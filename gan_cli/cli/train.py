@@ -28,6 +28,12 @@ def train(
     override_recipe: Annotated[
         bool, typer.Option("--override-recipe", help="Resume although the recipe has changed.")
     ] = False,
+    track: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="Tell numbers and pictures to tensorboard (RUN/tensorboard), wandb, or both."
+        ),
+    ] = None,
     coordinator: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Of several processes: where the first one listens.")
     ] = None,
@@ -49,10 +55,12 @@ def train(
     from gan_cli.remote.fetch import fetched
     from gan_cli.remote.mirror import working_copy
     from gan_cli.remote.place import is_url
+    from gan_cli.runs import tracking
 
     path = recipes.find(recipe)
     tables = recipes.read(path, set_ or ())
     sources = store(data_dir)
+    trackers = tracking.parse(track) if track is not None else ()
     processes.start(processes.Job(coordinator, num_processes, process_id))
     start_jax()
     prepared = build.prepare(tables, str(path), sources)
@@ -80,7 +88,16 @@ def train(
     try:
         with processes.noticing_loss():
             header = recipes.header(path)
-            outcome = run(prepared, folder, sources, reporter, override=override_recipe, header=header, mirror=mirror)
+            outcome = run(
+                prepared,
+                folder,
+                sources,
+                reporter,
+                override=override_recipe,
+                header=header,
+                mirror=mirror,
+                track=trackers,
+            )
     except (DivergedError, UnwellError) as error:
         notice(f"error: {error}; checkpoints from before, if there are any, are in {shown}/checkpoints")
         raise typer.Exit(FAILED) from None

@@ -45,8 +45,7 @@ class Meta(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON, with the versions of the packages that made it."""
-        versions = {"gan-cli": __version__, **{name: version(name) for name in PACKAGES}}
-        return {**self._asdict(), "spec": self.spec._asdict(), "versions": versions}
+        return {**self._asdict(), "spec": self.spec._asdict(), "versions": versions()}
 
     @classmethod
     def from_json(cls, data: Any) -> "Meta":
@@ -61,6 +60,11 @@ class Meta(NamedTuple):
         if len(meta.spec.shape) not in (1, 3) or not all(0 < length <= LONGEST for length in meta.spec.shape):
             raise DamagedError(f"is not a checkpoint's metadata: examples of shape {list(meta.spec.shape)}")
         return meta
+
+
+def versions() -> dict[str, str]:
+    """Of this package, and of those whose versions can move a number."""
+    return {"gan-cli": __version__, **{name: version(name) for name in PACKAGES}}
 
 
 def nothing_more(step: int) -> None:

@@ -36,6 +36,11 @@ class RunFolder(NamedTuple):
         return self.path / "metrics.jsonl"
 
     @property
+    def times(self) -> Path:
+        """When which step was reached, and on what (see runs/times.py)."""
+        return self.path / "times.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         """Orbax's folder, one sub-folder a step."""
         return self.path / "checkpoints"

@@ -1,13 +1,14 @@
 """What a training keeps in its run folder, and where it goes on from: of several processes, the first one's alone."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, NamedTuple
 
 import jax
 
 from gan_cli import build, recipe
-from gan_cli.engine.checkpoint import Checkpoints, Meta, nothing_more
+from gan_cli.engine import platform
+from gan_cli.engine.checkpoint import Checkpoints, Meta, nothing_more, versions
 from gan_cli.engine.loop import DivergedError
 from gan_cli.engine.state import State, initial_state
 from gan_cli.errors import DamagedError, InputError, StorageError
@@ -15,7 +16,10 @@ from gan_cli.files import storing, sync
 from gan_cli.remote.mirror import Mirror
 from gan_cli.runs import folder as files
 from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.following import Follower
 from gan_cli.runs.monitor import UnwellError
+from gan_cli.runs.times import Clock
+from gan_cli.runs.tracking import Tracker
 from gan_cli.runs.writing import Drawn, write_picture
 
 Note = Callable[[str], None]
@@ -41,12 +45,14 @@ class Record:
         prepared: build.Prepared,
         note: Note,
         mirror: Mirror | None = None,
+        followers: Sequence[Follower] = (),
     ):
         self.folder = folder
         self.checkpoints = checkpoints
         self._prepared = prepared
         self._note = note
         self._mirror = mirror
+        self._followers = followers
 
     def begin(self, *, override: bool, header: str) -> Start:
         """The newest checkpoint that can be read, of this recipe and these data; a fresh state where there is none.
@@ -64,7 +70,12 @@ class Record:
             self.folder.keep_recipe(step)
         self.folder.write_recipe(self._prepared.resolved, header)
         self._cut_logs(step if start.resumed else -1, start.rollbacks)
+        self._tell(lambda follower: follower.start(step))
         return start
+
+    def _tell(self, message: Callable[[Follower], None]) -> None:
+        for follower in self._followers:
+            message(follower)
 
     def _restore(self, override: bool) -> Start:
         unreadable = []
@@ -108,6 +119,7 @@ class Record:
         self._note(
             f"{problem}; rollback {rollbacks} of {options.rollbacks} to step {step}, learning rates times {slower:g}"
         )
+        self._tell(lambda follower: follower.start(step))
         self.log({"step": step, "rollback": rollbacks, "because": problem})
         return Start(state, history, resumed=True, rollbacks=rollbacks)
 
@@ -125,14 +137,18 @@ class Record:
     def log(self, line: Mapping[str, Any]) -> None:
         """Add a line to log.jsonl."""
         files.append(self.folder.log, line)
+        self._tell(lambda follower: follower.log(line))
 
     def judged(self, line: Mapping[str, Any]) -> None:
         """Add a line to metrics.jsonl."""
         files.append(self.folder.metrics, line)
+        self._tell(lambda follower: follower.judged(line))
 
     def picture(self, step: int, drawn: Drawn) -> None:
         """Write the grid of a step."""
-        write_picture(self.folder.samples(step), drawn)
+        path = self.folder.samples(step)
+        write_picture(path, drawn)
+        self._tell(lambda follower: follower.picture(step, path))
 
     def save(
         self, step: int, state: State, history: list[dict[str, Any]], rollbacks: int, monitor: dict[str, Any]
@@ -154,9 +170,15 @@ class Record:
         self.checkpoints.wait()
         return self.checkpoints.best()
 
+    def ended(self, step: int, stopped_by: str | None) -> None:
+        """Training ends at `step`, by a signal or because it is done."""
+        self._tell(lambda follower: follower.end(step, stopped_by))
+
 
 @contextmanager
-def opened(folder: RunFolder, prepared: build.Prepared, note: Note, mirror: Mirror | None = None) -> Iterator[Record]:
+def opened(
+    folder: RunFolder, prepared: build.Prepared, note: Note, mirror: Mirror | None = None, track: Sequence[Tracker] = ()
+) -> Iterator[Record]:
     """The record of a run, which no other process can open meanwhile; `mirror`: of one at a URL. Raises InputError."""
     if mirror:
         mirror.pull()
@@ -168,8 +190,13 @@ def opened(folder: RunFolder, prepared: build.Prepared, note: Note, mirror: Mirr
         folder.locked(),
         _mirrored(mirror, note) as written,
         closing(Checkpoints(folder.checkpoints, keep_last=keep_last, written=written)) as checkpoints,
+        ExitStack() as stack,
     ):
-        yield Record(folder, checkpoints, prepared, note, mirror)
+        clock = Clock(folder.times, platform.describe(), versions())
+        followers = [clock, *(tracker(folder, prepared.resolved) for tracker in track)]
+        for follower in followers:
+            stack.callback(follower.close)
+        yield Record(folder, checkpoints, prepared, note, mirror, followers)
 
 
 @contextmanager

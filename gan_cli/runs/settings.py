@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,16 +68,41 @@ def resolve(wishes: Sequence[Wish], controls: Mapping[str, Control]) -> list[Set
     return settings
 
 
+def of_values(name: str, values: Sequence[Any], controls: Mapping[str, Control], argument: str) -> Setting:
+    """A control and its values as Python has them: numbers, or categories by number or name. Raises InputError.
+
+    `argument`: what messages call it.
+    """
+    wishes = [Wish(name, str(value), f"{argument} = {value!r}") for value in values]
+    control = _control(wishes[0], controls)
+    if control.categories:
+        return _of_categories(name, [_category(wish.spec, wish, control) for wish in wishes], control)
+    for wish in wishes:
+        if ":" in wish.spec:
+            raise InputError(_malformed(wish))
+    return _of_numbers(name, [number for wish in wishes for number in _numbers(wish)])
+
+
 def _setting(wish: Wish, controls: Mapping[str, Control]) -> Setting:
+    control = _control(wish, controls)
+    if not control.categories:
+        return _of_numbers(wish.name, _numbers(wish))
+    return _of_categories(wish.name, _categories(wish, control), control)
+
+
+def _control(wish: Wish, controls: Mapping[str, Control]) -> Control:
     if wish.name not in controls:
         raise InputError(_unknown(wish, controls))
-    control = controls[wish.name]
-    if not control.categories:
-        numbers = _numbers(wish)
-        return Setting(wish.name, np.array(numbers, np.float32), tuple(f"{number:.4g}" for number in numbers))
-    chosen = _categories(wish, control)
+    return controls[wish.name]
+
+
+def _of_numbers(name: str, numbers: Sequence[float]) -> Setting:
+    return Setting(name, np.array(numbers, np.float32), tuple(f"{number:.4g}" for number in numbers))
+
+
+def _of_categories(name: str, chosen: Sequence[int], control: Control) -> Setting:
     names = control.names or [str(i) for i in range(control.categories)]
-    return Setting(wish.name, np.array(chosen, np.int32), tuple(names[i] for i in chosen))
+    return Setting(name, np.array(chosen, np.int32), tuple(names[i] for i in chosen))
 
 
 def _unknown(wish: Wish, controls: Mapping[str, Control]) -> str:

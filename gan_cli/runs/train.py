@@ -26,6 +26,7 @@ from gan_cli.runs.judge import Judge
 from gan_cli.runs.monitor import Look, Monitor, UnwellError
 from gan_cli.runs.record import Record, Start, opened
 from gan_cli.runs.signals import StopRequest, stop_on_signals
+from gan_cli.runs.tracking import Tracker
 from gan_cli.runs.writing import Drawn
 
 POINTS = 2000  # samples in a plot of a toy
@@ -75,10 +76,11 @@ def train(
     override: bool = False,
     header: str = "",
     mirror: Mirror | None = None,
+    track: Sequence[Tracker] = (),
 ) -> Outcome:
     """Train to the recipe's number of steps in folder `out`, going on from its newest valid checkpoint.
 
-    `mirror`: of a run at a URL, whose working copy `out` is.
+    `mirror`: of a run at a URL, whose working copy `out` is. `track`: who else is told of it.
 
     Of a job of several processes, each calls it with the same arguments; the first one reads and writes the folder.
 
@@ -100,7 +102,9 @@ def train(
     check_fitted(prepared.source)
     run_folder = RunFolder(out)
     with ExitStack() as stack:
-        record = processes.by_first(lambda: stack.enter_context(opened(run_folder, prepared, watcher.note, mirror)))
+        record = processes.by_first(
+            lambda: stack.enter_context(opened(run_folder, prepared, watcher.note, mirror, track))
+        )
         start = _agree(prepared, partial(record.begin, override=override, header=header) if record else nothing)
         if 0 < train.steps <= int(start.state.step):
             best = processes.tell(record and record.checkpoints.best())
@@ -217,6 +221,8 @@ class _Session:
             best = processes.tell(processes.by_first(self.record.finish if self.record else nothing))
         step = int(state.step)
         stopped_by = (request.signal.name if request.signal else ELSEWHERE) if step < train.steps else None
+        if self.record:
+            self.record.ended(step, stopped_by)
         return Outcome(self.folder, step, train.steps, self.history, best, stopped_by)
 
     def _hooks(self, stop: Callable[[], bool]) -> loop.Hooks:

@@ -1,0 +1,203 @@
+"""A trained generator in Python: `from gan_cli import load; g = load("runs/x"); g.sample(16, seed=0)`."""
+
+import io
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+from PIL.Image import Image
+
+from gan_cli.engine import platform
+from gan_cli.engine.sampler import CPU_BATCH, Inputs
+from gan_cli.errors import InputError
+from gan_cli.games.game import Variables
+from gan_cli.recipe import SEEDS
+from gan_cli.remote.fetch import fetched_run
+from gan_cli.report import grids
+from gan_cli.runs import drawing, settings, walk
+from gan_cli.runs import load as checkpoints
+from gan_cli.runs.arrange import put
+from gan_cli.types import CLASS, Control, Shape
+
+Value = int | float | str
+Values = Value | Sequence[Value]  # of a class or a code: one for all samples, or one each
+
+
+def load(run: str | PathLike[str], at: str | int = "best", *, raw: bool = False) -> "Model":
+    """The generator of a run, of one of its checkpoints (RUN/checkpoints/STEP), or of a run at a URL.
+
+    `at`: "best" by the run's metric, "latest", or a step. `raw`: the weights of the last step, not their moving
+    average. Needs no data set. Raises InputError when there is no such checkpoint.
+    """
+    for message in platform.start():
+        warnings.warn(message, stacklevel=2)
+    return Model(checkpoints.load(fetched_run(fspath(run), _warn), str(at)), raw=raw)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=3)
+
+
+class Model:
+    """A generator with the weights of one checkpoint."""
+
+    def __init__(self, loaded: checkpoints.Loaded, *, raw: bool = False):
+        self._loaded = loaded
+        self._raw = raw
+        self._painters: dict[int, drawing.Painter] = {}
+
+    def __repr__(self) -> str:
+        return f"<gan_cli.Model of step {self.step} of {self._loaded.folder.path}>"
+
+    @property
+    def step(self) -> int:
+        """Steps of training behind these weights."""
+        return self._loaded.step
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The resolved recipe."""
+        return self._loaded.meta.recipe
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Every evaluation up to this step: {"step": 500, "fid": 12.3, ...}."""
+        return self._loaded.meta.history
+
+    @property
+    def shape(self) -> Shape:
+        """Of one sample: (H, W, C) of an image, (D,) of a point."""
+        return self._loaded.experiment.spec.shape
+
+    @property
+    def controls(self) -> Mapping[str, Control]:
+        """What can be set besides the latents: the class ("class"), and codes by their names."""
+        return self._loaded.experiment.game.controls
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that samples can be asked for; empty when the model knows none."""
+        return self.controls[CLASS].names if CLASS in self.controls else ()
+
+    @property
+    def prior(self) -> str:
+        """Of the latents: "normal", "uniform", or "" where the game has none. Only normal ones can be truncated."""
+        return drawing.prior(self._loaded)
+
+    @property
+    def weights(self) -> Mapping[str, Variables]:
+        """The networks' weights by role, as pytrees: `.params`, and what else a network keeps."""
+        return self._loaded.weights(self._raw)
+
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        seeds: Sequence[int] | None = None,
+        truncation: float | None = None,
+        label: Values | None = None,
+        codes: Mapping[str, Values] | None = None,
+    ) -> "Samples":
+        """Draw n samples; sample i depends on (seed, i) alone, and is that of `gan sample --seed`.
+
+        `seeds`: one latent a seed, instead of n and seed. `truncation`: of normal latents, to [-T, T]. `label`: the
+        class by number or name, `codes`: by their names; one value for all samples, or one each. What is not set is
+        drawn as in training. Raises InputError for what this model does not have.
+        """
+        inputs = self.latents(n, seed=seed, seeds=seeds, truncation=truncation)
+        return self.draw(self.put(inputs, label=label, codes=codes))
+
+    def latents(
+        self, n: int = 1, *, seed: int = 0, seeds: Sequence[int] | None = None, truncation: float | None = None
+    ) -> Inputs:
+        """What n samples are made of: name -> [n, ...], usually `z` [n, L], and each of `controls` [n]."""
+        if n < 1:
+            raise InputError(f"n = {n}: at least 1 sample would do")
+        for number in [seed] if seeds is None else seeds:
+            if not 0 <= number < SEEDS:
+                raise InputError(f"seed {number}: seeds are from 0 to 2^32 - 1")
+        if seeds is not None and not len(seeds):
+            raise InputError("seeds = []: at least one would do")
+        return drawing.latents(self._loaded, seeds=seeds, seed=seed, n=n, truncation=truncation).inputs
+
+    def put(self, inputs: Inputs, *, label: Values | None = None, codes: Mapping[str, Values] | None = None) -> Inputs:
+        """The inputs with this class and these codes, one for all or one each. Raises InputError."""
+        wanted = {**({} if label is None else {CLASS: label}), **(codes or {})}
+        count = drawing.count(inputs)
+        return put(inputs, [self._setting(name, values, count) for name, values in wanted.items()])
+
+    def _setting(self, name: str, values: Values, n: int) -> settings.Setting:
+        each: list[Any] = [values] if np.ndim(values) == 0 else [*values]  # type: ignore[misc]
+        argument = "label" if name == CLASS else name
+        if len(each) not in (1, n):
+            raise InputError(f"{argument}: {len(each)} values for {n} samples; one, or one each, would do")
+        return settings.of_values(name, each, self.controls, argument)
+
+    def interpolate(self, inputs: Inputs, steps: int, *, path: walk.Path | None = None) -> Inputs:
+        """Inputs of m samples -> of the walk through them, `steps` from each to the next, both included.
+
+        `path`: "spherical" where the prior is normal, else "linear". Categories stay those of the first sample.
+        """
+        if drawing.count(inputs) < 2 or steps < 2:
+            raise InputError("a walk needs at least two samples and two steps")
+        numbers = [name for name, control in self.controls.items() if not control.categories]
+        way: walk.Path = path or ("spherical" if self.prior == "normal" else "linear")
+        return walk.between(inputs, numbers, steps, way, closed=False)
+
+    def draw(self, inputs: Inputs) -> "Samples":
+        """The samples that these inputs make: of `latents`, `put`, `interpolate`, or one's own."""
+        count = drawing.count(inputs)
+        batch = min(CPU_BATCH, 1 << (count - 1).bit_length())  # few sizes, so that few programs are compiled
+        if batch not in self._painters:
+            self._painters[batch] = drawing.painter(self._loaded, raw=self._raw, batch=batch)
+        labels = np.asarray(inputs[CLASS], np.int64) if CLASS in self.controls else None
+        return Samples(self._painters[batch](inputs), labels)
+
+
+class Samples(Sequence[Any]):
+    """Samples as arrays and as pictures; a notebook shows the grid. `samples[i]` is a PIL image, or a point."""
+
+    def __init__(self, arrays: np.ndarray, labels: np.ndarray | None = None):
+        self.arrays = arrays
+        """Images uint8 [n, H, W, C], or points float32 [n, D]."""
+        self.labels = labels
+        """Classes int64 [n], or None where the model has none."""
+
+    @cached_property
+    def images(self) -> list[Image]:
+        """Each sample as a PIL image; raises InputError when they are points."""
+        if self.arrays.ndim != 4:
+            raise InputError("these samples are points, not images: use .arrays or .grid()")
+        return [grids.to_pil(image) for image in self.arrays]
+
+    def grid(self) -> Image:
+        """All of them in one picture: a grid of images, or a plot of points in the plane or on the line."""
+        return grids.image_grid(self.arrays) if self.arrays.ndim == 4 else grids.plot(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return Samples(self.arrays[i], None if self.labels is None else self.labels[i])
+        return self.images[i] if self.arrays.ndim == 4 else self.arrays[i]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.images if self.arrays.ndim == 4 else self.arrays)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.arrays, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        kind = "images" if self.arrays.ndim == 4 else "points"
+        return f"<{len(self)} {kind} {self.arrays.shape[1:]} {self.arrays.dtype}>"
+
+    def _repr_png_(self) -> bytes:
+        """What Jupyter shows."""
+        stream = io.BytesIO()
+        self.grid().save(stream, "PNG")
+        return stream.getvalue()

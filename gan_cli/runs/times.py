@@ -1,0 +1,98 @@
+"""RUN/times.jsonl: when a training reached which step, on which machine. The run's numbers do not depend on it.
+
+{"event": "start", "step": 0, "time": ..., "devices": "1 cpu device (cpu), jax 0.10.2", "versions": {...}}
+{"step": 100, "time": ...}                      with every line of log.jsonl
+{"event": "end", "step": 5000, "time": ..., "stopped_by": null}
+
+Times are seconds since 1970. Nothing is ever cut off: steps that were done twice have taken their time twice.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from gan_cli.runs import folder as files
+from gan_cli.runs.following import Follower
+
+
+class Session(NamedTuple):
+    """One life of a training: from a start to its end, or as far as it was seen."""
+
+    step: int  # at its start
+    last: int  # the last one seen
+    began: float  # seconds since 1970
+    seconds: float  # to the last line
+    rate: float | None  # steps a second, median between lines, so that compiling does not count; None: too few lines
+    devices: str
+    versions: Mapping[str, str]
+    ended: bool  # False: killed, or still going on
+    stopped_by: str | None  # the signal that ended it
+
+
+class Clock(Follower):
+    """Writes down the times of one life of a training; a killed one has no end."""
+
+    def __init__(self, path: Path, devices: str, versions: Mapping[str, str]):
+        self._path = path
+        self._about = {"devices": devices, "versions": dict(versions)}
+
+    def start(self, step: int) -> None:
+        """With what the training runs on."""
+        self._write({"event": "start", "step": step}, **self._about)
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """The time of what the turns reported."""
+        if not line.keys() & {"monitor", "rollback"}:
+            self._write({"step": line["step"]})
+
+    def end(self, step: int, stopped_by: str | None) -> None:
+        """And what ended it."""
+        self._write({"event": "end", "step": step}, stopped_by=stopped_by)
+
+    def _write(self, line: dict[str, Any], **more: Any) -> None:
+        files.append(self._path, {**line, "time": round(time.time(), 3), **more})
+
+
+def read(path: Path) -> list[Session]:
+    """The sessions in a times.jsonl, first to last; none where there is no such file."""
+    return [_session(lines) for lines in _lives(files.read_lines(path))]
+
+
+def _lives(lines: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The whole lines of each session, its start first."""
+    life: list[dict[str, Any]] = []
+    for line in lines:
+        if not (isinstance(line.get("step"), int) and isinstance(line.get("time"), int | float)):
+            continue  # scribbled over
+        if line.get("event") == "start" and life:
+            yield life
+            life = []
+        if life or line.get("event") == "start":
+            life.append(line)
+    if life:
+        yield life
+
+
+def _session(lines: Sequence[dict[str, Any]]) -> Session:
+    first, last = lines[0], lines[-1]
+    ticks = [line for line in lines[1:] if "event" not in line]
+    rates = [
+        (b["step"] - a["step"]) / (b["time"] - a["time"])
+        for a, b in pairwise(ticks)
+        if b["time"] > a["time"] and b["step"] > a["step"]
+    ]
+    versions = first.get("versions")
+    return Session(
+        step=first["step"],
+        last=last["step"],
+        began=first["time"],
+        seconds=max(0.0, last["time"] - first["time"]),
+        rate=median(rates) if rates else None,
+        devices=str(first.get("devices", "")),
+        versions={str(k): str(v) for k, v in versions.items()} if isinstance(versions, dict) else {},
+        ended=last.get("event") == "end",
+        stopped_by=last.get("stopped_by"),
+    )
