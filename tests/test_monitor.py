@@ -11,6 +11,7 @@ import pytest
 from gan_cli import build, recipe
 from gan_cli.data.store import Store
 from gan_cli.engine.loop import DivergedError
+from gan_cli.runs import times
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.monitor import Monitor, UnwellError, judge, mean_distance
 from gan_cli.runs.record import opened
@@ -113,8 +114,10 @@ def test_a_collapsed_generator_is_noticed_and_the_training_goes_on(tmp_path):
 
 def test_a_collapsed_generator_stops_the_training_when_asked(tmp_path):
     run, _ = ring(tmp_path, "train.steps=40", "networks.generator.init_scale=1e-6", "monitor.action=stop")
-    with pytest.raises(UnwellError, match=r"collapse: .* at step 20"):
+    with pytest.raises(UnwellError, match=r"collapse: .* at step 20") as raised:
         run()
+    (life,) = times.read(tmp_path / "run/times.jsonl")
+    assert (life.ended, life.last, life.stopped_by) == (True, 20, str(raised.value))
 
 
 @pytest.mark.parametrize("action", ["warn", "stop"])

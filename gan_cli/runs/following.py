@@ -21,7 +21,7 @@ class Follower:
         """The grid of a step, as a PNG."""
 
     def end(self, step: int, stopped_by: str | None) -> None:
-        """Training ends at `step`, by a signal or, None, because it is done."""
+        """Training ends at `step`: by a signal, by what was found wrong, or, None, because it is done."""
 
     def close(self) -> None:
         """Nothing more will come; also after an error."""

@@ -171,7 +171,7 @@ class Record:
         return self.checkpoints.best()
 
     def ended(self, step: int, stopped_by: str | None) -> None:
-        """Training ends at `step`, by a signal or because it is done."""
+        """Training ends at `step`: a signal's name, what the monitor found, or None when it is done."""
         self._tell(lambda follower: follower.end(step, stopped_by))
 
 

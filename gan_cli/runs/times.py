@@ -29,7 +29,7 @@ class Session(NamedTuple):
     devices: str
     versions: Mapping[str, str]
     ended: bool  # False: killed, or still going on
-    stopped_by: str | None  # the signal that ended it
+    stopped_by: str | None  # the signal, or the problem, that ended it
 
 
 class Clock(Follower):

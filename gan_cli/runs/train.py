@@ -187,6 +187,7 @@ class _Session:
         self.watcher = watcher
         self.judge = judge
         self.history = start.history
+        self.reached = int(start.state.step)  # the last step whose numbers have been seen
         self.options = recipe.Run(**prepared.resolved["run"])
         self.best = max((line["score"] for line in self.history), default=None)
         experiment = prepared.experiment
@@ -217,13 +218,20 @@ class _Session:
         with closing(build.feed(tables, self.prepared.source, rows)) as feed:
             trainer = loop.Trainer(self._experiment(), feed, devices)
             hooks = self._hooks(stop=lambda: bool(request))
-            state = loop.run(trainer, state, train.steps, train.steps_per_call, cadence, hooks)
+            try:
+                state = loop.run(trainer, state, train.steps, train.steps_per_call, cadence, hooks)
+            except (loop.DivergedError, UnwellError) as problem:
+                self._ended(self.reached, str(problem))
+                raise
             best = processes.tell(processes.by_first(self.record.finish if self.record else nothing))
         step = int(state.step)
         stopped_by = (request.signal.name if request.signal else ELSEWHERE) if step < train.steps else None
+        self._ended(step, stopped_by)
+        return Outcome(self.folder, step, train.steps, self.history, best, stopped_by)
+
+    def _ended(self, step: int, stopped_by: str | None) -> None:
         if self.record:
             self.record.ended(step, stopped_by)
-        return Outcome(self.folder, step, train.steps, self.history, best, stopped_by)
 
     def _hooks(self, stop: Callable[[], bool]) -> loop.Hooks:
         def log(step: int, means: loop.Means) -> None:
@@ -231,6 +239,7 @@ class _Session:
                 self.record.log({"step": step, **means})
 
         def progress(step: int, means: loop.Means) -> None:
+            self.reached = step
             self.monitor.observe(means)
             self.watcher.progress(step, means)
 

@@ -1,0 +1,182 @@
+"""The charts of a report: Plotly figures, a chart for each kind of number, the runs overlaid."""
+
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from gan_cli.report.page import Curve, Run
+
+# Apart from each other for those who see fewer colours, and legible on white and on near-black.
+COLOURS = ("#3b7ddd", "#d9762b", "#1f9e78", "#b35fc4", "#d1485f", "#7f8c3a", "#2aa5b8", "#8a7f76")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SPREAD = 20  # times the least value that the greatest is, from which on a logarithmic axis shows more
+MARGIN = 0.03  # of the axis, left and right of the curves
+FEW = 30  # points that are marked, not only joined
+RULED = 40  # events of a run that get a line in every chart; the rest are listed only
+MOST_CHARTS = 40
+TEXTS = {
+    "accuracy": "share of real and fake pairs that D tells apart",
+    "dead": "share of gradients below 1e-12",
+    "diversity": "mean distance between fakes, in units of that between reals",
+    "update_norm": "length of a step",
+    "times_median": "the most that a number was of its median over the last 50 calls",
+    "fake_score": "mean of D's scores of fakes",
+    "real_score": "mean of D's scores of reals",
+}  # of numbers that every training may report
+
+
+class Chart(NamedTuple):
+    """A chart: what stands above it, and what the script draws."""
+
+    number: int  # among the charts, from 0
+    title: str
+    text: str  # below the title: which way is better, how many points are shown
+    alt: str  # what it shows, in words
+    can_log: bool  # all values are positive
+    is_log: bool  # it begins with a logarithmic axis
+    is_part: bool  # it is shown when asked for
+    data: dict[str, Any]  # {"figure": Plotly's}
+
+
+def charts(runs: Sequence["Run"]) -> list[Chart]:
+    """The charts, those of metrics first; the same kind of number of all runs is on one chart."""
+    curves = [curve for run in runs for curve in run.curves]
+    every = [curve.chart for curve in curves]
+    metrics = [curve.chart for curve in curves if curve.metric and not curve.part]
+    parts = [curve.chart for curve in curves if curve.part]
+    kinds = [kind for kind in dict.fromkeys([*metrics, "loss", *every]) if kind in every and kind not in parts]
+    kinds += dict.fromkeys(parts)
+    return [_chart(number, kind, runs) for number, kind in enumerate(kinds[:MOST_CHARTS])]
+
+
+def _chart(number: int, kind: str, runs: Sequence["Run"]) -> Chart:
+    from plotly import graph_objects as go
+
+    found = [(i, run, curve) for i, run in enumerate(runs) for curve in run.curves if curve.chart == kind]
+    curves = [curve for _, _, curve in found]
+    labels = list(dict.fromkeys(curve.label for curve in curves))
+    most = max(len(curve.values) for curve in curves)
+    figure = go.Figure()
+    for i, run, curve in found:
+        own = labels.index(curve.label)
+        colour = COLOURS[(i if len(runs) > 1 else own) % len(COLOURS)]
+        dash = DASHES[own % len(DASHES)] if len(runs) > 1 else "solid"
+        name = _name(run, curve, several_runs=len(runs) > 1, several_labels=len(labels) > 1)
+        figure.add_trace(_line(curve, name, colour, dash, marked=most <= FEW))
+        if curve.best is not None and not curve.later:
+            figure.add_trace(_star(curve.best, f"best: {name}", colour))
+    positive = [value for curve in curves for value in curve.values if value is not None]
+    can_log = bool(positive) and min(positive) > 0
+    # a number that rises from nearly nothing would show nothing else
+    is_log = can_log and max(positive) > SPREAD * min(positive) and all(_falls(curve) for curve in curves)
+    for i, run in {i: run for i, run, _ in found}.items():
+        _mark(figure, run, COLOURS[i % len(COLOURS)] if len(runs) > 1 else None)
+    named = len(runs) > 1 or len(curves) > 1
+    last = max((curve.steps[-1] for run in runs for curve in run.curves if curve.steps), default=0) or 1
+    figure.update_layout(template="none", showlegend=named, yaxis_type="log" if is_log else "linear")
+    figure.update_xaxes(range=[-MARGIN * last, (1 + MARGIN) * last])  # the same in all charts
+    return Chart(
+        number,
+        _title(kind),
+        _text(kind, curves),
+        _alt(kind, found),
+        can_log,
+        is_log,
+        curves[0].part,
+        {"figure": figure.to_plotly_json()},
+    )
+
+
+def _falls(curve: "Curve") -> bool:
+    return curve.chart == "loss" or curve.lower_is_better is True
+
+
+def _name(run: "Run", curve: "Curve", *, several_runs: bool, several_labels: bool) -> str:
+    """What the legend says: the run where there are several, the label where the chart has several."""
+    parts = ([run.name] if several_runs else []) + ([curve.label] if several_labels or not several_runs else [])
+    return " · ".join(_short(part) for part in parts)
+
+
+def _plain(text: str) -> str:
+    """Text as Plotly shows it: it takes tags and entities for what they are in HTML."""
+    return html.escape(text, quote=False)
+
+
+def _short(text: str, most: int = 48) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _title(kind: str) -> str:
+    return _short(kind.replace("_", " "), 80)
+
+
+def _line(curve: "Curve", name: str, colour: str, dash: str, *, marked: bool) -> Any:
+    from plotly import graph_objects as go
+
+    known = sum(value is not None for value in curve.values)
+    mode = "markers" if curve.later or known == 1 else "lines+markers" if marked else "lines"
+    return go.Scatter(
+        x=list(curve.steps),
+        y=list(curve.values),
+        name=_plain(name),
+        mode=mode,
+        line={"color": colour, "dash": dash, "width": 1.6},
+        marker={
+            "color": colour,
+            "size": 7 if curve.later else 5,
+            "symbol": "diamond-open" if curve.later else "circle",
+        },
+        hovertemplate="%{fullData.name}<br>step %{x:,}: %{y:.5g}<extra></extra>",
+        meta={"name": name},
+    )
+
+
+def _star(best: tuple[int, float], name: str, colour: str) -> Any:
+    from plotly import graph_objects as go
+
+    return go.Scatter(
+        x=[best[0]],
+        y=[best[1]],
+        name=_plain(name),
+        mode="markers",
+        marker={"symbol": "star", "size": 14, "color": colour, "line": {"width": 1, "color": "white"}},
+        hovertemplate="%{fullData.name}<br>step %{x:,}: %{y:.5g}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _mark(figure: Any, run: "Run", colour: str | None) -> None:
+    """Lines across the chart: the best checkpoint, rollbacks and alarms. The script colours those without a colour."""
+    marks = [("best", run.best)] if run.best is not None else []
+    marks += [(event.kind, event.step) for event in run.events][-RULED:]
+    for kind, step in dict.fromkeys(marks):
+        line = {"width": 1, "dash": {"best": "dash", "rollback": "solid"}.get(kind, "dot")}
+        figure.add_shape(
+            type="line", xref="x", yref="paper", x0=step, x1=step, y0=0, y1=1, layer="above", name=kind,
+            line=line if colour is None else {**line, "color": colour},
+        )  # fmt: skip
+
+
+def _text(kind: str, curves: Sequence["Curve"]) -> str:
+    ways = {curve.lower_is_better for curve in curves} - {None}
+    parts = [TEXTS[kind]] if kind in TEXTS else []
+    parts += ["lower is better" if ways == {True} else "higher is better"] if len(ways) == 1 else []
+    shown, lines = sum(len(c.values) for c in curves), sum(c.lines for c in curves)
+    if shown < lines:
+        parts.append(f"{shown:,} of {lines:,} points are drawn, the extremes among them")
+    return "; ".join(parts)
+
+
+def _alt(kind: str, found: Sequence[tuple[int, "Run", "Curve"]]) -> str:
+    """The chart in words: where each curve begins and ends, and its best."""
+    said = []
+    for _, run, curve in found[:8]:
+        known = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if value is not None]
+        if not known:
+            continue
+        (first, start), (last, end) = known[0], known[-1]
+        words = f"{run.name}, {curve.label}: {start:.4g} at step {first:,}, {end:.4g} at step {last:,}"
+        best = curve.best
+        said.append(words + (f", best {best[1]:.4g} at step {best[0]:,}" if best else ""))
+    return f"Chart of {_title(kind)} over the steps. " + "; ".join(said)
