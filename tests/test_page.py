@@ -311,3 +311,9 @@ def test_scripts_and_data_cannot_end_early():
 def test_points_of_a_protocol_of_their_own_are_named(report):
     html = (report / "one" / "report.html").read_text()
     assert f"n real {PROTOCOL['n_real']}; n fake {PROTOCOL['n_fake']}" in html  # every number with its protocol
+
+
+def test_what_has_no_room_is_named():
+    curves = [Curve(f"turn/kind{i}", f"kind{i}", "turn", [1, 2], [1.0, 2.0], 2) for i in range(42)]
+    text = pages.render([Run("run", "2 steps", {}, curves)], "made")
+    assert "There was no room for kind40, kind41." in text

@@ -1,7 +1,7 @@
 """A report of runs as one HTML page that needs nothing else: no network, no other file, no server.
 
 All text comes in as plain data and is escaped here: by Jinja in the page, as JSON for the script, for Plotly in the
-charts. The page's policy (CSP) allows its own three scripts, by their hashes, and no request to anywhere.
+charts. The page's policy (CSP) allows its own scripts, by their hashes, and no request to anywhere.
 """
 
 import base64
@@ -120,7 +120,7 @@ def render(runs: Sequence[Run], made: str, differences: Sequence[tuple[str, Sequ
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["thousands"] = lambda number: f"{number:,}"
-    charts = page_charts.charts(runs)
+    charts, left_out = page_charts.charts(runs)
     data = {"charts": [chart.data for chart in charts], "sliders": [_slider(run) for run in runs]}
     return environment.from_string(_file("page.html.j2")).render(
         title=" · ".join(run.name for run in runs),
@@ -131,6 +131,7 @@ def render(runs: Sequence[Run], made: str, differences: Sequence[tuple[str, Sequ
         data=Markup(script_json(data)),
         runs=runs,
         charts=charts,
+        left_out=left_out,
         fact_keys=_keys(runs),
         differences=differences,
         made=made,

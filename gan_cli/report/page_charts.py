@@ -39,15 +39,23 @@ class Chart(NamedTuple):
     data: dict[str, Any]  # {"figure": Plotly's}
 
 
-def charts(runs: Sequence["Run"]) -> list[Chart]:
-    """The charts, those of metrics first; the same kind of number of all runs is on one chart."""
+def charts(runs: Sequence["Run"]) -> tuple[list[Chart], list[str]]:
+    """The charts, those of metrics first, and the kinds for which there was no room.
+
+    The same kind of number of all runs is on one chart.
+    """
+    kinds = _kinds(runs)
+    made = [_chart(number, kind, runs) for number, kind in enumerate(kinds[:MOST_CHARTS])]
+    return made, kinds[MOST_CHARTS:]
+
+
+def _kinds(runs: Sequence["Run"]) -> list[str]:
     curves = [curve for run in runs for curve in run.curves]
     every = [curve.chart for curve in curves]
     metrics = [curve.chart for curve in curves if curve.metric and not curve.part]
     parts = [curve.chart for curve in curves if curve.part]
     kinds = [kind for kind in dict.fromkeys([*metrics, "loss", *every]) if kind in every and kind not in parts]
-    kinds += dict.fromkeys(parts)
-    return [_chart(number, kind, runs) for number, kind in enumerate(kinds[:MOST_CHARTS])]
+    return [*kinds, *dict.fromkeys(parts)]
 
 
 def _chart(number: int, kind: str, runs: Sequence["Run"]) -> Chart:
