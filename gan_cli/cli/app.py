@@ -5,7 +5,26 @@ from typing import Annotated
 import typer
 
 from gan_cli import __version__
-from gan_cli.cli import compare, evaluate, features, lab, recipe, sample, statistics, train
+from gan_cli.cli import (
+    card,
+    compare,
+    completion,
+    data,
+    doctor,
+    evaluate,
+    explore,
+    export,
+    features,
+    inspect,
+    lab,
+    push,
+    recipe,
+    report,
+    runs,
+    sample,
+    statistics,
+    train,
+)
 
 app = typer.Typer(
     name="gan",
@@ -18,10 +37,20 @@ app.command("train")(train.train)
 app.command("sample")(sample.sample)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("explore")(explore.explore)
+app.command("export")(export.export)
+app.command("card")(card.card)
+app.command("push")(push.push)
+app.command("inspect")(inspect.inspect)
+app.command("runs")(runs.runs)
+app.command("doctor")(doctor.doctor)
 app.command("lab")(lab.lab)
+app.command("report")(report.report)
 features.app.command("statistics")(statistics.statistics)
 app.add_typer(features.app, name="features")
 app.add_typer(recipe.app, name="recipe")
+app.add_typer(data.app, name="data")
+completion.prepare()
 
 
 def _version(wanted: bool) -> None:

@@ -5,19 +5,28 @@ from typing import Annotated, Any
 
 import typer
 
+from gan_cli.cli import completion
 from gan_cli.cli.options import DataDir, Json, Set, result, start_jax, store
 from gan_cli.errors import InputError
 
 
 def compare(
-    recipes: Annotated[list[str], typer.Argument(help="Recipe files or names; the first is the one to beat.")],
+    recipes: Annotated[
+        list[str],
+        typer.Argument(help="Recipe files or names; the first is the one to beat.", autocompletion=completion.recipe),
+    ],
     seeds: Annotated[str, typer.Option(help="Each recipe is trained once a seed: 0,3,7-9.")] = "0-9",
     out: Annotated[
         str, typer.Option(metavar="FOLDER", help="Where the results go; runs that are already there are kept.")
     ] = "runs/compare",
     set_: Set = None,
     metric: Annotated[
-        str | None, typer.Option(help="Metrics, separated by commas.", show_default="that of the recipes")
+        str | None,
+        typer.Option(
+            help="Metrics, separated by commas.",
+            show_default="that of the recipes",
+            autocompletion=completion.metrics,
+        ),
     ] = None,
     n: Annotated[int | None, typer.Option("--n", min=1, help="Samples judged.", show_default="[eval] n")] = None,
     at_once: Annotated[

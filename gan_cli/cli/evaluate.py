@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gan_cli.cli import completion
 from gan_cli.cli.options import At, DataDir, Json, Raw, notice, result, start_jax, store
 from gan_cli.errors import InputError
 
@@ -20,7 +21,13 @@ Images = "a folder, zip, .npz or IDX file or the URL of one, statistics, or a da
 
 def evaluate(
     ckpt: Annotated[
-        str | None, typer.Option("--ckpt", metavar="RUN", help="A run, or one of its checkpoints; also a URL.")
+        str | None,
+        typer.Option(
+            "--ckpt",
+            metavar="RUN",
+            help="A run, or one of its checkpoints; also a URL.",
+            autocompletion=completion.run,
+        ),
     ] = None,
     fake: Annotated[str | None, typer.Option(help=f"Images to judge in place of a run: {Images}.")] = None,
     real: Annotated[
@@ -29,7 +36,10 @@ def evaluate(
     train: Annotated[
         str | None, typer.Option(help="What the model was trained on, for memorisation.", show_default=False)
     ] = None,
-    metric: Annotated[str, typer.Option(help="Metrics, separated by commas; --list names them.")] = "fid",
+    metric: Annotated[
+        str,
+        typer.Option(help="Metrics, separated by commas; --list names them.", autocompletion=completion.metrics),
+    ] = "fid",
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="METRIC.OPTION=VALUE", help="Set an option of a metric; repeatable."),
@@ -53,7 +63,9 @@ def evaluate(
     features: Annotated[
         str | None,
         typer.Option(
-            help="Feature network of images: gan features list, or your own.", show_default="the recipe's, or digits"
+            help="Feature network of images: gan features list, or your own.",
+            show_default="the recipe's, or digits",
+            autocompletion=completion.features,
         ),
     ] = None,
     size: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gan_cli.cli import completion
 from gan_cli.cli.options import Json, notice, result, start_jax
 from gan_cli.errors import InputError
 from gan_cli.files import make_folder
@@ -16,7 +17,10 @@ Options = Annotated[
 
 
 def lab(
-    name: Annotated[str | None, typer.Argument(help="A demonstration; without one, they are listed.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A demonstration; without one, they are listed.", autocompletion=completion.demonstration),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the figure goes, a .png.", show_default="lab/NAME.png")
     ] = None,

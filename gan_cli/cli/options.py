@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gan_cli.cli import completion
+
 if TYPE_CHECKING:
     from gan_cli.data.store import Store
 
@@ -19,14 +21,32 @@ DataDir = Annotated[
     ),
 ]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a key of the recipe; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="TABLE.KEY=VALUE",
+        help="Override a key of the recipe; repeatable.",
+        autocompletion=completion.set_key,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Ckpt = Annotated[
     str,
-    typer.Option("--ckpt", metavar="RUN", help="A run, or one of its checkpoints, RUN/checkpoints/STEP; also a URL."),
+    typer.Option(
+        "--ckpt",
+        metavar="RUN",
+        help="A run, or one of its checkpoints, RUN/checkpoints/STEP; also a URL.",
+        autocompletion=completion.run,
+    ),
 ]
-At = Annotated[str, typer.Option("--at", help="Which checkpoint of a run: best (by its metric), latest, or a step.")]
+At = Annotated[
+    str,
+    typer.Option(
+        "--at",
+        help="Which checkpoint of a run: best (by its metric), latest, or a step.",
+        autocompletion=completion.at,
+    ),
+]
 Raw = Annotated[bool, typer.Option("--raw", help="Use the weights of the last step, not their moving average.")]
 
 

@@ -4,10 +4,13 @@ from typing import Annotated
 
 import typer
 
+from gan_cli.cli import completion
 from gan_cli.cli.options import DataDir, Json, Set, result, store
 
 app = typer.Typer(help="List, show, check and describe recipes.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one.")]
+Name = Annotated[
+    str, typer.Argument(help="A recipe file, or the name of a shipped one.", autocompletion=completion.recipe)
+]
 
 
 @app.command("list")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gan_cli.cli import completion
 from gan_cli.cli.options import DataDir, Json, Set, notice, result, start_jax, store
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ FAILED = 1
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one.")] = DEFAULT,
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe file, or the name of a shipped one.", autocompletion=completion.recipe)
+    ] = DEFAULT,
     out: Annotated[
         str | None,
         typer.Option(help="The run folder, or its URL; an existing run is resumed.", show_default="runs/<recipe>"),
@@ -23,8 +26,15 @@ def train(
     set_: Set = None,
     data_dir: DataDir = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check the recipe and its data, print the plan and stop.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check the recipe and its data, try some steps, print the plan and stop; nothing is written.",
+        ),
     ] = False,
+    trial: Annotated[
+        bool, typer.Option("--trial/--no-trial", help="Whether --dry-run compiles and times the real step.")
+    ] = True,
     override_recipe: Annotated[
         bool, typer.Option("--override-recipe", help="Resume although the recipe has changed.")
     ] = False,
@@ -69,12 +79,13 @@ def train(
     folder = mirror.folder if mirror else fetched(where, notice)
     shown = mirror.url if mirror else str(folder)
     if dry_run:
+        from gan_cli.inspection import plan
         from gan_cli.runs.train import check_devices
 
         check_devices(prepared.experiment)
-        plan = _plan(prepared, shown)
+        found = plan.plan(prepared, shown, folder, trial=trial)
         if processes.first():
-            result(plan, "\n".join(f"{key}: {value}" for key, value in plan.items()), as_json)
+            result(found, plan.text(found), as_json)
         return
 
     from gan_cli.cli.console import Reporter
@@ -107,28 +118,6 @@ def train(
         result(_summary(outcome, shown), _closing(outcome, shown), as_json)
     if outcome.stopped_by:
         raise typer.Exit(STOPPED)
-
-
-def _plan(prepared: Any, run: str) -> dict[str, Any]:
-    """What a training would do."""
-    import jax
-
-    from gan_cli.engine import platform
-
-    sizes = {
-        role: sum(x.size for x in jax.tree.leaves(variables.params))
-        for role, variables in prepared.shapes.variables.items()
-    }
-    train = prepared.experiment.train
-    return {
-        "run": run,
-        "devices": platform.describe(),
-        "data": f"{prepared.source.size} examples of shape {prepared.source.spec.shape}",
-        **{f"{role} parameters": size for role, size in sizes.items()},
-        "turns": ", ".join(turn.name for turn in prepared.experiment.game.turns),
-        "steps": train.steps,
-        "batch": train.batch,
-    }
 
 
 def _summary(outcome: "Outcome", run: str) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+"""`gan card`."""
+
+from typing import Annotated
+
+import typer
+
+from gan_cli.cli.options import At, Ckpt, Json, Raw, notice, result, start_jax
+
+Licence = Annotated[
+    str | None,
+    typer.Option("--license", metavar="ID", help="Of the weights, as the Hub calls it: mit, apache-2.0, cc-by-4.0."),
+]
+
+
+def card(
+    ckpt: Ckpt,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.md", help="The card; its picture goes beside it.", show_default="RUN/README.md"),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name.", show_default="the run folder's")] = None,
+    licence: Licence = None,
+    at: At = "best",
+    raw: Raw = False,
+    as_json: Json = False,
+) -> None:
+    """Write a model card: what it is, its numbers and their protocol, how to use it (docs/taking-away.md)."""
+    from pathlib import Path
+
+    start_jax()
+    from gan_cli.export import bundle, card_file
+    from gan_cli.export.card import Wish
+    from gan_cli.remote.fetch import fetched_run
+    from gan_cli.runs.load import load
+
+    card_file.check(ckpt, out, licence)
+    loaded = load(fetched_run(ckpt, notice), at)
+    target = Path(out) if out is not None else loaded.folder.path / bundle.README
+    wish = Wish(name or loaded.folder.path.name, licence, raw=raw)
+    picture = card_file.save(loaded, wish, target, notice)
+    report = {"out": str(target), "picture": str(picture), "step": loaded.step, "weights": "raw" if raw else "average"}
+    result(report, f"step {loaded.step} described in {target}, pictured in {picture}", as_json)

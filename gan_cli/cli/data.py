@@ -1,0 +1,55 @@
+"""`gan data`: look at data before training on them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_cli.cli import completion
+from gan_cli.cli.options import DataDir, Json, Set, notice, result, store
+
+app = typer.Typer(help="Look at data before training on them.", no_args_is_help=True)
+
+UNREADABLE = 1
+
+
+@app.command()
+def check(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="A recipe file, or the name of a shipped one; its [data] is enough.",
+            autocompletion=completion.recipe,
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Draw a contact sheet: a .png, a row a class.", show_default=False)
+    ] = None,
+    set_: Set = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Look at every example of a recipe's data: sizes, values, classes, copies, blank and unreadable images.
+
+    Exit codes: 0 all can be read, 1 some files cannot, 2 bad input.
+    """
+    from gan_cli import build
+    from gan_cli import recipe as recipes
+    from gan_cli.inspection import contact_sheet, data_check, data_text
+    from gan_cli.inspection.examples import examples
+
+    path = recipes.find(recipe)
+    tables = recipes.read(path, set_ or ())
+    data = build.data_table(tables, str(path), None)
+    batch = data_check.batch_of(tables, str(path))
+    sources = store(data_dir)
+    found = examples(data, sources)
+    sheet = contact_sheet.ContactSheet(found, out) if out else None
+    checked = data_check.check(data, found, sources, *([sheet.keep] if sheet else []))
+    report = data_check.report(checked, data, batch)
+    if sheet:
+        sheet.save()
+        notice(f"{out}: a contact sheet")
+    result(report, data_text.of_data(report), as_json)
+    if checked.bad:
+        raise typer.Exit(UNREADABLE)

@@ -1,0 +1,61 @@
+"""`gan export`."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from gan_cli.cli.options import At, Ckpt, Json, Raw, notice, result, start_jax
+
+
+def export(
+    ckpt: Ckpt,
+    form: Annotated[
+        Literal["stablehlo", "safetensors", "onnx"],
+        typer.Option(
+            "--format",
+            help="stablehlo: a program that jax.export reads; safetensors: the weights; onnx: for other runtimes.",
+        ),
+    ],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="FOLDER|FILE",
+            help="A new folder, with a README and an example; or the file alone, .jaxexport, .safetensors or .onnx. "
+            "Also a URL.",
+        ),
+    ],
+    at: At = "best",
+    raw: Raw = False,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Read it back and compare its samples with this model's.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Take a model away: to use it without this package (docs/taking-away.md)."""
+    from gan_cli.remote.fetch import fetched_run, output
+
+    with output(out) as target:
+        start_jax()
+        from gan_cli.export import bundle
+        from gan_cli.runs.load import load
+
+        bundle.check(form, target)
+        loaded = load(fetched_run(ckpt, notice), at)
+        notice(f"step {loaded.step} of {loaded.folder.path}: exporting{', then comparing' if check else ''}")
+        made = bundle.export(loaded, form, raw=raw, compare=check)
+        if target.suffix:
+            bundle.save_file(target, made.data)
+        else:
+            bundle.save(target, bundle.contents(loaded, made))
+    report = {
+        "out": out,
+        "format": form,
+        "checkpoint": str(loaded.folder.checkpoints / str(loaded.step)),
+        "bytes": len(made.data),
+        "max_difference": made.difference,
+        **made.description,
+    }
+    what = "its weights differ" if form == "safetensors" else "its samples differ"
+    agrees = "not compared" if made.difference is None else f"read back, {what} by at most {made.difference:.3g}"
+    text = f"step {loaded.step} ({made.description['weights']} weights) as {form} in {out}"
+    result(report, f"{text}: {len(made.data) / 1e6:.2f} MB; {agrees}", as_json)

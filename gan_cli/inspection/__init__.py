@@ -1,0 +1,1 @@
+"""What a person wants to know of a run, of data and of this machine, without training: read, counted, said."""

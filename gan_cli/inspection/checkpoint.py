@@ -1,0 +1,130 @@
+"""What a run or one of its checkpoints is: read from its metadata, without weights and without data."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gan_cli import recipe
+from gan_cli.binding import Table
+from gan_cli.engine.checkpoint import Checkpoints, Meta
+from gan_cli.engine.state import Experiment, optimised
+from gan_cli.errors import DamagedError, InputError
+from gan_cli.games.game import Turn
+from gan_cli.inspection.machine import folder_bytes
+from gan_cli.inspection.networks import Network, networks
+from gan_cli.runs import load
+from gan_cli.runs.folder import RunFolder
+
+ABOUT = ("step", "score", "protocol", "weights")  # of an evaluation's line: all that is no value of a metric
+
+
+class Found(NamedTuple):
+    """A checkpoint among those of its run."""
+
+    folder: RunFolder
+    step: int
+    steps: list[int]  # of all checkpoints, ascending
+    best: int | None  # of them, by the metric
+    meta: Meta
+    experiment: Experiment
+    networks: dict[str, Network]
+
+
+def find(path: Path, at: str) -> Found:
+    """The checkpoint that `load` would take of `path` at "best", "latest" or a step. Raises InputError.
+
+    Its arrays are not looked at: one whose arrays are damaged can be inspected.
+    """
+    run, own = load._locate(path)
+    if own is not None and at not in ("best", str(own)):
+        raise InputError(f"--at {at}: {path} is already one checkpoint; name the run {run.path}")
+    checkpoints = Checkpoints(run.checkpoints, read_only=True)
+    try:
+        step = load._choose(checkpoints, at if own is None else own)
+        meta, experiment = load.described(checkpoints, step)
+        made = networks(meta.recipe, meta.spec)
+        return Found(run, step, checkpoints.steps(), checkpoints.best(), meta, experiment, made)
+    except DamagedError as error:
+        raise InputError(f"{error}; --at names another checkpoint") from None
+    finally:
+        checkpoints.close()
+
+
+def report(found: Found) -> dict[str, Any]:
+    """All that is known, as plain JSON."""
+    tables, spec = found.meta.recipe, found.meta.spec
+    folder = found.folder.checkpoints / str(found.step)
+    return {
+        "run": str(found.folder.path),
+        "recipe": title(found.folder),
+        "step": found.step,
+        "steps": tables["train"]["steps"],
+        "best_step": found.best,
+        "checkpoints": found.steps,
+        "rollbacks": found.meta.rollbacks,
+        "game": tables["game"],
+        "data": {**tables["data"], "shape": list(spec.shape), "classes": list(spec.classes)},
+        "batch": tables["train"]["batch"],
+        "precision": tables["train"]["precision"],
+        "metrics": {"last": _last(found.meta), "best": _best(found.meta)},
+        "networks": {role: of_network(network) for role, network in found.networks.items()},
+        "optimisers": of_optimisers(tables, found.experiment),
+        "bytes": {"checkpoint": folder_bytes(folder), "run": folder_bytes(found.folder.path)},
+    }
+
+
+def title(folder: RunFolder) -> str | None:
+    """The first line of the recipe's header, where it has one."""
+    try:
+        return recipe.header(folder.recipe).partition("\n")[0][:200] or None
+    except (OSError, ValueError):  # a copy of the checkpoints alone, or no text
+        return None
+
+
+def of_network(network: Network) -> dict[str, Any]:
+    """A network as plain JSON."""
+    return {
+        "net": network.net,
+        "input": list(network.ports.inputs),
+        "output": list(network.ports.outputs),
+        "classes": network.ports.classes,
+        "parameters": network.parameters,
+        "multiply_adds": network.multiply_adds,
+        "layers": [{**layer._asdict(), "output": list(layer.output)} for layer in network.layers],
+    }
+
+
+def of_optimisers(tables: Table, experiment: Experiment) -> dict[str, Any]:
+    """Table of [optimisers] -> its name, its options, the turns that use it and the roles that it moves."""
+    return {
+        name: {
+            **tables["optimisers"][name],
+            "turns": {turn.name: when(turn) for turn in experiment.game.turns if turn.optimiser == name},
+            "roles": list(roles),
+        }
+        for name, roles in optimised(experiment.game).items()
+    }
+
+
+def when(turn: Turn) -> str:
+    """When a turn runs, in words."""
+    if turn.always:
+        return "every step"
+    often = "by a schedule of its own" if turn.when else f"every {turn.every} steps" if turn.every > 1 else "every step"
+    start = f" from step {turn.start}" if turn.start else ""
+    return f"{often}{start}" + (f" until step {turn.stop}" if turn.stop is not None else "")
+
+
+def values(line: Mapping[str, Any]) -> dict[str, float]:
+    """The values of metrics in the line of an evaluation."""
+    return {name: v for name, v in line.items() if name not in ABOUT and isinstance(v, (int, float))}
+
+
+def _last(meta: Meta) -> dict[str, Any] | None:
+    return {"step": meta.history[-1].get("step"), **values(meta.history[-1])} if meta.history else None
+
+
+def _best(meta: Meta) -> dict[str, Any] | None:
+    scored = [line for line in meta.history if isinstance(line.get("score"), (int, float))]
+    best = max(scored, key=lambda line: line["score"], default=None)
+    return None if best is None else {"step": best.get("step"), **values(best)}

@@ -1,0 +1,65 @@
+"""Sums over examples from which ranges, means, copies and blank images are told; each takes a few bytes of memory."""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+DIGEST = 16  # bytes by which an example is known: 2^64 of them before two differ and are taken for copies
+
+
+class Moments(NamedTuple):
+    """Of the values of each channel of images, or each coordinate of vectors."""
+
+    low: list[float]
+    high: list[float]
+    mean: list[float]
+    std: list[float]  # population
+
+
+class Sums:
+    """Gathers examples of one number of channels, some at a time."""
+
+    def __init__(self) -> None:
+        self._low: np.ndarray | None = None
+        self._count = 0
+
+    def add(self, x: np.ndarray) -> None:
+        """Images uint8 [n, H, W, C] or vectors float32 [n, D]."""
+        flat = x.reshape(-1, x.shape[-1]).astype(np.float64)  # of uint8 every sum is exact
+        low, high, total, squares = flat.min(0), flat.max(0), flat.sum(0), (flat**2).sum(0)
+        if self._low is None:
+            self._low, self._high, self._total, self._squares = low, high, total, squares
+        else:
+            self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
+            self._total, self._squares = self._total + total, self._squares + squares
+        self._count += len(flat)
+
+    def moments(self) -> Moments | None:
+        """Of all so far; None of none."""
+        if self._low is None:
+            return None
+        mean = self._total / self._count
+        std = np.sqrt(np.maximum(self._squares / self._count - mean**2, 0))
+        return Moments(*(numbers.tolist() for numbers in (self._low, self._high, mean, std)))
+
+
+def digests(x: np.ndarray) -> np.ndarray:
+    """A digest of each example, its shape included: [n] of DIGEST bytes."""
+    shape = repr(x.shape[1:]).encode()
+    found = [hashlib.blake2b(shape + np.ascontiguousarray(one).data, digest_size=DIGEST).digest() for one in x]
+    return np.array(found, dtype=f"V{DIGEST}")
+
+
+def constant(x: np.ndarray) -> np.ndarray:
+    """Which images [n, H, W, C] are of one colour all over: bool [n]."""
+    return (x == x[:, :1, :1]).all(axis=(1, 2, 3))
+
+
+def copies(found: np.ndarray, indices: np.ndarray) -> list[list[int]]:
+    """Groups of examples with the same digest, ascending, the group with the first example first."""
+    _, which, counts = np.unique(found, return_inverse=True, return_counts=True)
+    groups: dict[int, list[int]] = {}
+    for place in np.flatnonzero(counts[which] > 1):
+        groups.setdefault(int(which[place]), []).append(int(indices[place]))
+    return sorted(map(sorted, groups.values()))

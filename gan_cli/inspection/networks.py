@@ -1,0 +1,191 @@
+"""A recipe's networks, layer by layer: shapes, parameters and multiply-adds. Traced, never computed."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial, wraps
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from gan_cli import build
+from gan_cli.binding import Table, call
+from gan_cli.games.game import Game
+from gan_cli.inspection.count import multiply_adds
+from gan_cli.nets.layers import formulation
+from gan_cli.types import DEVICES, Ports, Shape, Spec
+
+MARK = "layer:"  # begins the scope of a layer's operations; a path has no slash
+REST = "(beside the layers)"  # parameters and products that are no layer's own
+
+
+class Layer(NamedTuple):
+    """A part of a network that makes something of a batch, and has no such parts itself."""
+
+    path: str  # where it is in the network: "ups.0"
+    kind: str  # the name of its class: "ConvTranspose"
+    output: Shape  # of one example, images (H, W, C); () of a part that is not called
+    parameters: int
+    multiply_adds: int  # for one example, forward
+
+
+class Network(NamedTuple):
+    """A role's network."""
+
+    role: str
+    net: str  # its name in the recipe
+    ports: Ports
+    layers: tuple[Layer, ...]  # in the order in which they are called
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that its optimiser moves."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of one example, forward, in evaluation mode."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+
+class _Call(NamedTuple):
+    """A call of a part of a network."""
+
+    path: str
+    kind: str
+    output: Shape
+    leaf: bool  # it called no other part with a batch
+
+
+def networks(resolved: Table, spec: Spec) -> dict[str, Network]:
+    """The networks of a resolved recipe for data that look like `spec`, by role; nothing is computed."""
+    return {
+        role: _network(role, resolved["networks"][role]["net"], ports, build_)
+        for role, (ports, build_) in _wired(resolved, spec).items()
+    }
+
+
+def _wired(resolved: Table, spec: Spec) -> dict[str, tuple[Ports, Any]]:
+    """Role -> the ports that the game gives it, and what builds it."""
+    ports: dict[str, Ports] = {}
+
+    def make(role: str, table: Table, own: Ports, rngs: nnx.Rngs) -> nnx.Module:
+        ports[role] = own
+        made: nnx.Module = call(build.NETWORK, table, own, rngs)
+        return made
+
+    factories = {role: partial(make, role, table) for role, table in resolved["networks"].items()}
+    game: Game = call(build.GAME, resolved["game"], spec, **factories)
+    for builder in game.networks.values():
+        nnx.eval_shape(partial(_built, builder))
+    return {role: (ports[role], builder) for role, builder in game.networks.items()}
+
+
+def _built(builder: Any) -> nnx.Module:
+    module: nnx.Module = builder(nnx.Rngs(0))
+    module.eval()
+    return module
+
+
+def _network(role: str, net: str, ports: Ports, builder: Any) -> Network:
+    parameters = _parameters(builder)
+    (calls, one), (_, two) = (_traced(builder, ports, n) for n in (1, 2))
+    each = Counter({path: two[path] - one[path] for path in two})  # without what a call costs whatever its batch is
+    layers = [
+        Layer(made.path, made.kind, made.output, _below(parameters, made.path), each.pop(made.path, 0))
+        for made in {made.path: made for made in reversed(calls) if made.leaf}.values()
+    ][::-1]
+    rest = parameters.total() - sum(layer.parameters for layer in layers)
+    if rest or each.total():
+        layers.append(Layer(REST, "", (), rest, each.total()))
+    return Network(role, net, ports, tuple(layers))
+
+
+def _parameters(builder: Any) -> Counter[str]:
+    """The number of parameters by path of their variable."""
+    params = nnx.state(nnx.eval_shape(partial(_built, builder)), nnx.Param)
+    return Counter({_path(path): math.prod(leaf.shape) for path, leaf in nnx.to_flat_state(params)})
+
+
+def _below(parameters: Mapping[str, int], path: str) -> int:
+    return sum(size for name, size in parameters.items() if name.startswith(f"{path}."))
+
+
+def _path(path: Sequence[Any]) -> str:
+    return ".".join(map(str, path))
+
+
+def _traced(builder: Any, ports: Ports, n: int) -> tuple[list[_Call], Counter[str]]:
+    """The calls of a network's parts for n examples, in order, and the multiply-adds by path of the innermost leaf.
+
+    Convolutions are traced as such: what they are made of on a CPU is not what they are.
+    """
+    calls: list[_Call] = []
+
+    def forward(x: jax.Array, y: jax.Array) -> Any:
+        module: Any = _built(builder)
+        with _watched(module, calls):
+            return module(x, y) if ports.classes else module(x)
+
+    x, y = jax.ShapeDtypeStruct((n, *ports.inputs), jnp.float32), jax.ShapeDtypeStruct((n,), jnp.int32)
+    with formulation("lax"):
+        jaxpr = jax.make_jaxpr(forward, axis_env=[(DEVICES, 1)])(x, y)
+    leaves = {made.path for made in calls if made.leaf}
+    counted: Counter[str] = Counter()
+    for scope, count in multiply_adds(jaxpr).items():
+        within = [part.removeprefix(MARK) for part in scope.split("/") if part.startswith(MARK)]
+        counted[next((path for path in reversed(within) if path in leaves), REST)] += count
+    return calls, counted
+
+
+@contextmanager
+def _watched(module: nnx.Module, calls: list[_Call]) -> Iterator[None]:
+    """In this context every call of a part of `module` with a batch is noted in `calls`, and traced in its own scope.
+
+    What is called without one, as a kernel is, and what that calls, belongs to the layer around it.
+    """
+    paths = {id(part): _path(path) for path, part in nnx.iter_graph(module) if isinstance(part, nnx.Module) and path}
+    kinds: set[Any] = {type(part) for _, part in nnx.iter_graph(module) if isinstance(part, nnx.Module)} - {
+        type(module)
+    }
+    open_calls: list[int] = []  # calls of layers that are under way: how many layers each has called so far
+    hidden = [0]  # calls under way that are no layer's
+
+    def watched(original: Any) -> Any:
+        @wraps(original)
+        def run(self: Any, *inputs: Any, **options: Any) -> Any:
+            path = paths.get(id(self))
+            if path is None or hidden[0] or not inputs:
+                hidden[0] += 1
+                try:
+                    return original(self, *inputs, **options)
+                finally:
+                    hidden[0] -= 1
+            place = len(calls)
+            calls.append(_Call(path, type(self).__name__, (), leaf=True))
+            if open_calls:
+                above = open_calls[-1]
+                calls[above] = calls[above]._replace(leaf=False)
+            open_calls.append(place)
+            try:
+                with jax.named_scope(MARK + path):
+                    output = original(self, *inputs, **options)
+            finally:
+                open_calls.pop()
+            first = jax.tree.leaves(output)[0]
+            calls[place] = calls[place]._replace(output=tuple(first.shape[1:]))
+            return output
+
+        return run
+
+    originals = {kind: kind.__call__ for kind in kinds if "__call__" in vars(kind)}
+    try:
+        for kind, original in originals.items():
+            kind.__call__ = watched(original)
+        yield
+    finally:
+        for kind, original in originals.items():
+            kind.__call__ = original

@@ -1,0 +1,194 @@
+"""`gan train --dry-run`: what a training would be, and how long it would take by a trial of its real step."""
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gan_cli import build
+from gan_cli.data.pipeline import RESIDENT_LIMIT, stored_bytes
+from gan_cli.engine import parallel, platform, processes
+from gan_cli.engine.state import initial_state
+from gan_cli.engine.step import make_steps
+from gan_cli.errors import InputError
+from gan_cli.inspection import machine
+from gan_cli.inspection.networks import networks
+from gan_cli.inspection.tables import duration, size
+
+CALLS = 7  # of the trial at most, besides the first
+SECONDS = 10.0  # that they may take; a call is made as long as a seventh of that, if steps_per_call allows
+WHOLE = ("variables", "average", "optim", "memory")  # fields of a state
+
+
+class Trial(NamedTuple):
+    """What compiling and running the real step showed."""
+
+    compiled: float  # seconds that compiling took, or reading from the cache
+    memory: dict[str, int]  # bytes by XLA's account, on each device: arguments, activations and other temporaries
+    steps: int  # that were run; 0: there was no room for them
+    step: float  # seconds of one, the median over calls
+    refusal: str = ""  # why none was run
+
+
+def plan(prepared: build.Prepared, run: str, folder: Path, *, trial: bool = True) -> dict[str, Any]:
+    """What a training of this recipe in `folder`, shown as `run`, would do, as plain JSON. Writes nothing there.
+
+    Raises InputError when the devices lack the memory for a step.
+    """
+    train, source = prepared.experiment.train, prepared.source
+    described = networks(prepared.resolved, source.spec)
+    begun = _begun(folder)
+    found: dict[str, Any] = {
+        "run": run,
+        "devices": platform.describe(),
+        "data": f"{source.size} examples of shape {source.spec.shape}",
+        **{f"{role} parameters": network.parameters for role, network in described.items()},
+        "turns": ", ".join(turn.name for turn in prepared.experiment.game.turns),
+        "steps": train.steps,
+        "batch": train.batch,
+        "resumed_at": begun,
+        "networks": {
+            role: {"net": one.net, "parameters": one.parameters, "multiply_adds": one.multiply_adds}
+            for role, one in described.items()
+        },
+        "epochs": round(train.steps * train.batch / source.size, 2),
+        "bytes": {**_sizes(prepared), "data": stored_bytes(source)},
+        "resident": _is_resident(prepared),
+        "besides": _besides(prepared.resolved, begun),
+        "estimate": None,
+    }
+    if trial and not processes.alone():
+        return {**found, "trial": None, "no_trial": "a trial is made by one process alone"}
+    if not trial:
+        return {**found, "trial": None, "no_trial": "--no-trial"}
+    made = _try(prepared)
+    left = max(0, train.steps - begun)
+    estimate = {"seconds": made.step * left, "steps": left} if made.steps else None
+    return {**found, "trial": made._asdict(), "estimate": estimate}
+
+
+def _begun(folder: Path) -> int:
+    """The step of the newest checkpoint that is there."""
+    try:
+        return max((int(name) for name in os.listdir(folder / "checkpoints") if name.isdecimal()), default=0)
+    except OSError:
+        return 0
+
+
+def _sizes(prepared: build.Prepared) -> dict[str, int]:
+    """Bytes of the state's parts: weights, averages, optimisers, memories."""
+    names = {"variables": "weights", "average": "averages", "optim": "optimisers", "memory": "memories"}
+    parts = {name: jax.tree.leaves(getattr(prepared.shapes, name)) for name in WHOLE}
+    return {names[name]: sum(x.size * x.dtype.itemsize for x in leaves) for name, leaves in parts.items()}
+
+
+def _is_resident(prepared: build.Prepared) -> bool:
+    """Whether the data are put on the device."""
+    asked = prepared.resolved["train"]["resident"]
+    return stored_bytes(prepared.source) <= RESIDENT_LIMIT if asked == "auto" else bool(asked)
+
+
+def _besides(resolved: Mapping[str, Any], begun: int) -> dict[str, int]:
+    """How often a training that begins after `begun` steps does what the trial does not."""
+    steps, run = resolved["train"]["steps"], resolved["run"]
+    every = {
+        "evaluations": resolved["eval"]["every"],
+        "sample grids": run["sample_every"],
+        "checkpoints": run["checkpoint_every"],
+        "looks of the monitor": resolved["monitor"]["every"],
+    }
+    at_start = {"evaluations", "sample grids"} if begun == 0 else set()
+    left = range(begun + 1, steps + 1)
+    return {
+        name: len(left[-(begun + 1) % cadence :: cadence]) + bool(left and steps % cadence) + (name in at_start)
+        for name, cadence in every.items()
+        if cadence
+    }
+
+
+def _try(prepared: build.Prepared) -> Trial:
+    experiment, devices = prepared.experiment, parallel.everyone()
+    per_call = experiment.train.steps_per_call
+    with closing(build.feed(prepared.resolved, prepared.source)) as feed:
+        steps: Any = parallel.over_devices(make_steps(experiment, feed.take), devices)
+        constants = parallel.replicate(dict(feed.constants), devices)
+
+        def inputs(start: int, n: int) -> Any:
+            return parallel.split(parallel.padded(dict(feed.feed(start, n)), per_call), len(devices))
+
+        began = time.perf_counter()
+        compiled = steps.lower(prepared.shapes, constants, inputs(0, 1), jnp.int32(1)).compile()
+        took = time.perf_counter() - began
+        memory = _account(compiled.memory_analysis())
+        free = machine.memory().free
+        needed = sum(memory.values()) * (len(devices) if devices[0].platform == "cpu" else 1)
+        if devices[0].platform == "cpu" and needed > free:
+            return Trial(took, memory, 0, 0.0, f"a step wants {needed:,} bytes, and {free:,} are free")
+        state: Any = parallel.replicate(initial_state(experiment, prepared.resolved["run"]["seed"]), devices)
+        done, n = 0, 1
+        durations: list[tuple[float, int]] = []  # seconds of a step, and how many the call had
+        try:
+            while len(durations) <= CALLS and (done == 0 or sum(t * k for t, k in durations) < SECONDS):
+                began = time.perf_counter()
+                state, _ = jax.block_until_ready(compiled(state, constants, inputs(done, n), jnp.int32(n)))
+                durations.append(((time.perf_counter() - began) / n, n))
+                done += n
+                n = max(1, min(per_call, int(SECONDS / CALLS / durations[-1][0])))
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            raise InputError(
+                f"[train] batch = {experiment.train.batch}: a step does not fit into the device's memory; a smaller "
+                "batch, or accumulate = 2 or more, would do"
+            ) from None
+    counted = durations[1:] or durations  # the first call also warms up
+    return Trial(took, memory, done, median(seconds for seconds, _ in counted))
+
+
+def _account(analysis: Any) -> dict[str, int]:
+    """XLA's account of a compiled step; none where a backend keeps none. What is given up is not counted twice."""
+    if analysis is None:
+        return {}
+    given = analysis.argument_size_in_bytes
+    new = analysis.output_size_in_bytes - analysis.alias_size_in_bytes
+    return {"state and data": given, "activations": analysis.temp_size_in_bytes, "results": max(0, new)}
+
+
+def text(found: Mapping[str, Any]) -> str:
+    """The plan for a person."""
+    lines = {name: found[name] for name in ("run", "devices", "data")}
+    for role, network in found["networks"].items():
+        each = f"{network['multiply_adds']:,} multiply-adds forward for one example"
+        lines[f"{role} parameters"] = f"{network['parameters']:,} ({network['net']}, {each})"
+    begun = f", of which the run has a checkpoint of {found['resumed_at']:,}" if found["resumed_at"] else ""
+    lines["turns"] = found["turns"]
+    lines["steps"] = f"{found['steps']:,}, {found['epochs']:,} epochs{begun}"
+    lines["batch"] = found["batch"]
+    sizes = found["bytes"]
+    kept = ", ".join(f"{name} {size(sizes[name])}" for name in ("weights", "averages", "optimisers"))
+    where = "on the device" if found["resident"] else "read as they are needed"
+    lines["memory"] = f"{kept}; data {size(sizes['data'])}, {where}"
+    lines |= _tried(found)
+    return "\n".join(f"{name}: {value}" for name, value in lines.items())
+
+
+def _tried(found: Mapping[str, Any]) -> dict[str, str]:
+    """What the trial showed, or why there was none."""
+    trial, besides = found["trial"], ", ".join(f"{count:,} {what}" for what, count in found["besides"].items())
+    if trial is None:
+        return {"time": f"not tried: {found['no_trial']}"}
+    parts = ", ".join(f"{name} {size(count)}" for name, count in trial["memory"].items() if count)
+    lines = {"a step's memory": f"{size(sum(trial['memory'].values()))} a device, as XLA counts it: {parts}"}
+    estimate = found["estimate"]
+    if estimate is None:
+        return {**lines, "time": f"not tried: {trial['refusal']}"}
+    each = f"{1000 * trial['step']:.3g} ms each, median of a trial of {trial['steps']:,} steps"
+    total = f"{duration(estimate['seconds'])} for {estimate['steps']:,} steps ({each})"
+    lines["time"] = f"{total}, after {duration(trial['compiled'])} of compiling"
+    return {**lines, "not counted in it": besides} if besides else lines

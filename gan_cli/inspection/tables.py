@@ -1,0 +1,98 @@
+"""Tables and lists for a person, as text: at most 100 columns, and no sign in them that a terminal would obey."""
+
+import io
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDTH = 100  # columns, where the terminal has as many
+NARROWEST = 80  # a terminal that has less folds the lines itself
+
+
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    title: str = "",
+    last: Sequence[Any] = (),
+    width: int = WIDTH,
+) -> str:
+    """Rows under their heads; heads that begin with ">" are of numbers, aligned right. `last`: a row of totals.
+
+    Text is folded where the terminal, or `width`, is narrower; numbers are not.
+    """
+    made = Table(box=box.SIMPLE_HEAD, show_footer=bool(last), pad_edge=False, collapse_padding=True)
+    totals = [_cell(value) for value in last] or [Text("")] * len(heads)
+    for head, total in zip(heads, totals, strict=True):
+        numbers = head.startswith(">")
+        justify: Any = "right" if numbers else "left"
+        made.add_column(Text(head.lstrip(">")), total, justify=justify, overflow="fold", no_wrap=numbers)
+    for row in rows:
+        made.add_row(*map(_cell, row))
+    text = _rendered(made, width)
+    return f"{printable(title)}\n{text}" if title else text
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """Names and what they are, a line each; None is left out."""
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in values.items():
+        if value is not None:
+            made.add_row(_cell(name), _cell(value))
+    return _rendered(made)
+
+
+def size(number: float) -> str:
+    """Bytes as a person says them: 812 B, 3.4 MB, 15 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 999.5 or unit == "GB":
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 99.5 else f"{number:.3g} {unit}"
+        number /= 1000
+    raise AssertionError
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it: 2.3 s, 77 s, 23 min, 5 h, 12 d."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+
+
+def shape(sides: Sequence[int]) -> str:
+    """A shape: 28 x 28 x 1; "score" for a single number."""
+    return " x ".join(map(str, sides))
+
+
+def number(value: Any) -> str:
+    """A number of a metric or a size: 12,345 or 0.08931; a dash for none."""
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def printable(text: Any) -> str:
+    """`text` without the signs that a terminal obeys: names may come from strangers."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in str(text))
+
+
+def _cell(value: Any) -> Text:
+    return Text(printable(value if isinstance(value, str) else number(value)))
+
+
+def columns() -> int:
+    """Of the terminal; WIDTH where there is none."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns
+
+
+def _rendered(made: Table, width: int = WIDTH) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=max(NARROWEST, min(width, columns())), highlight=False, color_system=None).print(made)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip("\n")

@@ -1,0 +1,70 @@
+"""What `gan inspect` says of a checkpoint, for a person."""
+
+from typing import Any
+
+from gan_cli.inspection.tables import pairs, shape, size, table
+
+
+def of_checkpoint(report: dict[str, Any]) -> str:
+    """What `checkpoint.report` says, for a person."""
+    return "\n\n".join([pairs(_head(report)), *_networks(report["networks"]), _optimisers(report["optimisers"])])
+
+
+def _head(report: dict[str, Any]) -> dict[str, Any]:
+    data, steps = report["data"], ", ".join(map(str, report["checkpoints"]))
+    best = f", the best of them {report['best_step']}" if report["best_step"] is not None else ""
+    classes = f", {len(data['classes'])} classes" if data["classes"] else ""
+    loss = report["game"].get("loss")
+    return {
+        "run": report["run"],
+        "recipe": report["recipe"],
+        "game": report["game"]["play"] + (f", {loss['name']}" if isinstance(loss, dict) else ""),
+        "data": f"{data['source']}, {shape(data['shape'])}{classes}",
+        "step": f"{report['step']} of {report['steps']}, batch {report['batch']}, {report['precision']}",
+        "checkpoints": f"{steps}{best}",
+        "rollbacks": report["rollbacks"] or None,
+        "last metrics": _metrics(report["metrics"]["last"]),
+        "best metrics": _metrics(report["metrics"]["best"]),
+        "on disk": f"{size(report['bytes']['checkpoint'])} this checkpoint, {size(report['bytes']['run'])} the run",
+    }
+
+
+def _metrics(line: dict[str, Any] | None) -> str | None:
+    """The values of an evaluation, and where it was."""
+    if line is None:
+        return None
+    values = ", ".join(f"{name} {value:.5g}" for name, value in line.items() if name != "step")
+    return f"{values} at step {line['step']}"
+
+
+def _networks(networks: dict[str, Any]) -> list[str]:
+    heads = ("layer", "is", "output", ">parameters", ">multiply-adds")
+    tables = []
+    for role, network in networks.items():
+        rows = [
+            (layer["path"], layer["kind"], shape(layer["output"]), layer["parameters"], layer["multiply_adds"])
+            for layer in network["layers"]
+        ]
+        given = shape(network["input"]) + (f" and one of {network['classes']} labels" if network["classes"] else "")
+        title = f"{role}: {network['net']}, {given} -> {shape(network['output']) or 'a score'}"
+        total = ("total", "", "", network["parameters"], network["multiply_adds"])
+        tables.append(table(heads, rows, title=title, last=total))
+    if len(networks) > 1:
+        both = [sum(network[what] for network in networks.values()) for what in ("parameters", "multiply_adds")]
+        tables.append(f"all networks: {both[0]:,} parameters, {both[1]:,} multiply-adds")
+    return tables
+
+
+def _optimisers(optimisers: dict[str, Any]) -> str:
+    rows = []
+    for name, one in optimisers.items():
+        options = ", ".join(f"{key} {_option(v)}" for key, v in one.items() if key not in ("name", "turns", "roles"))
+        turns = ", ".join(f"{turn}: {when}" for turn, when in one["turns"].items())
+        rows.append((name, one["name"], options, turns, ", ".join(one["roles"])))
+    return table(("optimiser", "is", "options", "turns", "moves"), rows)
+
+
+def _option(value: Any) -> str:
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{key} {_option(v)}" for key, v in value.items()) + ")"
+    return f"{value:g}" if isinstance(value, float) else str(value)

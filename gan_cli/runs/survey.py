@@ -1,0 +1,258 @@
+"""All runs below a folder at a glance: read from recipes and logs, without JAX and without opening a checkpoint."""
+
+import fcntl
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gan_cli import recipe
+from gan_cli.binding import nearest
+from gan_cli.errors import InputError
+from gan_cli.runs.directions import lower_is_better
+from gan_cli.runs.folder import RunFolder
+
+DEPTH = 6  # folders in one another that are looked into
+MOST_FOLDERS = 20_000  # that are looked into
+LONGEST = 1 << 20  # bytes of a line of a log; more is none
+NOT_VALUES = ("step", "score", "protocol", "weights")
+KEYS = ("name", "recipe", "step", "time")  # to sort by, besides metrics
+Note = Callable[[str], None]
+
+
+class Value(NamedTuple):
+    """A metric over a run."""
+
+    best: float
+    last: float
+    best_step: int
+
+
+class Run(NamedTuple):
+    """A run at a glance."""
+
+    name: str  # its path below the folder that was searched
+    path: Path
+    title: str  # the first line of its recipe
+    game: str
+    loss: str
+    data: str
+    step: int  # of the newest checkpoint or line of the log
+    steps: int  # that the recipe asks for
+    state: str  # "training", "finished" or "unfinished"
+    trained_by: str  # of one that is being trained: process and host
+    metrics: Mapping[str, Value]
+    headline: str  # the metric that chooses its best checkpoint
+    looks: int  # of the monitor
+    alarmed: int  # of these, at how many something was wrong
+    alarms: tuple[str, ...]  # at the last of them
+    rollbacks: int
+    written: float  # when something was written last, seconds since 1970
+
+    def plain(self) -> dict[str, Any]:
+        """As plain JSON."""
+        metrics = {name: value._asdict() for name, value in self.metrics.items()}
+        return {**self._asdict(), "path": str(self.path), "metrics": metrics, "alarms": list(self.alarms)}
+
+
+def survey(folder: Path, note: Note) -> list[Run]:
+    """The runs at or below a folder, by name; what is damaged is told to `note` and left out.
+
+    Raises InputError when there is no such folder.
+    """
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {what}; name the one that holds your runs, as gan train --out RUN made them")
+    runs = []
+    for path in _found(folder, note):
+        try:
+            runs.append(_run(RunFolder(path), str(path.relative_to(folder)) if path != folder else path.name))
+        except (InputError, OSError) as error:
+            note(f"{path} is left out: {getattr(error, 'strerror', None) or error}")
+    return sorted(runs, key=lambda run: run.name)
+
+
+def _found(folder: Path, note: Note) -> Iterator[Path]:
+    """Run folders, their own sub-folders and links left out."""
+    waiting, seen = [(folder, 0)], 0
+    while waiting:
+        here, depth = waiting.pop()
+        seen += 1
+        if seen > MOST_FOLDERS:
+            note(f"{folder}: more than {MOST_FOLDERS:,} folders; the rest is left out. Name a folder further down")
+            return
+        try:
+            entries = list(os.scandir(here))
+        except OSError as error:
+            note(f"{here} is left out: {error.strerror}")
+            continue
+        names = {entry.name for entry in entries}
+        if names & {"checkpoints", "log.jsonl"} and names & {"recipe.toml", "checkpoints"}:
+            yield here
+        elif depth < DEPTH:
+            below = [e for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)]
+            waiting += [(Path(entry.path), depth + 1) for entry in below]
+
+
+def _run(folder: RunFolder, name: str) -> Run:
+    """Raises InputError or OSError for a recipe that cannot be read."""
+    tables = recipe.read(folder.recipe)
+    recipe.check_tables(tables, str(folder.recipe))
+    steps = recipe.check_fixed({"train": tables.get("train", {})}, str(folder.recipe))["train"]["steps"]
+    game, data = tables.get("game", {}), tables.get("data", {})
+    loss = game.get("loss", "")
+    log = _log(folder.log)
+    step = max([log.step, *_checkpoints(folder)])
+    by = _trained_by(folder)
+    metrics = _metrics(folder.metrics)
+    return Run(
+        name=name,
+        path=folder.path,
+        title=recipe.header(folder.recipe).partition("\n")[0][:200],
+        game=str(game.get("play", "")),
+        loss=str(loss.get("name", "") if isinstance(loss, dict) else loss),
+        data=str(data.get("source", "")),
+        step=step,
+        steps=steps,
+        state="training" if by is not None else "finished" if step >= steps else "unfinished",
+        trained_by=by or "",
+        metrics=metrics,
+        headline=next(iter(metrics), ""),
+        looks=log.looks,
+        alarmed=log.alarmed,
+        alarms=log.alarms,
+        rollbacks=log.rollbacks,
+        written=_written(folder),
+    )
+
+
+class _Log(NamedTuple):
+    step: int = 0
+    looks: int = 0
+    alarmed: int = 0
+    alarms: tuple[str, ...] = ()
+    rollbacks: int = 0
+
+
+def _log(path: Path) -> _Log:
+    """What a log says: its last step, and what the monitor saw. Only lines that matter are parsed."""
+    found, last = _Log(), b""
+    for text in _texts(path):
+        last = text if b'"step"' in text else last
+        if b'"monitor"' in text or b'"rollback"' in text:
+            found = _heard(found, _line(text))
+    step = _whole((_line(last) or {}).get("step"))
+    return found._replace(step=max(step, found.step))
+
+
+def _heard(found: _Log, line: Mapping[str, Any] | None) -> _Log:
+    """With a line of the monitor's."""
+    if line is None:
+        return found
+    if "rollback" in line:
+        return found._replace(rollbacks=max(found.rollbacks, _whole(line["rollback"])))
+    told = line.get("alarms")
+    alarms = tuple(str(alarm)[:200] for alarm in told[:10]) if isinstance(told, list) else ()
+    return found._replace(looks=found.looks + 1, alarmed=found.alarmed + bool(alarms), alarms=alarms)
+
+
+def _texts(path: Path) -> Iterator[bytes]:
+    """The lines of a file, if there is one; those that are too long to be any are left out."""
+    if path.is_file():
+        with path.open("rb") as file:
+            while text := file.readline(LONGEST):
+                if text.endswith(b"\n") or len(text) < LONGEST:
+                    yield text
+
+
+def _line(text: bytes) -> dict[str, Any] | None:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):  # cut short by a crash, or scribbled over
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _checkpoints(folder: RunFolder) -> list[int]:
+    """Steps of the checkpoints, by their names."""
+    try:
+        return [int(name) for name in os.listdir(folder.checkpoints) if name.isascii() and name.isdecimal()]
+    except OSError:
+        return []
+
+
+def _metrics(path: Path) -> dict[str, Value]:
+    """Best and last of each metric, as measured during training; where that was not done, by `gan eval`."""
+    lines = [line for text in _texts(path) if (line := _line(text))]
+    during = [line for line in lines if "weights" not in line]
+    series: dict[str, list[tuple[int, float]]] = {}
+    for line in during or lines:
+        for name, value in line.items():
+            if name not in NOT_VALUES and isinstance(value, (int, float)) and not isinstance(value, bool):
+                series.setdefault(name, []).append((_whole(line.get("step")), float(value)))
+    return {name: made for name, own in series.items() if (made := _value(name, own))}
+
+
+def _value(name: str, series: Sequence[tuple[int, float]]) -> Value | None:
+    """None for a number beside a metric, of which it is not known whether more is better."""
+    lower = lower_is_better(name)
+    finite = [(step, value) for step, value in series if math.isfinite(value)]
+    if lower is None or not finite:
+        return None
+    step, best = min(finite, key=lambda one: one[1] if lower else -one[1])
+    return Value(best, finite[-1][1], step)
+
+
+def _trained_by(folder: RunFolder) -> str | None:
+    """Who trains in this folder just now; None: nobody does."""
+    holder = folder.path / ".lock.json"
+    if not holder.is_file():
+        return None
+    try:
+        with (folder.path / ".lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a reader's, for an instant
+        return None  # it was killed, and left its name behind
+    except BlockingIOError:
+        line = _line(holder.read_bytes()[:LONGEST]) or {}
+        return f"process {line.get('process', '?')} on {line.get('host', '?')}"[:200]
+    except OSError:  # no lock, or one that may not be opened
+        return None
+
+
+def _written(folder: RunFolder) -> float:
+    times = []
+    for path in (folder.recipe, folder.log, folder.metrics, folder.checkpoints):
+        try:
+            times.append(path.stat().st_mtime)
+        except OSError:
+            continue
+    return max(times, default=0.0)
+
+
+def ordered(runs: Sequence[Run], key: str, *, reverse: bool = False) -> list[Run]:
+    """The runs by a key of KEYS or a metric: the best, the furthest, the newest first; those that lack it last.
+
+    Raises InputError for a key that is none of these.
+    """
+    metrics = {name for run in runs for name in run.metrics}
+    if key in ("name", "recipe"):
+        found = sorted(runs, key=lambda run: (run.name if key == "name" else run.title, run.name))
+        return found[::-1] if reverse else found
+    if key in ("step", "time"):
+        return sorted(runs, key=lambda run: run.step if key == "step" else run.written, reverse=not reverse)
+    if key not in metrics:
+        if lower_is_better(key) is None or key.startswith("_"):
+            raise InputError(
+                f"--sort {key}: neither a metric of these runs nor a column{nearest(key, {*metrics, *KEYS})}"
+            )
+        return list(runs)  # a metric that none of them has
+    with_it = [run for run in runs if key in run.metrics]
+    sign = -1 if lower_is_better(key) else 1
+    best_first = sorted(with_it, key=lambda run: sign * run.metrics[key].best, reverse=not reverse)
+    return [*best_first, *(run for run in runs if key not in run.metrics)]

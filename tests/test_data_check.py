@@ -1,0 +1,155 @@
+"""`gan data check`: what it finds in folders, arrays and toys, against what was put there."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_cli.inspection import examples as look
+from gan_cli.inspection.measures import Sums, copies, digests
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of two classes with everything wrong in it, and a recipe for it."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "photos"
+    for name, count in (("cats", 24), ("dogs", 2)):
+        (root / name).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(rng.integers(0, 256, (20, 16, 3), np.uint8)).save(root / name / f"{i}.png")
+    Image.fromarray(np.full((10, 10), 7, np.uint8)).save(root / "cats" / "blank.png")
+    Image.fromarray(rng.integers(0, 256, (8, 40), np.uint8)).save(root / "cats" / "long.png")
+    (root / "dogs" / "copy.png").write_bytes((root / "cats" / "3.png").read_bytes())
+    (root / "dogs" / "cut.png").write_bytes((root / "cats" / "4.png").read_bytes()[:300])
+    (root / "dogs" / "text.jpg").write_text("no image")
+    (root / "dogs" / "bomb\x1b[31m.ppm").write_bytes(b"P6 9000 9000 255\n")
+    recipe = tmp_path / "photos.toml"
+    recipe.write_text(f'[data]\nsource = "folder"\npath = "{root}"\nsize = 16\nchannels = 3\nlabels = true\n')
+    return recipe
+
+
+def test_a_folder_with_everything_wrong_names_all_of_it(gan, photos, tmp_path):
+    code, out, err = gan("data", "check", photos, "--json", "--out", tmp_path / "sheet.png")
+    assert code == 1, err
+    report = json.loads(out)
+    assert (report["examples"], report["readable"], report["shape"]) == (32, 29, [16, 16, 3])
+    bad = {one["name"]: one["reason"] for one in report["unreadable"]}
+    assert set(bad) == {"dogs/cut.png", "dogs/text.jpg", "dogs/bomb\x1b[31m.ppm"}
+    assert bad["dogs/text.jpg"] == "cannot identify image file"
+    assert "bomb" in bad["dogs/bomb\x1b[31m.ppm"]
+    assert report["copies"]["examples"] == [["cats/3.png", "dogs/copy.png"]]
+    assert report["copies"]["across_classes"] == 1
+    assert report["blank"] == {"count": 1, "examples": ["cats/blank.png"]}
+    assert report["files"]["long"] == {"count": 1, "examples": ["cats/long.png"]}
+    assert report["files"]["modes"] == {"RGB": 28, "L": 2}
+    assert report["files"]["smallest"] == [10, 10]
+    assert [(one["name"], one["count"]) for one in report["classes"]] == [("cats", 26), ("dogs", 6)]
+    told = "\n".join(report["problems"])
+    assert "3 of 32 files cannot be read; training refuses them" in told
+    assert "29 examples are fewer than a batch of 64" in told
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.mode == "RGB"
+        assert sheet.height > 2 * 96
+
+
+def test_text_shows_no_sign_that_a_terminal_obeys_and_says_what_skipping_does(gan, photos):
+    code, out, _ = gan("data", "check", photos, "--set", "data.on_corrupt=skip")
+    assert code == 1
+    assert "\x1b" not in out
+    assert "training leaves them out" in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_images_of_many_sizes_are_looked_at_and_their_refusal_said(gan, photos, tmp_path):
+    text = photos.read_text().replace("size = 16\nchannels = 3\n", "")
+    photos.write_text(f'{text}on_corrupt = "skip"\n')
+    code, out, _ = gan("data", "check", photos, "--json", "--out", tmp_path / "sheet.png")
+    report = json.loads(out)
+    assert code == 1
+    assert report["shape"][:2] == [0, 0]
+    assert "its images differ in size; set [data] size" in "\n".join(report["problems"])
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_a_zip_is_a_folder(gan, photos, tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for file in (tmp_path / "photos").rglob("*.png"):
+            archive.write(file, file.relative_to(tmp_path))
+    code, out, _ = gan("data", "check", photos, "--set", f"data.path={tmp_path / 'all.zip'}", "--json")
+    report = json.loads(out)
+    assert code == 1
+    assert [one["name"] for one in report["unreadable"]] == ["dogs/cut.png"]
+    assert report["readable"] == 29
+
+
+def test_arrays_have_exact_moments(gan, tmp_path):
+    x = np.random.default_rng(1).integers(0, 256, (700, 6, 5, 3), np.uint8)
+    x[650] = x[3]
+    np.savez(tmp_path / "x.npz", x=x, y=np.arange(700) % 3)
+    (tmp_path / "x.toml").write_text(f'[data]\nsource = "npz"\npath = "{tmp_path / "x.npz"}"\n[train]\nbatch = 32\n')
+    code, out, err = gan("data", "check", tmp_path / "x.toml", "--json")
+    assert code == 0, err
+    report = json.loads(out)
+    flat = x.reshape(-1, 3).astype(float)
+    (values,) = report["values"]
+    np.testing.assert_allclose(values["mean"], flat.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(values["std"], flat.std(0), rtol=1e-9)
+    assert values["low"] == flat.min(0).tolist()
+    assert report["copies"]["examples"] == [["3", "650"]]
+    assert report["batch"] == 32
+    assert report["files"] is None
+
+
+def test_a_shipped_recipe_is_well_and_points_have_a_plot(gan, tmp_path):
+    code, out, _ = gan("data", "check", "ring", "--out", tmp_path / "ring.png")
+    assert code == 0
+    assert "nothing is wrong with these data" in out
+    assert "mode 7" in out
+    with Image.open(tmp_path / "ring.png") as plot:
+        assert plot.size == (480, 480)
+
+
+def test_chunks_and_threads_bound_what_is_in_memory(photos, tmp_path):
+    ahead = []
+
+    def slow(i):
+        ahead.append(i)
+        return i
+
+    made = look._mapped(slow, range(1000))
+    next(made)
+    assert len(ahead) <= 2 * look.THREADS
+    made.close()
+
+
+def test_sums_and_copies():
+    sums = Sums()
+    assert sums.moments() is None
+    x = np.array([[0.0, 1.0], [2.0, 3.0], [0.0, 1.0], [2.0, 3.0], [2.0, 3.0]], np.float32)
+    for part in np.split(x, [1, 3]):
+        sums.add(part)
+    np.testing.assert_allclose(sums.moments().mean, x.mean(0))
+    assert copies(digests(x), np.arange(10, 15)) == [[10, 12], [11, 13, 14]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no_such"], "no such recipe file"),
+        (["{photos}", "--out", "sheet.jpg"], "name a file that ends in .png"),
+        (["{photos}", "--out", "nowhere/sheet.png"], "the folder nowhere does not exist"),
+        (["{photos}", "--set", "data.path=nowhere"], "no such file or folder"),
+        (["{photos}", "--set", "data.sizee=3"], "did you mean 'size'"),
+        (["dcgan_mnist", "--data-dir", "{empty}"], "train-images"),
+    ],
+)
+def test_bad_input(gan, photos, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    code, out, err = gan("data", "check", *(a.format(photos=photos, empty=tmp_path / "empty") for a in arguments))
+    assert code == 2
+    assert message in err
+    assert not out
