@@ -450,10 +450,7 @@ def test_real_samples_are_of_the_class_of_their_row(untrained):
     assert (len(chosen), rows) == (64, ())
 
 
-def test_directions_are_those_of_the_metrics(run):
-    ways = model.directions()
-    assert ways["fid"]
-    assert not ways["precision-recall"]
+def test_the_best_of_a_metric_of_which_more_is_better(run):
     got = collect(Asked(RunFolder(run), str(run), "run"), 60, Store(), lambda _: None).run
     recall = next(curve for curve in got.curves if curve.name == "precision-recall")
     assert recall.best == (0, 0.5)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 
@@ -52,13 +52,13 @@ def folder(
     Raises InputError that names the file when one cannot be read or none is there.
     """
     path = store.locate(path)
-    files = _natural(_strip_common(_in_zip(path) if path.is_file() else _in_folder(path)))
+    files = image_files(path)
     headers = _headers(files, path, store.note if on_corrupt == "skip" else None)
     files = [file for file, header in zip(files, headers, strict=True) if header]
     if not files:
         raise InputError(f"{path}: holds no image that can be read ({', '.join(SUFFIXES)})")
     classes, y = _labels(files, path) if labels else ((), None)
-    spec = Spec(_common([h for h in headers if h]), classes, () if y is None else shares(y, len(classes)))
+    spec = Spec(common([h for h in headers if h]), classes, () if y is None else shares(y, len(classes)))
     read = partial(_read_or_next, files, path, _Skipped(store.note) if on_corrupt == "skip" else None)
 
     def load(indices: np.ndarray) -> Examples:
@@ -68,6 +68,11 @@ def folder(
 
     fingerprint = digest(*(f"{file.name} {file.stamp()}" for file in files), f"labels {labels}")
     return Source(path.name, spec, len(files), load, fingerprint, labels=y)
+
+
+def image_files(path: Path) -> list[File]:
+    """The image files of a folder or a zip in natural order; raises InputError where it is neither."""
+    return _natural(_strip_common(_in_zip(path) if path.is_file() else _in_folder(path)))
 
 
 def _in_folder(path: Path) -> list[File]:
@@ -151,7 +156,7 @@ def _headers(files: Sequence[File], where: Path, skip: Callable[[str], None] | N
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             if skip is None:
                 raise _corrupt(where, file, error) from None
-            skip(f"{where}: {file.name} is left out: {_reason(error)}")
+            skip(f"{where}: {file.name} is left out: {reason(error)}")
             return None
 
     def look_at(start: int) -> list[Shape | None]:
@@ -161,7 +166,7 @@ def _headers(files: Sequence[File], where: Path, skip: Callable[[str], None] | N
         return list(chain.from_iterable(threads.map(look_at, range(0, len(files), CHUNK))))
 
 
-def _common(shapes: list[Shape]) -> Shape:
+def common(shapes: Sequence[Shape]) -> Shape:
     """The shape of all, with 0 for a number that differs."""
     height, width, channels = (set(numbers) for numbers in zip(*shapes, strict=True))
     return _only(height), _only(width), _only(channels)
@@ -191,7 +196,7 @@ class _Skipped:
     def __call__(self, where: Path, file: File, error: Exception) -> None:
         if file.name not in self._told:
             self._told.add(file.name)
-            self._note(f"{where}: {file.name} is skipped, the next image takes its place: {_reason(error)}")
+            self._note(f"{where}: {file.name} is skipped, the next image takes its place: {reason(error)}")
 
 
 def _read_or_next(files: Sequence[File], where: Path, skipped: _Skipped | None, index: int) -> tuple[np.ndarray, int]:
@@ -210,9 +215,10 @@ def _read_or_next(files: Sequence[File], where: Path, skipped: _Skipped | None, 
 
 def _corrupt(where: Path, file: File, error: Exception) -> InputError:
     mend = 'mend or remove it, or set [data] on_corrupt = "skip"'
-    return InputError(f"{where}: {file.name} cannot be read as an image: {_reason(error)}; {mend}")
+    return InputError(f"{where}: {file.name} cannot be read as an image: {reason(error)}; {mend}")
 
 
-def _reason(error: Any) -> str:
-    text = re.sub(r" ?<_io\.BytesIO.*?>|<zipfile\.ZipExtFile.*?>", "", str(error)[:500]).strip()
+def reason(error: Exception) -> str:
+    """What a reader said, without the object that it read from."""
+    text = re.sub(r" ?<(_io|zipfile)\.\w+.*?>", "", str(error)[:500]).strip()
     return text[:300] or type(error).__name__

@@ -35,12 +35,12 @@ def find(path: Path, at: str) -> Found:
 
     Its arrays are not looked at: one whose arrays are damaged can be inspected.
     """
-    run, own = load._locate(path)
+    run, own = load.locate(path)
     if own is not None and at not in ("best", str(own)):
         raise InputError(f"--at {at}: {path} is already one checkpoint; name the run {run.path}")
     checkpoints = Checkpoints(run.checkpoints, read_only=True)
     try:
-        step = load._choose(checkpoints, at if own is None else own)
+        step = load.choose(checkpoints, at if own is None else own)
         meta, experiment = load.described(checkpoints, step)
         made = networks(meta.recipe, meta.spec)
         return Found(run, step, checkpoints.steps(), checkpoints.best(), meta, experiment, made)

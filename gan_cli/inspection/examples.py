@@ -1,7 +1,6 @@
 """The examples of a recipe's data one after the other, those that cannot be read among them."""
 
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -76,13 +75,13 @@ def _of_source(source: Source) -> Examples:
 
 def _of_files(data: Table, store: Store) -> Examples:
     path = store.locate(Path(data["path"]))
-    files = folder._natural(folder._strip_common(folder._in_zip(path) if path.is_file() else folder._in_folder(path)))
+    files = folder.image_files(path)
     if not files:
         raise InputError(f"{path}: holds no image file ({', '.join(folder.SUFFIXES)})")
     headers = list(_mapped(_header, files))
     sound = [(h.height, h.width, h.channels) for h in headers if isinstance(h, Header)]
     classes, labels = _labels(files) if data["labels"] else ((), None)
-    shape = _fitted(folder._common(sound), data) if sound else (0, 0, 0)
+    shape = _fitted(folder.common(sound), data) if sound else (0, 0, 0)
 
     def read(index: int) -> Seen:
         header, own = headers[index], np.array([index])
@@ -95,7 +94,7 @@ def _of_files(data: Table, store: Store) -> Examples:
             wanted = (height, width, channels)
             fitted = pixels if pixels.shape == wanted else images.fit_one(pixels, wanted, data["resize"])
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
-            return Seen(own, None, header=header, why=_reason(error))
+            return Seen(own, None, header=header, why=folder.reason(error))
         return Seen(own, fitted[None], constant(pixels[None]), header)
 
     return Examples(
@@ -119,12 +118,7 @@ def _header(file: folder.File) -> Header | str:
             frames = getattr(picture, "n_frames", 1)
             return Header(width, height, channels, picture.mode, picture.format or "", frames)
     except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
-        return _reason(error)
-
-
-def _reason(error: Exception) -> str:
-    """What a reader said, without the object that it read from."""
-    return re.sub(r" ?<_io\.\w+.*?>", "", folder._reason(error)).strip() or type(error).__name__
+        return folder.reason(error)
 
 
 def _labels(files: Sequence[folder.File]) -> tuple[tuple[str, ...], np.ndarray]:

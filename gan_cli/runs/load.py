@@ -30,14 +30,14 @@ def load(path: Path, at: str = "best") -> Loaded:
 
     "best" is the newest where no metric was taken. Raises InputError when there is none or it cannot be read.
     """
-    run, step = _locate(path)
+    run, step = locate(path)
     checkpoints = Checkpoints(run.checkpoints, read_only=True)
     try:
         if step is not None and at not in ("best", str(step)):
             raise InputError(f"--at {at}: {path} is already one checkpoint; name the run {run.path}")
         wanted = step if step is not None else at
         while True:
-            step = _choose(checkpoints, wanted)
+            step = choose(checkpoints, wanted)
             try:
                 meta, experiment = described(checkpoints, step)
                 state = checkpoints.restore(step, state_shapes(experiment))
@@ -59,18 +59,18 @@ def described(checkpoints: Checkpoints, step: int) -> tuple[Meta, Experiment]:
 
 def steps(path: Path) -> list[int]:
     """The steps of all checkpoints of run `path`, first to last; raises InputError when there are none."""
-    run, step = _locate(path)
+    run, step = locate(path)
     if step is not None:
         raise InputError(f"{path}: is one checkpoint; name the run {run.path}")
     checkpoints = Checkpoints(run.checkpoints, read_only=True)
     try:
-        _choose(checkpoints, "latest")
+        choose(checkpoints, "latest")
         return checkpoints.steps()
     finally:
         checkpoints.close()
 
 
-def _locate(path: Path) -> tuple[RunFolder, int | None]:
+def locate(path: Path) -> tuple[RunFolder, int | None]:
     """The run folder that `path` is or lies in, and the step when it names a checkpoint."""
     path = path.resolve()
     if path.parent.name == "checkpoints" and path.name.isdecimal() and path.is_dir():
@@ -83,7 +83,8 @@ def _locate(path: Path) -> tuple[RunFolder, int | None]:
     return RunFolder(path), None
 
 
-def _choose(checkpoints: Checkpoints, at: str | int) -> int:
+def choose(checkpoints: Checkpoints, at: str | int) -> int:
+    """The step of the checkpoint "best", "latest" or of that step; raises InputError when there is none such."""
     steps = checkpoints.steps()
     if not steps:
         raise InputError(f"{checkpoints.folder}: holds no whole checkpoint yet")

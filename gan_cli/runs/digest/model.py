@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan_cli import build, metrics
+from gan_cli import build
 from gan_cli.data.images import check_fitted
 from gan_cli.data.pipeline import order
 from gan_cli.data.source import Source
@@ -43,11 +43,6 @@ REAL = "A fixed random choice of the training data."
 REAL_POINTS = f"{REAL} Each plot has axes of its own, which hold its points."
 
 Note = Callable[[str], None]
-
-
-def directions() -> dict[str, bool]:
-    """Whether lower is better, by metric."""
-    return {name: metrics.find(name).lower_is_better for name in metrics.names()}
 
 
 def look(folder: RunFolder, kept: Kept, store: Store, note: Note) -> Seen:

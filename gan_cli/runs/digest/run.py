@@ -13,6 +13,7 @@ from gan_cli.runs.digest import commands, grids, judged, kept, series
 from gan_cli.runs.digest.judged import Judged
 from gan_cli.runs.digest.kept import Kept
 from gan_cli.runs.digest.seen import Seen
+from gan_cli.runs.directions import lower_is_better
 from gan_cli.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -66,16 +67,14 @@ def collect(run: Asked, most_grids: int, store: "Store | None", note: Note) -> D
     verdicts = judged.read_metrics(run.folder.metrics)
     pictures = grids.read(run.folder.path / "samples", verdicts.values, verdicts.headline, own.best, most_grids)
     notes = [*own.notes, *log.notes, *verdicts.notes, *pictures.notes]
-    ways = _own_direction(own, verdicts)
     seen = Seen(notes=(QUICK,))
     if store is not None:
         from gan_cli.runs.digest import model  # imports JAX
 
-        ways = {**model.directions(), **ways}
         seen = model.look(run.folder, own, store, note)
     last = max(log.last, verdicts.last, *own.checkpoints, *(life.last for life in own.lives), 0)
-    names = {*ways, *_asked(own)}
-    curves = [*(_known(curve, ways, names) for curve in verdicts.curves), *log.curves]
+    names = [curve.name for curve in verdicts.curves if lower_is_better(curve.name) is not None]
+    curves = [*(_known(curve, names) for curve in verdicts.curves), *log.curves]
     return Digest(
         Run(
             name=run.name,
@@ -97,22 +96,10 @@ def collect(run: Asked, most_grids: int, store: "Store | None", note: Note) -> D
     )
 
 
-def _own_direction(own: Kept, verdicts: Judged) -> dict[str, bool]:
-    """Whether lower is better of the metric that chooses: checkpoints hold it so that higher is."""
-    pairs = [(verdicts.values[step], own.scores[step]) for step in own.scores if step in verdicts.values]
-    signs = {score < value for value, score in pairs if value and abs(score) == abs(value)}
-    return {verdicts.headline: signs.pop()} if len(signs) == 1 else {}
-
-
-def _asked(own: Kept) -> list[str]:
-    """The metrics of the recipe."""
-    return [name.strip().replace("_", "-") for name in str(own.setting("eval", "metric") or "").split(",")]
-
-
-def _known(curve: Curve, ways: Mapping[str, bool], metrics: Collection[str]) -> Curve:
+def _known(curve: Curve, metrics: Collection[str]) -> Curve:
     """A metric's curve with which way is better, and whether it is but a further number of another metric."""
     part = curve.name not in metrics and any(curve.name.startswith(f"{name}-") for name in metrics if name)
-    return curve._replace(lower_is_better=ways.get(curve.name), part=part)
+    return curve._replace(lower_is_better=lower_is_better(curve.name), part=part)
 
 
 def _state(own: Kept, last: int) -> str:
