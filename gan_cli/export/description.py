@@ -1,0 +1,77 @@
+"""What a program's inputs and outputs mean, for other programs to read; and what of a recipe others may see."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import PurePath
+from typing import Any
+
+from gan_cli import __version__, recipe
+from gan_cli.binding import Table
+from gan_cli.export.program import input_shapes
+from gan_cli.runs.drawing import prior
+from gan_cli.runs.load import Loaded
+from gan_cli.types import CLASS
+
+LATENT = "z"
+DISTRIBUTIONS = {"normal": "standard normal", "uniform": "uniform in [-1, 1]"}
+
+
+def describe(loaded: Loaded, *, raw: bool) -> dict[str, Any]:
+    """Inputs and output of the sampler: shapes, dtypes, ranges, class names, the prior. Plain JSON."""
+    shape = loaded.experiment.spec.shape
+    image = len(shape) == 3
+    inputs = {
+        name: {"shape": ["batch", *x.shape], "dtype": str(x.dtype), **_meaning(loaded, name)}
+        for name, x in input_shapes(loaded.experiment).items()
+    }
+    output: dict[str, Any] = {"shape": ["batch", *shape], "dtype": "float32"}
+    if image:
+        output |= {"axes": "batch, height, width, channels", "range": [-1, 1], "to_uint8": "round((x + 1) * 127.5)"}
+    return {
+        "made_by": f"gan-cli {__version__}",
+        "step": loaded.step,
+        "weights": "raw" if raw else "average",
+        "inputs": inputs,
+        "output": output,
+    }
+
+
+def _meaning(loaded: Loaded, name: str) -> dict[str, Any]:
+    """What an input's values are."""
+    control = loaded.experiment.game.controls.get(name)
+    if control is None:
+        known = DISTRIBUTIONS.get(prior(loaded)) if name == LATENT else None
+        return {"distribution": known} if known else {}
+    if not control.categories:
+        return {"usual_range": [control.low, control.high]}
+    meaning: dict[str, Any] = {"range": [0, control.categories - 1]}
+    if control.names:
+        meaning["names"] = list(control.names)
+    if name == CLASS and loaded.experiment.spec.shares:
+        meaning["shares"] = list(loaded.experiment.spec.shares)
+    return meaning
+
+
+def public(resolved: Mapping[str, Any]) -> Table:
+    """A recipe as others may see it: of paths on this machine only the last part, which a run does not need."""
+    tables = deepcopy(dict(resolved))
+    for table, key in (("data", "path"), ("eval", "features")):
+        if key in tables.get(table, {}):
+            tables[table][key] = last_part(str(tables[table][key]))
+    return tables
+
+
+def recipe_text(loaded: Loaded) -> str:
+    """The recipe as a file, as others may see it, with the comment at the head of the run's own."""
+    head = ""
+    with suppress(OSError, ValueError):  # a run folder without it, or with something else by its name
+        if loaded.folder.recipe.stat().st_size <= recipe.LONGEST:
+            head = recipe.header(loaded.folder.recipe)
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in head.splitlines())
+    return f"{comment}\n{recipe.write(public(loaded.meta.recipe))}".lstrip("\n")
+
+
+def last_part(path: str) -> str:
+    """The name of a file or folder without where it lies; other words are as they are."""
+    return PurePath(path.replace("\\", "/")).name or path

@@ -1,0 +1,72 @@
+"""A model as one function of arrays, with its weights inside: what is exported, and whether it came out the same."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_cli.engine.sampler import Inputs, Sampler, draw_many
+from gan_cli.engine.state import Experiment
+from gan_cli.errors import InputError
+from gan_cli.games.game import Nets, Variables
+from gan_cli.nets.layers import formulation
+from gan_cli.runs.load import Loaded
+from gan_cli.types import Array
+
+Function = Callable[[Mapping[str, Array]], Array]
+EXAMPLES = 16  # samples that an export is compared by
+BOUNDS = {"float32": 1e-3, "bfloat16": 0.1}  # of the difference, in units of the samples' reach
+
+
+class Example(NamedTuple):
+    """Inputs, and what this package makes of them."""
+
+    inputs: Inputs  # leaves [n, ...]
+    samples: np.ndarray  # float32 [n, ...], images in [-1, 1]
+
+
+def function(experiment: Experiment, variables: Mapping[str, Variables], precision: str) -> Function:
+    """Inputs as `Game.draw` names them, leaves [B, ...] -> samples float32 [B, ...].
+
+    Convolutions are plain `lax` ones, which every platform knows. Each sample is made by itself, under `vmap`: so B
+    may be symbolic, whatever a network asks of its batch.
+    """
+
+    def one(inputs: Mapping[str, Array]) -> Array:
+        nets = Nets(experiment.definitions, variables, dtype=jnp.dtype(precision))
+        sample: Array = experiment.game.sample(nets, {name: x[None] for name, x in inputs.items()})["sample"]
+        return sample[0]
+
+    def sample(inputs: Mapping[str, Array]) -> Array:
+        with formulation("lax"):
+            samples: Array = jax.vmap(one)(inputs)
+            return samples
+
+    return sample
+
+
+def input_shapes(experiment: Experiment) -> dict[str, jax.ShapeDtypeStruct]:
+    """The inputs of one sample: shapes without the batch axis, sorted by name; computes nothing."""
+    drawn = jax.eval_shape(lambda: experiment.game.draw(jax.random.key(0), 1))
+    return {name: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for name, x in sorted(drawn.items())}
+
+
+def example(loaded: Loaded, *, raw: bool, n: int = EXAMPLES) -> Example:
+    """The first samples of seed 0, before they are rounded to 8 bits."""
+    inputs = draw_many(loaded.experiment, 0, n)
+    batches = Sampler(loaded.experiment, n).batches(loaded.weights(raw), inputs)
+    return Example(inputs, np.concatenate([np.asarray(batch) for batch in batches]))
+
+
+def agreement(made: np.ndarray, wanted: Example, precision: str, where: str) -> float:
+    """The largest difference of an export's samples from this package's; raises InputError where it is no rounding."""
+    difference = float(np.abs(made.astype(np.float64) - wanted.samples).max())
+    reach = max(1.0, float(np.abs(wanted.samples).max()))
+    if not difference <= BOUNDS[precision] * reach:  # also where it is not a number
+        raise InputError(
+            f"{where}: its samples differ by up to {difference:.3g} from those of this model, so it is not kept; "
+            "--no-check keeps it, another --format may do better"
+        )
+    return difference
