@@ -131,6 +131,7 @@ def _draw_block(pen: _Pen, images: np.ndarray, block: Block, measures: _Measures
 def shortened(text: str, width: int) -> str:
     """`text` on one line of at most `width` pixels, by an ellipsis where it does not fit."""
     text = " ".join(text.split())
+    text = text[: width + 1]  # a letter is at least a pixel wide: names may come from strangers, and be endless
     if _width(text) <= width:
         return text
     while text and _width(f"{text}…") > width:

@@ -1,0 +1,255 @@
+"""The page over HTTP, on this machine alone: loopback, and only for the page itself."""
+
+import json
+import os
+import signal
+import socketserver
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from errno import EADDRINUSE
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from importlib import resources
+from types import FrameType
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import urlsplit
+
+from gan_cli.errors import InputError
+from gan_cli.explore.asks import read
+from gan_cli.explore.desk import KINDS, Desk
+
+HOST = "127.0.0.1"
+PORT, TRIED = 8400, 20  # the first port, and how many from there on are tried
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LARGEST = 1 << 16  # bytes of a request's body
+DRAINED = 1 << 20  # bytes of a refused one that are read
+PATIENCE = 60.0  # seconds that a connection may say nothing
+LAST_DRAWING = 5.0  # seconds that the end waits for a drawing under way
+
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+FILES = ("page.html", "page.css", "page.js", "ask.js", "controls.js", "parts.js", "state.js", "sums.js", "walks.js")
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+
+
+class Content(NamedTuple):
+    """What a path answers with."""
+
+    type: str
+    body: bytes
+
+
+class Refusal(Exception):  # noqa: N818 - what is said, not what went wrong here
+    """A request that is not answered, and why."""
+
+    def __init__(self, status: HTTPStatus, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Listens at once; what comes in waits for `start`."""
+
+    daemon_threads, block_on_close = True, False  # connections that are kept open do not keep the process
+    allow_reuse_address = os.name == "posix"
+    request_queue_size = 64
+
+    def __init__(self, port: int):
+        super().__init__((HOST, port), Handler)
+        self.contents = _files()
+        self.desk: Desk | None = None
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds the page."""
+        return f"http://{HOST}:{self.server_address[1]}/"
+
+    def start(self, desk: Desk) -> None:
+        """Answer from now on, in a thread of its own."""
+        self.desk = desk
+        self.contents["/model.json"] = Content("application/json", json.dumps(desk.description()).encode())
+        threading.Thread(target=self.serve_forever, name="explore", daemon=True).start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that goes away is no error."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+def listen(port: int | None = None) -> Server:
+    """A server at this port of the loopback, 0 being any free one; None: PORT or the next that is free.
+
+    Raises InputError when there is none.
+    """
+    for candidate in [port] if port is not None else range(PORT, PORT + TRIED):
+        try:
+            return Server(candidate)
+        except OSError as error:
+            if port is not None or error.errno != EADDRINUSE:
+                raise InputError(f"--port {candidate}: {error.strerror}; --port 0 takes any free one") from None
+    raise InputError(f"ports {PORT} to {PORT + TRIED - 1} are all taken; --port 0 takes any free one")
+
+
+def serve(server: Server, desk: Desk, ready: Callable[[str], None]) -> NoReturn:
+    """Answer until a signal ends the process (see `ending_on_signals`); `ready` is told the page's address."""
+    server.start(desk)
+    try:
+        ready(server.url)
+        while True:
+            threading.Event().wait()
+    finally:
+        server.shutdown()
+        desk.close(LAST_DRAWING)  # a thread inside XLA when Python ends would abort the process
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """SIGTERM and SIGINT end the process with exit code 0, for the length of the block."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+        raise SystemExit(0)
+
+    previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _files() -> dict[str, Content]:
+    """All that can be fetched, by path; nothing else of the disk can."""
+    folder = resources.files("gan_cli.explore")
+    found = {
+        f"/{name}": Content(f"{TYPES[os.path.splitext(name)[1]]}; charset=utf-8", (folder / name).read_bytes())
+        for name in FILES
+    }
+    return {**found, "/": found["/page.html"]}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "gan-explore", ""
+    timeout = PATIENCE
+    disable_nagle_algorithm = True  # an answer is not held back for the browser's acknowledgement
+    server: Server
+
+    def do_GET(self) -> None:
+        """The page, its parts, and the model's description."""
+        self._answer(self._content)
+
+    def do_HEAD(self) -> None:
+        """The same without the body."""
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        """A drawing, or a file of one."""
+        self._answer(self._made)
+
+    def _answer(self, make: Callable[[], Content]) -> None:
+        try:
+            self._check_host()
+            content = make()
+        except Refusal as refusal:
+            self._drain()
+            self.send_error(refusal.status, str(refusal))
+        except InputError as error:
+            self._send(HTTPStatus.BAD_REQUEST, _error(str(error)))
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+        except Exception as error:
+            traceback.print_exc()
+            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, _error(f"{type(error).__name__}: {error}"))
+        else:
+            self._send(HTTPStatus.OK, content)
+
+    def _check_host(self) -> None:
+        """Names of other sites can point to this machine; a browser says in Host which one it means."""
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) != 1 or _hostname(f"//{hosts[0]}") not in LOOPBACK:
+            raise Refusal(HTTPStatus.FORBIDDEN, "this page is for this machine: open http://127.0.0.1 or localhost")
+
+    def _content(self) -> Content:
+        path = self.path.partition("?")[0]
+        if path not in self.server.contents:
+            raise Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
+        return self.server.contents[path]
+
+    def _made(self) -> Content:
+        self._check_origin()
+        desk, path = self.server.desk, self.path
+        suffix = f".{path.removeprefix('/file/')}" if path.startswith("/file/") else ""
+        if desk is None or (path != "/draw" and suffix not in KINDS):
+            raise Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
+        ask = read(self._body())
+        if suffix:
+            return Content(KINDS[suffix], desk.file(ask, suffix))
+        return Content("application/json", json.dumps(desk.draw(ask)).encode())
+
+    def _check_origin(self) -> None:
+        """Only the page itself may ask for drawings, or a program that is no browser and sends neither header."""
+        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "same-origin")
+        own = f"http://{self.headers['Host']}"
+        if (origin is not None and origin.lower() != own.lower()) or site != "same-origin":
+            raise Refusal(HTTPStatus.FORBIDDEN, "another page may not ask this one for drawings")
+        if self.headers.get_content_type() != "application/json":
+            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a request is application/json")
+
+    def _body(self) -> bytes:
+        length = self.headers.get("Content-Length", "")
+        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
+            raise Refusal(HTTPStatus.LENGTH_REQUIRED, "a request needs a Content-Length")
+        if len(length) > 9 or int(length) > LARGEST:
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request is at most {LARGEST:,} bytes")
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            raise ConnectionError("the request ended early")
+        return body
+
+    def _drain(self) -> None:
+        """Read what was refused, within bounds: bytes left unread when a connection ends can take the answer along."""
+        length = self.headers.get("Content-Length", "")
+        if length.isascii() and length.isdecimal() and len(length) <= 9 and "Transfer-Encoding" not in self.headers:
+            self.rfile.read(min(int(length), DRAINED))
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """As JSON; the connection ends, since a body may not have been read."""
+        self.close_connection = True
+        self._send(HTTPStatus(code), _error(message or HTTPStatus(code).phrase))
+
+    def _send(self, status: HTTPStatus, content: Content) -> None:
+        self.send_response(status)
+        for name, value in {**HEADERS, "Content-Type": content.type, "Content-Length": str(len(content.body))}.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content.body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing is said of single requests."""
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _error(message: str) -> Content:
+    return Content("application/json", json.dumps({"error": message}).encode())
