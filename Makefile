@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN ?= runs/demo
 PARITY_PYTHON ?= .venv-parity/bin/python
 
-.PHONY: demo test contract science faults fuzz lint format docs bench parity parity-speed growth clean
+.PHONY: demo test contract science faults fuzz lint format docs onnx bench parity parity-speed growth clean
 
 demo: .venv/installed
 	$(BIN)/gan train dcgan_digits --out $(RUN)
@@ -40,7 +40,10 @@ format: .venv/dev
 	$(BIN)/ruff format .
 
 docs: .venv/dev  # build/docs/index.html
-	$(BIN)/sphinx-build -W --keep-going -q -d build/doctrees docs build/docs
+	$(BIN)/sphinx-build -E -W --keep-going -q -d build/doctrees docs build/docs
+
+onnx: .venv-onnx/installed  # jax2onnx wants an older Orbax than the newest: checkpoints are tested with it, too
+	.venv-onnx/bin/python -m pytest -n 2 tests/test_export.py tests/test_survival.py tests/test_engine.py
 
 bench: .venv/dev .venv-bench/installed  # ours beside PyTorch, in one run
 	$(BIN)/python scripts/bench/bench.py
@@ -56,7 +59,7 @@ growth: .venv/dev  # docs/images/growth.png
 	$(BIN)/python scripts/bench/growth.py
 
 clean:
-	rm -rf .venv .venv-bench .venv-parity .venv-fuzz build dist *.egg-info
+	rm -rf .venv .venv-onnx .venv-bench .venv-parity .venv-fuzz build dist *.egg-info
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -72,6 +75,11 @@ clean:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/tested .venv/installed
+
+.venv-onnx/installed: pyproject.toml
+	test -x .venv-onnx/bin/python || $(PYTHON) -m venv .venv-onnx
+	.venv-onnx/bin/python -m pip install --quiet --editable '.[test,onnx]'
+	@touch $@
 
 .venv-bench/installed: scripts/bench/requirements.txt  # PyTorch, for comparison only
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench

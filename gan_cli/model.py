@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from gan_cli.games.game import Variables
 from gan_cli.recipe import SEEDS
 from gan_cli.remote.fetch import fetched_run
 from gan_cli.report import grids
-from gan_cli.runs import drawing, settings, walk
+from gan_cli.runs import drawing, settings, walk, weights
 from gan_cli.runs import load as checkpoints
 from gan_cli.runs.arrange import put
 from gan_cli.types import CLASS, Control, Shape
@@ -27,13 +28,16 @@ Values = Value | Sequence[Value]  # of a class or a code: one for all samples, o
 
 
 def load(run: str | PathLike[str], at: str | int = "best", *, raw: bool = False) -> "Model":
-    """The generator of a run, of one of its checkpoints (RUN/checkpoints/STEP), or of a run at a URL.
+    """The generator of a run, of one of its checkpoints (RUN/checkpoints/STEP), of a run at a URL, or of a file.
 
     `at`: "best" by the run's metric, "latest", or a step. `raw`: the weights of the last step, not their moving
-    average. Needs no data set. Raises InputError when there is no such checkpoint.
+    average. A file is one of `gan export --format safetensors`, which has one step and one kind of weights. Needs no
+    data set. Raises InputError when there is no such checkpoint or file.
     """
     for message in platform.start():
         warnings.warn(message, stacklevel=2)
+    if fspath(run).endswith(weights.SUFFIX):
+        return Model(weights.load(Path(run)))
     return Model(checkpoints.load(fetched_run(fspath(run), _warn), str(at)), raw=raw)
 
 

@@ -10,7 +10,7 @@ import gan_cli
 ROOT = Path(gan_cli.__file__).parent
 LAYERS = [
     {"__init__", "errors", "types"},
-    {"binding", "devices", "files"},
+    {"binding", "devices", "files", "optional"},
     {"recipe", "remote"},
     {"losses", "nets", "data", "features", "metrics"},
     {"games"},

@@ -141,3 +141,12 @@ def test_importing_the_package_is_quick():
     assert found.stdout.split() == ["False", "True"]
     with pytest.raises(AttributeError, match="no attribute 'lod'"):
         _ = gan_cli.lod
+
+
+def test_a_file_of_weights(gan, models, untrained, tmp_path):
+    file = tmp_path / "plain.safetensors"
+    code, _, err = gan("export", "--ckpt", untrained["plain"], "--format", "safetensors", "--out", file)
+    assert code == 0, err
+    np.testing.assert_array_equal(gan_cli.load(file).sample(5).arrays, models["plain"].sample(5).arrays)
+    with pytest.raises(InputError, match="cannot be read as safetensors"):
+        gan_cli.load(tmp_path / "none.safetensors")

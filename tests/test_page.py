@@ -187,7 +187,8 @@ def test_several_runs_are_overlaid(page, report):
         f"{run} · {who}": n for run, n in (("one", 50), ("other", 30)) for who in ("discriminator", "generator")
     }
     assert curves(page, names.index("precision-recall")) == {"one": 6, "other": 4}
-    colours = page.evaluate("document.querySelectorAll('.plot')[1].data.filter(trace => trace.line).map(trace => trace.line.color)")
+    lines = "document.querySelectorAll('.plot')[1].data.filter(trace => trace.line)"  # not the stars
+    colours = page.evaluate(f"{lines}.map(trace => trace.line.color)")
     assert len(set(colours)) == 2
     assert page.locator("input[type=range]").count() == 2
     page.locator("input[type=range]").nth(1).focus()

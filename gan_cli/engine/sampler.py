@@ -65,8 +65,13 @@ def truncate(z: Array | np.ndarray, threshold: float) -> np.ndarray:
 
     https://arxiv.org/abs/1809.11096, section 3.1, without rejection: the same seed stays the same picture.
     """
+    return np.asarray(_truncated(z, threshold))
+
+
+@jax.jit
+def _truncated(z: Array, threshold: float) -> Array:
     low = norm.cdf(-threshold)
-    return np.asarray(jnp.clip(norm.ppf(low + norm.cdf(z) * (1 - 2 * low)), -threshold, threshold))
+    return jnp.clip(norm.ppf(low + norm.cdf(z) * (1 - 2 * low)), -threshold, threshold)
 
 
 class Sampler:

@@ -17,6 +17,7 @@ from gan_cli.export.description import describe, recipe_text
 from gan_cli.export.program import Example, example
 from gan_cli.files import atomic, make_folder
 from gan_cli.runs.load import Loaded
+from gan_cli.runs.weights import load as load_weights
 
 Format = Literal["stablehlo", "safetensors", "onnx"]
 NAMES: dict[str, str] = {"stablehlo": "sampler.jaxexport", "safetensors": "weights.safetensors", "onnx": "sampler.onnx"}
@@ -74,7 +75,7 @@ def _compare_weights(data: bytes, loaded: Loaded, raw: bool) -> float:
     with tempfile.TemporaryDirectory(prefix="gan-") as folder:
         path = Path(folder) / NAMES["safetensors"]
         path.write_bytes(data)
-        back = flat(weights.load_weights(path).state.variables)
+        back = flat(load_weights(path).state.variables)
     own = flat({**loaded.state.variables, **({} if raw else loaded.state.average)})
     return max(
         float(np.abs(np.asarray(x, np.float64) - np.asarray(back[name])).max(initial=0)) for name, x in own.items()

@@ -12,7 +12,7 @@ from gan_cli import __version__
 from gan_cli.errors import InputError, StorageError
 from gan_cli.export import bundle, card, facts, stablehlo
 from gan_cli.export.markdown import words
-from gan_cli.export.optional import require
+from gan_cli.optional import require
 from gan_cli.runs.load import Loaded
 
 METRICS = "metrics.json"

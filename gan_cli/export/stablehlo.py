@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jax import export
 
-from gan_cli.export.optional import require
 from gan_cli.export.program import Example, agreement, function, input_shapes
+from gan_cli.optional import require
 from gan_cli.runs.load import Loaded
 
 PLATFORMS = ("cpu", "cuda", "tpu")

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from PIL import Image
 from gan_cli import recipe
 from gan_cli.binding import nearest
 from gan_cli.errors import InputError
+from gan_cli.optional import require
 from gan_cli.runs.folder import RunFolder, replace
 from gan_cli.runs.following import Follower
 
@@ -26,8 +26,7 @@ def parse(text: str) -> tuple[Tracker, ...]:
         if name not in KINDS:
             raise InputError(f"--track {text}: there is no {name!r}{nearest(name, KINDS)}")
         package, tracker = KINDS[name]
-        if find_spec(package) is None:
-            raise InputError(f"--track {name}: {package} is not installed: pip install 'gan-cli[{name}]'")
+        require(name, f"--track {name}", package)
         chosen.append(tracker)
     return tuple(chosen)
 

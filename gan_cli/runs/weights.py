@@ -1,0 +1,81 @@
+"""A model from a file of weights, as `gan export --format safetensors` writes it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from safetensors import SafetensorError, safe_open
+
+from gan_cli import build, recipe
+from gan_cli.binding import shown
+from gan_cli.engine.checkpoint import Meta
+from gan_cli.engine.leaves import flat, unflat
+from gan_cli.engine.state import State, state_shapes
+from gan_cli.errors import DamagedError, InputError
+from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.load import Loaded
+
+SUFFIX = ".safetensors"
+KEY = "gan-cli"  # of the file's metadata, one text: JSON
+
+
+def load(path: Path) -> Loaded:
+    """The model: it samples and can be judged; it cannot be trained on. Raises InputError.
+
+    All roles have the weights of the file, averaged or raw.
+    """
+    try:
+        with safe_open(path, framework="numpy") as arrays:
+            step, meta = _about(arrays.metadata() or {})
+            meta = meta._replace(recipe=build.resolve(meta.recipe, f"{path}: its recipe"))
+            experiment = build.experiment(meta.recipe, meta.spec)
+            shapes = state_shapes(experiment)
+            wanted = flat(shapes.variables, abstract=True)
+            _check_same(arrays, wanted)
+            variables = unflat({name: arrays.get_tensor(name) for name in wanted}, shapes.variables)
+    except DamagedError as error:
+        raise InputError(f"{path}: {error}") from None
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path}: cannot be read as safetensors: {reason}") from None
+    average = {role: variables[role] for role in shapes.average}
+    state = State(jnp.int32(step), variables, {}, average, experiment.game.memory, jax.random.key(0))
+    return Loaded(RunFolder(path.parent), step, meta, experiment, state)
+
+
+def _about(metadata: Mapping[str, str]) -> tuple[int, Meta]:
+    """The step, and what a checkpoint would say; raises DamagedError."""
+    if KEY not in metadata:
+        raise DamagedError("holds no weights of gan-cli: `gan export --format safetensors` writes such files")
+    try:
+        about = json.loads(metadata[KEY])
+        step = about["step"]
+        given = {"recipe": recipe.parse(about["recipe"].encode(), "its recipe"), "history": []}
+        given |= {"spec": about["spec"], "fingerprint": about["fingerprint"]}
+    except InputError as error:
+        raise DamagedError(str(error)) from None
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DamagedError(f"its metadata are not what was written ({type(error).__name__}: {error})") from None
+    if type(step) is not int or not 0 <= step < 2**31:
+        raise DamagedError(f"its metadata are not what was written: step {shown(step)}")
+    return step, Meta.from_json(given)
+
+
+def _check_same(arrays: Any, wanted: Mapping[str, Any]) -> None:
+    """Raise DamagedError naming the first array in which a file and the networks of its recipe differ."""
+    there = set(arrays.keys())
+    for name in sorted(there ^ wanted.keys()):
+        side = "is not one of the recipe's networks" if name in there else "is missing"
+        raise DamagedError(f"{name} {side}")
+    for name, x in wanted.items():
+        found = tuple(arrays.get_slice(name).get_shape())
+        if found != tuple(x.shape):
+            raise DamagedError(f"{name} is {found}, not {tuple(x.shape)}")
+        if (kind := arrays.get_slice(name).get_dtype()) != _DTYPES.get(str(x.dtype)):
+            raise DamagedError(f"{name} is of type {kind}, not {x.dtype}")
+
+
+_DTYPES = {"float32": "F32", "bfloat16": "BF16", "int32": "I32", "uint32": "U32", "bool": "BOOL"}
