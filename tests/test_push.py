@@ -1,7 +1,6 @@
 """`gan push` to a stand-in for the Hugging Face Hub: what arrives is what was made."""
 
 import json
-import logging
 import os
 from pathlib import Path
 
@@ -39,7 +38,6 @@ def stand_in(monkeypatch, tmp_path):
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
         monkeypatch.setenv("HF_TOKEN", hub_stand_in.TOKEN)
-        monkeypatch.setattr(logging.getLogger("huggingface_hub"), "handlers", [])  # of a test before: closed
         hub.close_session()
         yield server
         hub.close_session()
@@ -93,6 +91,7 @@ def test_a_second_push_uploads_what_has_changed(gan, run, stand_in):
     assert push(gan, run)[0] == 0
     code, _, err = push(gan, run)
     assert code == 0, err
+    assert f"{REPO} has all of this already: no commit was made" in err
     assert len(stand_in.commits) == 1
     assert push(gan, run, "--license", "mit")[0] == 0
     assert [commit["files"] for commit in stand_in.commits[1:]] == [["README.md"]]

@@ -67,16 +67,21 @@ def files(loaded: Loaded, wish: card.Wish, note: Note) -> dict[str, bytes]:
 def push(made: Mapping[str, bytes], repo: str, message: str, *, private: bool, note: Note) -> Pushed:
     """Make the repository unless it is there, and upload in one commit. Raises InputError and StorageError."""
     from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.utils import logging
 
+    logging.set_verbosity_error()  # what it warns of is said here, in our words
     api = HfApi(library_name="gan-cli", library_version=__version__)
     additions = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=data) for name, data in made.items()]
     with _answering(api.endpoint, repo), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         url = api.create_repo(repo, private=private or None, exist_ok=True)
+        before = api.repo_info(repo).sha
         commit = api.create_commit(repo, additions, commit_message=message)
     for warning in warned:
         if warning.category is UserWarning:  # the Hub's about the card; others are between libraries
             note(str(warning.message))
+    if commit.oid == before:
+        note(f"{repo} has all of this already: no commit was made")
     return Pushed(str(url), str(commit.oid))
 
 
