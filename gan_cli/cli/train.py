@@ -83,6 +83,8 @@ def train(
         from gan_cli.runs.train import check_devices
 
         check_devices(prepared.experiment)
+        if trial and processes.first():
+            notice("compiling the step and trying it; --no-trial leaves that out")
         found = plan.plan(prepared, shown, folder, trial=trial)
         if processes.first():
             result(found, plan.text(found), as_json)
