@@ -60,7 +60,7 @@ class Desk:
         """Compile what the page uses, so that no drawing waits for it."""
         setting = Setting(truncation=1.0) if self.truncatable else Setting()
         sizes = (POINTS_IN_A_PANEL,) if self._points else SIZES
-        note(f"step {self._loaded.step} of {self._loaded.folder.path}: compiling for {_listed(sizes)} samples at once")
+        note(f"step {self._loaded.step} of {self._checkpoint}: compiling for {_listed(sizes)} samples at once")
         for model in self._models.values():
             for n in sizes:
                 model.draw(self._latents(range(n), setting))
@@ -82,7 +82,7 @@ class Desk:
         at = [line for line in history if line.get("step") == self._loaded.step]
         return {
             "name": self._loaded.folder.path.name,
-            "path": str(self._loaded.folder.path),
+            "path": self._checkpoint,
             "step": self._loaded.step,
             "play": str(self._loaded.meta.recipe["game"]["play"]),
             "scores": {k: v for k, v in (at[-1] if at else {}).items() if k != "step" and isinstance(v, int | float)},
