@@ -1,7 +1,5 @@
 """`gan explore`: what its server answers, what it refuses, and the page in a real browser."""
 
-# ruff: noqa: F811 - fixtures that are imported are also parameters
-
 import base64
 import http.client
 import io
@@ -19,9 +17,8 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from browser import DESKTOP, PHONE, browser, opened, page  # noqa: F401
+from browser import DESKTOP, PHONE, opened
 from PIL import Image
-from untrained import untrained  # noqa: F401
 
 from gan_cli.errors import InputError
 from gan_cli.explore import server as serving
