@@ -13,6 +13,7 @@ version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 root_doc = "index"
 
+smartquotes = False  # options are written with two hyphens
 myst_heading_anchors = 3  # links to headings, named as on Git hosts
 
 html_theme = "furo"
@@ -21,6 +22,7 @@ html_static_path = ["static"]
 html_css_files = ["pages.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
 

@@ -4,8 +4,8 @@ import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from numbers import Integral
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from gan_cli.engine.sampler import CPU_BATCH, Inputs
 from gan_cli.errors import InputError
 from gan_cli.games.game import Variables
 from gan_cli.recipe import SEEDS
-from gan_cli.remote.fetch import fetched_run
+from gan_cli.remote.fetch import fetched, fetched_run
 from gan_cli.report import grids
 from gan_cli.runs import drawing, settings, walk, weights
 from gan_cli.runs import load as checkpoints
@@ -31,13 +31,16 @@ def load(run: str | PathLike[str], at: str | int = "best", *, raw: bool = False)
     """The generator of a run, of one of its checkpoints (RUN/checkpoints/STEP), of a run at a URL, or of a file.
 
     `at`: "best" by the run's metric, "latest", or a step. `raw`: the weights of the last step, not their moving
-    average. A file is one of `gan export --format safetensors`, which has one step and one kind of weights. Needs no
-    data set. Raises InputError when there is no such checkpoint or file.
+    average. A file, or its URL, is one of `gan export --format safetensors`, which has one step and one kind of
+    weights: neither `at` nor `raw` goes with it. Needs no data set. Raises InputError when there is no such
+    checkpoint or file.
     """
     for message in platform.start():
         warnings.warn(message, stacklevel=2)
     if fspath(run).endswith(weights.SUFFIX):
-        return Model(weights.load(Path(run)))
+        if raw or at != "best":
+            raise InputError(f"{run}: is a file of one step's weights, of one kind; `at` and `raw` are of a run")
+        return Model(weights.load(fetched(fspath(run), _warn)))
     return Model(checkpoints.load(fetched_run(fspath(run), _warn), str(at)), raw=raw)
 
 
@@ -122,8 +125,8 @@ class Model:
         if n < 1:
             raise InputError(f"n = {n}: at least 1 sample would do")
         for number in [seed] if seeds is None else seeds:
-            if not 0 <= number < SEEDS:
-                raise InputError(f"seed {number}: seeds are from 0 to 2^32 - 1")
+            if not (isinstance(number, Integral) and 0 <= number < SEEDS):
+                raise InputError(f"seed {number}: seeds are whole numbers from 0 to 2^32 - 1")
         if seeds is not None and not len(seeds):
             raise InputError("seeds = []: at least one would do")
         return drawing.latents(self._loaded, seeds=seeds, seed=seed, n=n, truncation=truncation).inputs

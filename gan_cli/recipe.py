@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 import tomli_w
@@ -127,10 +127,18 @@ def find(name: str) -> Path:
             return path
     if Path(name).is_dir():
         raise InputError(f"{name} is a folder; name a recipe file (.toml)")
-    folders = {Path(known).name: known for known in shipped()}  # a recipe is asked for without its folder, too
-    close = difflib.get_close_matches(Path(name).stem, folders, n=1)
-    mend = f"; did you mean {folders[close[0]]!r}?" if close else nearest(name, shipped())
-    raise InputError(f"{name}: no such recipe file, nor a shipped recipe{mend}")
+    raise InputError(f"{name}: no such recipe file, nor a shipped recipe{_near(Path(name))}")
+
+
+def _near(path: Path) -> str:
+    """The end of a message: the nearest file beside `path`, or shipped recipe."""
+    beside = {file.stem: str(file) for file in path.parent.glob("*.toml")} if path.parent.is_dir() else {}
+    without_folder = {Path(known).name: known for known in shipped()}  # recipes are asked for like that, too
+    known = {**without_folder, **{name: name for name in shipped()}, **beside}
+    for name in (path.stem, str(path)):
+        if close := difflib.get_close_matches(name, known, n=1):
+            return f"; did you mean {known[close[0]]!r}?"
+    return "; `gan recipe list` names those that are shipped"
 
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Table:
@@ -219,6 +227,17 @@ def header(path: Path) -> str:
             break
         lines.append(line.removeprefix("#").removeprefix(" "))
     return "\n".join(lines)
+
+
+def data_name(table: Mapping[str, Any]) -> str:
+    """What [data] is: its source, and of files the name of what holds them: "digits", "folder my_photos"."""
+    path = table.get("path")
+    return " ".join(filter(None, (str(table.get("source", "")), last_part(path) if isinstance(path, str) else "")))
+
+
+def last_part(path: str) -> str:
+    """The name of a file or folder without where it lies; other words are as they are."""
+    return PurePath(path.replace("\\", "/")).name or path
 
 
 def write(tables: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ def run(tmp_path_factory):
 def evil(tmp_path_factory):
     """A run whose names and files say what they like."""
     lines = (
-        {"step": STEP, EVIL: 1.0, "fid": float("inf"), "kid": True, "protocol": {**PROTOCOL, "split": EVIL}},
+        {"step": STEP, EVIL: 1.0, "fid": 10**400, "kid": True, "protocol": {**PROTOCOL, "split": EVIL}},
         {"step": STEP, "precision": 0.5, "protocol": EVIL},
         {"step": STEP, "recall": 0.5, "protocol": {**PROTOCOL, "n_real": EVIL}},
         {"step": EVIL, "fid": 1.0},
@@ -105,6 +105,20 @@ def test_a_card_tells_numbers_protocol_and_alarms(gan, run, tmp_path):
     assert "No licence was named." in body
 
 
+def test_each_metric_has_its_own_options_written_out(tmp_path):
+    options = {"kid": {"degree": 3}, "precision-recall": {"k": 3}}
+    line = {"step": STEP, "fid": 1.0, "kid": 0.1, "precision-recall-recall": 0.5, "weights": "average"}
+    metrics = ({**line, "protocol": {**PROTOCOL, "options": options}},)
+    text = card.write(load(moved_run(tmp_path / "run", "classes", metrics=metrics)), card.Wish("m"))
+    found = {r["metrics"][0]["name"]: r["metrics"][0]["args"] for r in split(text)[0]["model-index"][0]["results"]}
+    assert {name: args.get("options") for name, args in found.items()} == {
+        "fid": None,
+        "kid": {"kid": {"degree": 3}},
+        "precision-recall-recall": {"precision-recall": {"k": 3}},
+    }
+    assert not any(mark in text.split("---")[1] for mark in ("&id", "*id"))
+
+
 def test_the_hub_s_own_library_reads_it(gan, run, tmp_path):
     hub = pytest.importorskip("huggingface_hub")
     assert gan("card", "--ckpt", run, "--out", tmp_path / "README.md", "--license", "apache-2.0")[0] == 0
@@ -115,6 +129,16 @@ def test_the_hub_s_own_library_reads_it(gan, run, tmp_path):
     assert read.data.eval_results[0].metric_args["features"] == "digits"
     again = hub.ModelCardData(**read.data.to_dict() | {"model-index": None})
     assert again.library_name == "gan-cli"
+
+
+def test_the_metric_that_chose_is_named_however_the_recipe_spells_it(run):
+    loaded = load(run)
+    table = {**loaded.meta.recipe["eval"], "metric": "sliced_wasserstein, fid"}
+    history = [{"step": STEP, "fid": 1.0, "sliced-wasserstein": 3.0, "protocol": PROTOCOL}]
+    meta = loaded.meta._replace(recipe={**loaded.meta.recipe, "eval": table}, history=history)
+    text = card.write(loaded._replace(meta=meta), card.Wish("x"))
+    assert "| checkpoint | 1 were judged by sliced-wasserstein up to this one |" in text
+    assert split(text)[0]["metrics"][0] == "sliced-wasserstein"
 
 
 def test_points_have_no_task_of_the_hub_s(gan, tmp_path):
@@ -170,6 +194,11 @@ def test_another_text_is_not_overwritten(gan, run, tmp_path):
     assert (code, "not a card that gan wrote" in err) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
     assert (tmp_path / "README.md").read_text() == "# My project\n"
+    (tmp_path / "sample_grid.png").write_bytes(b"mine")  # or another card's
+    code, _, err = gan("card", "--ckpt", run, "--out", tmp_path / "other.md")
+    assert (code, "is not this card's" in err) == (2, True)
+    assert (tmp_path / "sample_grid.png").read_bytes() == b"mine"
+    assert not (tmp_path / "other.md").exists()
 
 
 @pytest.mark.parametrize(

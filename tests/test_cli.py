@@ -258,6 +258,92 @@ def test_dry_run_writes_nothing(gan, tiny, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """20 images in my_photos, and a tiny recipe of them beside it, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_photos").mkdir()
+    for i, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8)):
+        Image.fromarray(pixels).save(tmp_path / f"my_photos/{i}.png")
+    recipe = f'''
+        [data]
+        source = "folder"
+        path = "my_photos"
+        [game]
+        play = "standard"
+        loss = "adversarial.non_saturating"
+        latent = 2
+        {
+        "".join(
+            f"""
+        [networks.{role}]
+        net = "mlp"
+        hidden = [4]
+        [optimisers.{role}]
+        name = "sgd"
+        learning_rate = 0.1
+        """
+            for role in ("generator", "discriminator")
+        )
+    }
+        [train]
+        steps = 2
+        batch = 4
+    '''
+    (tmp_path / "my_photos.toml").write_text(recipe)
+    return tmp_path
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run", "--no-trial")])
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("my_photos", "lies in the data"), ("my_photos/run", "lies in the data"), ("other", "holds 'notes.txt'")],
+)
+def test_a_run_does_not_go_into_data_or_among_other_files(gan, photos, out, message, dry):
+    (photos / "other").mkdir()
+    (photos / "other/notes.txt").write_text("mine")
+    before = sorted(photos.rglob("*"))
+    code, _, err = gan("train", "my_photos.toml", "--out", out, *dry)
+    assert code == 2
+    assert message in err
+    assert sorted(photos.rglob("*")) == before
+
+
+def test_a_dry_run_refuses_what_training_would(gan, photos):
+    fid = ("--set", "eval.every=1", "--set", "eval.metric=fid", "--set", "eval.n=5")
+    for dry in ((), ("--dry-run", "--no-trial")):
+        code, _, err = gan("train", "my_photos.toml", *fid, *dry)
+        assert code == 2
+        assert "20 real images are too few for features of dimension 64" in err
+        assert "take a metric for which few will do: kid" in err
+    assert not (photos / "runs").exists()
+
+
+def test_an_evaluation_takes_the_metric_of_the_recipe(gan, photos):
+    kid = ("--set", "eval.metric=kid", "--set", "eval.n=10")
+    assert gan("train", "my_photos.toml", *kid)[0] == 0
+    code, out, err = gan("eval", "--ckpt", "runs/my_photos", "--n", 10, "--json")
+    assert code == 0, err
+    assert "kid" in json.loads(out)
+    assert "no longer those" not in err
+    Image.new("L", (8, 8)).save("my_photos/20.png")
+    code, _, err = gan("eval", "--ckpt", "runs/my_photos", "--n", 10)
+    assert code == 0
+    assert "WARNING: folder all: the data are no longer those that step 2 was trained on" in err
+
+
+def test_another_recipe_in_a_run_is_told_in_full(gan, photos):
+    assert gan("train", "my_photos.toml", "--set", "eval.every=1", "--set", "eval.metric=kid")[0] == 0
+    other = ("--set", "eval.n=9", "--set", "networks.generator.hidden=[8]")
+    code, _, err = gan("train", "my_photos.toml", "--set", "eval.every=1", "--set", "eval.metric=kid", *other)
+    assert code == 2
+    assert "eval.n" in err
+    assert "networks.generator.hidden" in err
+    assert "gan eval" not in err  # of another model's
+    code, _, err = gan("train", "my_photos.toml", "--set", "eval.every=1", "--set", "eval.metric=kid", *other[2:])
+    assert "--override-recipe, if its networks can have the weights of the old ones" in err
+
+
 def test_sample_to_grid_folder_and_archive(gan, run, tmp_path):
     code, out, err = gan("sample", "--ckpt", run, "--n", 5, "--out", tmp_path / "grid.png", "--json")
     assert code == 0, err

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from untrained import RECIPES, TRAINING
 
 from gan_cli import files
 from gan_cli.data.store import Store
@@ -19,6 +20,7 @@ from gan_cli.report import page
 from gan_cli.runs.digest import commands, grids, kept, model, series
 from gan_cli.runs.digest.run import Asked, asked, collect, differences, duration
 from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.survey import survey
 
 RECIPE = """# A recipe with </script> in its header
 [run]
@@ -197,6 +199,12 @@ def test_time_device_and_versions(run):
 
 def test_state_of_a_run(run):
     assert gather(run).state == "500 of 500 steps: finished"
+    whole = (run / "times.jsonl").read_text()
+    (run / "times.jsonl").write_text(whole.rpartition('{"event": "end"')[0])
+    assert gather(run).state == "500 of 500 steps: going on, or cut short"  # in its last evaluation
+    (run / "times.jsonl").write_text(whole.replace('"stopped_by": null', '"stopped_by": "collapse"'))
+    assert gather(run).state == "500 of 500 steps: stopped by collapse"
+    (run / "times.jsonl").write_text(whole)
     recipe = run / "recipe.toml"
     recipe.write_text(RECIPE.replace("steps = 500", "steps = 900"))
     assert gather(run).state == "500 of 900 steps: ended early"
@@ -262,6 +270,7 @@ def test_damaged_lines_are_left_out_and_counted(run):
 def test_damaged_checkpoints_and_pictures_are_named(run):
     (run / "checkpoints" / "400" / "meta.json").write_text("{")
     (run / "samples" / "0000100.png").write_bytes(b"<svg onload=alert(1)>")
+    (run / "samples" / "0000150.png").symlink_to("nowhere")
     (run / "samples" / "0000200.png").write_bytes((run / "samples" / "0000300.png").read_bytes()[:60])
     got = gather(run)
     assert got.best == 300
@@ -344,6 +353,33 @@ def test_commands_are_quoted_for_a_shell(run):
 def test_commands_are_understood(gan, run):
     line = next(line for line in gather(run).commands.splitlines() if line.startswith("gan train"))
     assert gan(*line.split()[1:], "--dry-run")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "grid", "options"),
+    [
+        ("plain", 9, "--n 9"),
+        ("classes", 64, "--class all --n 6"),
+        ("two", 64, "--code c0=all --n 12"),
+        ("points", 64, "--n 2000"),
+    ],
+)
+def test_the_samples_of_a_training_are_drawn_again(gan, tmp_path, name, grid, options):
+    recipe = RECIPES["codes" if name == "two" else name].replace("categorical = [4]", "categorical = [2]") + TRAINING
+    (tmp_path / "x.toml").write_text(f"{recipe}\n[run]\nseed = 5\ngrid = {grid}\n", encoding="utf-8")
+    assert gan("train", tmp_path / "x.toml", "--out", tmp_path / "run")[0] == 0
+    lines = gather(tmp_path / "run", store=Store()).commands.splitlines()
+    line = next(line for line in lines if line.startswith("gan sample"))
+    assert f" --seed 5 {options} --out" in line
+    assert gan(*line.replace("samples.png", f"{tmp_path}/again.png").split()[1:])[0] == 0
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "run" / "samples" / "0000001.png").read_bytes()
+
+
+def test_a_folder_of_data_is_called_by_its_name(tmp_path):
+    data = 'source = "folder"\npath = "/home/me/my_photos/"'
+    run = write_run(tmp_path / "run", recipe=RECIPE.replace('source = "digits"', data))
+    assert gather(run).facts["Data"] == "folder my_photos"
+    assert [one.data for one in survey(tmp_path, print)] == ["folder my_photos"]
 
 
 def test_runs_of_the_same_name_are_told_apart(tmp_path):
@@ -482,6 +518,12 @@ def test_command_line(run, gan, tmp_path):
     assert told["bytes"] == (tmp_path / "y.html").stat().st_size
     assert told["runs"][0]["points"]["discriminator/loss"] == 50
     assert told["runs"][0]["grids"] == 2
+    end = {"event": "end", "step": 500, "time": 2000.0, "stopped_by": "\x1b[2J\udcff"}
+    with (run / "times.jsonl").open("a") as file:
+        file.write(json.dumps(end) + "\n")
+    code, out, err = gan("report", run, "--quick")
+    assert (code, "\x1b" in out, "stopped by" in out) == (0, False, True), err
+    assert b"stopped by \x1b[2J?" in (run / "report.html").read_bytes()  # no text: no half of a surrogate pair
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,13 @@ def test_the_description_is_what_the_page_needs(servers):
     assert (model["truncatable"], model["prior"], model["points"]) == (False, "uniform", False)
 
 
+def test_the_scores_are_those_of_the_checkpoint_and_no_number_beside_them(untrained):
+    loaded = load(untrained["plain"])
+    line = {"step": 0, "fid": 9.0, "kid": float("nan"), "score": -9.0, "protocol": {}}
+    loaded = loaded._replace(meta=loaded.meta._replace(history=[{"step": 1, "fid": 1.0}, line]))
+    assert Desk(loaded, "x").description()["scores"] == {"fid": 9.0}
+
+
 # What is refused
 
 
@@ -465,6 +472,25 @@ def test_classes_codes_and_weights_change_the_pictures(page, servers, models):
     wait(lambda: "--raw" in page.inner_text("#files code"))
 
 
+def test_enter_in_the_box_of_the_seed_draws_and_sends_no_form(page, servers):
+    visit(page, servers("classes"))
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    changes(page, lambda: (page.fill("#seed", "4294967295"), page.press("#seed", "Enter")))
+    wait(lambda: json.loads(page.get_attribute("#grid", "data-asked"))["seed"] == 2**32 - 16)
+    assert page.input_value("#seed") == str(2**32 - 16)
+    assert said == []
+    assert page.url.partition("#")[0] == servers("classes").url
+
+
+def test_captions_say_what_their_numbers_are(page, servers):
+    visit(page, servers("classes"))
+    assert re.fullmatch(r"seed 3 · class \d", page.inner_text(".tile >> nth=3"))
+    page.select_option("#count", "64")
+    wait(lambda: page.locator(".tile").count() == 64)
+    wait(lambda: re.fullmatch(r"3 · class \d", page.inner_text(".tile >> nth=3")))
+
+
 def test_the_latest_place_of_a_slider_wins(page, servers):
     visit(page, servers("plain"))
     page.evaluate("""() => {
@@ -522,7 +548,7 @@ def test_what_is_saved_is_what_is_seen(page, servers, models):
     assert name == "plain-seed2.png"
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), np.asarray(wanted[0]))
     content, name = saved(page, lambda: page.click("#files [data-file=png]"))
-    assert (content, name) == (ask(servers("plain"), "/file/png", samples())[2], "plain-seed0.png")
+    assert (content, name) == (ask(servers("plain"), "/file/png", samples())[2], "plain-seeds0-15.png")
     content, name = saved(page, lambda: page.click("#files [data-file=npz]"))
     with np.load(io.BytesIO(content)) as arrays:
         assert np.array_equal(arrays["arr_0"], models["plain"].sample(seeds=range(16)).arrays)

@@ -16,8 +16,8 @@ from safetensors.numpy import load_file, save_file
 from gan_cli import optional, recipe
 from gan_cli.engine.sampler import Sampler, draw_many
 from gan_cli.errors import InputError
-from gan_cli.export import program
-from gan_cli.export.description import public
+from gan_cli.export import bundle, program
+from gan_cli.export.description import describe, public
 from gan_cli.runs.load import load
 from gan_cli.runs.weights import KEY
 from gan_cli.runs.weights import load as load_weights
@@ -167,6 +167,14 @@ def test_weights_are_the_same_file_each_time_and_a_folder_explains_them(gan, run
     assert "from gan_cli import load" in (tmp_path / "a" / "README.md").read_text()
     assert (tmp_path / "a" / "recipe.toml").read_text().startswith("# A model of points.\n\n[run]")
     assert recipe.read(tmp_path / "a" / "recipe.toml") == load(runs["points"]).meta.recipe
+
+
+def test_classes_whose_names_are_no_text_are_described(tmp_path):
+    names = ("\udcff", *map(str, range(9)))  # of a folder in Latin-1, as Python has it
+    loaded = load(moved_run(tmp_path / "run", "classes", classes=names))
+    made = bundle.Exported("stablehlo", b"", describe(loaded, raw=False), None, None)
+    told = json.loads(bundle.contents(loaded, made)["sampler.json"])
+    assert told["inputs"]["class"]["names"] == ["?", *names[1:]]
 
 
 def test_weights_that_are_not_whole_are_refused(gan, runs, tmp_path):

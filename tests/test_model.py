@@ -111,7 +111,10 @@ def test_points(models):
     ("wrong", "message"),
     [
         ({"n": 0}, "n = 0: at least 1"),
-        ({"seed": -1}, "seed -1: seeds are from 0"),
+        ({"seed": -1}, "seed -1: seeds are whole numbers from 0"),
+        ({"seeds": [0.5]}, "seed 0.5: seeds are whole numbers from 0"),
+        ({"truncation": -1.0}, "at least 0.01"),
+        ({"truncation": float("nan")}, "at least 0.01"),
         ({"seeds": []}, "at least one"),
         ({"label": "10"}, "label = '10': there is no class 10: class has 0 to 9"),
         ({"label": [1, 2], "n": 3}, "label: 2 values for 3 samples"),
@@ -125,7 +128,7 @@ def test_what_cannot_be_asked_for(models, wrong, message):
 
 
 def test_a_code_is_a_number(models):
-    for value in ("0:1:3", "much", float("nan")):
+    for value in ("0:1:3", "much", float("nan"), 1e300):
         with pytest.raises(InputError, match=r"c1 = .*is a number"):
             models["codes"].sample(codes={"c1": value})
 
@@ -150,3 +153,6 @@ def test_a_file_of_weights(gan, models, untrained, tmp_path):
     np.testing.assert_array_equal(gan_cli.load(file).sample(5).arrays, models["plain"].sample(5).arrays)
     with pytest.raises(InputError, match="cannot be read as safetensors"):
         gan_cli.load(tmp_path / "none.safetensors")
+    for options in ({"raw": True}, {"at": 7}):
+        with pytest.raises(InputError, match="of one kind"):
+            gan_cli.load(file, **options)

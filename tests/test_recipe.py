@@ -155,3 +155,16 @@ def test_networks_larger_than_the_machine_are_refused_before_memory_is_asked_for
     tables = recipe.read(recipe.find("ring"), ["networks.generator.hidden=[1000000000000]"])
     with pytest.raises(InputError, match=r"\[networks\] with their optimisers take [0-9,]+ bytes"):
         build.prepare(tables, "ring", Store())
+
+
+def test_the_nearest_recipe_is_a_file_beside_it_or_a_shipped_one(tmp_path, monkeypatch):
+    (tmp_path / "my_photos.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"did you mean 'my_photos\.toml'"):
+        recipe.find("my_photo.toml")
+    with pytest.raises(InputError, match="did you mean 'conditional/infogan_mnist'"):
+        recipe.find("infogan_mnst")
+    with pytest.raises(InputError, match="did you mean 'conditional/cgan_mnist'"):
+        recipe.find("conditional/cgan_mnst")
+    with pytest.raises(InputError, match="`gan recipe list` names those that are shipped"):
+        recipe.find("qqq")

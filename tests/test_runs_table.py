@@ -51,6 +51,9 @@ def test_runs_are_found_at_any_depth_and_read(gan, runs):
     assert good["title"] == "The run good."
     assert found["deep/er/better"]["state"] == "unfinished"
     assert (found["deep/er/better"]["alarmed"], found["deep/er/better"]["alarms"]) == (1, [])
+    make(runs / "judging", checkpoint=50)  # its log is at its end, its last evaluation and checkpoint are not
+    state = next(run["state"] for run in listed(gan, runs) if run["name"] == "judging")
+    assert state == "unfinished"
     assert found["asked"]["metrics"]["precision-recall"]["best"] == 0.5  # by `gan eval`, for want of others
     assert found["asked"]["alarms"] == ["explosion: generator/loss is 9 times its median"]
 
@@ -95,9 +98,20 @@ def test_damage_is_named_and_the_others_listed(gan, runs):
     (run,) = json.loads(out)["runs"]
     assert run["name"] == "good"
     assert run["metrics"]["fid"] == {"best": 3.0, "last": 3.0, "best_step": 20}
+    assert run["step"] == 100  # of the checkpoint
     assert "better is left out" in err
     assert "not valid TOML" in err
     assert "asked is left out" in err
+
+
+def test_a_line_that_was_cut_short_hides_no_step_and_numbers_beyond_all_floats_are_none(gan, runs):
+    run = make(runs / "cut", steps=900, step=500, checkpoint=400)
+    with (run / "log.jsonl").open("a") as file:
+        file.write('{"step": 510, "gen')
+    (run / "metrics.jsonl").write_text(f'{{"step": {10**400}, "fid": {10**400}}}\n{{"step": 10, "fid": 4.0}}\n')
+    found = next(one for one in listed(gan, runs) if one["name"] == "cut")
+    assert found["step"] == 500
+    assert found["metrics"]["fid"] == {"best": 4.0, "last": 4.0, "best_step": 10}
 
 
 def test_links_are_not_followed_and_a_run_itself_is_one(gan, runs):

@@ -72,6 +72,15 @@ def test_a_resumed_run_hides_what_it_does_again(train, tmp_path):
     assert [step for step, _ in seen["generator/loss"]] == [10, 20, 30, 40]
 
 
+def test_a_new_beginning_hides_that_of_before(tmp_path):
+    for _ in range(2):  # the first one was killed before its first checkpoint, or rolled back to step 0
+        board = tracking.TensorBoard(folder.RunFolder(tmp_path), {})
+        board.start(0)
+        board.judged({"step": 0, "fid": 9.0})
+        board.close()
+    assert events(tmp_path / "tensorboard")["purged from"] == [(0, None)]
+
+
 def leveldb_records(data):
     """The records of a W&B file: 7 bytes of header, then LevelDB's log, blocks of 32 KiB that split records."""
     place, parts = 7, b""
@@ -162,3 +171,35 @@ def test_rates_are_medians_and_scribbles_are_passed_over(tmp_path):
     assert session.rate == 10
     assert (session.seconds, session.last, session.ended) == (34.0, 40, False)
     assert times.read(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{{"step": {10**400}, "time": 2.0}}',
+        f'{{"step": 7, "time": {10**400}}}',
+        '{"step": 7, "time": Infinity}',
+        '{"step": 7, "time": NaN}',
+        '{"step": -7, "time": 2.0}',
+        '{"step": 7, "time": -1e300}',
+        '{"step": true, "time": true}',
+        "[" * 100_000,
+    ],
+)
+def test_times_that_cannot_be_are_passed_over(tmp_path, line):
+    path = tmp_path / "times.jsonl"
+    path.write_text(f'{{"event": "start", "step": 0, "time": 1.0}}\n{line}\n{{"step": 10, "time": 3.0}}\n')
+    (session,) = times.read(path)
+    assert (session.seconds, session.last, session.rate) == (2.0, 10, None)
+
+
+def test_a_line_that_was_cut_short_does_not_join_two_sessions(tmp_path):
+    path = tmp_path / "times.jsonl"
+    path.write_text('{"event": "start", "step": 0, "time": 1.0}\n{"step": 10, "ti')
+    times.Clock(path, "one", {}).start(5)
+    assert [life.step for life in times.read(path)] == [0, 5]
+
+
+def test_values_of_an_evaluation_are_its_finite_numbers():
+    line = {"step": 5, "fid": 2, "kid": float("nan"), "is": 10**400, "note": "x", "is-it": True, "score": -2.0}
+    assert folder.values({**line, "protocol": {"n": 1}, "weights": "raw"}) == {"fid": 2.0}

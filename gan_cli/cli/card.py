@@ -8,7 +8,7 @@ from gan_cli.cli.options import At, Ckpt, Json, Raw, notice, result, start_jax
 
 Licence = Annotated[
     str | None,
-    typer.Option("--license", metavar="ID", help="Of the weights, as the Hub calls it: mit, apache-2.0, cc-by-4.0."),
+    typer.Option("--license", metavar="ID", help="Licence of the weights, as the Hub calls it: mit, apache-2.0."),
 ]
 
 

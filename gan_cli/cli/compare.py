@@ -13,7 +13,11 @@ from gan_cli.errors import InputError
 def compare(
     recipes: Annotated[
         list[str],
-        typer.Argument(help="Recipe files or names; the first is the one to beat.", autocompletion=completion.recipe),
+        typer.Argument(
+            metavar="RECIPE",
+            help="Recipe files or names; the first is the one to beat.",
+            autocompletion=completion.recipe,
+        ),
     ],
     seeds: Annotated[str, typer.Option(help="Each recipe is trained once a seed: 0,3,7-9.")] = "0-9",
     out: Annotated[
@@ -38,8 +42,10 @@ def compare(
 ) -> None:
     """Train recipes over the same seeds and compare them: which loss for my data?
 
-    Writes results.csv (a row a run), table.md and plot.png into OUT. Small networks are trained with all seeds in one
-    program, spread over the accelerators. Stopped half-way, the same command goes on with the runs that are missing.
+    Writes results.csv (a row a run), table.md and plot.png into --out. Small
+    networks are trained with all seeds in one program, spread over the
+    accelerators. Stopped half-way, the same command goes on with the runs that
+    are missing.
     """
     from gan_cli.remote.place import is_url
     from gan_cli.runs.drawing import parse_seeds

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 SECONDS_BETWEEN_LINES = 10.0  # where there is no terminal
+TITLE = "training"
+BAR = (5, 20)  # columns of the bar, at least and at most
+CLOCK = len("-:--:--")
 
 
 class Reporter:
@@ -37,10 +41,20 @@ class Reporter:
         if self._console.quiet or not self._console.is_terminal:
             self.note(f"training from step {step} to {steps}; compiling first")
             return
-        columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, TextColumn("{task.fields[numbers]}"), console=self._console)
-        self._task = self._bar.add_task("training", total=steps, completed=step, numbers="compiling")
+        kept = (  # rich narrows the columns that may wrap: the numbers alone
+            TextColumn("{task.description}"),
+            BarColumn(max(BAR[0], min(BAR[1], self._room(bar=0))), table_column=Column(no_wrap=True)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        )
+        numbers = TextColumn("{task.fields[numbers]}", markup=False, table_column=Column(no_wrap=False))
+        self._bar = Progress(*kept, numbers, console=self._console)
+        self._task = self._bar.add_task(TITLE, total=steps, completed=step, numbers=short(["compiling"], self._room()))
         self._bar.start()
+
+    def _room(self, bar: int = BAR[1]) -> int:
+        """Columns of the terminal beside all that is always there: title, bar, n/N, time left, blanks between them."""
+        return self._console.width - len(TITLE) - bar - (2 * len(str(self._steps)) + 1) - CLOCK - 4
 
     def progress(self, step: int, means: dict[str, float]) -> None:
         """Numbers of the latest call."""
@@ -56,14 +70,19 @@ class Reporter:
 
     def _numbers(self, step: int, now: float, means: dict[str, float]) -> str:
         since, began = self._began
-        speed = ""
+        speed, images = [], []
         if step > since:
             rate = (step - since) / (now - began)
-            speed = f"{figure(rate)} it/s  {figure(rate * self._batch)} images/s"
+            speed, images = [f"{figure(rate)} it/s"], [f"{figure(rate * self._batch)} images/s"]
             if self._bar is None:
-                speed += f"  {clock((self._steps - step) / rate)} left"
-        losses = (f"{key.removesuffix('/loss')} {value:.3f}" for key, value in means.items() if key.endswith("/loss"))
-        return "  ".join(part for part in (speed, *losses, self._verdict, self._alarm) if part)
+                images += [f"{clock((self._steps - step) / rate)} left"]
+        losses = [f"{key.removesuffix('/loss')} {value:.3f}" for key, value in means.items() if key.endswith("/loss")]
+        last = [self._verdict, self._alarm]
+        if self._bar is None:
+            return joined([*speed, *images, *losses, *last])
+        ways = ([*speed, *images, *losses, *last], [*speed, *losses, *last], [*speed, *last])
+        room = self._room()
+        return next((text for way in ways if len(text := joined(way)) <= room), short(ways[-1], room))
 
     def verdict(self, step: int, name: str, value: float) -> None:
         """The headline metric at `step`."""
@@ -83,6 +102,17 @@ class Reporter:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Those that are not empty, two blanks apart."""
+    return "  ".join(part for part in parts if part)
+
+
+def short(parts: Sequence[str], room: int) -> str:
+    """The same, cut to `room` characters."""
+    text = joined(parts)
+    return text if len(text) <= room else f"{text[: room - 1]}…" if room > 0 else ""
 
 
 def figure(x: float) -> str:

@@ -18,7 +18,8 @@ def check(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="A recipe file, or the name of a shipped one; its [data] is enough.",
+            metavar="RECIPE",
+            help="A recipe file, or the name of a shipped one; its table data is enough.",
             autocompletion=completion.recipe,
         ),
     ],

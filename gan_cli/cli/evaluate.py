@@ -37,9 +37,13 @@ def evaluate(
         str | None, typer.Option(help="What the model was trained on, for memorisation.", show_default=False)
     ] = None,
     metric: Annotated[
-        str,
-        typer.Option(help="Metrics, separated by commas; --list names them.", autocompletion=completion.metrics),
-    ] = "fid",
+        str | None,
+        typer.Option(
+            help="Metrics, separated by commas; --list names them.",
+            show_default="the recipe's, or fid",
+            autocompletion=completion.metrics,
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="METRIC.OPTION=VALUE", help="Set an option of a metric; repeatable."),
@@ -58,12 +62,15 @@ def evaluate(
         typer.Option(help="Split of the run's data to compare with; that of the recipe's table eval otherwise."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="Of the latents: as in gan sample; which --n of --fake.")
+        int,
+        typer.Option(
+            min=0, max=2**32 - 1, help="Seed of the latents, as in gan sample; with --fake, of the choice of --n."
+        ),
     ] = 0,
     features: Annotated[
         str | None,
         typer.Option(
-            help="Feature network of images: gan features list, or your own.",
+            help="Feature network: one that gan features list names, or your own.",
             show_default="the recipe's, or digits",
             autocompletion=completion.features,
         ),
@@ -93,7 +100,8 @@ def evaluate(
     if list_:
         _list(as_json)
         return
-    judged: dict[str, Any] = {"metric": metric, "batch": batch, "options": _options(set_ or ())}
+    judged: dict[str, Any] = {"batch": batch, "options": _options(set_ or ())}
+    judged |= {"metric": metric} if metric else {}
     if ckpt is not None and fake is not None:
         raise InputError("--ckpt and --fake: name one of the two, a run or images")
     judged |= {"features": features} if features else {}

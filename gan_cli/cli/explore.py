@@ -14,7 +14,12 @@ def explore(
     at: At = "best",
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="On 127.0.0.1; 0: any.", show_default="8400, or the next free one"),
+        typer.Option(
+            min=0,
+            max=65535,
+            help="The port on 127.0.0.1; 0 takes any free one.",
+            show_default="8400, or the next free one",
+        ),
     ] = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
 ) -> None:

@@ -12,7 +12,7 @@ app = typer.Typer(help="List feature networks, and import their weights.", no_ar
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """The feature networks by name: length of a feature vector, classes, what is done to an image, weights."""
+    """List the feature networks: length of a feature vector, classes, what is done to an image, weights."""
     from gan_cli.features import FEATURES
 
     found = {name: _describe(name) for name in FEATURES.names()}

@@ -27,7 +27,7 @@ def lab(
     set_: Options = None,
     as_json: Json = False,
 ) -> None:
-    """Theory one can run: train something small whose truth is known, and print its numbers beside the truth."""
+    """Run a piece of theory: train something small whose truth is known, and print its numbers beside the truth."""
     if name is None and (out or set_):
         raise InputError("--out and --set go with a demonstration; gan lab lists their names")
     start_jax()

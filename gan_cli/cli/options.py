@@ -57,7 +57,8 @@ def notice(message: str) -> None:
 
 def result(data: dict[str, Any], text: str, as_json: bool) -> None:
     """What a command reports, on stdout: one JSON object, or text for a person."""
-    print(json.dumps(data, default=str) if as_json else text)
+    said = json.dumps(data, default=str) if as_json else text
+    print(said.encode("utf-8", "replace").decode())  # the names of files in it may be no text
 
 
 def store(data_dir: str | None) -> "Store":

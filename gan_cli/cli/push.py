@@ -10,7 +10,7 @@ from gan_cli.cli.options import At, Ckpt, Json, Raw, notice, result, start_jax
 
 def push(
     ckpt: Ckpt,
-    repo: Annotated[str, typer.Option(metavar="USER/NAME", help="The repository; it is made unless it is there.")],
+    repo: Annotated[str, typer.Option(metavar="USER/NAME", help="The repository on the Hub; made if it is not there.")],
     private: Annotated[bool, typer.Option("--private", help="Make it private, if it is new.")] = False,
     licence: Licence = None,
     at: At = "best",

@@ -9,13 +9,18 @@ from gan_cli.cli.options import DataDir, Json, Set, result, store
 
 app = typer.Typer(help="List, show, check and describe recipes.", no_args_is_help=True)
 Name = Annotated[
-    str, typer.Argument(help="A recipe file, or the name of a shipped one.", autocompletion=completion.recipe)
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="A recipe file, or the name of a shipped one.",
+        autocompletion=completion.recipe,
+    ),
 ]
 
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """The shipped recipes, each with the first line of its header."""
+    """List the shipped recipes, each with the first line of its header."""
     from gan_cli import recipe
 
     found = {name: recipe.header(recipe.find(name)).partition("\n")[0] for name in recipe.shipped()}

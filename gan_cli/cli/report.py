@@ -18,7 +18,7 @@ MOST_RUNS = 20
 def report(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Run folders, or their URLs.", autocompletion=completion.run),
+        typer.Argument(metavar="RUN", help="Run folders, or their URLs.", autocompletion=completion.run),
     ],
     out: Annotated[
         str | None,
@@ -31,14 +31,17 @@ def report(
         bool, typer.Option("--quick", help="Leave out what needs the model or the data: a second instead of many.")
     ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    most_grids: Annotated[int, typer.Option(min=1, max=1000, help="Sample grids of a run at most.")] = 60,
+    most_grids: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many sample grids of a run are shown at most.")
+    ] = 60,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Write one HTML page about a run, or several side by side, that needs no network and no other file.
 
-    Curves, sample grids over training beside real samples, the best checkpoint, sweeps of classes and codes, nearest
-    training images, alarms, recipe, versions, time, and the commands to reproduce it (docs/report.md).
+    Curves, sample grids over training beside real samples, the best checkpoint,
+    sweeps of classes and codes, nearest training images, alarms, recipe,
+    versions, time, and the commands to reproduce it (docs/report.md).
     """
     from gan_cli import files
     from gan_cli.remote.fetch import fetched, output
@@ -58,16 +61,15 @@ def report(
     if not quick:
         start_jax()
     digests = [collect(run, most_grids, sources, notice) for run in wanted]
-    html = _page(digests, differences(digests))
+    html = _page(digests, differences(digests)).encode("utf-8", "replace")  # a folder's name may be no text
     with output(target) as path, files.atomic(path) as part:
-        part.write_text(html, encoding="utf-8")
-    size = len(html.encode())
+        part.write_bytes(html)
     if open_:
         import webbrowser
 
         webbrowser.open(Path(target).resolve().as_uri())
-    made = {"out": target, "bytes": size, "runs": [_summary(digest) for digest in digests]}
-    result(made, f"{target}: {size / 1e6:.1f} MB\n" + "\n".join(_text(digest) for digest in digests), as_json)
+    made = {"out": target, "bytes": len(html), "runs": [_summary(digest) for digest in digests]}
+    result(made, f"{target}: {len(html) / 1e6:.1f} MB\n" + "\n".join(_text(digest) for digest in digests), as_json)
 
 
 def _check(target: str, opened: bool) -> None:
@@ -114,7 +116,9 @@ def _summary(digest: "Digest") -> dict[str, Any]:
 
 
 def _text(digest: "Digest") -> str:
+    from gan_cli.inspection.tables import printable
+
     run = digest.run
     curves, grids = len(run.curves), len(run.grids)
     lines = [f"{run.name}: {run.state}; {curves} curves, {grids} sample grids, {len(run.events)} events"]
-    return "\n".join([*lines, *(f"  left out: {note}" for note in run.notes)])
+    return printable("\n".join([*lines, *(f"  left out: {note}" for note in run.notes)]))

@@ -80,7 +80,7 @@ def sample(
     ] = None,
     path: Annotated[
         Literal["spherical", "linear"] | None,
-        typer.Option(help="Of a walk; by default spherical where the prior is normal.", rich_help_panel=WALK),
+        typer.Option(help="How a walk goes; by default spherical where the prior is normal.", rich_help_panel=WALK),
     ] = None,
     fps: Annotated[
         float | None,

@@ -12,8 +12,10 @@ from gan_cli.errors import InputError
 def statistics(
     images: Annotated[str, typer.Argument(help="Images: as gan eval --real.")],
     out: Annotated[Path, typer.Option(help="The file to write, .npz.")],
-    features: Annotated[str, typer.Option(help="Feature network: gan features list, or your own.")] = "digits",
-    n: Annotated[int | None, typer.Option("--n", min=1, help="A random subset of so many.", show_default="all")] = None,
+    features: Annotated[
+        str, typer.Option(help="Feature network: one that gan features list names, or your own.")
+    ] = "digits",
+    n: Annotated[int | None, typer.Option("--n", min=1, help="How many, chosen at random.", show_default="all")] = None,
     size: Annotated[
         int | None, typer.Option(min=1, max=4096, help="Bring them to this many pixels.", show_default=False)
     ] = None,

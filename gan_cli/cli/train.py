@@ -17,7 +17,12 @@ FAILED = 1
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="A recipe file, or the name of a shipped one.", autocompletion=completion.recipe)
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="A recipe file, or the name of a shipped one.",
+            autocompletion=completion.recipe,
+        ),
     ] = DEFAULT,
     out: Annotated[
         str | None,
@@ -41,23 +46,24 @@ def train(
     track: Annotated[
         str | None,
         typer.Option(
-            metavar="NAMES", help="Tell numbers and pictures to tensorboard (RUN/tensorboard), wandb, or both."
+            metavar="NAMES", help="Send numbers and pictures to tensorboard (RUN/tensorboard), wandb, or both."
         ),
     ] = None,
     coordinator: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Of several processes: where the first one listens.")
+        str | None, typer.Option(metavar="HOST:PORT", help="With several processes: where the first one listens.")
     ] = None,
     num_processes: Annotated[
         int | None,
-        typer.Option(min=1, help="How many processes train together; found out on Slurm and TPU pods."),
+        typer.Option(min=1, help="How many processes train together; known by itself on Slurm and TPU pods."),
     ] = None,
     process_id: Annotated[int | None, typer.Option(min=0, help="Which of them this one is, from 0.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train a recipe; an existing run folder is resumed from its newest checkpoint.
 
-    Exit codes: 0 done, 2 bad input, 75 stopped from outside: by SIGTERM or Ctrl-C, after saving, or because another
-    process of the job is gone (run the same command to go on), 1 anything else. A second Ctrl-C stops at once.
+    Exit codes: 0 done; 2 bad input; 75 stopped by SIGTERM or Ctrl-C, after
+    saving, or because another process of the job is gone: run the same command
+    to go on; 1 anything else. A second Ctrl-C stops at once.
     """
     from gan_cli import build
     from gan_cli import recipe as recipes
@@ -80,9 +86,9 @@ def train(
     shown = mirror.url if mirror else str(folder)
     if dry_run:
         from gan_cli.inspection import plan
-        from gan_cli.runs.train import check_devices
+        from gan_cli.runs.train import check
 
-        check_devices(prepared.experiment)
+        check(prepared, folder, sources, notice if processes.first() else lambda _: None)
         if trial and processes.first():
             notice("compiling the step and trying it; --no-trial leaves that out")
         found = plan.plan(prepared, shown, folder, trial=trial)

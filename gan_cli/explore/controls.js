@@ -4,7 +4,7 @@ import { COUNTS, nameOf } from "./state.js";
 import { $, choices, make } from "./parts.js";
 
 const SEEDS = 2 ** 32;
-const POINTS = 500; // in a plot
+export const POINTS = 500; // in a plot
 const TRUNCATION = { low: 0.1, high: 2, step: 0.05, usual: 1 };
 
 export function build(model, state, changed) {
@@ -22,6 +22,10 @@ export function build(model, state, changed) {
     }
   });
   $("seed").addEventListener("change", () => ($("seed").value = state.seed));
+  $("controls").addEventListener("submit", (event) => {
+    event.preventDefault(); // Enter in the box
+    seed(Number.isInteger($("seed").valueAsNumber) ? $("seed").valueAsNumber : state.seed);
+  });
   $("previous").addEventListener("click", () => seed(state.seed - step()));
   $("next").addEventListener("click", () => seed(state.seed + step()));
   $("random").addEventListener("click", () => seed(crypto.getRandomValues(new Uint32Array(1))[0]));

@@ -23,6 +23,7 @@ from gan_cli.report import grids
 from gan_cli.runs import arithmetic, drawing, settings, walk, writing
 from gan_cli.runs.arrange import Plan, arrange, put
 from gan_cli.runs.drawing import Latents
+from gan_cli.runs.folder import values
 from gan_cli.runs.load import Loaded
 from gan_cli.runs.request import DEFAULT_FPS
 from gan_cli.runs.sampling import POINTS_IN_A_PANEL, is_points
@@ -85,7 +86,7 @@ class Desk:
             "path": self._checkpoint,
             "step": self._loaded.step,
             "play": str(self._loaded.meta.recipe["game"]["play"]),
-            "scores": {k: v for k, v in (at[-1] if at else {}).items() if k != "step" and isinstance(v, int | float)},
+            "scores": values(at[-1] if at else {}),
             "shape": list(self._loaded.experiment.spec.shape),
             "points": self._points,
             "prior": self._models[False].prior,

@@ -1,7 +1,7 @@
 // The page: the grid of samples, the pins, and what holds the views together.
 
 import { complain, draw, latest, save, say } from "./ask.js";
-import { build as buildControls } from "./controls.js";
+import { POINTS, build as buildControls } from "./controls.js";
 import { $, address, command, downloads, make, show } from "./parts.js";
 import { asked, keep, nameOf, read, said, same } from "./state.js";
 import { build as buildSums } from "./sums.js";
@@ -123,7 +123,8 @@ function buildSamples(model, state, toggle) {
       made.images.map((image, i) => {
         const drawn = facts(model, wanted, made, i);
         const [img, caption] = grid.children[i].children;
-        caption.textContent = [wanted.seed + i, ...drawn.slice(0, 1).map(([name, text]) => (name === CLASS ? text : `${name} ${text}`))].join(" · ");
+        const more = drawn.slice(0, 1).map(([name, text]) => (name === CLASS && !isNumber(text) ? text : `${name} ${text}`));
+        caption.replaceChildren(make("span", { className: "word" }, "seed "), [wanted.seed + i, ...more].join(" · "));
         grid.children[i].title = [`seed ${wanted.seed + i}`, ...drawn.map((pair) => pair.join(" "))].join(", ");
         grid.children[i].setAttribute("aria-label", `Pin ${grid.children[i].title}`);
         return show(img, image, "");
@@ -136,7 +137,9 @@ function buildSamples(model, state, toggle) {
     shown.forEach((pin, i) => grid.children[i].setAttribute("aria-pressed", state.pins.some((other) => same(other, pin))));
   }
 
-  downloads($("files"), ask, () => `${model.name}-seed${state.seed}`);
+  const n = () => (model.points ? POINTS : state.n);
+  const seeds = () => (n() > 1 ? `seeds${state.seed}-${state.seed + n() - 1}` : `seed${state.seed}`);
+  downloads($("files"), ask, () => `${model.name}-${seeds()}`);
   const update = () => redraw(ask());
   update.mark = mark;
   return update;
@@ -146,6 +149,10 @@ async function plot(grid, image) {
   if (!$("plot")) grid.replaceChildren(make("img", { id: "plot", className: "pixels" }));
   grid.style.setProperty("--columns", 1);
   await show($("plot"), image, "plot of 500 samples");
+}
+
+function isNumber(text) {
+  return /^\d+$/.test(text);
 }
 
 // What was drawn for sample i that nobody set: categories by name, and numbers.

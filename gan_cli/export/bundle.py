@@ -88,7 +88,8 @@ def contents(loaded: Loaded, made: Exported) -> dict[str, bytes]:
     page = reader.page(made.form, name, made.description, made.difference)
     found = {name: made.data, README: page.encode(), RECIPE: recipe_text(loaded).encode()}
     if made.form != "safetensors":
-        found[DESCRIPTION] = json.dumps({"file": name, **made.description}, indent=2, ensure_ascii=False).encode()
+        text = json.dumps({"file": name, **made.description}, indent=2, ensure_ascii=False)
+        found[DESCRIPTION] = text.encode("utf-8", "replace")  # a class is a folder's name, which may be no text
     if made.example:
         found[EXAMPLE] = _npz(made.example)
     return found

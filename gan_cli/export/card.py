@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from gan_cli import recipe
 from gan_cli.errors import InputError
 from gan_cli.export import facts, reader
-from gan_cli.export.description import describe, last_part, recipe_text
+from gan_cli.export.description import describe, recipe_text
 from gan_cli.export.facts import Score
 from gan_cli.export.markdown import Markup, render, words
 from gan_cli.runs import sampling, settings, writing
@@ -30,6 +31,13 @@ LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}")
 ROWS = 16  # classes that the picture has a row for
 
 
+class Plain(yaml.SafeDumper):
+    """YAML without aliases: what several metrics have in common is written with each."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 class Wish(NamedTuple):
     """What a person says of the card."""
 
@@ -48,7 +56,7 @@ def check_licence(licence: str | None) -> None:
 def write(loaded: Loaded, wish: Wish) -> str:
     """The card, as README.md."""
     scores = facts.headlines(facts.scores(loaded, raw=wish.raw))
-    head = yaml.safe_dump(metadata(loaded, wish, scores), sort_keys=False, allow_unicode=True, width=120)
+    head = yaml.dump(metadata(loaded, wish, scores), Dumper=Plain, sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{head}---\n\n{_text(loaded, wish, scores)}"
 
 
@@ -77,13 +85,15 @@ def _result(score: Score, source: str, image: bool) -> dict[str, Any]:
     return {
         "task": {"type": TASK if image else "unconditional-generation"},
         "dataset": {"type": DATASETS.get(source, source), "name": words(score.protocol.split or source)},
-        "metrics": [{"type": score.metric, "value": score.value, "name": score.metric, "args": _plain(score.protocol)}],
+        "metrics": [{"type": score.metric, "value": score.value, "name": score.metric, "args": _args(score)}],
     }
 
 
-def _plain(protocol: Any) -> dict[str, Any]:
-    """A protocol with its words on one line each, without what is empty."""
-    found = protocol._asdict().items()
+def _args(score: Score) -> dict[str, Any]:
+    """A protocol with its words on one line each, without what is empty and other metrics' options."""
+    options = score.protocol.options.items()
+    own = {name: table for name, table in options if f"{score.metric}-".startswith(f"{name}-")}
+    found = score.protocol._replace(options=own)._asdict().items()
     return {key: words(value) if isinstance(value, str) else value for key, value in found if value not in ("", {})}
 
 
@@ -91,7 +101,7 @@ def _text(loaded: Loaded, wish: Wish, scores: Sequence[Score]) -> str:
     resolved = loaded.meta.recipe
     game, data, train = resolved["game"], resolved["data"], resolved["train"]
     description = describe(loaded, raw=wish.raw)
-    chosen = resolved["eval"]["metric"].split(",")[0] if loaded.meta.score is not None else ""
+    chosen = recipe.Eval(**resolved["eval"]).metrics[0] if loaded.meta.score is not None else ""
     loss = game.get("loss")
     return render(
         "card.md",
@@ -106,7 +116,7 @@ def _text(loaded: Loaded, wish: Wish, scores: Sequence[Score]) -> str:
         networks=[(role, resolved["networks"][role]["net"], count) for role, count in facts.parameters(loaded).items()],
         source=data["source"],
         split=data.get("split", ""),
-        folder=last_part(str(data["path"])) if "path" in data else "",
+        folder=recipe.last_part(str(data["path"])) if "path" in data else "",
         step=loaded.step,
         batch=train["batch"],
         precision=train["precision"],

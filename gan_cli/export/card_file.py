@@ -30,12 +30,14 @@ def check(ckpt: str, out: str | None, licence: str | None) -> None:
 
 
 def save(loaded: Loaded, wish: card.Wish, target: Path, note: Callable[[str], None]) -> Path:
-    """Write card and picture; returns the picture's path. Raises InputError when another text is in the way."""
+    """Write card and picture; returns the picture's path. Raises InputError when other files are in the way."""
+    picture = target.parent / card.PICTURE
     if target.exists() and not _is_card(target):
         raise InputError(f"{target}: exists and is not a card that gan wrote: name another file with --out")
+    if picture.exists() and not target.exists():
+        raise InputError(f"{picture}: exists, and is not this card's: name a file in another folder with --out")
     text = card.write(loaded, wish)
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then drawing the picture")
-    picture = target.parent / card.PICTURE
     card.draw(loaded, picture, raw=wish.raw)
     save_file(target, text.encode())
     return picture

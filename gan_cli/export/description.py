@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from copy import deepcopy
-from pathlib import PurePath
 from typing import Any
 
 from gan_cli import __version__, recipe
@@ -58,7 +57,7 @@ def public(resolved: Mapping[str, Any]) -> Table:
     tables = deepcopy(dict(resolved))
     for table, key in (("data", "path"), ("eval", "features")):
         if key in tables.get(table, {}):
-            tables[table][key] = last_part(str(tables[table][key]))
+            tables[table][key] = recipe.last_part(str(tables[table][key]))
     return tables
 
 
@@ -70,8 +69,3 @@ def recipe_text(loaded: Loaded) -> str:
             head = recipe.header(loaded.folder.recipe)
     comment = "".join(f"# {line}".rstrip() + "\n" for line in head.splitlines())
     return f"{comment}\n{recipe.write(public(loaded.meta.recipe))}".lstrip("\n")
-
-
-def last_part(path: str) -> str:
-    """The name of a file or folder without where it lies; other words are as they are."""
-    return PurePath(path.replace("\\", "/")).name or path

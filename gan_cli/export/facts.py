@@ -1,7 +1,6 @@
 """What is known of a trained model: its numbers and how they were measured, and what went wrong on the way."""
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -9,18 +8,16 @@ from typing import Any, NamedTuple
 import jax
 from pydantic import TypeAdapter, ValidationError
 
-from gan_cli import metrics
+from gan_cli import metrics, recipe
 from gan_cli.engine.checkpoint import META, PACKAGES
-from gan_cli.export.description import last_part
 from gan_cli.export.markdown import words
 from gan_cli.files import check_whole
 from gan_cli.metrics.protocol import Protocol
 from gan_cli.runs import times
-from gan_cli.runs.folder import read_lines
+from gan_cli.runs.folder import read_lines, values
 from gan_cli.runs.load import Loaded
 from gan_cli.runs.times import Session
 
-NOT_METRICS = {"step", "score", "protocol", "weights", "rollback"}
 MOST = 100  # metrics, and kinds of alarms, that are told of
 SHOWN = 64  # letters of a version
 
@@ -61,7 +58,7 @@ def scores(loaded: Loaded, *, raw: bool) -> list[Score]:
     for line in wanted:
         if line["weights"] == ("raw" if raw else "average"):
             found |= {score.metric: score for score in _scores(line)}
-    first = [name for name in loaded.meta.recipe["eval"]["metric"].split(",") if name in found]
+    first = [name for name in recipe.Eval(**loaded.meta.recipe["eval"]).metrics if name in found]
     return [found[name] for name in dict.fromkeys([*first, *found])][:MOST]
 
 
@@ -69,10 +66,9 @@ def _scores(line: Mapping[str, Any]) -> Iterator[Score]:
     """The metrics of a line of metrics.jsonl; nothing where it is not one."""
     with suppress(ValidationError):
         protocol = TypeAdapter(Protocol).validate_python(line.get("protocol"))
-        protocol = protocol._replace(features=last_part(protocol.features), split=last_part(protocol.split))
-        for name, value in line.items():
-            if name not in NOT_METRICS and type(value) in (int, float) and math.isfinite(value):
-                yield Score(words(name), value, protocol)
+        protocol = protocol._replace(features=recipe.last_part(protocol.features), split=recipe.last_part(protocol.split))
+        for name, value in values(line).items():
+            yield Score(words(name), value, protocol)
 
 
 def public_lines(loaded: Loaded, *, raw: bool) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """What a run or one of its checkpoints is: read from its metadata, without weights and without data."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +12,7 @@ from gan_cli.games.game import Turn
 from gan_cli.inspection.machine import folder_bytes
 from gan_cli.inspection.networks import Network, networks
 from gan_cli.runs import load
-from gan_cli.runs.folder import RunFolder
-
-ABOUT = ("step", "score", "protocol", "weights")  # of an evaluation's line: all that is no value of a metric
+from gan_cli.runs.folder import RunFolder, values
 
 
 class Found(NamedTuple):
@@ -113,11 +110,6 @@ def when(turn: Turn) -> str:
     often = "by a schedule of its own" if turn.when else f"every {turn.every} steps" if turn.every > 1 else "every step"
     start = f" from step {turn.start}" if turn.start else ""
     return f"{often}{start}" + (f" until step {turn.stop}" if turn.stop is not None else "")
-
-
-def values(line: Mapping[str, Any]) -> dict[str, float]:
-    """The values of metrics in the line of an evaluation."""
-    return {name: v for name, v in line.items() if name not in ABOUT and isinstance(v, (int, float))}
 
 
 def _last(meta: Meta) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gan_cli import recipe
 from gan_cli.inspection.tables import pairs, shape, size, table
 
 
@@ -19,7 +20,7 @@ def _head(report: dict[str, Any]) -> dict[str, Any]:
         "run": report["run"],
         "recipe": report["recipe"],
         "game": report["game"]["play"] + (f", {loss['name']}" if isinstance(loss, dict) else ""),
-        "data": f"{data['source']}, {shape(data['shape'])}{classes}",
+        "data": f"{recipe.data_name(data)}, {shape(data['shape'])}{classes}",
         "step": f"{report['step']} of {report['steps']}, batch {report['batch']}, {report['precision']}",
         "checkpoints": f"{steps}{best}",
         "rollbacks": report["rollbacks"] or None,

@@ -97,7 +97,8 @@ def check_n(n: int, dim: int, what: str, of: str = "") -> tuple[str, ...]:
     if n < dim + 1:
         raise InputError(
             f"{n} {what} images{of} are too few for features of dimension {dim}: their covariance is singular. "
-            f"Give at least {dim + 1}{of}, better {COMFORTABLE * dim} or more"
+            f"Give at least {dim + 1}{of}, better {COMFORTABLE * dim} or more, or take a metric for which few will do: "
+            "kid"
         )
     if n < COMFORTABLE * dim:
         return (

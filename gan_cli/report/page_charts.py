@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 # Apart from each other for those who see fewer colours, and legible on white and on near-black.
 COLOURS = ("#3b7ddd", "#d9762b", "#1f9e78", "#b35fc4", "#d1485f", "#7f8c3a", "#2aa5b8", "#8a7f76")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-SPREAD = 20  # times the least value that the greatest is, from which on a logarithmic axis shows more
+SPREAD = 10  # times the least value that the greatest is, from which on a logarithmic axis shows more
 MARGIN = 0.03  # of the axis, left and right of the curves
 FEW = 30  # points that are marked, not only joined
 RULED = 40  # events of a run that get a line in every chart; the rest are listed only

@@ -14,7 +14,7 @@ from gan_cli.runs.drawing import Latents, count
 from gan_cli.runs.settings import Setting, Wish, resolve
 
 MOST_SAMPLES = 100_000  # of sweeps and walks
-SHORTEST_ROW = 4  # samples of a class in a training's pictures
+SHORTEST_ROW, LONGEST_OF_CLASS = 4, 12  # samples of a class in a training's pictures
 LONGEST_ROW = 16  # samples without a sweep are a row, or when they are more a grid as square as possible
 
 
@@ -57,15 +57,27 @@ def arrange(latents: Latents, settings: Sequence[Setting], *, points: bool = Fal
 def overview(experiment: Experiment, seed: int, n: int) -> Plan:
     """Samples that a training shows again and again: n, or a row for each class or category of a code.
 
+    Of few categories they are fewer than n: a row has at most LONGEST_OF_CLASS.
+    """
+    found = rows(experiment, n)
+    if found is None:
+        return Plan(draw_many(experiment, seed, n), [""] * n)
+    name, columns = found
+    latents = Latents(draw_many(experiment, seed, columns), ("",) * columns, ())
+    return arrange(latents, resolve([Wish(name, "all", "")], experiment.game.controls))
+
+
+def rows(experiment: Experiment, n: int) -> tuple[str, int] | None:
+    """The control that makes the rows of an overview, and their length; None: it is n samples without rows.
+
     Rows are of at least SHORTEST_ROW samples: the first control whose categories leave room for that makes them.
     """
-    controls = experiment.game.controls
-    by = [name for name, c in controls.items() if c.categories and n // c.categories >= SHORTEST_ROW]
-    if len(experiment.spec.shape) != 3 or not by:
-        return Plan(draw_many(experiment, seed, n), [""] * n)
-    columns = n // controls[by[0]].categories
-    latents = Latents(draw_many(experiment, seed, columns), ("",) * columns, ())
-    return arrange(latents, resolve([Wish(by[0], "all", "")], controls))
+    if len(experiment.spec.shape) != 3:
+        return None
+    for name, control in experiment.game.controls.items():
+        if control.categories > 1 and n // control.categories >= SHORTEST_ROW:
+            return name, min(n // control.categories, LONGEST_OF_CLASS)
+    return None
 
 
 def check_count(*sizes: int) -> None:

@@ -11,6 +11,7 @@ from gan_cli.errors import InputError
 from gan_cli.recipe import SEEDS
 from gan_cli.runs.load import Loaded
 
+NARROWEST = 0.01  # of a truncation: beyond, all latents are nearly the same
 Painter = Callable[[Inputs], np.ndarray]
 """Inputs [n, ...] -> samples: images uint8 [n, H, W, C], points float32 [n, D]."""
 
@@ -67,6 +68,8 @@ def _truncated(loaded: Loaded, drawn: Inputs, truncation: float | None) -> Input
         return drawn
     if prior(loaded) != "normal" or "z" not in drawn:
         raise InputError("--truncation: the latents of this recipe are not normal, so there is nothing to truncate")
+    if not truncation >= NARROWEST:  # also where it is not a number
+        raise InputError(f"truncation = {truncation}: at least {NARROWEST} would do")
     return {**drawn, "z": sampler.truncate(drawn["z"], truncation)}
 
 

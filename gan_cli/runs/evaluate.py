@@ -43,9 +43,7 @@ class Judged(NamedTuple):
 def judge(path: Path, at: str, asked: Asked, store: Store, note: Callable[[str], None]) -> tuple[Loaded, Judged]:
     """Judge one checkpoint, and add its line to the run's metrics.jsonl. Raises InputError."""
     loaded = load(path, at)
-    made = _judge(loaded, asked, store)
-    for message in made.panel.notices:
-        note(message)
+    made = _judge(loaded, asked, store, note)
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then judging {made.panel.plan.n_fake} samples")
     return loaded, _judged(loaded, made, asked, note)
 
@@ -56,10 +54,8 @@ def judge_all(path: Path, asked: Asked, store: Store, note: Callable[[str], None
     for step in steps(path):
         loaded = load(path, str(step))
         if made is None:
-            made = _judge(loaded, asked, store)
+            made = _judge(loaded, asked, store, note)
             made.panel.check_chooses()
-            for message in made.panel.notices:
-                note(message)
         yield _judged(loaded, made, asked, note)
 
 
@@ -84,7 +80,7 @@ def _judged(loaded: Loaded, made: Judge, asked: Asked, note: Callable[[str], Non
     return Judged(loaded.step, made.panel.score(verdict.values), verdict, line)
 
 
-def _judge(loaded: Loaded, asked: Asked, store: Store) -> Judge:
+def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], None]) -> Judge:
     recipe = loaded.meta.recipe["eval"]
     shape = loaded.experiment.spec.shape
     if "features" in asked.judged and len(shape) != 3:
@@ -94,7 +90,22 @@ def _judge(loaded: Loaded, asked: Asked, store: Store) -> Judge:
     training = any(metrics.find(name, **own).needs_training for name, own in chosen.items())
     against = _reference(loaded.meta, asked, store, training)
     own = "features" in asked.judged
-    return Judge(loaded.experiment, options, against, store, asked.seed, outside=own, where=COMMAND_LINE)
+    made = Judge(loaded.experiment, options, against, store, asked.seed, outside=own, where=COMMAND_LINE)
+    for message in made.panel.notices:
+        note(message)
+    if (
+        _is_training_set(loaded.meta, asked)
+        and against.source
+        and against.source.fingerprint != loaded.meta.fingerprint
+    ):
+        note(f"WARNING: {against.called}: the data are no longer those that step {loaded.step} was trained on")
+    return made
+
+
+def _is_training_set(meta: Meta, asked: Asked) -> bool:
+    """Whether samples are compared with what was trained on."""
+    split = meta.recipe["data"].get("split")
+    return asked.real is None and split in (None, asked.split or meta.recipe["eval"]["split"])
 
 
 def with_options(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> Eval:

@@ -1,6 +1,7 @@
 """A run folder: where things are, and the JSON lines in it."""
 
 import json
+import math
 import os
 import platform
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,9 @@ from filelock import FileLock, Timeout
 from gan_cli import recipe
 from gan_cli.errors import InputError
 from gan_cli.files import atomic, make_folder, storing
+
+LAST_STEP = 1 << 53  # whole numbers that a browser can tell apart
+NOT_VALUES = ("step", "score", "protocol", "weights")  # of an evaluation's line: all that is no value of a metric
 
 
 class RunFolder(NamedTuple):
@@ -48,6 +52,17 @@ class RunFolder(NamedTuple):
     def samples(self, step: int) -> Path:
         """The grid drawn after `step` steps."""
         return self.path / "samples" / f"{step:07d}.png"
+
+    def check_own(self) -> None:
+        """Raise InputError where something lies that no training wrote: data, or anything else that is not a run."""
+        if self.recipe.exists() or self.checkpoints.is_dir() or not self.path.is_dir():
+            return
+        known = {self.samples(0).parent.name, self.times.name}  # what is made before the recipe is written
+        for entry in sorted(os.listdir(self.path)):
+            if entry not in known and not entry.startswith("."):
+                raise InputError(
+                    f"{self.path}: holds {entry!r} and is not a run folder; name another one, or a new one, with --out"
+                )
 
     def create(self) -> None:
         """Make the folder; raises InputError when it cannot be written."""
@@ -102,11 +117,33 @@ def append(path: Path, line: Mapping[str, Any]) -> None:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The JSON lines of a file; what a crash has cut short or scribbled over is left out."""
     lines = []
-    for text in path.read_bytes().splitlines() if path.exists() else []:
-        with suppress(ValueError):  # neither JSON nor text
+    for text in path.read_bytes().splitlines() if path.is_file() else []:
+        with suppress(ValueError, RecursionError):  # neither JSON nor text, or lists in lists without end
             line = json.loads(text)
             lines += [line] if isinstance(line, dict) else []
     return lines
+
+
+def step_of(line: Mapping[str, Any]) -> int | None:
+    """The step of a line, if it has a sound one."""
+    step = line.get("step")
+    return step if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < LAST_STEP else None
+
+
+def number(value: object) -> float | None:
+    """A value of a line as a float, where it is a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond all floats
+        return math.inf
+
+
+def values(line: Mapping[str, Any]) -> dict[str, float]:
+    """The values of metrics in the line of an evaluation, without those that are not finite."""
+    known = {name: number(value) for name, value in line.items() if name not in NOT_VALUES}
+    return {name: value for name, value in known.items() if value is not None and math.isfinite(value)}
 
 
 def cut_after(path: Path, step: int, rollbacks: int) -> None:

@@ -182,8 +182,7 @@ def opened(
     """The record of a run, which no other process can open meanwhile; `mirror`: of one at a URL. Raises InputError."""
     if mirror:
         mirror.pull()
-    if folder.log.exists() and not folder.recipe.exists() and not folder.checkpoints.is_dir():
-        raise InputError(f"{folder.log} exists, but this is not a run folder; name another one with --out")
+    folder.check_own()
     folder.create()
     keep_last = prepared.resolved["run"]["keep_last"]
     with (
@@ -229,10 +228,12 @@ def _refuse_other_run(folder: RunFolder, meta: Meta, prepared: build.Prepared, o
         changed.append("the content of the data")
     judged = [line for line in changed if line.startswith("eval.")]
     if judged and meta.history:
-        mend = "name another folder with --out, or judge with `gan eval`"
-        raise _other_recipe(folder, judged, f"its metrics so far could not be compared with the new ones; {mend}")
+        mend = "name another folder with --out" + ("" if len(changed) > len(judged) else ", or judge with `gan eval`")
+        raise _other_recipe(folder, changed, f"its metrics so far could not be compared with the new ones; {mend}")
     if changed and not override:
         mend = "name another folder with --out, or go on with the new recipe with --override-recipe"
+        if any(line.startswith("networks.") for line in changed):
+            mend += ", if its networks can have the weights of the old ones"
         raise _other_recipe(folder, changed, mend)
 
 

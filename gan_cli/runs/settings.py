@@ -1,6 +1,5 @@
 """`gan sample --class` and `--code`: what the inputs are set to that a person can set."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from gan_cli.errors import InputError
 from gan_cli.types import CLASS, Control
 
 MOST_VALUES = 1000  # of one sweep
+LARGEST = float(np.finfo(np.float32).max)  # of a number
 LONGEST_LIST = 300  # letters of a list of names in a message
 CATEGORY_FORMS = "a number or a name, several with commas, a range 0-4, or all"
 NUMBER_FORMS = "a number, 0.5, or a sweep from:to:count, -2:2:9"
@@ -121,7 +121,7 @@ def _numbers(wish: Wish) -> list[float]:
         count = int(parts[2]) if len(parts) == 3 else 1
     except ValueError:
         raise InputError(_malformed(wish)) from None
-    if len(parts) not in (1, 3) or not all(map(math.isfinite, ends)):
+    if len(parts) not in (1, 3) or not all(abs(end) <= LARGEST for end in ends):  # nor what is not a number
         raise InputError(_malformed(wish))
     if len(parts) == 1:
         return ends

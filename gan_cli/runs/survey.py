@@ -2,8 +2,8 @@
 
 import fcntl
 import json
-import math
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +12,11 @@ from gan_cli import recipe
 from gan_cli.binding import nearest
 from gan_cli.errors import InputError
 from gan_cli.runs.directions import lower_is_better
-from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.folder import RunFolder, step_of, values
 
 DEPTH = 6  # folders in one another that are looked into
 MOST_FOLDERS = 20_000  # that are looked into
 LONGEST = 1 << 20  # bytes of a line of a log; more is none
-NOT_VALUES = ("step", "score", "protocol", "weights")
 KEYS = ("name", "recipe", "step", "time")  # to sort by, besides metrics
 Note = Callable[[str], None]
 
@@ -38,7 +37,7 @@ class Run(NamedTuple):
     title: str  # the first line of its recipe
     game: str
     loss: str
-    data: str
+    data: str  # the source, and the name of its folder or file
     step: int  # of the newest checkpoint or line of the log
     steps: int  # that the recipe asks for
     state: str  # "training", "finished" or "unfinished"
@@ -104,7 +103,9 @@ def _run(folder: RunFolder, name: str) -> Run:
     game, data = tables.get("game", {}), tables.get("data", {})
     loss = game.get("loss", "")
     log = _log(folder.log)
-    step = max([log.step, *_checkpoints(folder)])
+    saved = _checkpoints(folder)
+    step = max([log.step, *saved])
+    is_whole = max(saved, default=step) >= steps  # a log is at its end before the last evaluation and checkpoint
     by = _trained_by(folder)
     metrics = _metrics(folder.metrics)
     return Run(
@@ -113,10 +114,10 @@ def _run(folder: RunFolder, name: str) -> Run:
         title=recipe.header(folder.recipe).partition("\n")[0][:200],
         game=str(game.get("play", "")),
         loss=str(loss.get("name", "") if isinstance(loss, dict) else loss),
-        data=str(data.get("source", "")),
+        data=recipe.data_name(data),
         step=step,
         steps=steps,
-        state="training" if by is not None else "finished" if step >= steps else "unfinished",
+        state="training" if by is not None else "finished" if is_whole else "unfinished",
         trained_by=by or "",
         metrics=metrics,
         headline=next(iter(metrics), ""),
@@ -138,13 +139,14 @@ class _Log(NamedTuple):
 
 def _log(path: Path) -> _Log:
     """What a log says: its last step, and what the monitor saw. Only lines that matter are parsed."""
-    found, last = _Log(), b""
+    found = _Log()
+    newest: deque[bytes] = deque(maxlen=2)  # the last one may have been cut short
     for text in _texts(path):
-        last = text if b'"step"' in text else last
+        if b'"step"' in text:
+            newest.append(text)
         if b'"monitor"' in text or b'"rollback"' in text:
             found = _heard(found, _line(text))
-    step = _whole((_line(last) or {}).get("step"))
-    return found._replace(step=max(step, found.step))
+    return found._replace(step=max((step_of(_line(text) or {}) or 0 for text in newest), default=0))
 
 
 def _heard(found: _Log, line: Mapping[str, Any] | None) -> _Log:
@@ -193,20 +195,18 @@ def _metrics(path: Path) -> dict[str, Value]:
     during = [line for line in lines if "weights" not in line]
     series: dict[str, list[tuple[int, float]]] = {}
     for line in during or lines:
-        for name, value in line.items():
-            if name not in NOT_VALUES and isinstance(value, (int, float)) and not isinstance(value, bool):
-                series.setdefault(name, []).append((_whole(line.get("step")), float(value)))
+        for name, value in values(line).items():
+            series.setdefault(name, []).append((step_of(line) or 0, value))
     return {name: made for name, own in series.items() if (made := _value(name, own))}
 
 
 def _value(name: str, series: Sequence[tuple[int, float]]) -> Value | None:
     """None for a number beside a metric, of which it is not known whether more is better."""
     lower = lower_is_better(name)
-    finite = [(step, value) for step, value in series if math.isfinite(value)]
-    if lower is None or not finite:
+    if lower is None:
         return None
-    step, best = min(finite, key=lambda one: one[1] if lower else -one[1])
-    return Value(best, finite[-1][1], step)
+    step, best = min(series, key=lambda one: one[1] if lower else -one[1])
+    return Value(best, series[-1][1], step)
 
 
 def _trained_by(folder: RunFolder) -> str | None:

@@ -14,8 +14,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from gan_cli.files import storing
 from gan_cli.runs import folder as files
 from gan_cli.runs.following import Follower
+
+YEAR_3000 = 32503680000  # seconds since 1970; no clock of a training says more
 
 
 class Session(NamedTuple):
@@ -41,6 +44,9 @@ class Clock(Follower):
 
     def start(self, step: int) -> None:
         """With what the training runs on."""
+        if self._path.is_file() and not self._path.read_bytes().endswith(b"\n"):  # a full disk has cut a line short
+            with storing(self._path), self._path.open("ab") as file:
+                file.write(b"\n")
         self._write({"event": "start", "step": step}, **self._about)
 
     def log(self, line: Mapping[str, Any]) -> None:
@@ -65,7 +71,8 @@ def _lives(lines: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """The whole lines of each session, its start first."""
     life: list[dict[str, Any]] = []
     for line in lines:
-        if not (isinstance(line.get("step"), int) and isinstance(line.get("time"), int | float)):
+        moment = files.number(line.get("time"))
+        if files.step_of(line) is None or moment is None or not 0 <= moment < YEAR_3000:
             continue  # scribbled over
         if line.get("event") == "start" and life:
             yield life
@@ -84,7 +91,7 @@ def _session(lines: Sequence[dict[str, Any]]) -> Session:
         for a, b in pairwise(ticks)
         if b["time"] > a["time"] and b["step"] > a["step"]
     ]
-    versions = first.get("versions")
+    versions, stopped_by = first.get("versions"), last.get("stopped_by")
     return Session(
         step=first["step"],
         last=last["step"],
@@ -94,5 +101,5 @@ def _session(lines: Sequence[dict[str, Any]]) -> Session:
         devices=str(first.get("devices", "")),
         versions={str(k): str(v) for k, v in versions.items()} if isinstance(versions, dict) else {},
         ended=last.get("event") == "end",
-        stopped_by=last.get("stopped_by"),
+        stopped_by=None if stopped_by is None else str(stopped_by),
     )

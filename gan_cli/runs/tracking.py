@@ -12,7 +12,7 @@ from gan_cli import recipe
 from gan_cli.binding import nearest
 from gan_cli.errors import InputError
 from gan_cli.optional import require
-from gan_cli.runs.folder import RunFolder, replace
+from gan_cli.runs.folder import RunFolder, replace, values
 from gan_cli.runs.following import Follower
 
 Tracker = Callable[[RunFolder, Mapping[str, Any]], Follower]
@@ -52,7 +52,7 @@ def texts(line: Mapping[str, Any]) -> list[str]:
 
 def _verdict(line: Mapping[str, Any]) -> dict[str, float]:
     """The values of metrics in a line of metrics.jsonl."""
-    return {f"metrics/{name}": value for name, value in _numbers(line) if name != "step" and "/" not in name}
+    return {f"metrics/{name}": value for name, value in values(line).items()}
 
 
 class TensorBoard(Follower):
@@ -68,7 +68,8 @@ class TensorBoard(Follower):
 
         self.close()
         where = self._folder.path / "tensorboard"
-        self._writer = SummaryWriter(str(where), purge_step=step + 1 if where.exists() else None, flush_secs=10)
+        again = step + 1 if step else 0  # the first step that comes again; a new beginning is judged and drawn anew
+        self._writer = SummaryWriter(str(where), purge_step=again if where.exists() else None, flush_secs=10)
         self._writer.add_text("recipe", f"```toml\n{recipe.write(self._resolved)}\n```", step)
 
     def log(self, line: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from gan_cli.data.store import Store
 from gan_cli.engine import loop, parallel, processes, sampler
 from gan_cli.engine.optim import slowed
 from gan_cli.engine.state import Experiment, State
+from gan_cli.errors import InputError
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.remote.mirror import Mirror
 from gan_cli.runs import reference
@@ -96,10 +97,8 @@ def train(
             "versions of gan-cli and JAX": f"{__version__}, {jax.__version__}",
         }
     )
-    judge = _judge(prepared, store, watcher)
+    judge = check(prepared, out, store, watcher.note)
     train = prepared.experiment.train
-    check_devices(prepared.experiment)
-    check_fitted(prepared.source)
     run_folder = RunFolder(out)
     with ExitStack() as stack:
         record = processes.by_first(
@@ -120,10 +119,20 @@ def train(
         return outcome
 
 
-def check_devices(experiment: Experiment) -> None:
-    """Raise InputError unless the batch can be split over the devices of this job."""
-    train = experiment.train
-    parallel.check_batch(train.batch, train.accumulate, experiment.game.together, jax.device_count())
+def check(prepared: build.Prepared, out: Path, store: Store, note: Callable[[str], None]) -> Judge | None:
+    """What takes the metric during training, if the recipe asks for one.
+
+    Raises InputError for all that would keep a training into `out` from beginning.
+    """
+    judge = _judge(prepared, store, note)
+    train = prepared.experiment.train
+    parallel.check_batch(train.batch, train.accumulate, prepared.experiment.game.together, jax.device_count())
+    check_fitted(prepared.source)
+    data = prepared.resolved["data"].get("path")
+    if data and out.resolve().is_relative_to(store.locate(Path(data)).resolve()):
+        raise InputError(f"--out {out}: lies in the data, {data}: its samples would be trained on; name another folder")
+    RunFolder(out).check_own()
+    return judge
 
 
 def _train(
@@ -294,7 +303,7 @@ class _Session:
             self.record.save(step, state, self.history, self.rollbacks, self.monitor.memory())
 
 
-def _judge(prepared: build.Prepared, store: Store, watcher: Watcher) -> Judge | None:
+def _judge(prepared: build.Prepared, store: Store, note: Callable[[str], None]) -> Judge | None:
     """The metric during training, or None when the recipe asks for none."""
     options = recipe.Eval(**prepared.resolved["eval"])
     if not options.every:
@@ -303,5 +312,5 @@ def _judge(prepared: build.Prepared, store: Store, watcher: Watcher) -> Judge | 
     judge = Judge(prepared.experiment, options, against, store, prepared.resolved["run"]["seed"])
     judge.panel.check_chooses()
     for notice in judge.panel.notices:
-        watcher.note(notice)
+        note(notice)
     return judge

@@ -23,7 +23,7 @@ KEY = "gan-cli"  # of the file's metadata, one text: JSON
 
 
 def load(path: Path) -> Loaded:
-    """The model: it samples and can be judged; it cannot be trained on. Raises InputError.
+    """The model: it samples; it cannot be trained on. Raises InputError.
 
     All roles have the weights of the file, averaged or raw.
     """

@@ -1,7 +1,7 @@
 """The commands that make a run again, and draw and judge as was done in it."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan_cli.runs.digest.kept import Kept
@@ -10,17 +10,18 @@ INSTALLED = ("gan-cli", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "n
 NEEDED = {"mnist", "fashion_mnist", "kmnist", "stacked_mnist", "cifar10"}  # sources that are files of other people
 
 
-def commands(kept: Kept, where: str, name: str) -> str:
-    """A few lines for a shell. `where`: the run as it was asked for; `name`: of the new run."""
+def commands(kept: Kept, where: str, name: str, grid: Sequence[str] = ()) -> str:
+    """A few lines for a shell. `where`: the run as it was asked for; `name`: of the new run; `grid`: as in `Seen`."""
     parts = [_install(kept.versions)]
     if kept.tables:
         train = _line("gan", "train", f"{where}/recipe.toml", "--out", f"runs/{name}-again")
         parts.append(f"# train it again{_data(kept)}\n{train}")
     if kept.shown is not None:
         at = ("--ckpt", where, "--at", str(kept.shown))
-        grid = kept.whole("run", "grid")
-        sample = ("--seed", str(kept.whole("run", "seed") or 0), *(("--n", str(grid)) if grid else ()))
-        parts.append(f"# draw from its checkpoint\n{_line('gan', 'sample', *at, *sample, '--out', 'samples.png')}")
+        n = kept.whole("run", "grid")
+        sample = ("--seed", str(kept.whole("run", "seed") or 0), *(grid or (("--n", str(n)) if n else ())))
+        what = "draw its samples again" if grid else "draw from its checkpoint"
+        parts.append(f"# {what}\n{_line('gan', 'sample', *at, *sample, '--out', 'samples.png')}")
         parts += [f"# judge it as in training\n{_line('gan', 'eval', *at, *_judging(kept))}"] if kept.scores else []
     return "\n\n".join(filter(None, parts))
 
@@ -43,6 +44,8 @@ def _judging(kept: Kept) -> list[str]:
     options = []
     for key, option in (("metric", "--metric"), ("n", "--n"), ("n_real", "--n-real"), ("split", "--split")):
         value = kept.setting("eval", key)
+        if key == "split" and kept.setting("data", "split") is None:
+            continue  # a source without splits
         options += [option, str(value)] if value is not None else []
     features = kept.setting("eval", "features")
     options += ["--features", str(features)] if features not in (None, "digits") else []

@@ -43,7 +43,8 @@ def read(folder: Path, values: Mapping[int, float], headline: str, best: int | N
 
 def _pictures(folder: Path) -> list[Path]:
     found = folder.glob("*.png") if folder.is_dir() else ()
-    return [path for path in found if path.stem.isdecimal() and path.stem.isascii() and len(path.stem) < 17]
+    named = [path for path in found if path.stem.isdecimal() and path.stem.isascii() and len(path.stem) < 17]
+    return [path for path in named if path.is_file()]  # no folder, no link to nowhere
 
 
 def _label(step: int, values: Mapping[int, float], headline: str, best: int | None) -> str:

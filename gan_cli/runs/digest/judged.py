@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan_cli.report.page import Curve
-from gan_cli.runs.digest.series import MOST_CURVES, Series, lines, number, step_of
+from gan_cli.runs.digest.series import MOST_CURVES, Series, lines
+from gan_cli.runs.folder import NOT_VALUES, number, step_of
 
-NOT_VALUES = ("step", "protocol", "weights", "score")
 TRAINING = ""  # the group of what was measured during training
 MOST_PROTOCOLS = 20  # by which a run was judged afterwards
 

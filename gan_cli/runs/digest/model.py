@@ -18,7 +18,7 @@ from gan_cli.errors import InputError
 from gan_cli.report.labelled import Block
 from gan_cli.report.page import Figure, Picture
 from gan_cli.runs import drawing, neighbours
-from gan_cli.runs.arrange import Plan, arrange, overview
+from gan_cli.runs.arrange import Plan, arrange, overview, rows
 from gan_cli.runs.digest.kept import Kept
 from gan_cli.runs.digest.seen import Seen
 from gan_cli.runs.drawing import Painter
@@ -61,7 +61,8 @@ def look(folder: RunFolder, kept: Kept, store: Store, note: Note) -> Seen:
         figures += _sweeps(loaded, paint, notes)
         if source and not is_points(loaded):
             figures += _neighbours(loaded, paint, source, notes, note)
-    return Seen(real, REAL_POINTS if source and len(source.spec.shape) == 1 else REAL, tuple(figures), tuple(notes))
+    text = REAL_POINTS if source and len(source.spec.shape) == 1 else REAL
+    return Seen(real, text, tuple(figures), tuple(notes), _grid(loaded, kept) if loaded else ())
 
 
 def _data(folder: RunFolder, kept: Kept, store: Store, notes: list[str]) -> Source | None:
@@ -119,6 +120,16 @@ def _chosen(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndarray, 
     if any(len(some) < columns for some in of_class):
         return chosen[:n], ()
     return np.concatenate(of_class), sheet[0].rows
+
+
+def _grid(loaded: Loaded, kept: Kept) -> tuple[str, ...]:
+    """The options of `gan sample` that draw what the training drew again and again."""
+    n = POINTS if is_points(loaded) else kept.whole("run", "grid") or DEFAULT_N
+    found = rows(loaded.experiment, n)
+    if found is None:
+        return ("--n", str(n))
+    name, columns = found
+    return (*(("--class", "all") if name == CLASS else ("--code", f"{name}=all")), "--n", str(columns))
 
 
 def _sweeps(loaded: Loaded, paint: Painter, notes: list[str]) -> Iterator[Figure]:

@@ -1,6 +1,5 @@
 """A run's digest, of what its folder holds and, where that is wanted, of its model and its data."""
 
-import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from gan_cli.data.store import Store
 
 QUICK = "real samples, sweeps and nearest neighbours: --quick leaves them out"
-YEAR_3000 = 32503680000.0  # seconds since 1970
 MOST_DIFFERENCES = 100  # keys of recipes
 Note = Callable[[str], None]
 
@@ -90,7 +88,7 @@ def collect(run: Asked, most_grids: int, store: "Store | None", note: Note) -> D
             figures=seen.figures,
             notes=[*notes, *seen.notes],
             recipe=own.recipe,
-            commands=commands.commands(own, run.where, run.name.rpartition("/")[2]),
+            commands=commands.commands(own, run.where, run.name.rpartition("/")[2], seen.grid),
         ),
         own.tables,
     )
@@ -106,7 +104,8 @@ def _state(own: Kept, last: int) -> str:
     steps = own.whole("train", "steps")
     done = f"{last:,} of {steps:,} steps" if steps else f"{last:,} steps"
     life = own.lives[-1] if own.lives else None
-    if steps and last >= steps:
+    is_whole = life is None or (life.ended and not life.stopped_by)  # not in its last evaluation
+    if steps and last >= steps and is_whole:
         return f"{done}: finished"
     if life and life.ended:
         return f"{done}: stopped by {life.stopped_by}" if life.stopped_by else f"{done}: ended early"
@@ -126,8 +125,8 @@ def _facts(own: Kept, verdicts: Judged) -> dict[str, str]:
         facts[f"Last {name}"] = f"{values[max(values)]:.4g} at step {max(values):,}"
     facts |= _times(own)
     facts |= {"Device": own.devices} if own.devices else {}
-    data, game = own.setting("data", "source"), own.setting("game", "play")
-    facts |= {"Data": str(data)} if data else {}
+    data, game = own.tables.get("data"), own.setting("game", "play")
+    facts |= {"Data": recipe.data_name(data)} if isinstance(data, Mapping) and "source" in data else {}
     facts |= {"Game": str(game)} if game else {}
     facts |= {"Seed": str(own.setting("run", "seed"))} if own.setting("run", "seed") is not None else {}
     facts |= {"Versions": ", ".join(f"{k} {v}" for k, v in own.versions.items())} if own.versions else {}
@@ -139,10 +138,9 @@ def _times(own: Kept) -> dict[str, str]:
     if not own.lives:
         return {"Time": "not noted: there is no times.jsonl"}
     lives = own.lives
-    seconds = sum(life.seconds for life in lives if math.isfinite(life.seconds))
+    seconds = sum(life.seconds for life in lives)
     often = f" in {len(lives)} sessions" if len(lives) > 1 else ""
-    began = f", from {_clock(lives[0].began)} UTC" if 0 <= lives[0].began < YEAR_3000 else ""
-    facts = {"Time": f"{duration(seconds)}{often}{began}"}
+    facts = {"Time": f"{duration(seconds)}{often}, from {_clock(lives[0].began)} UTC"}
     rates = [life.rate for life in lives if life.rate is not None]
     if rates:
         rate, batch = rates[-1], own.whole("train", "batch")

@@ -12,3 +12,4 @@ class Seen(NamedTuple):
     real_text: str = ""  # what stands below them
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
+    grid: tuple[str, ...] = ()  # options of `gan sample` that draw what the training drew; empty: not known

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_cli.report.page import Curve, Event
+from gan_cli.runs.folder import number, step_of
 
 LONGEST = 1 << 20  # bytes of a line; a longer one is none of ours
-LAST_STEP = 1 << 53  # whole numbers that a browser can tell apart
 MOST_POINTS = 2000  # of a curve
 MOST_CURVES = 100  # of a run
 MOST_EVENTS = 500  # the last ones
@@ -79,22 +79,6 @@ def lines(path: Path) -> Iterator[dict[str, Any] | None]:
                 yield line
             elif text.strip():
                 yield None
-
-
-def step_of(line: Mapping[str, Any]) -> int | None:
-    """The step of a line, if it has a sound one."""
-    step = line.get("step")
-    return step if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < LAST_STEP else None
-
-
-def number(value: object) -> float | None:
-    """The value as a float, where it is a number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value)
-    except OverflowError:  # a whole number beyond all floats
-        return math.inf
 
 
 def read_log(path: Path) -> Log:
