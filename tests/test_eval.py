@@ -384,7 +384,7 @@ def test_a_run_that_cannot_be_written_is_judged_all_the_same(gan, run, monkeypat
     def refused(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("gan_cli.runs.folder.append", refused)
+    monkeypatch.setattr("gan_cli.runs.lines.append", refused)
     found, err = report(gan, "--ckpt", run, "--n", 100, "--n-real", 200)
     assert found["fid"] > 0
     assert "metrics.jsonl: Permission denied" in err

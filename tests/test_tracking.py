@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from gan_cli import optional
-from gan_cli.runs import folder, times, tracking
+from gan_cli.runs import lines as lines_of_run
+from gan_cli.runs import times, tracking
+from gan_cli.runs.folder import RunFolder
 
 RING = ("--set", "run.log_every=10", "--set", "run.sample_every=20", "--set", "run.checkpoint_every=20")
 RING = (*RING, "--set", "monitor.every=20", "--set", "eval.every=20", "--set", "eval.n=100", "--set", "eval.n_real=100")
@@ -74,7 +76,7 @@ def test_a_resumed_run_hides_what_it_does_again(train, tmp_path):
 
 def test_a_new_beginning_hides_that_of_before(tmp_path):
     for _ in range(2):  # the first one was killed before its first checkpoint, or rolled back to step 0
-        board = tracking.TensorBoard(folder.RunFolder(tmp_path), {})
+        board = tracking.TensorBoard(RunFolder(tmp_path), {})
         board.start(0)
         board.judged({"step": 0, "fid": 9.0})
         board.close()
@@ -164,7 +166,7 @@ def test_rates_are_medians_and_scribbles_are_passed_over(tmp_path):
     start = {"event": "start", "step": 0, "time": 0.0, "devices": "one", "versions": {}}
     ticks = [{"step": 10 * i, "time": t} for i, t in enumerate([30.0, 31.0, 33.0, 34.0], 1)]  # the first one compiled
     for line in [{"step": 5, "time": 1.0}, start, *ticks, {"step": "x", "time": 1}, {"time": 3}]:
-        folder.append(path, line)
+        lines_of_run.append(path, line)
     with path.open("a") as file:
         file.write("}{\n")
     (session,) = times.read(path)
@@ -202,4 +204,4 @@ def test_a_line_that_was_cut_short_does_not_join_two_sessions(tmp_path):
 
 def test_values_of_an_evaluation_are_its_finite_numbers():
     line = {"step": 5, "fid": 2, "kid": float("nan"), "is": 10**400, "note": "x", "is-it": True, "score": -2.0}
-    assert folder.values({**line, "protocol": {"n": 1}, "weights": "raw"}) == {"fid": 2.0}
+    assert lines_of_run.values({**line, "protocol": {"n": 1}, "weights": "raw"}) == {"fid": 2.0}

@@ -23,7 +23,7 @@ from gan_cli.report import grids
 from gan_cli.runs import arithmetic, drawing, settings, walk, writing
 from gan_cli.runs.arrange import Plan, arrange, put
 from gan_cli.runs.drawing import Latents
-from gan_cli.runs.folder import values
+from gan_cli.runs.lines import values
 from gan_cli.runs.load import Loaded
 from gan_cli.runs.request import DEFAULT_FPS
 from gan_cli.runs.sampling import POINTS_IN_A_PANEL, is_points

@@ -123,8 +123,7 @@ function buildSamples(model, state, toggle) {
       made.images.map((image, i) => {
         const drawn = facts(model, wanted, made, i);
         const [img, caption] = grid.children[i].children;
-        const more = drawn.slice(0, 1).map(([name, text]) => (name === CLASS && !isNumber(text) ? text : `${name} ${text}`));
-        caption.replaceChildren(make("span", { className: "word" }, "seed "), [wanted.seed + i, ...more].join(" · "));
+        caption.replaceChildren(make("span", { className: "word" }, "seed "), `${wanted.seed + i}`, ...drawn.slice(0, 1).flatMap(after));
         grid.children[i].title = [`seed ${wanted.seed + i}`, ...drawn.map((pair) => pair.join(" "))].join(", ");
         grid.children[i].setAttribute("aria-label", `Pin ${grid.children[i].title}`);
         return show(img, image, "");
@@ -151,8 +150,11 @@ async function plot(grid, image) {
   await show($("plot"), image, "plot of 500 samples");
 }
 
-function isNumber(text) {
-  return /^\d+$/.test(text);
+// What a caption says after the seed; a class with a name needs no more than that.
+function after([name, text]) {
+  const isNamed = name === CLASS && !/^\d+$/.test(text);
+  const word = make("span", { className: "control" }, isNamed ? "" : `${name} `);
+  return [" · ", make("span", { className: "value" }, word, text)];
 }
 
 // What was drawn for sample i that nobody set: categories by name, and numbers.

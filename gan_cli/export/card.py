@@ -34,7 +34,8 @@ ROWS = 16  # classes that the picture has a row for
 class Plain(yaml.SafeDumper):
     """YAML without aliases: what several metrics have in common is written with each."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, _data: Any) -> bool:
+        """Of all data."""
         return True
 
 

@@ -13,8 +13,9 @@ from gan_cli.engine.checkpoint import META, PACKAGES
 from gan_cli.export.markdown import words
 from gan_cli.files import check_whole
 from gan_cli.metrics.protocol import Protocol
+from gan_cli.runs import lines as logs
 from gan_cli.runs import times
-from gan_cli.runs.folder import read_lines, values
+from gan_cli.runs.lines import values
 from gan_cli.runs.load import Loaded
 from gan_cli.runs.times import Session
 
@@ -52,7 +53,7 @@ def headlines(found: Sequence[Score]) -> list[Score]:
 
 def scores(loaded: Loaded, *, raw: bool) -> list[Score]:
     """Every number of this checkpoint with these weights, the last value of each; the recipe's own metrics first."""
-    lines = [{"weights": "average", **line} for line in (*loaded.meta.history, *read_lines(loaded.folder.metrics))]
+    lines = [{"weights": "average", **line} for line in (*loaded.meta.history, *logs.read(loaded.folder.metrics))]
     wanted = [line for line in lines if line.get("step") == loaded.step]
     found: dict[str, Score] = {}
     for line in wanted:
@@ -66,7 +67,9 @@ def _scores(line: Mapping[str, Any]) -> Iterator[Score]:
     """The metrics of a line of metrics.jsonl; nothing where it is not one."""
     with suppress(ValidationError):
         protocol = TypeAdapter(Protocol).validate_python(line.get("protocol"))
-        protocol = protocol._replace(features=recipe.last_part(protocol.features), split=recipe.last_part(protocol.split))
+        protocol = protocol._replace(
+            features=recipe.last_part(protocol.features), split=recipe.last_part(protocol.split)
+        )
         for name, value in values(line).items():
             yield Score(words(name), value, protocol)
 
@@ -82,14 +85,14 @@ def public_lines(loaded: Loaded, *, raw: bool) -> list[dict[str, Any]]:
 def was_monitored(loaded: Loaded) -> bool:
     """Whether the monitor's log is there, of steps at which it warns."""
     grace = loaded.meta.recipe["monitor"]["grace"]
-    looks = [line["step"] for line in read_lines(loaded.folder.log) if "alarms" in line and "step" in line]
+    looks = [line["step"] for line in logs.read(loaded.folder.log) if "alarms" in line and "step" in line]
     return any(type(step) is int and grace <= step <= loaded.step for step in looks)
 
 
 def alarms(loaded: Loaded) -> list[Alarm]:
     """What the monitor said up to this checkpoint, a kind at a time."""
     found: dict[str, Alarm] = {}
-    for step, message in _messages(read_lines(loaded.folder.log)):
+    for step, message in _messages(logs.read(loaded.folder.log)):
         if step <= loaded.step:
             kind = words(message.partition(":")[0])
             before = found.get(kind, Alarm(kind, 0, step, step, ""))

@@ -12,7 +12,8 @@ from gan_cli.games.game import Turn
 from gan_cli.inspection.machine import folder_bytes
 from gan_cli.inspection.networks import Network, networks
 from gan_cli.runs import load
-from gan_cli.runs.folder import RunFolder, values
+from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.lines import values
 
 
 class Found(NamedTuple):

@@ -113,6 +113,18 @@ def _besides(resolved: Mapping[str, Any], begun: int) -> dict[str, int]:
 
 
 def _try(prepared: build.Prepared) -> Trial:
+    try:
+        return _measured(prepared)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise InputError(
+            f"[train] batch = {prepared.experiment.train.batch}: a step does not fit into the device's memory; "
+            "a smaller batch, or accumulate = 2 or more, would do"
+        ) from None
+
+
+def _measured(prepared: build.Prepared) -> Trial:
     experiment, devices = prepared.experiment, parallel.everyone()
     per_call = experiment.train.steps_per_call
     with closing(build.feed(prepared.resolved, prepared.source)) as feed:
@@ -133,20 +145,12 @@ def _try(prepared: build.Prepared) -> Trial:
         state: Any = parallel.replicate(initial_state(experiment, prepared.resolved["run"]["seed"]), devices)
         done, n = 0, 1
         durations: list[tuple[float, int]] = []  # seconds of a step, and how many the call had
-        try:
-            while len(durations) <= CALLS and (done == 0 or sum(t * k for t, k in durations) < SECONDS):
-                began = time.perf_counter()
-                state, _ = jax.block_until_ready(compiled(state, constants, inputs(done, n), jnp.int32(n)))
-                durations.append(((time.perf_counter() - began) / n, n))
-                done += n
-                n = max(1, min(per_call, int(SECONDS / CALLS / durations[-1][0])))
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error):
-                raise
-            raise InputError(
-                f"[train] batch = {experiment.train.batch}: a step does not fit into the device's memory; a smaller "
-                "batch, or accumulate = 2 or more, would do"
-            ) from None
+        while len(durations) <= CALLS and (done == 0 or sum(t * k for t, k in durations) < SECONDS):
+            began = time.perf_counter()
+            state, _ = jax.block_until_ready(compiled(state, constants, inputs(done, n), jnp.int32(n)))
+            durations.append(((time.perf_counter() - began) / n, n))
+            done += n
+            n = max(1, min(per_call, int(SECONDS / CALLS / durations[-1][0])))
     counted = durations[1:] or durations  # the first call also warms up
     return Trial(took, memory, done, median(seconds for seconds, _ in counted))
 

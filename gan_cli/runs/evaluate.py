@@ -10,8 +10,7 @@ from gan_cli.engine.checkpoint import Meta
 from gan_cli.errors import InputError, StorageError
 from gan_cli.recipe import Eval
 from gan_cli.report import curves
-from gan_cli.runs import folder as files
-from gan_cli.runs import reference, sets
+from gan_cli.runs import lines, reference, sets
 from gan_cli.runs.judge import Judge
 from gan_cli.runs.load import Loaded, load, steps
 from gan_cli.runs.panel import COMMAND_LINE, Verdict
@@ -74,7 +73,7 @@ def _judged(loaded: Loaded, made: Judge, asked: Asked, note: Callable[[str], Non
     verdict = made(loaded.weights(asked.raw))
     line = {**verdict.line(step=loaded.step), "weights": "raw" if asked.raw else "average"}
     try:
-        files.append(loaded.folder.metrics, line)
+        lines.append(loaded.folder.metrics, line)
     except (OSError, StorageError) as error:  # somebody else's run, or a disk that is full or read-only
         note(f"not added to {loaded.folder.metrics}: {getattr(error, 'strerror', None) or error}")
     return Judged(loaded.step, made.panel.score(verdict.values), verdict, line)

@@ -1,11 +1,10 @@
-"""A run folder: where things are, and the JSON lines in it."""
+"""A run folder: where things are."""
 
 import json
-import math
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +12,7 @@ from filelock import FileLock, Timeout
 
 from gan_cli import recipe
 from gan_cli.errors import InputError
-from gan_cli.files import atomic, make_folder, storing
-
-LAST_STEP = 1 << 53  # whole numbers that a browser can tell apart
-NOT_VALUES = ("step", "score", "protocol", "weights")  # of an evaluation's line: all that is no value of a metric
+from gan_cli.files import atomic, make_folder
 
 
 class RunFolder(NamedTuple):
@@ -106,50 +102,3 @@ def replace(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def append(path: Path, line: Mapping[str, Any]) -> None:
-    """Add one JSON line; raises StorageError when the disk is full or broken."""
-    with storing(path), path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON lines of a file; what a crash has cut short or scribbled over is left out."""
-    lines = []
-    for text in path.read_bytes().splitlines() if path.is_file() else []:
-        with suppress(ValueError, RecursionError):  # neither JSON nor text, or lists in lists without end
-            line = json.loads(text)
-            lines += [line] if isinstance(line, dict) else []
-    return lines
-
-
-def step_of(line: Mapping[str, Any]) -> int | None:
-    """The step of a line, if it has a sound one."""
-    step = line.get("step")
-    return step if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < LAST_STEP else None
-
-
-def number(value: object) -> float | None:
-    """A value of a line as a float, where it is a number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value)
-    except OverflowError:  # a whole number beyond all floats
-        return math.inf
-
-
-def values(line: Mapping[str, Any]) -> dict[str, float]:
-    """The values of metrics in the line of an evaluation, without those that are not finite."""
-    known = {name: number(value) for name, value in line.items() if name not in NOT_VALUES}
-    return {name: value for name, value in known.items() if value is not None and math.isfinite(value)}
-
-
-def cut_after(path: Path, step: int, rollbacks: int) -> None:
-    """Drop the lines of steps after `step`, and of rollbacks after so many: a resumed run will write them again."""
-    if path.exists():
-        kept = [
-            line for line in read_lines(path) if line.get("step", 0) <= step and line.get("rollback", 0) <= rollbacks
-        ]
-        replace(path, "".join(json.dumps(line) + "\n" for line in kept))

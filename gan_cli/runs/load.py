@@ -77,6 +77,8 @@ def locate(path: Path) -> tuple[RunFolder, int | None]:
         return RunFolder(path.parent.parent), int(path.name)
     if path.name == "checkpoints" and path.is_dir():
         path = path.parent
+    if path.suffix == ".safetensors":
+        raise InputError(f"{path}: is a file of weights; `gan_cli.load` reads it in Python, commands want its run")
     if not (path / "checkpoints").is_dir():
         what = "is not a run folder: it has no checkpoints/" if path.is_dir() else "no such run or checkpoint"
         raise InputError(f"{path}: {what}; train one with `gan train`")

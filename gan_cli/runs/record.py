@@ -14,7 +14,7 @@ from gan_cli.engine.state import State, initial_state
 from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.files import storing, sync
 from gan_cli.remote.mirror import Mirror
-from gan_cli.runs import folder as files
+from gan_cli.runs import lines
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.following import Follower
 from gan_cli.runs.monitor import UnwellError
@@ -98,7 +98,7 @@ class Record:
 
     def _cut_logs(self, step: int, rollbacks: int) -> None:
         for path in (self.folder.log, self.folder.metrics):
-            files.cut_after(path, step, rollbacks)
+            lines.cut_after(path, step, rollbacks)
 
     def roll_back(self, problem: str, rollbacks: int, seed: int) -> Start:
         """Where to go on after a problem: the best checkpoint, else the newest, else a new beginning, with another key.
@@ -136,12 +136,12 @@ class Record:
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Add a line to log.jsonl."""
-        files.append(self.folder.log, line)
+        lines.append(self.folder.log, line)
         self._tell(lambda follower: follower.log(line))
 
     def judged(self, line: Mapping[str, Any]) -> None:
         """Add a line to metrics.jsonl."""
-        files.append(self.folder.metrics, line)
+        lines.append(self.folder.metrics, line)
         self._tell(lambda follower: follower.judged(line))
 
     def picture(self, step: int, drawn: Drawn) -> None:
@@ -156,10 +156,10 @@ class Record:
         """Start to write a checkpoint."""
         resolved, source = self._prepared.resolved, self._prepared.source
         score = history[-1]["score"] if history and history[-1]["step"] == step else None
-        for lines in (self.folder.log, self.folder.metrics):
-            if lines.exists():
-                with storing(lines):
-                    sync(lines)  # what the checkpoint takes for written has to outlive the machine, too
+        for file in (self.folder.log, self.folder.metrics):
+            if file.exists():
+                with storing(file):
+                    sync(file)  # what the checkpoint takes for written has to outlive the machine, too
         meta = Meta(
             resolved, self._prepared.experiment.spec, source.fingerprint, list(history), rollbacks, score, monitor
         )

@@ -1,7 +1,6 @@
 """All runs below a folder at a glance: read from recipes and logs, without JAX and without opening a checkpoint."""
 
 import fcntl
-import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,11 +11,11 @@ from gan_cli import recipe
 from gan_cli.binding import nearest
 from gan_cli.errors import InputError
 from gan_cli.runs.directions import lower_is_better
-from gan_cli.runs.folder import RunFolder, step_of, values
+from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.lines import LONGEST, parsed, read, step_of, texts, values
 
 DEPTH = 6  # folders in one another that are looked into
 MOST_FOLDERS = 20_000  # that are looked into
-LONGEST = 1 << 20  # bytes of a line of a log; more is none
 KEYS = ("name", "recipe", "step", "time")  # to sort by, besides metrics
 Note = Callable[[str], None]
 
@@ -141,12 +140,12 @@ def _log(path: Path) -> _Log:
     """What a log says: its last step, and what the monitor saw. Only lines that matter are parsed."""
     found = _Log()
     newest: deque[bytes] = deque(maxlen=2)  # the last one may have been cut short
-    for text in _texts(path):
+    for text in texts(path):
         if b'"step"' in text:
             newest.append(text)
         if b'"monitor"' in text or b'"rollback"' in text:
-            found = _heard(found, _line(text))
-    return found._replace(step=max((step_of(_line(text) or {}) or 0 for text in newest), default=0))
+            found = _heard(found, parsed(text))
+    return found._replace(step=max((step_of(parsed(text) or {}) or 0 for text in newest), default=0))
 
 
 def _heard(found: _Log, line: Mapping[str, Any] | None) -> _Log:
@@ -158,23 +157,6 @@ def _heard(found: _Log, line: Mapping[str, Any] | None) -> _Log:
     told = line.get("alarms")
     alarms = tuple(str(alarm)[:200] for alarm in told[:10]) if isinstance(told, list) else ()
     return found._replace(looks=found.looks + 1, alarmed=found.alarmed + bool(alarms), alarms=alarms)
-
-
-def _texts(path: Path) -> Iterator[bytes]:
-    """The lines of a file, if there is one; those that are too long to be any are left out."""
-    if path.is_file():
-        with path.open("rb") as file:
-            while text := file.readline(LONGEST):
-                if text.endswith(b"\n") or len(text) < LONGEST:
-                    yield text
-
-
-def _line(text: bytes) -> dict[str, Any] | None:
-    try:
-        line = json.loads(text)
-    except (ValueError, RecursionError):  # cut short by a crash, or scribbled over
-        return None
-    return line if isinstance(line, dict) else None
 
 
 def _whole(value: Any) -> int:
@@ -191,7 +173,7 @@ def _checkpoints(folder: RunFolder) -> list[int]:
 
 def _metrics(path: Path) -> dict[str, Value]:
     """Best and last of each metric, as measured during training; where that was not done, by `gan eval`."""
-    lines = [line for text in _texts(path) if (line := _line(text))]
+    lines = [*read(path)]
     during = [line for line in lines if "weights" not in line]
     series: dict[str, list[tuple[int, float]]] = {}
     for line in during or lines:
@@ -219,7 +201,7 @@ def _trained_by(folder: RunFolder) -> str | None:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a reader's, for an instant
         return None  # it was killed, and left its name behind
     except BlockingIOError:
-        line = _line(holder.read_bytes()[:LONGEST]) or {}
+        line = parsed(holder.read_bytes()[:LONGEST]) or {}
         return f"process {line.get('process', '?')} on {line.get('host', '?')}"[:200]
     except OSError:  # no lock, or one that may not be opened
         return None

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from gan_cli.files import storing
-from gan_cli.runs import folder as files
+from gan_cli.runs import lines as logs
 from gan_cli.runs.following import Follower
 
 YEAR_3000 = 32503680000  # seconds since 1970; no clock of a training says more
@@ -59,20 +59,20 @@ class Clock(Follower):
         self._write({"event": "end", "step": step}, stopped_by=stopped_by)
 
     def _write(self, line: dict[str, Any], **more: Any) -> None:
-        files.append(self._path, {**line, "time": round(time.time(), 3), **more})
+        logs.append(self._path, {**line, "time": round(time.time(), 3), **more})
 
 
 def read(path: Path) -> list[Session]:
     """The sessions in a times.jsonl, first to last; none where there is no such file."""
-    return [_session(lines) for lines in _lives(files.read_lines(path))]
+    return [_session(lines) for lines in _lives([*logs.read(path)])]
 
 
 def _lives(lines: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """The whole lines of each session, its start first."""
     life: list[dict[str, Any]] = []
     for line in lines:
-        moment = files.number(line.get("time"))
-        if files.step_of(line) is None or moment is None or not 0 <= moment < YEAR_3000:
+        moment = logs.number(line.get("time"))
+        if logs.step_of(line) is None or moment is None or not 0 <= moment < YEAR_3000:
             continue  # scribbled over
         if line.get("event") == "start" and life:
             yield life

@@ -1,5 +1,6 @@
 """`gan train --track`: the numbers and pictures of a training in TensorBoard and Weights & Biases, by kept writers."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,8 +13,9 @@ from gan_cli import recipe
 from gan_cli.binding import nearest
 from gan_cli.errors import InputError
 from gan_cli.optional import require
-from gan_cli.runs.folder import RunFolder, replace, values
+from gan_cli.runs.folder import RunFolder, replace
 from gan_cli.runs.following import Follower
+from gan_cli.runs.lines import values
 
 Tracker = Callable[[RunFolder, Mapping[str, Any]], Follower]
 """A run folder and its resolved recipe -> who is told of the training."""
@@ -69,7 +71,13 @@ class TensorBoard(Follower):
         self.close()
         where = self._folder.path / "tensorboard"
         again = step + 1 if step else 0  # the first step that comes again; a new beginning is judged and drawn anew
-        self._writer = SummaryWriter(str(where), purge_step=again if where.exists() else None, flush_secs=10)
+        earlier = len(os.listdir(where)) if where.exists() else 0
+        self._writer = SummaryWriter(
+            str(where),
+            purge_step=again if earlier else None,
+            filename_suffix=f".{earlier:06d}",  # files are named by the second, and a rollback may come within one
+            flush_secs=10,
+        )
         self._writer.add_text("recipe", f"```toml\n{recipe.write(self._resolved)}\n```", step)
 
     def log(self, line: Mapping[str, Any]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan_cli.report.page import Curve
-from gan_cli.runs.digest.series import MOST_CURVES, Series, lines
-from gan_cli.runs.folder import NOT_VALUES, number, step_of
+from gan_cli.runs.digest.series import MOST_CURVES, Series
+from gan_cli.runs.lines import NOT_VALUES, number, parsed, step_of, texts
 
 TRAINING = ""  # the group of what was measured during training
 MOST_PROTOCOLS = 20  # by which a run was judged afterwards
@@ -35,7 +35,7 @@ def read_metrics(path: Path) -> Judged:
     """The curves of metrics.jsonl."""
     groups: dict[str, _Group] = {}
     damaged = left_out = 0
-    for line in lines(path):
+    for line in map(parsed, texts(path)):
         step = step_of(line) if line else None
         if line is None or step is None:
             damaged += 1

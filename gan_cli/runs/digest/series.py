@@ -1,21 +1,19 @@
 """Numbers over the steps of a training, out of its JSON lines, however many and however damaged.
 
-Lines are read one by one, not by `folder.read_lines`: a log may have millions, and all that is kept of one is numbers.
+Of a line nothing is kept but its numbers: a log may have millions.
 """
 
-import json
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gan_cli.report.page import Curve, Event
-from gan_cli.runs.folder import number, step_of
+from gan_cli.runs.lines import number, parsed, step_of, texts
 
-LONGEST = 1 << 20  # bytes of a line; a longer one is none of ours
 MOST_POINTS = 2000  # of a curve
 MOST_CURVES = 100  # of a run
 MOST_EVENTS = 500  # the last ones
@@ -65,29 +63,13 @@ class Log(NamedTuple):
     notes: tuple[str, ...]  # what was left out
 
 
-def lines(path: Path) -> Iterator[dict[str, Any] | None]:
-    """The JSON objects in a file, line by line; None for a line that is none."""
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        while text := file.readline(LONGEST):
-            try:
-                line = json.loads(text)
-            except (ValueError, RecursionError):
-                line = None
-            if isinstance(line, dict):
-                yield line
-            elif text.strip():
-                yield None
-
-
 def read_log(path: Path) -> Log:
     """A curve for each number in log.jsonl, the monitor's where nothing else has it, and what happened."""
     own: dict[str, Series] = {}
     looks: dict[str, Series] = {}
     events: list[Event] = []
     last = damaged = 0
-    for line in lines(path):
+    for line in map(parsed, texts(path)):
         step = step_of(line) if line else None
         if line is None or step is None:
             damaged += 1
@@ -135,5 +117,5 @@ def _events(step: int, line: Mapping[str, Any]) -> list[Event]:
     if "rollback" in line:
         found.append(Event(step, "rollback", f"rollback {line['rollback']} to step {step}: {line.get('because', '')}"))
     alarms = line.get("alarms")
-    found += [Event(step, "alarm", str(alarm)) for alarm in (alarms if isinstance(alarms, Sequence) else ())]
+    found += [Event(step, "alarm", str(alarm)) for alarm in (alarms if isinstance(alarms, list) else ())]
     return [event._replace(text=event.text[:MOST_TEXT]) for event in found]
