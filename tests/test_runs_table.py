@@ -79,7 +79,8 @@ def test_directions_read_from_files_are_those_of_the_metrics():
     assert directions.lower_is_better("../secret") is None
 
 
-def test_text_shows_a_line_a_run(gan, runs):
+def test_text_shows_a_line_a_run(gan, runs, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     code, out, _ = gan("runs", runs, "--sort", "fid")
     assert code == 0
     assert "40 of 100 unfinished" in out
