@@ -17,8 +17,9 @@ from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.errors import InputError
 from gan_cli.report import grids as pictures
 from gan_cli.report import page
+from gan_cli.runs import times
 from gan_cli.runs.digest import commands, grids, kept, model, series
-from gan_cli.runs.digest.run import Asked, asked, collect, differences, duration
+from gan_cli.runs.digest.run import Asked, asked, collect, differences
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.survey import survey
 
@@ -194,14 +195,14 @@ def test_time_device_and_versions(run):
     assert old["Time"] == "not noted: there is no times.jsonl"
     assert old["Versions"] == "gan-cli 0.0.9, jax 0.10.0"  # of a checkpoint
     assert "Device" not in old
-    assert [duration(s) for s in (41.4, 125, 3720)] == ["41 s", "2 min 05 s", "1 h 02 min"]
+    assert [times.duration(s) for s in (41.4, 125, 3720)] == ["41 s", "2 min 05 s", "1 h 02 min"]
 
 
 def test_state_of_a_run(run):
     assert gather(run).state == "500 of 500 steps: finished"
     whole = (run / "times.jsonl").read_text()
     (run / "times.jsonl").write_text(whole.rpartition('{"event": "end"')[0])
-    assert gather(run).state == "500 of 500 steps: going on, or cut short"  # in its last evaluation
+    assert gather(run).state == "500 of 500 steps: going on elsewhere, or cut short"  # in its last evaluation
     (run / "times.jsonl").write_text(whole.replace('"stopped_by": null', '"stopped_by": "collapse"'))
     assert gather(run).state == "500 of 500 steps: stopped by collapse"
     (run / "times.jsonl").write_text(whole)
@@ -210,7 +211,7 @@ def test_state_of_a_run(run):
     assert gather(run).state == "500 of 900 steps: ended early"
     with (run / "times.jsonl").open("a") as file:
         file.write(json.dumps({"event": "start", "step": 500, "time": 2000.0}) + "\n")
-    assert gather(run).state == "500 of 900 steps: going on, or cut short"
+    assert gather(run).state == "500 of 900 steps: going on elsewhere, or cut short"
     with (run / "times.jsonl").open("a") as file:
         file.write(json.dumps({"event": "end", "step": 500, "time": 2001.0, "stopped_by": "SIGTERM"}) + "\n")
     assert gather(run).state == "500 of 900 steps: stopped by SIGTERM"
@@ -234,7 +235,7 @@ def test_what_is_not_there_is_left_out(run, missing):
 def test_a_run_that_has_just_begun(tmp_path):
     (tmp_path / "recipe.toml").write_text(RECIPE)
     got = gather(tmp_path)
-    assert (got.state, got.curves, got.grids) == ("0 of 500 steps: going on, or cut short", [], ())
+    assert (got.state, got.curves, got.grids) == ("0 of 500 steps: going on elsewhere, or cut short", [], ())
     assert page.render([got], "made")
 
 
@@ -334,6 +335,13 @@ def test_grids_are_bounded_in_bytes(run, monkeypatch):
     sizes = [path.stat().st_size for path in (run / "samples").iterdir()]
     monkeypatch.setattr(grids, "MOST_BYTES", 3 * max(sizes))
     assert [grid.step for grid in gather(run).grids] == [0, 400, 500]
+
+
+def test_a_run_that_is_being_trained_says_so(run):
+    folder = RunFolder(run)
+    with folder.locked():
+        assert ": being trained by process " in gather(run).state
+    assert ": being trained" not in gather(run).state
 
 
 def test_commands_say_how_to_do_it_again(run):

@@ -7,6 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from gan_cli.runs import times
+
 SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~$!&@])|(?<=\w)(:)(?=//)|(?<=[wW]{3})(\.)")  # markup, HTML, links, mentions
 LONGEST = 400  # letters of a word or a sentence from elsewhere
 
@@ -47,12 +49,6 @@ def number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
-def duration(seconds: float) -> str:
-    """7384 -> "2:03 h", 312 -> "5:12 min"."""
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d} h" if whole >= 3600 else f"{whole // 60}:{whole % 60:02d} min"
-
-
 def render(template: str, **facts: Any) -> str:
     """The template of this package with these facts in it, which are escaped."""
     return _environment().get_template(template).render(**facts).strip() + "\n"
@@ -62,7 +58,7 @@ def render(template: str, **facts: Any) -> str:
 def _environment() -> Environment:
     folder = FileSystemLoader(Path(__file__).parent / "templates")
     made = Environment(loader=folder, finalize=escaped, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"code": code, "block": block, "number": number, "duration": duration}
+    made.filters |= {"code": code, "block": block, "number": number, "duration": times.duration}
     return made
 
 

@@ -1,10 +1,11 @@
 """A run folder: where things are."""
 
+import fcntl
 import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from filelock import FileLock, Timeout
 from gan_cli import recipe
 from gan_cli.errors import InputError
 from gan_cli.files import atomic, make_folder
+
+HOLDER, LONGEST_HOLDER = ".lock.json", 4096  # says who holds the lock; bytes
 
 
 class RunFolder(NamedTuple):
@@ -71,7 +74,7 @@ class RunFolder(NamedTuple):
 
         The operating system holds the lock, so that a process takes it along when it dies.
         """
-        holder = self.path / ".lock.json"
+        holder = self.path / HOLDER
         lock = FileLock(self.path / ".lock")
         try:
             lock.acquire(blocking=False)
@@ -86,6 +89,24 @@ class RunFolder(NamedTuple):
                 yield
             finally:
                 holder.unlink(missing_ok=True)
+
+    def trained_by(self) -> str | None:
+        """Who trains in this folder just now, in words; None: nobody does."""
+        try:
+            with (self.path / ".lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a reader's, for an instant
+            return None  # who is named in the folder was killed
+        except BlockingIOError:
+            return self._holder()
+        except OSError:  # no lock, or one that may not be opened
+            return None
+
+    def _holder(self) -> str:
+        told: Any = {}
+        with suppress(OSError, ValueError, RecursionError), (self.path / HOLDER).open("rb") as file:
+            told = json.loads(file.read(LONGEST_HOLDER))
+        told = told if isinstance(told, dict) else {}
+        return f"process {told.get('process', '?')} on {told.get('host', '?')}"[:200]
 
     def keep_recipe(self, step: int) -> None:
         """Keep the recipe of the steps up to `step` beside the one that overrides it."""

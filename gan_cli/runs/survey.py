@@ -1,6 +1,5 @@
 """All runs below a folder at a glance: read from recipes and logs, without JAX and without opening a checkpoint."""
 
-import fcntl
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from gan_cli.binding import nearest
 from gan_cli.errors import InputError
 from gan_cli.runs.directions import lower_is_better
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.lines import LONGEST, parsed, read, step_of, texts, values
+from gan_cli.runs.lines import parsed, read, step_of, texts, values
 
 DEPTH = 6  # folders in one another that are looked into
 MOST_FOLDERS = 20_000  # that are looked into
@@ -105,7 +104,7 @@ def _run(folder: RunFolder, name: str) -> Run:
     saved = _checkpoints(folder)
     step = max([log.step, *saved])
     is_whole = max(saved, default=step) >= steps  # a log is at its end before the last evaluation and checkpoint
-    by = _trained_by(folder)
+    by = folder.trained_by()
     metrics = _metrics(folder.metrics)
     return Run(
         name=name,
@@ -189,22 +188,6 @@ def _value(name: str, series: Sequence[tuple[int, float]]) -> Value | None:
         return None
     step, best = min(series, key=lambda one: one[1] if lower else -one[1])
     return Value(best, series[-1][1], step)
-
-
-def _trained_by(folder: RunFolder) -> str | None:
-    """Who trains in this folder just now; None: nobody does."""
-    holder = folder.path / ".lock.json"
-    if not holder.is_file():
-        return None
-    try:
-        with (folder.path / ".lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a reader's, for an instant
-        return None  # it was killed, and left its name behind
-    except BlockingIOError:
-        line = parsed(holder.read_bytes()[:LONGEST]) or {}
-        return f"process {line.get('process', '?')} on {line.get('host', '?')}"[:200]
-    except OSError:  # no lock, or one that may not be opened
-        return None
 
 
 def _written(folder: RunFolder) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gan_cli import recipe
 from gan_cli.errors import InputError
 from gan_cli.report.page import Curve, Run
+from gan_cli.runs import times
 from gan_cli.runs.digest import commands, grids, judged, kept, series
 from gan_cli.runs.digest.judged import Judged
 from gan_cli.runs.digest.kept import Kept
@@ -76,7 +77,7 @@ def collect(run: Asked, most_grids: int, store: "Store | None", note: Note) -> D
     return Digest(
         Run(
             name=run.name,
-            state=_state(own, last),
+            state=_state(run.folder, own, last),
             facts=_facts(own, verdicts),
             curves=curves,
             events=log.events,
@@ -100,16 +101,18 @@ def _known(curve: Curve, metrics: Collection[str]) -> Curve:
     return curve._replace(lower_is_better=lower_is_better(curve.name), part=part)
 
 
-def _state(own: Kept, last: int) -> str:
+def _state(folder: RunFolder, own: Kept, last: int) -> str:
     steps = own.whole("train", "steps")
     done = f"{last:,} of {steps:,} steps" if steps else f"{last:,} steps"
+    if who := folder.trained_by():
+        return f"{done}: being trained by {who}"
     life = own.lives[-1] if own.lives else None
     is_whole = life is None or (life.ended and not life.stopped_by)  # not in its last evaluation
     if steps and last >= steps and is_whole:
         return f"{done}: finished"
     if life and life.ended:
         return f"{done}: stopped by {life.stopped_by}" if life.stopped_by else f"{done}: ended early"
-    return f"{done}: going on, or cut short"
+    return f"{done}: going on elsewhere, or cut short"
 
 
 def _best(own: Kept, verdicts: Judged) -> str:
@@ -140,7 +143,7 @@ def _times(own: Kept) -> dict[str, str]:
     lives = own.lives
     seconds = sum(life.seconds for life in lives)
     often = f" in {len(lives)} sessions" if len(lives) > 1 else ""
-    facts = {"Time": f"{duration(seconds)}{often}, from {_clock(lives[0].began)} UTC"}
+    facts = {"Time": f"{times.duration(seconds)}{often}, from {_clock(lives[0].began)} UTC"}
     rates = [life.rate for life in lives if life.rate is not None]
     if rates:
         rate, batch = rates[-1], own.whole("train", "batch")
@@ -151,15 +154,6 @@ def _times(own: Kept) -> dict[str, str]:
 
 def _clock(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
-
-
-def duration(seconds: float) -> str:
-    """ "1 h 02 min", "2 min 05 s", "41 s"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 def differences(digests: Sequence[Digest]) -> list[tuple[str, list[str]]]:
