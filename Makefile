@@ -63,6 +63,7 @@ clean:
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv; the first time takes a minute or more"
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 

@@ -17,6 +17,12 @@ MARGIN = 1 << 20  # bytes: lists and indices beside what is written
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}  # of a disk
 
 
+def check_folder_of(out: Path, shown: str | Path | None = None) -> None:
+    """Raise InputError unless the folder that a file, or a new folder, is to be in is there. `shown`: its name."""
+    if not out.resolve().parent.is_dir():
+        raise InputError(f"--out {shown or out}: the folder {out.parent} does not exist")
+
+
 def make_folder(path: Path, mend: str = "name another folder with --out") -> None:
     """Make a folder, or find that it is there and can be written; raises InputError, with `mend`, otherwise."""
     try:

@@ -1,6 +1,5 @@
 """A trained generator in Python: `from gan_cli import load; g = load("runs/x"); g.sample(16, seed=0)`."""
 
-import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -12,7 +11,7 @@ import numpy as np
 from PIL.Image import Image
 
 from gan_cli.engine import platform
-from gan_cli.engine.sampler import CPU_BATCH, Inputs
+from gan_cli.engine.sampler import Inputs
 from gan_cli.errors import InputError
 from gan_cli.games.game import Variables
 from gan_cli.recipe import SEEDS
@@ -22,6 +21,8 @@ from gan_cli.runs import drawing, settings, walk, weights
 from gan_cli.runs import load as checkpoints
 from gan_cli.runs.arrange import put
 from gan_cli.types import CLASS, Control, Shape
+
+SIZES = (1, 4, 16, 64)  # samples drawn at once: the least that holds what is asked for; few, so that little is compiled
 
 Value = int | float | str
 Values = Value | Sequence[Value]  # of a class or a code: one for all samples, or one each
@@ -151,14 +152,13 @@ class Model:
         """
         if drawing.count(inputs) < 2 or steps < 2:
             raise InputError("a walk needs at least two samples and two steps")
-        numbers = [name for name, control in self.controls.items() if not control.categories]
-        way: walk.Path = path or ("spherical" if self.prior == "normal" else "linear")
-        return walk.between(inputs, numbers, steps, way, closed=False)
+        way = path or walk.path_of(self._loaded)
+        return walk.between(inputs, drawing.numbers(self._loaded), steps, way, closed=False)
 
     def draw(self, inputs: Inputs) -> "Samples":
         """The samples that these inputs make: of `latents`, `put`, `interpolate`, or one's own."""
         count = drawing.count(inputs)
-        batch = min(CPU_BATCH, 1 << (count - 1).bit_length())  # few sizes, so that few programs are compiled
+        batch = next((size for size in SIZES if size >= count), SIZES[-1])
         if batch not in self._painters:
             self._painters[batch] = drawing.painter(self._loaded, raw=self._raw, batch=batch)
         labels = np.asarray(inputs[CLASS], np.int64) if CLASS in self.controls else None
@@ -205,6 +205,4 @@ class Samples(Sequence[Any]):
 
     def _repr_png_(self) -> bytes:
         """What Jupyter shows."""
-        stream = io.BytesIO()
-        self.grid().save(stream, "PNG")
-        return stream.getvalue()
+        return grids.png(self.grid())

@@ -235,6 +235,12 @@ def test_idle_accelerator_is_warned_about(tmp_path, monkeypatch):
     assert "WARNING: this machine has an NVIDIA GPU, but JAX runs on the CPU" in idle_accelerators(tmp_path)[0]
 
 
+def test_a_finished_run_says_how_to_go_on(gan, run, tiny):
+    code, out, _ = gan("train", tiny, "--out", run)
+    assert code == 0
+    assert "nothing was left to do, and --set train.steps=N goes on to step N" in out
+
+
 def test_train_reports_as_json(gan, run, tiny):
     code, out, _ = gan("train", tiny, "--out", run, "--json")
     assert code == 0

@@ -321,7 +321,7 @@ def test_a_body_has_a_length_and_is_small(servers):
 
 
 def test_the_page_may_load_only_from_its_server_and_is_never_framed(servers):
-    for path in ("/", "/page.js", "/page.css"):
+    for path in ("/", "/page.js", "/base.css", "/page.css"):
         status, headers, content = ask(servers("plain"), path, None, "GET")
         assert status == 200
         assert content

@@ -74,7 +74,7 @@ def report(
 
 def _check(target: str, opened: bool) -> None:
     """Raise InputError for a page that could not be written, before anything is read."""
-    from gan_cli.files import make_folder
+    from gan_cli.files import check_folder_of, make_folder
     from gan_cli.remote.place import local
 
     path = local(target)
@@ -86,8 +86,7 @@ def _check(target: str, opened: bool) -> None:
         return
     if path.is_dir():
         raise InputError(f"--out {target}: is a folder")
-    if not path.parent.is_dir():
-        raise InputError(f"--out {target}: the folder {path.parent} does not exist")
+    check_folder_of(path, target)
     make_folder(path.parent, "name another page with --out")  # or find out now that it cannot be written
 
 

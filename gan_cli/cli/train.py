@@ -147,7 +147,8 @@ def _closing(outcome: "Outcome", run: str) -> str:
             f"stopped by {outcome.stopped_by} at step {outcome.step} of {outcome.steps}, {saved}\n"
             "run the same command to go on"
         )
-    lines = [f"done: {outcome.step} steps in {run}"]
+    left = "" if outcome.trained else "; nothing was left to do, and --set train.steps=N goes on to step N"
+    lines = [f"done: {outcome.step} steps in {run}{left}"]
     scored = {line["step"]: line for line in outcome.history}
     if outcome.best in scored:
         name = next(key for key in scored[outcome.best] if key not in ("step", "protocol", "score"))

@@ -25,10 +25,11 @@ from pydantic import TypeAdapter, ValidationError
 from gan_cli import __version__, files
 from gan_cli.engine.leaves import flat, unflat
 from gan_cli.errors import DamagedError, InputError, StorageError
+from gan_cli.remote.layout import META
 from gan_cli.types import Spec
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-STATE, META = "state", "meta.json"  # in a checkpoint's folder
+STATE = "state"  # in a checkpoint's folder
 LONGEST = 1 << 20  # pixels of a side, or numbers of a vector
 
 

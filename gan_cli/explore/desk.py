@@ -1,11 +1,10 @@
 """What the page asks, answered with a generator's samples."""
 
 import base64
-import io
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from gan_cli.engine.sampler import Inputs
 from gan_cli.errors import InputError
 from gan_cli.explore.asks import MOST_PINS, MOST_SAMPLES, MOST_STEPS, Ask, Pin, Samples, Setting, Sum, Walk
 from gan_cli.explore.commands import command, parts, seeds
-from gan_cli.model import Model
+from gan_cli.model import SIZES, Model
 from gan_cli.recipe import SEEDS
 from gan_cli.report import grids
 from gan_cli.runs import arithmetic, drawing, settings, walk, writing
@@ -29,7 +28,6 @@ from gan_cli.runs.request import DEFAULT_FPS
 from gan_cli.runs.sampling import POINTS_IN_A_PANEL, is_points
 from gan_cli.types import CLASS
 
-SIZES = (1, 4, 16, MOST_SAMPLES)  # samples that one program makes; fewer are filled up
 KINDS = {".png": "image/png", ".npz": "application/octet-stream", ".gif": "image/gif"}
 
 Note = Callable[[str], None]
@@ -52,7 +50,6 @@ class Desk:
         self._loaded, self._checkpoint = loaded, checkpoint
         self._models = {raw: Model(loaded, raw=raw) for raw in (False, True)}
         self._controls = loaded.experiment.game.controls
-        self._numbers = [name for name, control in self._controls.items() if not control.categories]
         self._points = is_points(loaded)
         self._lock = threading.Lock()  # one drawing at a time: each uses all cores
         self._reach: np.ndarray | None = None  # points that every plot has room for
@@ -113,7 +110,7 @@ class Desk:
         pictures = [self._plot(samples)] if self._points else [grids.to_pil(image) for image in samples]
         inputs = view.plan.inputs
         return {
-            "images": [base64.b64encode(_png(picture)).decode() for picture in pictures],
+            "images": [base64.b64encode(grids.png(picture)).decode() for picture in pictures],
             "names": list(view.plan.names),
             "values": {name: inputs[name].tolist() for name in self._controls if not self._points},
             "command": command(ask, len(samples), self._checkpoint, self._loaded.step, view.setting, view.chosen),
@@ -131,7 +128,7 @@ class Desk:
         writing.check_size(out, self._loaded.experiment.spec.shape, plan.sheet, plan.groups)
         samples = self._paint(ask, plan.inputs)
         if self._points and suffix == ".png":
-            return _png(self._plot(samples))  # with the page's axes
+            return grids.png(self._plot(samples))  # with the page's axes
         labels = plan.inputs[CLASS].astype(np.int64)[view.only] if CLASS in self._controls else None
         names = self._models[False].classes
         drawn = writing.Drawn(samples[view.only], labels, names, plan.sheet, plan.groups, shown=samples)
@@ -174,15 +171,15 @@ class Desk:
         return Latents(inputs, names, names), None, []
 
     def _walk(self, ask: Walk, latents: Latents, chosen: list[settings.Setting], moving: bool) -> Plan:
-        path = ask.path or ("spherical" if self._models[False].prior == "normal" else "linear")
-        plan = (walk.loop if moving else walk.walk)(latents, chosen, self._numbers, ask.steps, path)
+        path = ask.path or walk.path_of(self._loaded)
+        plan = (walk.loop if moving else walk.walk)(latents, chosen, drawing.numbers(self._loaded), ask.steps, path)
         if ask.at is None or moving:
             return plan
         return Plan({name: x[ask.at : ask.at + 1] for name, x in plan.inputs.items()}, [plan.names[ask.at]])
 
     def _sum(self, ask: Sum, latents: Latents, chosen: list[settings.Setting]) -> Plan:
         sums = [arithmetic.Term(sign, seeds(pins), tuple(pin.seed for pin in pins)) for sign, pins in parts(ask)]
-        return arithmetic.plan(sums, lambda _: latents.inputs, chosen, self._numbers, seed=0)
+        return arithmetic.plan(sums, lambda _: latents.inputs, chosen, drawing.numbers(self._loaded), seed=0)
 
     def _chosen(self, setting: Setting) -> list[settings.Setting]:
         """Values of classes and codes as the model has them; raises InputError for those that it does not have."""
@@ -204,25 +201,12 @@ class Desk:
         return {name: x[: len(own)] for name, x in drawn.items()}
 
     def _paint(self, ask: Ask, inputs: Inputs) -> np.ndarray:
-        n = drawing.count(inputs)
-        size = next((size for size in SIZES if size >= n), n)
         with self._lock:
-            return self._models[ask.raw].draw(_filled(inputs, size)).arrays[:n]
+            return self._models[ask.raw].draw(inputs).arrays
 
     def _plot(self, points: np.ndarray) -> Image:
         within = points if self._reach is None else np.concatenate([self._reach, points])
         return grids.plot(points, within=within)
-
-
-def _filled(inputs: Inputs, size: int) -> Mapping[str, np.ndarray]:
-    """[n, ...] -> [size, ...]: the last one again."""
-    return {name: np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)]) for name, x in inputs.items()}
-
-
-def _png(picture: Image) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, "PNG")
-    return stream.getvalue()
 
 
 def _listed(sizes: Sequence[int]) -> str:

@@ -130,10 +130,10 @@ def ending_on_signals() -> Iterator[None]:
 
 def _files() -> dict[str, Content]:
     """All that can be fetched, by path; nothing else of the disk can."""
-    folder = resources.files("gan_cli.explore")
+    folder, shared = resources.files("gan_cli.explore"), resources.files("gan_cli.report") / "base.css"
     found = {
-        f"/{name}": Content(f"{TYPES[os.path.splitext(name)[1]]}; charset=utf-8", (folder / name).read_bytes())
-        for name in FILES
+        f"/{file.name}": Content(f"{TYPES[os.path.splitext(file.name)[1]]}; charset=utf-8", file.read_bytes())
+        for file in (shared, *(folder / name for name in FILES))
     }
     return {**found, "/": found["/page.html"]}
 

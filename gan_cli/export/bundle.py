@@ -15,7 +15,7 @@ from gan_cli.errors import InputError
 from gan_cli.export import onnx, reader, stablehlo, weights
 from gan_cli.export.description import describe, recipe_text
 from gan_cli.export.program import Example, example
-from gan_cli.files import atomic, make_folder
+from gan_cli.files import atomic, check_folder_of, make_folder
 from gan_cli.runs.load import Loaded
 from gan_cli.runs.weights import load as load_weights
 
@@ -39,8 +39,7 @@ def check(form: Format, out: Path) -> None:
     if form != "safetensors":
         (stablehlo if form == "stablehlo" else onnx).check()
     suffix = Path(NAMES[form]).suffix
-    if not out.resolve().parent.is_dir():
-        raise InputError(f"--out {out}: the folder {out.parent} does not exist")
+    check_folder_of(out)
     if out.suffix and out.suffix != suffix:
         raise InputError(f"--out {out}: a file of --format {form} ends in {suffix}; a folder has no suffix")
     if out.suffix and out.is_dir():

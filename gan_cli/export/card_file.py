@@ -6,6 +6,7 @@ from pathlib import Path
 from gan_cli.errors import InputError
 from gan_cli.export import card
 from gan_cli.export.bundle import save_file
+from gan_cli.files import check_folder_of
 from gan_cli.remote.place import is_url
 from gan_cli.runs.load import Loaded
 
@@ -25,8 +26,7 @@ def check(ckpt: str, out: str | None, licence: str | None) -> None:
     path = Path(out)
     if path.suffix != ".md":
         raise InputError(f"--out {out}: a card is Markdown, and its name ends in .md")
-    if not path.resolve().parent.is_dir():
-        raise InputError(f"--out {out}: the folder {path.parent} does not exist")
+    check_folder_of(path)
 
 
 def save(loaded: Loaded, wish: card.Wish, target: Path, note: Callable[[str], None]) -> Path:

@@ -9,10 +9,11 @@ import jax
 from pydantic import TypeAdapter, ValidationError
 
 from gan_cli import metrics, recipe
-from gan_cli.engine.checkpoint import META, PACKAGES
+from gan_cli.engine.checkpoint import PACKAGES
 from gan_cli.export.markdown import words
 from gan_cli.files import check_whole
 from gan_cli.metrics.protocol import Protocol
+from gan_cli.remote.layout import META
 from gan_cli.runs import lines as logs
 from gan_cli.runs import times
 from gan_cli.runs.lines import values

@@ -9,6 +9,7 @@ from PIL import Image
 from gan_cli.data import images
 from gan_cli.data.pipeline import order
 from gan_cli.errors import InputError
+from gan_cli.files import check_folder_of
 from gan_cli.inspection.examples import Examples, Seen
 from gan_cli.inspection.tables import printable
 from gan_cli.report import grids, labelled
@@ -28,8 +29,7 @@ class ContactSheet:
         """Chooses. Raises InputError where there can be no picture, before anything is looked at."""
         if out.suffix != ".png":
             raise InputError(f"--out {out}: the contact sheet is a PNG; name a file that ends in .png")
-        if not out.resolve().parent.is_dir():
-            raise InputError(f"--out {out}: the folder {out.parent} does not exist")
+        check_folder_of(out)
         if out.is_dir():
             raise InputError(f"--out {out}: is a folder")
         if len(found.shape) == 1 and found.shape[0] > 2:

@@ -22,6 +22,7 @@ LONG = 2.0  # sides of an image in this proportion are
 class Bad(NamedTuple):
     """A file that cannot be read."""
 
+    number: int  # among the examples
     name: str
     reason: str
 
@@ -61,7 +62,8 @@ def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: Non
             sides = sorted((seen.header.width, seen.header.height))
             long += seen.indices.tolist() if sides[1] > LONG * sides[0] else []
         if seen.x is None:
-            bad.append(Bad(found.call(int(seen.indices[0])), seen.why))
+            index = int(seen.indices[0])
+            bad.append(Bad(index, found.call(index), seen.why))
             continue
         sums.setdefault(seen.x.shape[-1], Sums()).add(seen.x)
         marks.append(digests(seen.x))
@@ -95,8 +97,8 @@ def report(checked: Checked, data: Table, batch: int) -> dict[str, Any]:
         "shape": list(found.shape),
         "batch": batch,
         "values": [{"channels": channels, **made._asdict()} for channels, made in checked.moments.items()],
-        "classes": _classes(found),
-        "unreadable": [bad._asdict() for bad in checked.bad],
+        "classes": _classes(checked),
+        "unreadable": [{"name": bad.name, "reason": bad.reason} for bad in checked.bad],
         "copies": {
             "groups": len(checked.copies),
             "extra": sum(len(group) - 1 for group in checked.copies),
@@ -113,13 +115,22 @@ def _names(found: Examples, indices: Sequence[int]) -> list[str]:
     return [found.call(i) for i in indices[:LISTED]]
 
 
-def _classes(found: Examples) -> list[dict[str, Any]]:
+def _counts(checked: Checked) -> np.ndarray | None:
+    """Examples of each class that can be read; None where there are no labels."""
+    found = checked.examples
     if found.labels is None:
+        return None
+    labels = np.delete(found.labels, [bad.number for bad in checked.bad])
+    return np.bincount(labels, minlength=len(found.classes))
+
+
+def _classes(checked: Checked) -> list[dict[str, Any]]:
+    counts = _counts(checked)
+    if counts is None:
         return []
-    counts = np.bincount(found.labels, minlength=len(found.classes)).tolist()
     return [
-        {"name": name, "count": count, "share": count / found.size}
-        for name, count in zip(found.classes, counts, strict=True)
+        {"name": name, "count": count, "share": count / max(1, checked.readable)}
+        for name, count in zip(checked.examples.classes, counts.tolist(), strict=True)
     ]
 
 
@@ -168,7 +179,7 @@ def problems(checked: Checked, data: Table, batch: int) -> list[str]:
         lines.append(
             f"{_are(checked.readable, 'example')} fewer than a batch of {batch}: each comes up several times in a step"
         )
-    lines += _uneven(found)
+    lines += _uneven(checked)
     extra = sum(len(group) - 1 for group in checked.copies)
     if extra:
         lines.append(f"{_are(extra, 'example')} exact copies of others: what is copied weighs more")
@@ -184,10 +195,10 @@ def _are(count: int, what: str) -> str:
     return f"{count:,} {what} is" if count == 1 else f"{count:,} {what}s are"
 
 
-def _uneven(found: Examples) -> list[str]:
-    if found.labels is None:
+def _uneven(checked: Checked) -> list[str]:
+    counts, found = _counts(checked), checked.examples
+    if counts is None:
         return []
-    counts = np.bincount(found.labels, minlength=len(found.classes))
     few, many = int(counts.argmin()), int(counts.argmax())
     if counts[few] * UNEVEN > counts[many]:
         return []

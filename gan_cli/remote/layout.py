@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from gan_cli.files import CHECKSUMS
 
 RECIPE = "recipe.toml"
+META = "meta.json"  # what a checkpoint says about itself, in its folder
 CHECKPOINT = re.compile(r"checkpoints/(\d+)/.")
 
 

@@ -1,5 +1,6 @@
 """Pictures of samples: grids of images, and points in the plane or on the line for the toys."""
 
+import io
 import math
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def save(path: Path, picture: Image.Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
         picture.save(temporary, format="PNG")
+
+
+def png(picture: Image.Image) -> bytes:
+    """A picture as a PNG in memory."""
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG")
+    return stream.getvalue()
 
 
 def image_grid(samples: np.ndarray) -> Image.Image:

@@ -125,7 +125,7 @@ def render(runs: Sequence[Run], made: str, differences: Sequence[tuple[str, Sequ
     return environment.from_string(_file("page.html.j2")).render(
         title=" · ".join(run.name for run in runs),
         policy=POLICY.format(scripts=hashes),
-        css=Markup(_file("page.css")),
+        css=Markup(_file("base.css") + _file("page.css")),
         plotly=Markup(scripts[0]),
         script=Markup(scripts[1]),
         data=Markup(script_json(data)),

@@ -78,6 +78,11 @@ def prior(loaded: Loaded) -> str:
     return str(loaded.meta.recipe["game"].get("prior", ""))
 
 
+def numbers(loaded: Loaded) -> list[str]:
+    """The controls that are numbers, not categories."""
+    return [name for name, control in loaded.experiment.game.controls.items() if not control.categories]
+
+
 def count(inputs: Inputs) -> int:
     """Samples that these inputs are for."""
     return len(next(iter(inputs.values())))

@@ -80,7 +80,11 @@ def locate(path: Path) -> tuple[RunFolder, int | None]:
     if path.suffix == ".safetensors":
         raise InputError(f"{path}: is a file of weights; `gan_cli.load` reads it in Python, commands want its run")
     if not (path / "checkpoints").is_dir():
-        what = "is not a run folder: it has no checkpoints/" if path.is_dir() else "no such run or checkpoint"
+        what = (
+            "is not a run folder: it has no checkpoints/"
+            if path.is_dir()
+            else "no such run or checkpoint (`gan runs` lists those below a folder)"
+        )
         raise InputError(f"{path}: {what}; train one with `gan train`")
     return RunFolder(path), None
 

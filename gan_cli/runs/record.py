@@ -182,7 +182,6 @@ def opened(
     """The record of a run, which no other process can open meanwhile; `mirror`: of one at a URL. Raises InputError."""
     if mirror:
         mirror.pull()
-    folder.check_own()
     folder.create()
     keep_last = prepared.resolved["run"]["keep_last"]
     with (

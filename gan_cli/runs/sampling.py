@@ -76,11 +76,6 @@ def _latents(loaded: Loaded, request: Request, default: int) -> Latents:
     )
 
 
-def _numbers(loaded: Loaded) -> list[str]:
-    """The controls that are numbers."""
-    return [name for name, control in loaded.experiment.game.controls.items() if not control.categories]
-
-
 def _drawn(loaded: Loaded, plan: Plan, samples: np.ndarray) -> Drawn:
     labels = plan.inputs[CLASS].astype(np.int64) if CLASS in loaded.experiment.game.controls else None
     return Drawn(samples, labels, _class_names(loaded), plan.sheet, plan.groups)
@@ -107,9 +102,9 @@ def _walk(loaded: Loaded, request: Request, settings: list[Setting]) -> Plan:
     assert request.steps is not None
     if sum(setting.is_sweep for setting in settings) > 1:
         raise InputError("--interpolate makes the columns: one of --class and --code can take several values, not two")
-    path = request.path or ("spherical" if drawing.prior(loaded) == "normal" else "linear")
+    path = request.path or walk.path_of(loaded)
     make = walk.loop if request.is_animation else walk.walk
-    plan = make(_latents(loaded, request, TO_WALK), settings, _numbers(loaded), request.steps, path)
+    plan = make(_latents(loaded, request, TO_WALK), settings, drawing.numbers(loaded), request.steps, path)
     return plan._replace(sheet=()) if is_points(loaded) else plan
 
 
@@ -133,7 +128,7 @@ def _arithmetic(loaded: Loaded, request: Request, settings: list[Setting], note:
         paint = _painter(loaded, request, arithmetic.SEARCHED, note)
         candidates = paint(put(draw(range(arithmetic.SEARCHED)), settings))
         terms = arithmetic.find(terms, request.n or EXEMPLARS, network, candidates)
-    plan = arithmetic.plan(terms, draw, settings, _numbers(loaded), request.seed or 0)
+    plan = arithmetic.plan(terms, draw, settings, drawing.numbers(loaded), request.seed or 0)
     writing.check_size(request.out, loaded.experiment.spec.shape, plan.sheet)
     paint = paint or _painter(loaded, request, drawing.count(plan.inputs), note)
     drawn, last = _drawn(loaded, plan, paint(plan.inputs)), arithmetic.results(plan.inputs)

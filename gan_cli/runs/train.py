@@ -66,6 +66,7 @@ class Outcome(NamedTuple):
     history: list[dict[str, Any]]  # evaluations, first to last
     best: int | None  # step of the best checkpoint
     stopped_by: str | None  # the signal, or None when it ran to its end
+    trained: bool = True  # False: there was nothing left to do
 
 
 def train(
@@ -108,7 +109,8 @@ def train(
         if 0 < train.steps <= int(start.state.step):
             best = processes.tell(record and record.checkpoints.best())
             processes.by_first(stack.close)
-            return Outcome(run_folder, int(start.state.step), int(start.state.step), start.history, best, None)
+            step = int(start.state.step)
+            return Outcome(run_folder, step, step, start.history, best, None, trained=False)
         with stop_on_signals() as request:
             try:
                 outcome = _train(prepared, run_folder, record, watcher, judge, start, request)

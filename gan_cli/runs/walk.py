@@ -8,12 +8,18 @@ import numpy as np
 from gan_cli.engine.sampler import Inputs
 from gan_cli.report.labelled import Block, Sheet
 from gan_cli.runs.arrange import Plan, check_count, put, title
-from gan_cli.runs.drawing import Latents
+from gan_cli.runs.drawing import Latents, prior
+from gan_cli.runs.load import Loaded
 from gan_cli.runs.settings import Setting
 
 Path = Literal["spherical", "linear"]
 
 PARALLEL = 1e-4  # sine of the angle below which two vectors are joined by a straight line
+
+
+def path_of(loaded: Loaded) -> Path:
+    """The path that nobody has chosen: "spherical" where the prior is normal, else "linear"."""
+    return "spherical" if prior(loaded) == "normal" else "linear"
 
 
 def walk(latents: Latents, settings: Sequence[Setting], numbers: Collection[str], steps: int, path: Path) -> Plan:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_cli.errors import InputError
-from gan_cli.files import atomic
+from gan_cli.files import atomic, check_folder_of
 from gan_cli.report import animation, grids, labelled
 from gan_cli.report.labelled import Sheet
 
@@ -31,8 +31,7 @@ class Drawn(NamedTuple):
 
 def check_out(out: Path) -> None:
     """Raise InputError for an output that cannot be written."""
-    if not out.resolve().parent.is_dir():
-        raise InputError(f"--out {out}: the folder {out.parent} does not exist")
+    check_folder_of(out)
     if out.suffix in SUFFIXES:
         if out.is_dir():
             raise InputError(f"--out {out}: is a folder")

@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_cli.runs.digest.kept import Kept
 
-INSTALLED = ("gan-cli", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+INSTALLED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 NEEDED = {"mnist", "fashion_mnist", "kmnist", "stacked_mnist", "cifar10"}  # sources that are files of other people
 
 
@@ -28,7 +28,8 @@ def commands(kept: Kept, where: str, name: str, grid: Sequence[str] = ()) -> str
 
 def _install(versions: Mapping[str, str]) -> str:
     known = [f"{name}=={versions[name]}" for name in INSTALLED if name in versions]
-    return f"# the versions that it was trained with\n{_line('pip', 'install', *known)}" if known else ""
+    own = f", in a checkout of gan-cli {' '.join(versions['gan-cli'].split())}" if "gan-cli" in versions else ""
+    return f"# the versions that it was trained with{own}\n{_line('pip', 'install', *known)}" if known else ""
 
 
 def _data(kept: Kept) -> str:

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from gan_cli import files, recipe
 from gan_cli.errors import DamagedError, InputError
+from gan_cli.remote.layout import META
 from gan_cli.runs import times
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.lines import number
 
-META = "meta.json"  # of a checkpoint
 LONGEST = 1 << 26  # bytes of a checkpoint's metadata
 
 
