@@ -36,7 +36,7 @@ def conv_transpose(x: Array, kernel: Array, stride: int = 1, padding: Padding = 
     k = kernel.shape[0]
     return lax.conv_general_dilated(
         x,
-        lax.rev(kernel, (0, 1)).swapaxes(2, 3),  # XLA folds it into the convolution; ONNX knows no [k, k, O, I]
+        lax.rev(kernel, (0, 1)).swapaxes(2, 3),  # one copy with the reversal; ONNX knows no [k, k, O, I]
         (1, 1),
         [(k - 1 - before, k - 1 - after) for before, after in pads],
         lhs_dilation=(stride, stride),
