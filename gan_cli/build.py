@@ -13,7 +13,7 @@ from optax import GradientTransformation
 from gan_cli import features, metrics, recipe
 from gan_cli.binding import Kind, Table, call, check, kind, nearest, options_model, schema
 from gan_cli.data import images, labels, pipeline
-from gan_cli.data.source import Source
+from gan_cli.data.source import Source, told
 from gan_cli.data.store import Store
 from gan_cli.engine import parallel
 from gan_cli.engine.optim import OPTIMISER, is_smooth
@@ -119,7 +119,7 @@ def load_source(data: Table, store: Store) -> Source:
     source: Source = call(SOURCE._replace(model=lambda _: options_model(factory)), table, store)
     for transform, own in zip(TRANSFORMS, options, strict=True):
         source = transform(source, **own)
-    return source
+    return told(source, store.note)
 
 
 def feed(resolved: Table, source: Source, rows: slice = pipeline.ALL) -> Any:

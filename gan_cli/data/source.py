@@ -34,6 +34,14 @@ class Source(NamedTuple):
     mixture: Mixture | None = None  # the distribution itself, where it is known; labels are its components
     labels: np.ndarray | None = None  # int32 [size]: of every example; None: there are none
     labelled: np.ndarray | None = None  # examples whose labels a game is shown, int64 [n]; None: all, if there are any
+    remarks: tuple[str, ...] = ()  # what a person should know of how they were read: what was left out, odd values
+
+
+def told(source: Source, note: Callable[[str], None]) -> Source:
+    """The source, its remarks told to the person."""
+    for remark in source.remarks:
+        note(remark)
+    return source
 
 
 def in_memory(

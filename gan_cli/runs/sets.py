@@ -9,7 +9,7 @@ from gan_cli.data import idx, images
 from gan_cli.data.folder import folder
 from gan_cli.data.npz import npz
 from gan_cli.data.packed import contents, open_zip
-from gan_cli.data.source import Source, in_memory
+from gan_cli.data.source import Source, in_memory, told
 from gan_cli.data.store import Store
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.metrics import cache
@@ -126,7 +126,7 @@ def _open(text: str, store: Store) -> Source | cache.Stored:
 def _of_folder(path: Path, store: Store) -> Source:
     if (path / "checkpoints").is_dir() and (path / "recipe.toml").is_file():
         raise InputError(f"{path}: is a run, whose pictures are sheets of samples: judge it with --ckpt {path}")
-    return folder(store, path=path)
+    return told(folder(store, path=path), store.note)
 
 
 def _of_file(path: Path, store: Store) -> Source | cache.Stored:
@@ -153,14 +153,14 @@ def _of_zip(path: Path, store: Store) -> Source | cache.Stored:
     except (DamagedError, OSError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if not all(name.endswith(".npy") for name in names):
-        return folder(store, path=path)
+        return told(folder(store, path=path), store.note)
     if {"mu.npy", "sigma.npy"} <= {*names}:
         found = cache.load(path)
         cache.check_covariance(found.statistics, str(path))
         return found
     if not names:
         raise InputError(f"{path}: holds nothing")
-    return npz(store, path=path)
+    return told(npz(store, path=path), store.note)
 
 
 def _of_idx(path: Path) -> Source:
