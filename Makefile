@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN ?= runs/demo
 PARITY_PYTHON ?= .venv-parity/bin/python
 
-.PHONY: demo test contract science faults fuzz lint format docs onnx bench parity parity-speed growth clean
+.PHONY: demo test contract science faults fuzz lint format docs onnx extras bench parity parity-speed growth clean
 
 demo: .venv/installed
 	$(BIN)/gan train dcgan_digits --out $(RUN)
@@ -44,6 +44,9 @@ docs: .venv/dev  # build/docs/index.html
 
 onnx: .venv-onnx/installed  # jax2onnx wants an older Orbax than the newest: checkpoints are tested with it, too
 	.venv-onnx/bin/python -m pytest -n 2 tests/test_export.py tests/test_survival.py tests/test_engine.py
+
+extras: .venv/installed  # fails when [onnx] can no longer be installed: it fits a single version of Orbax, the floor
+	$(BIN)/python -m pip install --quiet --dry-run --editable '.[onnx]'
 
 bench: .venv/dev .venv-bench/installed  # ours beside PyTorch, in one run
 	$(BIN)/python scripts/bench/bench.py

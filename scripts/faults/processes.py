@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +43,6 @@ SETTINGS = {  # of the game `images`: smaller, batch norm in both networks, chec
 }
 GONE = 75  # exit code of a process whose job was stopped from outside
 LIMIT = 600.0  # seconds until a process that does not end counts as hanging
-SETS = tuple(part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}"))
 FLAGS = "--xla_backend_optimization_level=0"  # compiled quickly: on few cores the starts take most of the time
 
 
@@ -55,8 +54,11 @@ class Ended(NamedTuple):
     said: str  # stderr of all
 
 
-def begin(recipe: Path, folder: Path, count: int, devices: int = 1) -> list[subprocess.Popen]:
+def begin(
+    recipe: Path, folder: Path, count: int, devices: int = 1, settings: Mapping[str, object] = SETTINGS
+) -> list[subprocess.Popen]:
     """Start a job of `count` processes with so many virtual devices each."""
+    sets = tuple(part for key, value in settings.items() for part in ("--set", f"{key}={value}"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{free.getsockname()[1]}"
@@ -65,7 +67,7 @@ def begin(recipe: Path, folder: Path, count: int, devices: int = 1) -> list[subp
     for i in range(count):
         job = ("--coordinator", place, "--num-processes", str(count), "--process-id", str(i)) if count > 1 else ()
         with said(folder, i).open("wb") as file:
-            command = (*GAN, "train", str(recipe), "--out", str(folder), *SETS, *job)
+            command = (*GAN, "train", str(recipe), "--out", str(folder), *sets, *job)
             started.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=env))
     return started
 
