@@ -256,8 +256,8 @@ def test_the_generator_runs_forward_once_a_step_although_two_turns_use_it(name):
     made = build_case(name)
     discriminator, generator = made.experiment.game.turns
 
-    def other_latents(nets, batch, memory, key):
-        return generator.loss(nets, {**batch, "z": batch["z"] + 1}, memory, key)
+    def other_latents(nets, batch):
+        return generator.loss(nets, {**batch, "z": batch["z"] + 1})
 
     game = made.experiment.game._replace(turns=(discriminator, generator._replace(loss=other_latents)))
     experiment = made.experiment._replace(game=game)

@@ -49,7 +49,7 @@ def bilinear(**changes: Any) -> Game:
     """min over a, max over b of a * b: two turns, each the product or its negative."""
 
     def product(sign: float) -> Any:
-        def loss(nets, batch, memory, key):
+        def loss(nets, batch):
             (a, _), (b, _) = nets["a"](batch["x"]), nets["b"](batch["x"])
             return sign * (a * b).mean(), {"x": batch["x"], "mean_x": batch["x"].mean()}
 
@@ -109,7 +109,7 @@ def test_average_of_the_roles_that_sampling_uses():
 
 
 def regression(accumulate: int = 1, devices: int = 1) -> float:
-    def loss(nets, batch, memory, key):
+    def loss(nets, batch):
         a, _ = nets["a"](batch["x"])
         return ((a - batch["x"]) ** 2).mean(), {}
 
@@ -192,7 +192,7 @@ def test_loop_saves_when_told_to_stop():
 
 
 def test_loss_that_is_not_finite_stops_the_run_before_it_is_saved():
-    def loss(nets, batch, memory, key):
+    def loss(nets, batch):
         a, _ = nets["a"](batch["x"])
         return jnp.log(a - batch["x"]).mean(), {}  # a logarithm of negative numbers from the first step
 
@@ -278,7 +278,7 @@ def test_checkpoints_keep_the_newest_and_the_best(tmp_path):
 def test_turns_with_the_same_optimiser_share_its_state():
     """Two turns pull the same number with momentum 0.5: the second goes on from the first one's momentum."""
 
-    def pull(nets, batch, memory, key):
+    def pull(nets, batch):
         return nets["a"](batch["x"])[0].mean(), {}
 
     turns = (Turn("a", ("a",), pull), Turn("lazy", ("a",), pull, every=2, optim="a"))

@@ -45,12 +45,12 @@ class Ones:
         return feed
 
 
-def falling(nets, batch, memory, key):
+def falling(nets, batch):
     """Moves the first weight by the learning rate, down."""
     return nets["a"](batch["x"])[0][0], {}
 
 
-def root(nets, batch, memory, key):
+def root(nets, batch):
     """The distance of the second weight from 2 - a, which has no derivative where it is 0."""
     both, _ = nets["b"](batch["x"])
     return both[0] + jnp.sqrt(jnp.square(both[1] - 2 + nets["a"](batch["x"])[0][0])), {}
@@ -83,7 +83,7 @@ def test_a_gradient_that_is_not_finite_is_named(steps_per_call, devices):
 
 
 def test_a_loss_that_is_not_finite_is_named_before_its_gradient():
-    def loss(nets, batch, memory, key):
+    def loss(nets, batch):
         return jnp.log(nets["b"](batch["x"])[0][1] - 0.75), {}
 
     said = ended((Turn("log", ("b",), loss),), {"log": 0.125})

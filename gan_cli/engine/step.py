@@ -15,13 +15,24 @@ from jax import lax
 
 from gan_cli.engine import health, parallel
 from gan_cli.engine.state import Experiment, State
-from gan_cli.games.game import Descent, Nets, Turn, Variables, keep
+from gan_cli.games.game import Descent, Memory, Nets, Turn, Variables, keep
 from gan_cli.nets.layers import formulation
 from gan_cli.types import DEVICES, Array, Aux, Batch, Key
 
 DEAD = 1e-12  # a gradient below this moves nothing
 Sums = dict[str, dict[str, Array]]  # turn -> scalar -> its sum over steps; "count" counts them, "bad" see health.py
 Take = Callable[[Any, Any], Batch]  # (constants, one step's feed) -> the device's batch of data
+
+
+class _Scene(NamedTuple):
+    """What a turn finds: the weights and optimisers as the turns before it left them, and the step's batch."""
+
+    variables: Mapping[str, Variables]
+    optim: Mapping[str, Any]
+    batch: Batch
+    memory: Memory
+    step: Array
+    key: Key  # of dropout and other noise inside networks, on this device
 
 
 class _Moved(NamedTuple):
@@ -64,20 +75,20 @@ def _step(experiment: Experiment, state: State, data: Batch) -> tuple[State, Sum
     batch = {**data, **parallel.mine(game.draw(draw_key, train.batch), size)}
     key = jax.random.fold_in(key, lax.axis_index(DEVICES))
 
-    variables, optim, reports = dict(state.variables), dict(state.optim), {}
+    before = now = _Scene(state.variables, state.optim, batch, state.memory, state.step, key)
+    reports = {}
     for turn in game.turns:
-        seen = (state.variables, state.optim) if game.simultaneous else (variables, optim)
-        moved = _maybe_play(experiment, turn, *seen, batch, state, key)
-        variables.update(moved.variables)
-        optim[turn.optimiser] = moved.optim
+        moved = _maybe_play(experiment, turn, before if game.simultaneous else now)
+        variables, optim = {**now.variables, **moved.variables}, {**now.optim, turn.optimiser: moved.optim}
+        now = now._replace(variables=variables, optim=optim)
         reports[turn.name] = moved.report
 
     return (
         State(
             step=state.step + 1,
-            variables=variables,
-            optim=optim,
-            average=_average(experiment, state, variables),
+            variables=dict(now.variables),
+            optim=dict(now.optim),
+            average=_average(experiment, state, now.variables),
             memory=game.remember(state.memory, reports),
             key=state.key,
         ),
@@ -85,19 +96,11 @@ def _step(experiment: Experiment, state: State, data: Batch) -> tuple[State, Sum
     )
 
 
-def _maybe_play(
-    experiment: Experiment,
-    turn: Turn,
-    seen: Mapping[str, Variables],
-    optim: Mapping[str, Any],
-    batch: Batch,
-    state: State,
-    key: Key,
-) -> _Moved:
+def _maybe_play(experiment: Experiment, turn: Turn, scene: _Scene) -> _Moved:
     """Play the turn if it is due at this step; otherwise change and report nothing."""
 
     def play() -> _Moved:
-        return _play(experiment, turn, seen, optim, batch, state.memory, key)
+        return _play(experiment, turn, scene)
 
     if turn.always:
         return play()
@@ -105,36 +108,29 @@ def _maybe_play(
     def skip() -> _Moved:
         report = jax.eval_shape(play).report
         nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), report)
-        return _Moved({role: seen[role] for role in turn.trains}, optim[turn.optimiser], nothing)
+        return _Moved({role: scene.variables[role] for role in turn.trains}, scene.optim[turn.optimiser], nothing)
 
-    return lax.cond(turn.due(state.step), play, skip)
+    return lax.cond(turn.due(scene.step), play, skip)
 
 
-def _play(
-    experiment: Experiment,
-    turn: Turn,
-    seen: Mapping[str, Variables],
-    optim: Mapping[str, Any],
-    batch: Batch,
-    memory: Any,
-    key: Key,
-) -> _Moved:
+def _play(experiment: Experiment, turn: Turn, scene: _Scene) -> _Moved:
     """Move the roles that the turn trains one optimiser step down its loss; every other role is a constant."""
+    game, seen, optim = experiment.game, scene.variables, scene.optim
     params = {role: seen[role].params for role in turn.trains}
     dtype = jnp.dtype(experiment.train.precision)
-    descents = {table: _descent(experiment.optimisers[table], optim[table]) for table in experiment.game.differentiates}
+    descents = {table: _descent(experiment.optimisers[table], optim[table]) for table in game.differentiates}
 
     def objective(params: Any, rest: Any, batch: Batch, key: Key) -> tuple[Array, tuple[Aux, Any]]:
         mine = {role: Variables(params[role], rest[role]) for role in turn.trains}
-        nets = Nets(experiment.definitions, {**seen, **mine}, key, dtype, descents)
-        loss, report = turn.loss(nets, batch, memory, key)
+        nets = Nets(experiment.definitions, {**seen, **mine}, key, dtype, descents, scene.memory)
+        loss, report = turn.loss(nets, batch)
         return loss, ({**report, "loss": loss}, {role: nets.rest(role) for role in turn.trains})
 
     rest = {role: seen[role].rest for role in turn.trains}
-    gradients, report, rest = _gradients(objective, params, rest, batch, key, experiment.train.accumulate)
+    gradients, report, rest = _gradients(objective, params, rest, scene.batch, scene.key, experiment.train.accumulate)
     scalars = {name: value for name, value in report.items() if value.ndim == 0}
     gradients, scalars = parallel.mean((gradients, scalars))
-    if experiment.game.remember is keep:
+    if game.remember is keep:
         report = {}  # arrays are for `remember` only
     arrays = {name: parallel.gather(value) for name, value in report.items() if value.ndim > 0}
 

@@ -16,7 +16,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from gan_cli import devices
 from gan_cli.games.game import Game, Loss, Memory, NetFactory, Nets, Turn
 from gan_cli.games.two_players import Prior, decoder, draw_latent
-from gan_cli.types import Array, Aux, Batch, Key, Ports, Spec
+from gan_cli.types import Array, Aux, Batch, Ports, Spec
 
 Error = Literal["squared", "absolute"]
 ERRORS = {"squared": jnp.square, "absolute": jnp.abs}
@@ -40,11 +40,11 @@ def ebgan(
     between the codes of different fakes, over the batches of all devices.
     """
 
-    def discriminator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def discriminator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         real, fake, _ = _energies(nets, batch, error)
         return real.mean() + relu(margin - fake).mean(), _report(real, fake)
 
-    def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         _, fake, code = _energies(nets, batch, error)
         similarity = pulling_away(code)
         value = fake.mean() + pull_away * similarity if pull_away else fake.mean()
@@ -70,11 +70,11 @@ def began(
     falls as training goes on. Departure: both turns of a step see the same latents, the paper draws D's anew.
     """
 
-    def discriminator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def discriminator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         real, fake, _ = _energies(nets, batch, error)
-        return real.mean() - memory["k"] * fake.mean(), {**_report(real, fake), "k": memory["k"]}
+        return real.mean() - nets.memory["k"] * fake.mean(), {**_report(real, fake), "k": nets.memory["k"]}
 
-    def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         real, fake, _ = _energies(nets, batch, error)
         real_mean, fake_mean = devices.mean((real.mean(), fake.mean()))
         balance = gamma * real_mean - fake_mean
@@ -105,24 +105,24 @@ def magan(
     steps of pre-training (over all of them if there are fewer), not a further pass over the data.
     """
 
-    def pretrain_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def pretrain_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         energy = _energy(nets, batch["x"], error)[0].mean()
         return energy, {"real_energy": energy}
 
-    def discriminator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def discriminator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         real, fake, _ = _energies(nets, batch, error)
-        report = {**_report(real, fake), "margin": memory["margin"]}
-        return real.mean() + relu(memory["margin"] - fake).mean(), report
+        report = {**_report(real, fake), "margin": nets.memory["margin"]}
+        return real.mean() + relu(nets.memory["margin"] - fake).mean(), report
 
-    def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         return _energies(nets, batch, error)[1].mean(), {}
 
     made = _game(spec, generator, discriminator, latent, prior, discriminator_loss, generator_loss)
-    first, last = made.turns
+    made = made.with_turn("discriminator", start=pretrain).with_turn("generator", start=pretrain)
     warm = Turn("pretrain", ("discriminator",), pretrain_loss, stop=pretrain, optim="discriminator")
     zeros = dict.fromkeys(("margin", "step", "steps", "real", "fake", "fake_before"), 0.0)
     return made._replace(
-        turns=(warm, first._replace(start=pretrain), last._replace(start=pretrain)),
+        turns=(warm, *made.turns),
         memory=zeros,
         remember=partial(adapt_margin, pretrain=pretrain, epoch=epoch),
     )

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 from pydantic import NonNegativeFloat, PositiveInt
 
 from gan_cli import devices
-from gan_cli.games.game import Game, Memory, NetFactory, Nets
+from gan_cli.games.game import Game, NetFactory, Nets
 from gan_cli.games.standard import standard
 from gan_cli.games.two_players import Prior
-from gan_cli.types import Adversarial, Array, Aux, Batch, Key, Spec
+from gan_cli.types import Adversarial, Array, Aux, Batch, Spec
 
 
 def feature_matching(
@@ -25,9 +25,8 @@ def feature_matching(
     https://arxiv.org/abs/1606.03498, section 3.1. The means are over the batches of all devices.
     """
     base = standard(spec, generator, discriminator, loss=loss, latent=latent, prior=prior)
-    first, last = base.turns
 
-    def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         fake, _ = nets["generator"](batch["z"])
         real_score, real_seen = nets["discriminator"](batch["x"])
         fake_score, fake_seen = nets["discriminator"](fake)
@@ -36,4 +35,4 @@ def feature_matching(
         value = distance + adversarial * loss.generator(real_score, fake_score) if adversarial else distance
         return value, {"feature_distance": distance}
 
-    return base._replace(turns=(first, last._replace(loss=generator_loss)))
+    return base.with_turn("generator", loss=generator_loss)

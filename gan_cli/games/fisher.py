@@ -10,7 +10,7 @@ from gan_cli.games.game import Game, Memory, NetFactory, Nets
 from gan_cli.games.standard import standard
 from gan_cli.games.two_players import Prior
 from gan_cli.losses.adversarial import wasserstein
-from gan_cli.types import Array, Aux, Batch, Key, Spec
+from gan_cli.types import Array, Aux, Batch, Spec
 
 
 def fisher(
@@ -37,26 +37,24 @@ def fisher(
         prior=prior,
         discriminator_steps=discriminator_steps,
     )
-    first, last = base.turns
 
-    def discriminator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def discriminator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         fake, _ = nets["generator"](batch["z"])
         real_score, _ = nets["discriminator"](batch["x"])
         fake_score, _ = nets["discriminator"](fake)
         difference, omega = devices.mean(
             (real_score.mean() - fake_score.mean(), (jnp.mean(real_score**2) + jnp.mean(fake_score**2)) / 2)
         )
-        lagrangian = difference + memory["multiplier"] * (1 - omega) - rho / 2 * (omega - 1) ** 2
+        lagrangian = difference + nets.memory["multiplier"] * (1 - omega) - rho / 2 * (omega - 1) ** 2
         return -lagrangian, {
             "accuracy": jnp.mean(real_score > fake_score),
             "ipm": difference / jnp.sqrt(omega + 1e-12),
             "omega": omega,
-            "multiplier": memory["multiplier"],
+            "multiplier": nets.memory["multiplier"],
         }
 
     def remember(memory: Memory, reports: Mapping[str, Aux]) -> Memory:
         return {"multiplier": memory["multiplier"] - rho * (1 - reports["discriminator"]["omega"])}
 
-    return base._replace(
-        turns=(first._replace(loss=discriminator_loss), last), memory={"multiplier": 0.0}, remember=remember
-    )
+    made = base.with_turn("discriminator", loss=discriminator_loss)
+    return made._replace(memory={"multiplier": 0.0}, remember=remember)

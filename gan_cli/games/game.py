@@ -90,12 +90,14 @@ class Nets:
         key: Key | None = None,  # of dropout and other noise inside networks; None: evaluation mode
         dtype: Any = jnp.float32,
         descents: Mapping[str, Descent] | None = None,  # of `Game.differentiates`
+        memory: Memory = (),  # of the game, before this step
     ):
         self._definitions = definitions
         self._variables = dict(variables)
         self._key = key
         self._dtype = dtype
         self._descents = descents or {}
+        self.memory = memory
         self._calls = 0
 
     def __getitem__(self, role: str) -> Callable[..., Any]:
@@ -159,8 +161,12 @@ def _to_float32(x: Array) -> Array:
 class Loss(Protocol):
     """A turn's loss: scalar to minimise, and what it reports."""
 
-    def __call__(self, nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:
-        """`batch` holds data and the game's draws, leaves [B, ...]; `key` is new each step."""
+    def __call__(self, nets: Nets, batch: Batch) -> tuple[Array, Aux]:
+        """`batch` holds data and the game's draws, leaves [B, ...].
+
+        Chance is among the draws, a seed for each example where a loss needs more of it: a key of the step would give
+        other numbers on another number of devices.
+        """
         ...
 
 
@@ -219,3 +225,12 @@ class Game(NamedTuple):
     together: int = 1  # examples of a batch that belong together: they divide what a device sees at once
     differentiates: tuple[str, ...] = ()  # tables of [optimisers] through whose updates a loss is differentiated
     simultaneous: bool = False  # True: every turn sees the weights from before the step; False: turn after turn
+
+    def turn(self, name: str) -> Turn:
+        """The turn of that name; raises KeyError."""
+        return {turn.name: turn for turn in self.turns}[name]
+
+    def with_turn(self, name: str, **changes: Any) -> "Game":
+        """The game with these fields of one turn replaced; all its other turns, those of penalties too, stay."""
+        changed = self.turn(name)._replace(**changes)
+        return self._replace(turns=tuple(changed if turn.name == name else turn for turn in self.turns))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from pydantic import Field, PositiveInt
 
-from gan_cli.games.game import Game, Memory, NetFactory, Nets, Turn
+from gan_cli.games.game import Game, NetFactory, Nets, Turn
 from gan_cli.games.two_players import Prior, draw_latent
 from gan_cli.types import Array, Aux, Batch, Control, Key, Ports, Spec
 
@@ -34,7 +34,7 @@ def mad(
     def log_probabilities(nets: Nets, x: Array) -> Array:
         return jax.nn.log_softmax(nets["discriminator"](x)[0])  # [B, k + 1]
 
-    def discriminator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def discriminator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         fake, _ = nets["generator"](batch["z"], batch["branch"])
         on_real, on_fake = log_probabilities(nets, batch["x"]), log_probabilities(nets, fake)
         own = jnp.take_along_axis(on_fake, batch["branch"][:, None], axis=1)
@@ -44,7 +44,7 @@ def mad(
         }
         return -on_real[:, real].mean() - own.mean(), report
 
-    def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         fake, _ = nets["generator"](batch["z"], batch["branch"])
         on_fake = log_probabilities(nets, fake)
         if saturating:

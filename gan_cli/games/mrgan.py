@@ -6,10 +6,10 @@ import jax.numpy as jnp
 from jax.nn import softplus
 from pydantic import NonNegativeFloat, PositiveInt
 
-from gan_cli.games.game import Game, Memory, NetFactory, Nets
+from gan_cli.games.game import Game, NetFactory, Nets
 from gan_cli.games.standard import standard
 from gan_cli.games.two_players import Prior
-from gan_cli.types import Adversarial, Array, Aux, Batch, Key, Ports, Spec
+from gan_cli.types import Adversarial, Array, Aux, Batch, Ports, Spec
 
 
 def mrgan(
@@ -31,10 +31,10 @@ def mrgan(
     encoder and generator move in one turn, with the optimiser [optimisers.generator].
     """
     base = standard(spec, generator, discriminator, loss=loss, latent=latent, prior=prior)
-    first, last = base.turns
+    standard_loss = base.turn("generator").loss
 
-    def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:
-        adversarial, report = last.loss(nets, batch, memory, key)
+    def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
+        adversarial, report = standard_loss(nets, batch)
         code, _ = nets["encoder"](batch["x"])
         rebuilt, _ = nets.frozen("generator")(code)  # batch statistics are to be those of samples
         score, _ = nets["discriminator"](rebuilt)
@@ -46,7 +46,5 @@ def mrgan(
             "rebuilt_score": score.mean(),
         }
 
-    return base._replace(
-        networks={**base.networks, "encoder": partial(encoder, Ports(spec.shape, (latent,)))},
-        turns=(first, last._replace(trains=("generator", "encoder"), loss=generator_loss)),
-    )
+    made = base.with_turn("generator", trains=("generator", "encoder"), loss=generator_loss)
+    return made._replace(networks={**base.networks, "encoder": partial(encoder, Ports(spec.shape, (latent,)))})

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr
 from pydantic import Field
 
-from gan_cli.games.game import Builder, Game, Labels, Memory, NetFactory, Nets, Turn, features_shape
+from gan_cli.games.game import Builder, Game, Labels, NetFactory, Nets, Turn, features_shape
 from gan_cli.types import CLASS, Adversarial, Array, Aux, Batch, Control, Key, Penalty, Ports, Spec
 
 Prior = Literal["normal", "uniform"]
@@ -159,7 +159,7 @@ class _Rules:
         fake_score, faked = nets["discriminator"](fake, *self.label(batch))
         return Seen(fake, real_score, fake_score, real.get("features"), faked.get("features"))
 
-    def discriminator_loss(self, nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG002
+    def discriminator_loss(self, nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         """The adversarial loss, the penalties of every step, and what the game adds."""
         loss, packing = self.options.loss, self.options.packing
         seen = self.look(nets, batch)
@@ -187,7 +187,7 @@ class _Rules:
             value, report = value + more, {**report, **reported}
         return value, report
 
-    def generator_loss(self, nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG002
+    def generator_loss(self, nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         """The adversarial loss and what the game adds."""
         seen = self.look(nets, batch)  # reals: dropped by the compiler where the loss ignores them
         value = self.options.loss.generator(seen.real_score, seen.fake_score)
@@ -196,7 +196,7 @@ class _Rules:
         more, report = self.addition.generator(nets, batch, seen)
         return value + more, report
 
-    def penalty_loss(self, due: Sequence[Penalty], nets: Nets, batch: Batch, *_: object) -> tuple[Array, Aux]:
+    def penalty_loss(self, due: Sequence[Penalty], nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         """The penalties that are a turn of their own."""
         return self.penalty(due, nets, batch, self.fake(nets, batch)), {}
 

@@ -6,10 +6,10 @@ import jax
 from jax import lax
 from pydantic import NonNegativeInt, PositiveInt
 
-from gan_cli.games.game import Game, Memory, NetFactory, Nets
+from gan_cli.games.game import Game, NetFactory, Nets
 from gan_cli.games.standard import standard
 from gan_cli.games.two_players import Prior
-from gan_cli.types import Adversarial, Array, Aux, Batch, Key, Spec
+from gan_cli.types import Adversarial, Array, Aux, Batch, Spec
 
 
 def unrolled(
@@ -33,7 +33,7 @@ def unrolled(
     """
     base = standard(spec, generator, discriminator, loss=loss, latent=latent, prior=prior, simultaneous=simultaneous)
 
-    def generator_loss(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:  # noqa: ARG001
+    def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         fake, _ = nets["generator"](batch["z"])
 
         def scores(params: Any) -> tuple[Array, Array]:
@@ -53,5 +53,4 @@ def unrolled(
             return -loss.discriminator(real_score, fake_score), {}
         return loss.generator(real_score, fake_score), {}
 
-    first, last = base.turns
-    return base._replace(turns=(first, last._replace(loss=generator_loss)), differentiates=("discriminator",))
+    return base.with_turn("generator", loss=generator_loss)._replace(differentiates=("discriminator",))

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveInt
 from gan_cli.data.source import Source, in_memory
 from gan_cli.engine.loop import Means
 from gan_cli.engine.state import Experiment, definitions
-from gan_cli.games.game import Game, Loss, Memory, NetFactory, Nets
+from gan_cli.games.game import Game, Loss, NetFactory, Nets
 from gan_cli.games.standard import standard
 from gan_cli.lab.demonstration import Demonstration, Note, table
 from gan_cli.lab.training import train
@@ -169,8 +169,8 @@ def _move(name: str, make: Callable[..., Game], source: Source, seeds: int, step
 def _reporting(loss: Loss) -> Loss:
     """The generator's loss, which also reports θ."""
 
-    def reporting(nets: Nets, batch: Batch, memory: Memory, key: Key) -> tuple[Array, Aux]:
-        value, report = loss(nets, batch, memory, key)
+    def reporting(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
+        value, report = loss(nets, batch)
         return value, {**report, "theta": nets.frozen("generator")(batch["z"])[0][:, 0].mean()}
 
     return reporting
