@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -37,12 +37,14 @@ SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(
 def resolve(tables: Mapping[str, Any], where: str) -> Table:
     """Check a recipe's tables and fill in every default: the plain data that a run saves.
 
+    Which tables [optimisers] must have is for the game to say, and it is asked once the data are known: `experiment`.
     Raises InputError that names the file (`where`), the table and the key.
     """
     recipe.check_tables(tables, where)
     data, game = _check(SOURCE, tables, where), _check(GAME, tables, where)
-    networks = _check_entries(NETWORK, "networks", tables, _roles(game), game["play"], where)
-    optimisers = _check_entries(OPTIMISER, "optimisers", tables, _optimisers(game), game["play"], where)
+    _check_parts("networks", tables, _roles(game), game["play"], f"{where}: ")
+    networks = _check_entries(NETWORK, "networks", tables, where)
+    optimisers = _check_entries(OPTIMISER, "optimisers", tables, where)
     fixed = recipe.check_fixed(tables, where)
     fixed["eval"] = _check_judges(fixed["eval"], where)
     resolved = {"data": data, "game": game, **fixed, "networks": networks, "optimisers": optimisers}
@@ -56,18 +58,21 @@ def _check(what: Kind, tables: Mapping[str, Any], where: str) -> Table:
     return check(what, tables[table], f"{where}: [{table}] ")
 
 
-def _check_entries(
-    what: Kind, table: str, tables: Mapping[str, Any], wanted: list[str], game: str, where: str
-) -> dict[str, Table]:
-    """The sub-tables of [table], each checked; they must be exactly those that the game wants."""
+def _check_entries(what: Kind, table: str, tables: Mapping[str, Any], where: str) -> dict[str, Table]:
+    """The sub-tables of [table], each checked."""
+    given = tables.get(table, {})
+    return {name: check(what, given[name], f"{where}: [{table}.{name}] ") for name in given}
+
+
+def _check_parts(table: str, tables: Mapping[str, Any], wanted: Collection[str], game: str, where: str) -> None:
+    """Raise InputError unless the sub-tables of [table] are exactly those that the game wants."""
     given = tables.get(table, {})
     for name in given:
         if name not in wanted:
-            raise InputError(f"{where}: [{table}.{name}]: game {game!r} has no such part{nearest(name, wanted)}")
+            raise InputError(f"{where}[{table}.{name}]: game {game!r} has no such part{nearest(name, wanted)}")
     for name in wanted:
         if name not in given:
-            raise InputError(f"{where}: [{table}.{name}] is missing: game {game!r} needs it")
-    return {name: check(what, given[name], f"{where}: [{table}.{name}] ") for name in wanted}
+            raise InputError(f"{where}[{table}.{name}] is missing: game {game!r} needs it")
 
 
 def _check_judges(table: Table, where: str) -> Table:
@@ -82,13 +87,6 @@ def _roles(game: Table) -> list[str]:
     """The positional parameters of the game's function, after the spec."""
     parameters = inspect.signature(GAME.find(game["play"])).parameters.values()
     return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
-
-
-def _optimisers(game: Table) -> list[str]:
-    """The tables of [optimisers] that the game's turns use. A game makes no network, so any spec and no networks do."""
-    nothing = dict.fromkeys(_roles(game), lambda *_: None)
-    made: Game = call(GAME, game, Spec((1,), ("one", "other")), **nothing)
-    return list(optimised(made))
 
 
 def with_split(resolved: Table, split: str, where: str) -> Table:
@@ -128,8 +126,11 @@ def feed(resolved: Table, source: Source, rows: slice = pipeline.ALL) -> Any:
     return pipeline.pipeline(source, batch=train["batch"], seed=seed, resident=train["resident"], rows=rows)
 
 
-def experiment(resolved: Table, spec: Spec) -> Experiment:
-    """The game, its networks and optimisers for data that look like `spec`; computes nothing."""
+def experiment(resolved: Table, spec: Spec, where: str = "") -> Experiment:
+    """The game, its networks and optimisers for data that look like `spec`; computes nothing.
+
+    Raises InputError, which begins with `where`, for parts that do not fit each other or the data.
+    """
     networks: dict[str, NetFactory] = {
         role: partial(_network, role, table) for role, table in resolved["networks"].items()
     }
@@ -139,6 +140,7 @@ def experiment(resolved: Table, spec: Spec) -> Experiment:
             f"[game] play = {resolved['game']['play']!r} wants data with labels, and [data] source = "
             f"{resolved['data']['source']!r} gives none (a folder has them with labels = true, an .npz file as array y)"
         )
+    _check_parts("optimisers", resolved, optimised(game), resolved["game"]["play"], where)
     made = {table: call(OPTIMISER, resolved["optimisers"][table]) for table in optimised(game)}
     for table in game.differentiates:
         _check_smooth(made[table], resolved["optimisers"][table], f"[optimisers.{table}]")
@@ -182,8 +184,12 @@ class Prepared(NamedTuple):
 def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
     """Everything that can be wrong with a recipe and its data, found before anything is written or compiled."""
     resolved = resolve(tables, where)
-    source = load_data(resolved, store)
-    made = experiment(resolved, source.spec)
+    return fit(resolved, load_data(resolved, store), where)
+
+
+def fit(resolved: Table, source: Source, where: str) -> Prepared:
+    """A checked recipe and its data, tried on each other; raises InputError."""
+    made = experiment(resolved, source.spec, f"{where}: ")
     _check_labels(resolved, made.game, source)
     shapes = state_shapes(made)
     _check_size(shapes)

@@ -300,7 +300,7 @@ def moved(game, x):
 
             def loss(params):
                 return turn.loss(
-                    Nets(definitions, {**variables, role: variables[role]._replace(params=params)}, KEY), batch, (), KEY
+                    Nets(definitions, {**variables, role: variables[role]._replace(params=params)}, KEY), batch
                 )[0]
 
             return jax.grad(loss)(variables[role].params)
@@ -342,7 +342,7 @@ def test_every_loss_and_every_penalty_plays_with_labels():
     def gradient(game, index, role, batch):
         def loss(params):
             nets = Nets(definitions, {**variables, role: variables[role]._replace(params=params)}, KEY)
-            return game.turns[index].loss(nets, batch, (), KEY)[0]
+            return game.turns[index].loss(nets, batch)[0]
 
         return jax.value_and_grad(loss)(variables[role].params)
 

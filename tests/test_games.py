@@ -51,7 +51,7 @@ def play(game, turn, batch, memory=None):
     loss = next(t.loss for t in game.turns if t.name == turn)
 
     def run(batch):
-        return loss(Nets(definitions, variables, KEY), batch, game.memory if memory is None else memory, KEY)
+        return loss(Nets(definitions, variables, KEY, memory=game.memory if memory is None else memory), batch)
 
     one = jax.vmap(run, axis_name=DEVICES)(jax.tree.map(lambda x: x[None], batch))
     return jax.tree.map(lambda x: np.asarray(x)[0], one)
@@ -196,7 +196,7 @@ def test_mrgan_mode_term_raises_the_score_of_reconstructions():
 
         def loss(params):
             moved = {**variables, "encoder": variables["encoder"]._replace(params=params)}
-            return game.turns[1].loss(Nets(definitions, moved, KEY), BATCH, (), KEY)[0]
+            return game.turns[1].loss(Nets(definitions, moved, KEY), BATCH)[0]
 
         return jax.tree.leaves(jax.grad(loss)(variables["encoder"].params))[0]
 
@@ -220,7 +220,7 @@ def test_reconstructions_leave_the_generators_batch_statistics_alone():
 
         def run(batch):
             nets = Nets(definitions, variables, KEY)
-            game.turns[-1].loss(nets, batch, (), KEY)
+            game.turns[-1].loss(nets, batch)
             return nets.rest("generator")
 
         return jax.tree.leaves(jax.vmap(run, axis_name=DEVICES)(jax.tree.map(lambda x: x[None], BATCH)))

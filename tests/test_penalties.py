@@ -152,7 +152,7 @@ def test_samples_can_be_drawn_from_a_penalised_game():
 
 def test_lazy_penalties_of_a_simultaneous_game_are_refused():
     with pytest.raises(InputError, match="with simultaneous = true it must have every = 1"):
-        ring("game.penalties=[{name='penalties.r1', every=4}]", "game.simultaneous=true")
+        build.experiment(ring("game.penalties=[{name='penalties.r1', every=4}]", "game.simultaneous=true"), Spec((2,)))
 
 
 def test_batch_norm_in_the_discriminator_is_refused_with_the_reason():

@@ -10,6 +10,9 @@ from gan_cli.binding import call, check
 from gan_cli.data.store import Store
 from gan_cli.engine.optim import OPTIMISER
 from gan_cli.errors import InputError
+from gan_cli.games.game import Game, NetFactory
+from gan_cli.games.standard import standard
+from gan_cli.types import Adversarial, Spec
 
 RING = recipe.find("ring")
 
@@ -56,7 +59,6 @@ REFUSED = [
     ("eval.metric=fdi", "ring.toml: [eval] metric = 'fdi': no such metric; did you mean 'fid'?"),
     ("eval.features=vgg", "ring.toml: [eval] features = 'vgg': no such feature network; valid: digits"),
     ("optimisers.generator.learning_rate=inf", "learning_rate = inf: expected a number greater than 0"),
-    ("optimisers.critic.name=adam", "ring.toml: [optimisers.critic]: game 'standard' has no such part"),
     ("ema.decay=1.0", "ring.toml: [ema] decay = 1.0: input should be less than 1"),
 ]
 
@@ -66,6 +68,47 @@ def test_refused_with_the_place_and_the_mend(override, message):
     with pytest.raises(InputError) as error:
         build.resolve(tables(override), "ring.toml")
     assert message in str(error.value)
+
+
+def test_optimisers_are_those_of_the_real_game():
+    more = build.resolve(tables("optimisers.critic={name='adam', learning_rate=1e-3}"), "ring.toml")
+    with pytest.raises(InputError, match=r"^ring.toml: \[optimisers.critic\]: game 'standard' has no such part"):
+        build.experiment(more, Spec((2,)), "ring.toml: ")
+    less = {**tables(), "optimisers": {"generator": tables()["optimisers"]["generator"]}}
+    with pytest.raises(InputError, match=r"\[optimisers.discriminator\] is missing: game 'standard' needs it"):
+        build.experiment(build.resolve(less, "ring.toml"), Spec((2,)))
+
+
+def test_a_game_sees_nothing_but_the_true_spec(monkeypatch):
+    """A game that looks at its data's shape is good; nobody asks it about data that there are not."""
+    seen = []
+
+    def looking(spec: Spec, generator: NetFactory, discriminator: NetFactory, *, loss: Adversarial) -> Game:
+        seen.append(spec)
+        (_,) = spec.shape[:-1]  # of a sequence
+        return standard(spec, generator, discriminator, loss=loss)
+
+    game = build.GAME._replace(names=lambda: ["looking"], find=lambda _: looking)
+    monkeypatch.setattr(build, "GAME", game)
+    resolved = build.resolve({**tables(), "game": {"play": "looking", "loss": "adversarial.hinge"}}, "ring.toml")
+    build.experiment(resolved, Spec((5, 2)))
+    assert seen == [Spec((5, 2))]
+
+
+def test_check_looks_at_data_where_they_are_here(gan, tmp_path):
+    wrong = tmp_path / "ring.toml"
+    text = RING.read_text() + "[optimisers.critic]\nname = 'adam'\nlearning_rate = 1e-3\n"
+    wrong.write_text(text)
+    assert gan("recipe", "check", wrong)[0] == 2
+    assert gan("recipe", "check", wrong, "--no-data")[0] == 0
+    elsewhere = tmp_path / "elsewhere.toml"
+    elsewhere.write_text(text.replace('source = "toy.ring"', 'source = "npz"\npath = "missing.npz"'))
+    code, out, err = gan("recipe", "check", elsewhere)
+    assert code == 0
+    assert "valid" in out
+    assert "missing.npz" in err
+    assert "not checked against its data" in err
+    assert gan("recipe", "check", elsewhere, "--data")[0] == 2
 
 
 def test_missing_parts_are_named():

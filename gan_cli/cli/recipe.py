@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gan_cli.cli import completion
-from gan_cli.cli.options import DataDir, Json, Set, result, store
+from gan_cli.cli.options import DataDir, Json, Set, notice, result, store
 
 app = typer.Typer(help="List, show, check and describe recipes.", no_args_is_help=True)
 Name = Annotated[
@@ -52,19 +52,35 @@ def show(
 def check(
     name: Name,
     set_: Set = None,
-    data: Annotated[bool, typer.Option("--data", help="Load its data too, and build its networks.")] = False,
+    data: Annotated[
+        bool | None,
+        typer.Option(
+            "--data/--no-data",
+            help="Load its data, and build its networks for them.",
+            show_default="if the data are here",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Check a recipe's tables, names, types and ranges."""
+    """Check a recipe's tables, names, types and ranges; and its parts against its data, where these are here."""
+    from dataclasses import replace
+
     from gan_cli import build, recipe
+    from gan_cli.errors import InputError
 
     path = recipe.find(name)
-    tables = recipe.read(path, set_ or ())
-    if data:
-        build.prepare(tables, str(path), store(data_dir))
-    else:
-        build.resolve(tables, str(path))
+    resolved = build.resolve(recipe.read(path, set_ or ()), str(path))
+    if data is not False:
+        sources = store(data_dir)
+        try:
+            source = build.load_data(resolved, sources if data else replace(sources, download=False))
+        except InputError as error:
+            if data:
+                raise
+            notice(f"{error}\nso the recipe's parts were not checked against its data")
+        else:
+            build.fit(resolved, source, str(path))
     result({"recipe": str(path), "valid": True}, f"{path}: valid", as_json)
 
 
