@@ -309,3 +309,32 @@ def test_calls_over_several_cpu_devices_do_not_queue_up():
         assert all(x.is_ready() for x in jax.tree.leaves((state.variables, sums)))
     assert int(state.step) == 100
     assert (trainer.in_flight, Trainer(made, Data(), jax.devices()[:1]).in_flight) == (0, 1)
+
+
+def test_average_warms_up():
+    """Early averages forget the start: the decay of step t is at most (1 + t) / (10 + t)."""
+    made = experiment(bilinear(), decay=0.9)
+    made = made._replace(ema=Ema(decay=0.9, warmup=True))
+    average = weights(initial_state(made, 0).average)["a"]
+    for step in range(3):
+        decay = (1 + step) / (10 + step)
+        average = decay * average + (1 - decay) * weights(advance(made, step + 1)[0].variables)["a"]
+    assert weights(advance(made, 3)[0].average)["a"] == pytest.approx(average)
+    assert Ema().warmup  # the default
+
+
+@pytest.mark.parametrize("decay", [0.05, 0.2])
+def test_warming_up_ends_at_the_decay(decay):
+    made = experiment(bilinear(), decay=decay)._replace(ema=Ema(decay=decay, warmup=True))
+    a1 = weights(advance(made, 1)[0].variables)["a"]
+    first = min(decay, 1 / 10)
+    assert weights(advance(made, 1)[0].average)["a"] == pytest.approx(first * 1.0 + (1 - first) * a1)
+
+
+def test_all_roles_that_infer_are_averaged():
+    """The heads that tell a sample's controls, and what they stand on, are averaged as the generator is."""
+    game = bilinear(infer=lambda nets, x: {"c": nets.frozen("b")(x)[0]})
+    made = experiment(game, decay=0.9)
+    assert sampling_roles(made) == ["a", "b"]
+    b0, b1 = 2.0, weights(advance(made, 1)[0].variables)["b"]
+    assert weights(advance(made, 1)[0].average)["b"] == pytest.approx(0.9 * b0 + 0.1 * b1)

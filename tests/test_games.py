@@ -19,7 +19,7 @@ from gan_cli.games import feature_matching as matching
 from gan_cli.games.game import Nets, define, initialise
 from gan_cli.losses import adversarial
 from gan_cli.nets import mlp
-from gan_cli.types import DEVICES, Ports, Spec
+from gan_cli.types import DEVICES, Penalty, Ports, Spec
 
 SPEC = Spec((2,))
 X = jnp.array([[1.0, 2.0], [3.0, -1.0]])
@@ -371,3 +371,24 @@ def test_a_game_of_more_than_a_latent_does_not_decode():
     )
     assert conditional.decode is None
     assert mad.mad(SPEC, linear, linear, latent=1).decode is None
+
+
+@pytest.mark.parametrize("every", [1, 4, 16])
+def test_a_lazy_penalty_weighs_as_many_times_as_steps_pass(every):
+    """Over `every` steps it adds up to what it would have been at each of them."""
+    two = Penalty(lambda critic, real, fake, keys: 2.0 + 0 * critic(real).sum(), every)
+    game = standard.standard(SPEC, linear, linear, loss=adversarial.wasserstein(), latent=1, penalties=(two,))
+    name = "discriminator" if every == 1 else f"penalty_{every}"
+    value, report = play(game, name, {**BATCH, "seed": jnp.arange(len(X), dtype=jnp.uint32)})
+    assert (report["penalty"] if every == 1 else value) == pytest.approx(2.0 * every)
+    assert game.turn(name).every == every
+    assert game.turn("generator").every == 1
+
+
+def test_a_changed_turn_leaves_the_others_alone():
+    lazy = Penalty(lambda critic, real, fake, keys: critic(real).sum(), 4)
+    game = standard.standard(SPEC, linear, linear, loss=adversarial.wasserstein(), latent=1, penalties=(lazy,))
+    changed = game.with_turn("generator", every=3)
+    assert [turn.name for turn in changed.turns] == ["discriminator", "penalty_4", "generator"]
+    assert changed.turns[:2] == game.turns[:2]
+    assert changed.turn("generator") == game.turn("generator")._replace(every=3)
