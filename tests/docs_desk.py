@@ -23,15 +23,6 @@ STEPS, BATCH = 4, 8
 SMALL_NETS = {"width": 4, "max_width": 8, "hidden": [8], "minibatch_kernels": 2, "code": 4}
 ALWAYS = ("width", "max_width", "hidden")  # made small also where the recipe leaves their defaults
 LAB = {
-    "corruptions": (
-        "n=12",
-        "draws=1",
-        "unharmed=2",
-        "sizes=[10]",
-        "held_out=500",
-        "training=300",
-        'only=["duplicates"]',
-    ),
     "disjoint-lines": ("steps=3", "lines=2", "seeds=1"),
     "fgan": ("steps=3", "seeds=1", 'only=["kl"]'),
     "generator-losses": (),

@@ -1,19 +1,26 @@
 """Known harm, exactly; and how the demonstration counts what metrics notice of it."""
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gan_cli import lab
+from gan_cli.binding import check
 from gan_cli.data.digits import digits
 from gan_cli.data.store import Store
 from gan_cli.engine import platform
 from gan_cli.errors import InputError
-from gan_cli.lab import corruptions, harm, response
 from gan_cli.lab.demonstration import Demonstration, save
-from gan_cli.lab.response import Data, Found, Responses, Row
-from gan_cli.lab.response_figures import PICTURES
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts" / "studies"))
+
+import corruptions
+import harm
+import response
+from response import Data, Found, Responses, Row
+from response_figures import PICTURES
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -231,19 +238,21 @@ def test_text_values_and_figures(measured, tmp_path, picture):
     assert (tmp_path / "x.png").stat().st_size > 20_000
 
 
-def test_the_demonstration_runs(monkeypatch):
+def test_the_study_runs(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(corruptions, "mnist", lambda store, split="train": digits(store, split=split))
     options = ("n=12", "draws=1", "unharmed=2", "sizes=[]", "held_out=500", "training=300", 'only=["duplicates"]')
-    shown = lab.demonstrate(lab.request("corruptions", options), lambda message: None)
-    assert "pixels one-nn" in shown.text
-    assert shown.values["digits_one_nn_duplicates_first"] >= 1
+    given = [part for option in options for part in ("--set", option)]
+    monkeypatch.setattr(sys, "argv", ["corruptions.py", *given, "--out", str(tmp_path / "x.png")])
+    assert corruptions.main() == 0
+    assert "pixels one-nn" in capsys.readouterr().out
+    assert json.loads((tmp_path / "x.json").read_text())["values"]["digits_one_nn_duplicates_first"] >= 1
 
 
 def test_bad_options_and_missing_data_are_refused(monkeypatch, tmp_path):
     with pytest.raises(InputError, match="of which there are 2"):
         corruptions.corruptions(print, draws=3, unharmed=2)
     with pytest.raises(InputError, match="blur"):
-        lab.request("corruptions", ['only=["blurr"]'])
+        check(corruptions.STUDY, {"study": "corruptions", "only": ["blurr"]})
     monkeypatch.setenv("GAN_DATA_DIR", str(tmp_path))
     with pytest.raises(InputError, match="GAN_DATA_DIR"):
         corruptions.corruptions(print)

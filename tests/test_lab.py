@@ -16,7 +16,7 @@ from gan_cli.lab import disjoint_lines, fgan, optimal_discriminator
 from gan_cli.lab.demonstration import save, table
 from gan_cli.losses.divergences import DIVERGENCES
 
-ALL = ["corruptions", "disjoint-lines", "fgan", "generator-losses", "optimal-discriminator"]
+ALL = ["disjoint-lines", "fgan", "generator-losses", "optimal-discriminator"]
 
 
 def shown(name, *overrides):

@@ -22,7 +22,7 @@ def names() -> dict[str, str]:
 
 def request(name: str, overrides: Iterable[str] = ()) -> Table:
     """A demonstration and its options, `option=value` each, checked and with defaults filled in; raises InputError."""
-    return check(DEMONSTRATION, {"demonstration": name.replace("-", "_"), **dict(map(_option, overrides))})
+    return check(DEMONSTRATION, {"demonstration": name.replace("-", "_"), **dict(map(option, overrides))})
 
 
 def demonstrate(requested: Table, note: Note) -> Demonstration:
@@ -31,7 +31,8 @@ def demonstrate(requested: Table, note: Note) -> Demonstration:
     return demonstration
 
 
-def _option(override: str) -> tuple[str, object]:
+def option(override: str) -> tuple[str, object]:
+    """`option=value` as a name and a TOML value; raises InputError."""
     key, equals, text = (part.strip() for part in override.partition("="))
     if not equals or not key:
         raise InputError(f"--set {override}: expected option=value, for example seeds=3")

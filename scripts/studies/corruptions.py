@@ -1,17 +1,27 @@
-"""What each metric notices: real images of MNIST, harmed in known ways, in the place of fakes."""
+"""What each metric notices: real images of MNIST, harmed in known ways, in the place of fakes.
 
+GAN_DATA_DIR=DIR python scripts/studies/corruptions.py --set draws=5 --out corruptions.png
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
+from harm import HARMS
 from pydantic import Field, PositiveInt
+from response import CAP, CERTAIN, MIDDLE, Found, Row, least, load, measure
+from response_figures import PICTURES
 
+from gan_cli import lab
+from gan_cli.binding import Kind, call, check, options_model
 from gan_cli.data.mnist import mnist
 from gan_cli.data.store import Store
+from gan_cli.engine import platform
 from gan_cli.errors import InputError
-from gan_cli.lab.demonstration import Demonstration, Note, table
-from gan_cli.lab.harm import HARMS
-from gan_cli.lab.response import CAP, CERTAIN, MIDDLE, Found, Row, least, load, measure
-from gan_cli.lab.response_figures import PICTURES
+from gan_cli.lab.demonstration import Demonstration, Note, save, table
 
 Name = Literal[
     "blur",
@@ -163,3 +173,36 @@ def _line(found: Found, i: int) -> list[str]:
 
 def _number(z: float) -> str:
     return f">{CAP:g}" if z >= CAP else f"<-{CAP:g}" if z <= -CAP else f"{z:.0f}" if abs(z) >= 10 else f"{z:.1f}"
+
+
+STUDY = Kind("study", "study", lambda: ["corruptions"], lambda _: corruptions, options_model)
+
+
+def main() -> int:
+    """Run the study, print its tables and save its figure and numbers."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="OPTION=VALUE", help="of `corruptions`; repeatable"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/studies/corruptions.png"), help="a .png; .json beside it"
+    )
+    asked = parser.parse_args()
+    try:
+        options = check(STUDY, {"study": "corruptions", **dict(map(lab.option, asked.set))})
+        for message in platform.start():
+            print(message, file=sys.stderr)
+        shown: Demonstration = call(STUDY, options, lambda message: print(message, file=sys.stderr))
+    except InputError as error:
+        parser.error(str(error))
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    save(asked.out, shown)
+    asked.out.with_suffix(".json").write_text(
+        json.dumps({**options, "values": shown.values}, indent=1), encoding="utf-8"
+    )
+    print(f"{shown.text}\n{asked.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from harm import Harm, Stock, generated_mixed, stream
 
 from gan_cli import features, metrics
 from gan_cli.data.source import Source
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.lab.demonstration import Note
-from gan_cli.lab.harm import Harm, Stock, generated_mixed, stream
 from gan_cli.metrics.collect import IMAGES, collect
 from gan_cli.metrics.frechet import statistics
 from gan_cli.metrics.metric import Metric, Plan, Sample

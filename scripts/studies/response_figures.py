@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-
-from gan_cli.lab.response import MIDDLE, Found
+from response import MIDDLE, Found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
