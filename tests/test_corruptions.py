@@ -240,7 +240,7 @@ def test_text_values_and_figures(measured, tmp_path, picture):
 
 def test_the_study_runs(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(corruptions, "mnist", lambda store, split="train": digits(store, split=split))
-    options = ("n=12", "draws=1", "unharmed=2", "sizes=[]", "held_out=500", "training=300", 'only=["duplicates"]')
+    options = ("n=12", "draws=1", "unharmed=2", "sizes=[10, 12]", "held_out=500", "training=300", 'only=["duplicates"]')
     given = [part for option in options for part in ("--set", option)]
     monkeypatch.setattr(sys, "argv", ["corruptions.py", *given, "--out", str(tmp_path / "x.png")])
     assert corruptions.main() == 0
