@@ -15,6 +15,7 @@ from gan_cli.data import folder as folders
 from gan_cli.data.npz import npz
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
+from gan_cli.data.tree import File
 from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.engine.optim import OPTIMISER
 from gan_cli.errors import DamagedError, InputError
@@ -101,7 +102,7 @@ def a_statistics_file(data: bytes) -> None:
 
 def an_image(data: bytes) -> None:
     """As in a folder: its header, then its pixels."""
-    file = folders.File("a", lambda: io.BytesIO(data), str)
+    file = File("a", lambda: io.BytesIO(data), str)
     (header,) = folders._headers([file], WHERE, None)
     pixels, _ = folders._read_or_next([file], WHERE, None, 0)
     assert pixels.dtype == np.uint8
