@@ -3,6 +3,7 @@
 import posixpath
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -37,59 +38,60 @@ class Classes(NamedTuple):
 def classes(tree: Tree, where: Path) -> Classes:
     """The class of every image; raises InputError where it is not known, with what was left out of the tree."""
     try:
-        return _classes(tree, f"{where}: ")
+        return _classes(tree, where)
     except InputError as error:
         raise InputError("; ".join(filter(None, (str(error), tree.left_out)))) from None
 
 
-def _classes(tree: Tree, where: str) -> Classes:
+def _classes(tree: Tree, where: Path) -> Classes:
     file = tree.labels_file
     if not file:
         return _of_folders(tree, where)
     above = posixpath.dirname(file.name)
     start = len(above) + 1 if above else 0
     names = [posixpath.join(tree.shared, image.name)[start:] for image in tree.files]
-    found = dataset_json.read(file, names, f"{where}{file.name}")
+    called = f"{where}: {file.name}"
+    found = dataset_json.read(file, names, called)
     if found is None:
         own = _of_folders(tree, where)
-        return own._replace(remarks=(f"{where}{file.name} holds no labels: a folder is a class", *own.remarks))
+        return own._replace(remarks=(f"{called} lists no labels: a folder is a class", *own.remarks))
     classes = tuple(str(label) for label in range(int(found.labels.max()) + 1))
     return Classes(classes, found.labels, True, found.remarks)
 
 
-def _of_folders(tree: Tree, where: str) -> Classes:
+def _of_folders(tree: Tree, where: Path) -> Classes:
     """A class is the first subfolder, in natural order."""
     names = [file.name for file in tree.files]  # sorted
     loose = [name for name in names if "/" not in name]
     if loose:
-        raise InputError(f"{where}{_homeless(tree, loose)}; labels = true takes classes from subfolders: {INSTEAD}")
+        raise InputError(f"{where}: {_homeless(tree, loose)}; labels = true takes classes from subfolders: {INSTEAD}")
     folders = [name.split("/", 1)[0] for name in names]
     found = tuple(dict.fromkeys(folders))
-    if parts(tree):
-        inside = posixpath.join(tree.shared, found[-1])
-        raise InputError(
-            f"{where}its folders {_listed(found)} are parts of a data set, and no classes; name one of them, "
-            f'[data] path = ".../{inside}", or {INSTEAD}'
-        )
+    if apart := parts(tree, where):
+        raise InputError(f"{where}: {apart}, and no classes: {INSTEAD}")
     numbers = {name: number for number, name in enumerate(found)}
     labels = np.array([numbers[name] for name in folders], np.int32)
-    return Classes(found, labels, False, tuple(where + said for said in _doubts(tree, found)))
+    return Classes(found, labels, False, tuple(f"{where}: {said}" for said in _doubts(tree, found)))
 
 
 def _homeless(tree: Tree, loose: Sequence[str]) -> str:
     """What is wrong where images lie in no folder that could be their class."""
     if len(loose) < len(tree.files):
-        return f"{len(loose):,} of {len(tree.files):,} images, {quoted(loose[0])} for one, are in no subfolder"
+        count = f"{len(loose):,} of {len(tree.files):,} images"
+        return f"{quoted(loose[0])} is in no subfolder, as {count} are"
     if tree.shared:
-        return f"all {len(loose):,} images are in one folder, {quoted(tree.shared)}, and one class is none"
+        return f"all images are in one folder, {quoted(tree.shared)}, and one class is none"
     return f"{quoted(loose[0])} is in no subfolder"
 
 
-def parts(tree: Tree) -> tuple[str, ...]:
-    """The first subfolders, if they are several parts of a data set: train and test."""
-    folders = tuple(dict.fromkeys(file.name.partition("/")[0] for file in tree.files))
-    apart = len(folders) > 1 and all(PARTS.fullmatch(name) for name in folders)
-    return folders if apart and all("/" in file.name for file in tree.files) else ()
+def parts(tree: Tree, where: Path) -> str:
+    """That the first subfolders are parts of a data set, as train and test are; empty where they are not, or alone."""
+    folders = [name for name, _ in Counter(file.name.partition("/")[0] for file in tree.files).most_common()]
+    if len(folders) < 2 or not all(PARTS.fullmatch(name) for name in folders):
+        return ""
+    largest = Path(tree.shared, folders[0])
+    mend = f"a zip of {largest} alone" if where.is_file() else f'[data] path = "{where / largest}"'
+    return f"its folders {_listed(folders)} are parts of a data set ({mend} would be one of them)"
 
 
 def _doubts(tree: Tree, found: Sequence[str]) -> list[str]:
@@ -101,7 +103,7 @@ def _doubts(tree: Tree, found: Sequence[str]) -> list[str]:
             f"classes; the labels of StyleGAN's data sets are in a {LABELS_FILE}, which is not there"
         )
     if tree.barren:
-        said.append(f"no class without an image: {_listed(tree.barren)}")
+        said.append(f"folders without an image are no classes: {_listed(tree.barren)}")
     alike: dict[str, list[str]] = {}
     for name in found:
         alike.setdefault(unicodedata.normalize("NFKC", name).casefold().strip(), []).append(name)
@@ -121,8 +123,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(quoted, names[:SHOWN])) + more
 
 
-def layout(tree: Tree, found: Classes | None) -> str:
-    """What was made of the tree, in words: its folders, and where the classes come from, if there are any."""
+def layout(tree: Tree, found: Classes | None, used: bool) -> str:
+    """What was made of the tree, in words: its folders, and its classes, or those that labels = true would make."""
     folders = tuple(dict.fromkeys(file.name.partition("/")[0] for file in tree.files if "/" in file.name))
     said = f"{len(folders):,} folders: {_listed(folders)}" if folders else "no subfolders"
     if tree.shared:
@@ -130,11 +132,8 @@ def layout(tree: Tree, found: Classes | None) -> str:
     deepest = max((file.name.count("/") for file in tree.files), default=0)
     if deepest > 1:
         said += f"; up to {deepest} deep"
-    return f"{said}; {_origin(tree, found, folders)}"
-
-
-def _origin(tree: Tree, found: Classes | None, folders: Sequence[str]) -> str:
-    place = tree.labels_file.name if tree.labels_file else "these folders" if len(folders) > 1 else ""
     if found is None:
-        return f"no classes{f', labels = true would take them from {place}' if place else ''}"
-    return f"{len(found.names):,} classes {f'from {place}' if found.listed else 'after them'}"
+        return f"{said}; no classes"
+    place = tree.labels_file.name if found.listed and tree.labels_file else "these folders"
+    classes = f"{len(found.names):,} classes from {place}"
+    return f"{said}; {classes}" if used else f"{said}; no classes (labels = true would make {classes})"

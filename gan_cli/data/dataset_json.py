@@ -2,6 +2,7 @@
 
 import json
 import posixpath
+import reprlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -73,7 +74,7 @@ def _checked(entries: Any, where: str) -> dict[str, int]:
                     f"{where} holds {len(numbers)} numbers for {quoted(name)}, a condition; a class is one whole number"
                 )
             case _:
-                raise InputError(f"{where} has an entry {repr(entry)[:100]}; a name and a whole number are wanted")
+                raise InputError(f"{where} has an entry {reprlib.repr(entry)}; a name and a whole number are wanted")
         if not 0 <= label < CLASSES:
             raise InputError(f"{where} labels {quoted(name)} {str(label)[:30]}; there can be 0 .. {CLASSES - 1:,}")
         if known.setdefault(clean, label) != label:
@@ -85,8 +86,9 @@ def _remarks(known: dict[str, int], names: Sequence[str], labels: np.ndarray, wh
     said = []
     others = sorted(known.keys() - set(names))
     if others:
-        said.append(f"{where} labels {len(others):,} images more, which are not read: {quoted(others[0])} for one")
+        said.append(f"{where} names images that are not read ({len(others):,}): {quoted(others[0])} for one")
     empty = np.flatnonzero(np.bincount(labels) == 0)
     if len(empty):
-        said.append(f"{where} labels no image {empty[0]}: {len(empty):,} of its {labels.max() + 1:,} classes are empty")
+        count = f"{len(empty):,} of {labels.max() + 1:,} classes"
+        said.append(f"{where} gives no image the label {empty[0]}: {count} are empty")
     return said

@@ -71,8 +71,8 @@ def check_some(files: Sequence[File], where: Path, tree: Tree) -> None:
 def remarks_of(tree: Tree, where: Path, found: Classes | None) -> tuple[str, ...]:
     """What a person should know of which files are examples, and of which class."""
     said = [f"{where}: {tree.left_out}"] if tree.left_out else []
-    if found is None and (apart := parts(tree)):
-        said.append(f'{where}: {" and ".join(apart)} are read as one set; [data] path = ".../{apart[-1]}" reads one')
+    if found is None and (apart := parts(tree, where)):
+        said.append(f"{where}: {apart}, and are read as one")
     return (*said, *(found.remarks if found else ()))
 
 

@@ -43,6 +43,11 @@ def quoted(name: str) -> str:
     return repr(name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}...")
 
 
+def _is_other(kind: str) -> bool:
+    """Whether files of a kind are no images, by their suffix."""
+    return kind.startswith(".") and kind not in OTHER_IMAGES
+
+
 class LeftOut:
     """Counts what is left out, by kind."""
 
@@ -59,7 +64,7 @@ class LeftOut:
         """ "left out: 20 .avif ('x0.avif'), 1 hidden ('.cache')", with what would be right; empty: nothing was."""
         if not self._kinds:
             return ""
-        kinds = sorted(self._kinds.items(), key=lambda item: (-item[1][0], item[0]))
+        kinds = sorted(self._kinds.items(), key=lambda item: (_is_other(item[0]), -item[1][0], item[0]))
         said = [
             f"{count:,} {kind[:LONGEST]} ({quoted(name)}{': ' if why else ''}{why})"
             for kind, (count, name, why) in kinds[:SHOWN]

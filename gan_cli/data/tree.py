@@ -114,7 +114,8 @@ def _look_into_folder(path: Path, found: _Found) -> None:
         own = (status.st_dev, status.st_ino)
         reads[own] += 1
         if here.linked and (own in here.above or reads[own] > READS):
-            found.left_out.add("linked in a circle", here.name)
+            why = "linked in a circle" if own in here.above else f"linked more than {READS} times"
+            found.left_out.add(why, here.name)
             continue
         found.folders.add(here.name)
         for entry in entries:
@@ -139,7 +140,7 @@ def _is_folder(entry: os.DirEntry[str], name: str, found: _Found) -> bool:
 
 
 def _strange(entry: os.DirEntry[str]) -> str:
-    return "linked to nothing" if entry.is_symlink() else "neither file nor folder"
+    return "linked to nothing" if entry.is_symlink() else "not a file"
 
 
 def _open(path: str) -> IO[bytes]:
@@ -201,7 +202,7 @@ def _entries(archive: zipfile.ZipFile, left_out: LeftOut) -> dict[str, zipfile.Z
 def _mend(path: Path) -> str:
     if suffix_of(path.name) in ARCHIVES - {".zip"}:
         return "; unpack it and give the folder, or make a zip of it"
-    return "; of one image give the folder" if suffix_of(path.name) in SUFFIXES else ""
+    return "; this is one image: name the folder that it is in" if suffix_of(path.name) in SUFFIXES else ""
 
 
 def _member(archive: zipfile.ZipFile, size: int, info: zipfile.ZipInfo) -> IO[bytes]:

@@ -78,22 +78,21 @@ def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: Non
         keep(seen)
     same = copies(np.concatenate(marks), np.concatenate(places)) if marks else []
     moments = {channels: made for channels, own in sorted(sums.items()) if (made := own.moments())}
-    refusal, remarks = _verdict(data, store)
+    refusal, remarks = _verdict(data, store, found)
     refusals = [found.refusal] if found.refusal else []
     if refusal and refusal not in refusals and not (bad and data.get("on_corrupt") != "skip"):
         refusals.append(refusal)
-    said = list(dict.fromkeys((*found.remarks, *remarks)))
-    return Checked(found, moments, bad, blank, same, headers, firsts, long, refusals, said)
+    return Checked(found, moments, bad, blank, same, headers, firsts, long, refusals, list(remarks))
 
 
-def _verdict(data: Table, store: Store) -> tuple[str, tuple[str, ...]]:
-    """What stops a training with these data before its first step, or else what it would be told of them."""
+def _verdict(data: Table, store: Store, found: Examples) -> tuple[str, tuple[str, ...]]:
+    """What stops a training with these data before its first step, and what it would be told of them."""
     quiet = Store(store.data_dir, store.cache_dir, store.download, note=lambda _: None)
     try:
         source = build.read_source(data, quiet)
         check_fitted(source)
     except InputError as error:
-        return str(error), ()
+        return str(error), found.remarks
     return "", source.remarks
 
 

@@ -88,7 +88,8 @@ def _of_files(data: Table, store: Store) -> Examples:
     folder.check_some(files, path, tree)
     headers = list(_mapped(_header, files))
     sound = [(h.height, h.width, h.channels) for h in headers if isinstance(h, Header)]
-    found, refusal = _classes(tree, path) if data["labels"] else (None, "")
+    possible, refusal = _classes(tree, path)
+    found = possible if data["labels"] else None
     shape = _fitted(folder.common(sound), data) if sound else (0, 0, 0)
 
     def read(index: int) -> Seen:
@@ -108,8 +109,11 @@ def _of_files(data: Table, store: Store) -> Examples:
     classes, labels = (found.names, found.labels) if found else ((), None)
     look = partial(_mapped, read, range(len(files)))
     made = Examples(path.name, len(files), shape, classes, labels, lambda i: files[i].name, look)
-    remarks = folder.remarks_of(tree, path, found)
-    return made._replace(layout=layout(tree, found), remarks=remarks, refusal=refusal)
+    return made._replace(
+        layout=layout(tree, possible, data["labels"]),
+        remarks=folder.remarks_of(tree, path, found),
+        refusal=refusal if data["labels"] else "",
+    )
 
 
 def _classes(tree: Tree, where: Path) -> tuple[Classes | None, str]:
