@@ -109,7 +109,12 @@ def load_data(resolved: Table, store: Store) -> Source:
 
 
 def load_source(data: Table, store: Store) -> Source:
-    """The data source of a checked table [data]."""
+    """The data source of a checked table [data], its remarks told."""
+    return told(read_source(data, store), store.tell)
+
+
+def read_source(data: Table, store: Store) -> Source:
+    """The same, its remarks left to whoever asks."""
     table = dict(data)
     options = [
         {key: table.pop(key) for key in options_model(transform).model_fields if key in table}
@@ -119,7 +124,7 @@ def load_source(data: Table, store: Store) -> Source:
     source: Source = call(SOURCE._replace(model=lambda _: options_model(factory)), table, store)
     for transform, own in zip(TRANSFORMS, options, strict=True):
         source = transform(source, **own)
-    return told(source, store.note)
+    return source
 
 
 def feed(resolved: Table, source: Source, rows: slice = pipeline.ALL) -> Any:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.data import folder as folder_module
 from gan_cli.data import images
-from gan_cli.data.folder import decode, folder
+from gan_cli.data import tree as tree_module
+from gan_cli.data.folder import folder
 from gan_cli.data.npz import npz
+from gan_cli.data.picture import decode
 from gan_cli.data.source import in_memory
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
@@ -320,7 +321,7 @@ def test_zip_member_with_a_wrong_checksum(tmp_path, store):
 
 
 def test_decompression_bombs(tmp_path, store, monkeypatch):
-    monkeypatch.setattr(folder_module, "LARGEST", 1 << 20)
+    monkeypatch.setattr(tree_module, "LARGEST", 1 << 20)
     header = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", b"\0\0\xff\xff\0\0\xff\xff\x08\0\0\0\0")
     path = filled(tmp_path / "b", {"huge.png": header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")})
     refused(lambda: folder(store, path=path), "huge.png", "decompression bomb")

@@ -221,6 +221,12 @@ FOUND = [
     ("statistics", seeds.saved(mu=np.zeros(0), sigma=np.zeros((0, 0)))),
     ("statistics", seeds.saved(mu=np.zeros(2), sigma=np.eye(2), n=np.array(np.inf))),
     ("pickle", b"\x80\x02ctorch\nFloatStora\\ge\n."),  # a warning of pickletools: an escape sequence it does not know
+    ("labels", b"[" * 100_000),
+    ("labels", b'{"labels": [["a/1.png", ' + b"9" * 5000 + b"]]}"),
+    ("labels", b'{"labels": [' + b"[" * 900 + b"]" * 900 + b"]}"),
+    ("labels", b'{"labels": [["\\ud800", 1e999]]}'),
+    ("labels", b'{"labels": [' + b"[]," * 340_000 + b"[]]}"),
+    ("labels", b" " * (1 << 21)),
     ("npy", b"\x93NUMPY\1\0\x76\0" + b"(" * 117 + b"\n"),
 ]
 

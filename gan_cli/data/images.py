@@ -18,6 +18,7 @@ from gan_cli.errors import InputError
 Shape = tuple[int, int, int]  # height, width, channels
 Resize = Literal["pad", "crop", "squash"]
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by channels
+CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}  # in words
 FILTER = Image.Resampling.LANCZOS
 LARGEST = 4096  # pixels of a side that images are brought to
 BETWEEN = 1 << 27  # pixels of what lies between an image and what it is brought to
@@ -43,6 +44,9 @@ def fit(
     height, width, own_channels = source.spec.shape
     shape = (size or height, size or width, channels or own_channels or 3)
     fitted = source._replace(spec=source.spec._replace(shape=shape))
+    if source.differences.channels and channels is None:
+        said = f"{source.name}: {source.differences.channels}; all become RGB, and [data] channels says otherwise"
+        fitted = fitted._replace(remarks=(*source.remarks, said))
     check_fitted(fitted)
     if shape == source.spec.shape:
         return source
@@ -61,7 +65,9 @@ def fit(
 def check_fitted(source: Source) -> None:
     """Raise InputError unless all examples have one shape."""
     if is_ragged(source.spec):
-        raise InputError(f"{source.name}: its images differ in size; set [data] size = 64 or another number of pixels")
+        named = f" ({source.differences.sizes})" if source.differences.sizes else ""
+        mend = "set [data] size = 64 or another number of pixels"
+        raise InputError(f"{source.name}: its images differ in size; {mend}{named}")
 
 
 def _one_by_one(source: Source, indices: np.ndarray, shape: Shape, resize: Resize) -> Examples:

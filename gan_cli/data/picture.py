@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import warnings
 import zipfile
 from typing import IO
@@ -13,6 +14,12 @@ from gan_cli.data.images import MODES, Shape
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # all that is decoded, whatever a file is called
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # what such files begin with
+BEGINNINGS = re.compile(  # of files in FORMATS
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM....\0\0\0\0|GIF8[79]a"
+    rb"|II\*\0|MM\0\*|II\+\0|MM\0\+|P[1-6]\s",
+    re.DOTALL,
+)
+HEAD = 16  # bytes that tell
 PIXELS = 1 << 26  # of one image, 67 million; more is taken for a decompression bomb
 
 # What Pillow logs of a damaged image would be a second message on stderr: the first is what it raises.
@@ -33,6 +40,11 @@ def decode(data: bytes) -> np.ndarray:
             return _from_16_bits(np.asarray(upright))[..., None]
         pixels = np.asarray(upright.convert(MODES[channels]))
         return pixels[..., None] if channels == 1 else pixels
+
+
+def is_image(head: bytes) -> bool:
+    """Whether the first HEAD bytes of a file are those of an image that `decode` reads."""
+    return BEGINNINGS.match(head) is not None
 
 
 def opened(data: IO[bytes]) -> Image.Image:

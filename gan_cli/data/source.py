@@ -23,6 +23,13 @@ class Mixture(NamedTuple):
     sds: np.ndarray  # [K] float64: the standard deviation of every coordinate
 
 
+class Differences(NamedTuple):
+    """In what images differ, in words that name some: "'a.png' is 8 x 8; 299 of 300 are 9 x 9"; empty: in nothing."""
+
+    sizes: str = ""
+    channels: str = ""
+
+
 class Source(NamedTuple):
     """A data set: `size` examples that look like `spec`, read by index."""
 
@@ -35,6 +42,7 @@ class Source(NamedTuple):
     labels: np.ndarray | None = None  # int32 [size]: of every example; None: there are none
     labelled: np.ndarray | None = None  # examples whose labels a game is shown, int64 [n]; None: all, if there are any
     remarks: tuple[str, ...] = ()  # what a person should know of how they were read: what was left out, odd values
+    differences: Differences = Differences()
 
 
 def told(source: Source, note: Callable[[str], None]) -> Source:

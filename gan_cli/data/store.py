@@ -57,6 +57,7 @@ class Store:
     cache_dir: Path = field(default_factory=user_cache)
     download: bool = True  # False: only files that are here already
     note: Callable[[str], None] = _to_stderr  # told what takes time or was left out
+    told: set[str] = field(default_factory=set, compare=False, repr=False)  # what `tell` has said
 
     @classmethod
     def from_environment(cls, data_dir: Path | None = None) -> "Store":
@@ -70,6 +71,12 @@ class Store:
         if data_dir is not None and not data_dir.is_dir():
             raise InputError(f"{data_dir}: no such folder; --data-dir or GAN_DATA_DIR names the folder with the data")
         return cls(data_dir=data_dir, download=not os.environ.get("GAN_OFFLINE"))
+
+    def tell(self, message: str) -> None:
+        """Note a message once, however often data are read."""
+        if message not in self.told:
+            self.told.add(message)
+            self.note(message)
 
     def read(self, dataset: str, asset: Asset, parse: Callable[[bytes], T]) -> T:
         """`parse` of the asset's verified content; `parse` raises DamagedError with the reason when it cannot be right.

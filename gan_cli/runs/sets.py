@@ -99,7 +99,10 @@ def _fitted(text: str, found: Source, fit: Fit) -> Set:
     if len(shape) != 3:
         return Set(text, found)
     if 0 in shape[:2] and not fit.size:
-        raise InputError(f"{text}: its images differ in size; bring them to one with --size 64 or another number")
+        named = f" ({found.differences.sizes})" if found.differences.sizes else ""
+        raise InputError(
+            f"{text}: its images differ in size; bring them to one with --size 64 or another number{named}"
+        )
     transparent = shape[2] in (0, 4)
     channels = fit.channels or (3 if transparent else None)
     composited = {4: "transparency composited on white", 0: "transparency, where there is any, composited on white"}
@@ -126,7 +129,7 @@ def _open(text: str, store: Store) -> Source | cache.Stored:
 def _of_folder(path: Path, store: Store) -> Source:
     if (path / "checkpoints").is_dir() and (path / "recipe.toml").is_file():
         raise InputError(f"{path}: is a run, whose pictures are sheets of samples: judge it with --ckpt {path}")
-    return told(folder(store, path=path), store.note)
+    return told(folder(store, path=path), store.tell)
 
 
 def _of_file(path: Path, store: Store) -> Source | cache.Stored:
@@ -153,14 +156,14 @@ def _of_zip(path: Path, store: Store) -> Source | cache.Stored:
     except (DamagedError, OSError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if not all(name.endswith(".npy") for name in names):
-        return told(folder(store, path=path), store.note)
+        return told(folder(store, path=path), store.tell)
     if {"mu.npy", "sigma.npy"} <= {*names}:
         found = cache.load(path)
         cache.check_covariance(found.statistics, str(path))
         return found
     if not names:
         raise InputError(f"{path}: holds nothing")
-    return told(npz(store, path=path), store.note)
+    return told(npz(store, path=path), store.tell)
 
 
 def _of_idx(path: Path) -> Source:
