@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from gan_cli import slips
 from gan_cli.binding import STRICT, Table, nearest, shown, validate
 from gan_cli.errors import InputError
 
@@ -158,13 +159,13 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Table:
 
 def parse(text: bytes, where: str) -> Table:
     """The tables in a recipe file's bytes; raises InputError, which begins with `where`."""
+    decoded = slips.decoded(text, where)
+    if LONG_KEY.search(decoded):  # tomllib takes time and memory by the square of how many there are
+        raise InputError(f"{where}: a key of more than {DEPTH} names joined by dots")
     try:
-        decoded = text.decode("utf-8")
-        if LONG_KEY.search(decoded):  # tomllib takes time and memory by the square of how many there are
-            raise InputError(f"{where}: a key of more than {DEPTH} names joined by dots")
         tables = tomllib.loads(decoded)
     except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or of a number or nesting beyond all bounds
-        raise InputError(f"{where}: not valid TOML: {error}") from None
+        raise InputError(f"{where}: not valid TOML: {error}{slips.of_text(decoded, error)}") from None
     _check_values(tables, where)
     return tables
 
@@ -190,8 +191,11 @@ def set_key(tables: Table, override: str, form: str = "table.key=value, for exam
         raise InputError(f"--set {override}: expected {form}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
         value = text.strip()  # a bare word is a string: game.loss=adversarial.hinge
+        if value.startswith(('"', "'", "[", "{")):
+            mend = slips.of_line(f"{key.strip()} = {value}")
+            raise InputError(f"--set {override[:200]}: not valid TOML: {error}{mend and '; '}{mend}") from None
     _check_values(value, f"--set {override[:200]}")
     table = tables
     for part in parts[:-1]:
@@ -222,7 +226,7 @@ def check_fixed(tables: Mapping[str, Any], where: str) -> Table:
 def header(path: Path) -> str:
     """The comment at the head of a recipe: what it is, paper, command, expected time and score, departures."""
     lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in slips.decoded(path.read_bytes(), str(path)).splitlines():
         if not line.startswith("#"):
             break
         lines.append(line.removeprefix("#").removeprefix(" "))

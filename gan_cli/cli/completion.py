@@ -63,7 +63,7 @@ def recipe(incomplete: str) -> Candidates:
 
 def _first_line(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             return file.readline(300).lstrip("# ").strip()
     except (OSError, ValueError):
         return ""

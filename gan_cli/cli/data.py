@@ -43,7 +43,7 @@ def check(
     tables = recipes.read(path, set_ or ())
     data = build.data_table(tables, str(path), None)
     batch = data_check.batch_of(tables, str(path))
-    sources = store(data_dir)
+    sources = store(data_dir).near(path)
     found = examples(data, sources)
     sheet = contact_sheet.ContactSheet(found, out) if out else None
     checked = data_check.check(data, found, sources, *([sheet.keep] if sheet else []))

@@ -36,7 +36,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print a recipe as written, or with every default filled in."""
-    from gan_cli import recipe
+    from gan_cli import recipe, slips
 
     path = recipe.find(name)
     tables = recipe.read(path, set_ or ())
@@ -44,7 +44,7 @@ def show(
         from gan_cli import build
 
         tables = build.resolve(tables, str(path))
-    plain = path.read_text(encoding="utf-8").rstrip()
+    plain = slips.decoded(path.read_bytes(), str(path)).rstrip()
     result(tables, recipe.write(tables).rstrip() if resolved or set_ else plain, as_json)
 
 
@@ -62,7 +62,7 @@ def check(
     path = recipe.find(name)
     tables = recipe.read(path, set_ or ())
     if data:
-        build.prepare(tables, str(path), store(data_dir))
+        build.prepare(tables, str(path), store(data_dir).near(path))
     else:
         build.resolve(tables, str(path))
     result({"recipe": str(path), "valid": True}, f"{path}: valid", as_json)

@@ -75,7 +75,7 @@ def train(
 
     path = recipes.find(recipe)
     tables = recipes.read(path, set_ or ())
-    sources = store(data_dir)
+    sources = store(data_dir).near(path)
     trackers = tracking.parse(track) if track is not None else ()
     processes.start(processes.Job(coordinator, num_processes, process_id))
     start_jax()

@@ -85,6 +85,7 @@ def _entry(name: str, overrides: Sequence[str], judged: dict[str, Any], store: S
     if "metric" in judged and "options" in tables["eval"]:  # those of others have no say
         chosen = recipe.Eval(metric=judged["metric"]).metrics
         tables["eval"]["options"] = {k: own for k, own in tables["eval"]["options"].items() if dashed(k) in chosen}
+    store = store.near(path)
     prepared = build.prepare(tables, str(path), store)
     options = recipe.Eval(**prepared.resolved["eval"])
     against = reference.of_recipe(prepared.resolved, prepared.source, None, store, training=True)

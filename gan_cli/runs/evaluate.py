@@ -87,17 +87,15 @@ def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], Non
     options = with_options(recipe, asked.judged)
     chosen = metrics.options(options.metrics, options.options, *COMMAND_LINE)
     training = any(metrics.find(name, **own).needs_training for name, own in chosen.items())
+    store = store.near(loaded.folder.path)
     against = _reference(loaded.meta, asked, store, training)
     own = "features" in asked.judged
     made = Judge(loaded.experiment, options, against, store, asked.seed, outside=own, where=COMMAND_LINE)
     for message in made.panel.notices:
         note(message)
-    if (
-        _is_training_set(loaded.meta, asked)
-        and against.source
-        and against.source.fingerprint != loaded.meta.fingerprint
-    ):
-        note(f"WARNING: {against.called}: the data are no longer those that step {loaded.step} was trained on")
+    if _is_training_set(loaded.meta, asked):
+        for message in reference.changed(against.source, loaded.meta, loaded.step, against.called):
+            note(message)
     return made
 
 

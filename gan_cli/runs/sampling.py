@@ -9,7 +9,7 @@ import numpy as np
 from gan_cli import build
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
-from gan_cli.runs import arithmetic, drawing, neighbours, walk, writing
+from gan_cli.runs import arithmetic, drawing, neighbours, reference, walk, writing
 from gan_cli.runs.arrange import Plan, arrange, put
 from gan_cli.runs.drawing import Latents, Painter, painter
 from gan_cli.runs.load import Loaded
@@ -162,8 +162,10 @@ def _neighbours(loaded: Loaded, request: Request, settings: list[Setting], store
     neighbours.check_images(shape)
     plan = _arranged(loaded, request, settings)
     writing.check_size(request.out, shape, neighbours.blank(plan.names, k))
-    source = build.load_data(loaded.meta.recipe, store)
+    source = build.load_data(loaded.meta.recipe, store.near(loaded.folder.path))
     neighbours.check(source, shape, k)
+    for message in reference.changed(source, loaded.meta, loaded.step, source.name):
+        note(message)
     samples = _painter(loaded, request, drawing.count(plan.inputs), note)(plan.inputs)
     note(f"comparing with {source.size:,} images of {source.name}")
     found = neighbours.search(source, samples, k)
