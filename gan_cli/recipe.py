@@ -9,11 +9,12 @@ from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from gan_cli import slips
 from gan_cli.binding import STRICT, Table, nearest, shown, validate
 from gan_cli.errors import InputError
+from gan_cli.metric_names import all_canonical, canonical
 
 SEEDS = 2**32  # seeds are below this
 LONGEST = 1 << 17  # bytes of a recipe file
@@ -85,7 +86,24 @@ class Eval(_Table):
     @property
     def metrics(self) -> list[str]:
         """The names in `metric`, each once."""
-        return list(dict.fromkeys(name.strip().replace("_", "-") for name in self.metric.split(",")))
+        return all_canonical(self.metric)
+
+    @field_validator("metric", mode="before")
+    @classmethod
+    def _own_names(cls, value: Any) -> Any:
+        names = ",".join(value) if isinstance(value, list) and all(isinstance(v, str) for v in value) else value
+        return ",".join(all_canonical(names)) if isinstance(names, str) else value
+
+    @field_validator("options")
+    @classmethod
+    def _options_by_own_names(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for name, own in value.items():
+            there = found.setdefault(canonical(name), {})
+            if twice := there.keys() & own.keys():
+                raise ValueError(f"{canonical(name)}.{min(twice)} is given twice, by two names of the metric")
+            there.update(own)
+        return found
 
 
 class Monitor(_Table):

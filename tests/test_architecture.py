@@ -10,7 +10,7 @@ import gan_cli
 ROOT = Path(gan_cli.__file__).parent
 LAYERS = [
     {"__init__", "errors", "types"},
-    {"devices", "files", "optional", "slips"},
+    {"devices", "files", "metric_names", "optional", "slips"},
     {"binding"},
     {"recipe", "remote"},
     {"losses", "nets", "data", "features", "metrics"},

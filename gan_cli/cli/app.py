@@ -1,5 +1,6 @@
 """The `gan` command: its verbs, each in a thin file of its own; they import JAX inside, so --help is quick."""
 
+import shutil
 from typing import Annotated
 
 import typer
@@ -26,8 +27,10 @@ from gan_cli.cli import (
     train,
 )
 
+BOXES = 80  # columns from which a help page is drawn as boxes, which cut words where it is narrower
 app = typer.Typer(
     name="gan",
+    rich_markup_mode="rich" if shutil.get_terminal_size().columns >= BOXES else None,
     help="Train, sample and judge generative adversarial networks on JAX.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -129,11 +129,13 @@ def evaluate(
 
 def _options(overrides: list[str] | tuple[()]) -> dict[str, Any]:
     """METRIC.OPTION=VALUE each -> tables of options by metric."""
+    from gan_cli.metric_names import canonical
     from gan_cli.recipe import set_key
 
     tables: dict[str, Any] = {}
     for override in overrides:
-        set_key(tables, override, "METRIC.OPTION=VALUE, for example kid.subsets=100")
+        metric, dot, option = override.partition(".")
+        set_key(tables, f"{canonical(metric)}{dot}{option}", "METRIC.OPTION=VALUE, for example kid.subsets=100")
     return tables
 
 
@@ -219,9 +221,17 @@ def _values(verdict: "Verdict") -> str:
 def _list(as_json: bool) -> None:
     """Every metric, what it can and cannot detect, and its paper."""
     from gan_cli import metrics
+    from gan_cli.metric_names import NAMES
 
     found = {name: metrics.find(name) for name in metrics.names()}
     best = {name: "low" if m.lower_is_better else "high" for name, m in found.items()}
-    rows = {name: {"best": best[name], "detects": m.one_line, "paper": m.paper} for name, m in found.items()}
-    text = (f"{name} ({row['best']} is best)\n  {row['detects']}\n  {row['paper']}" for name, row in rows.items())
-    result({"metrics": rows}, "\n".join(text), as_json)
+    rows = {
+        name: {"best": best[name], "detects": m.one_line, "paper": m.paper, "names": list(NAMES.get(name, ()))}
+        for name, m in found.items()
+    }
+    result({"metrics": rows}, "\n".join(_described(name, row) for name, row in rows.items()), as_json)
+
+
+def _described(name: str, row: dict[str, Any]) -> str:
+    also = f"\n  also: {', '.join(row['names'])}" if row["names"] else ""
+    return f"{name} ({row['best']} is best)\n  {row['detects']}\n  {row['paper']}{also}"

@@ -15,7 +15,7 @@ from gan_cli.engine.seeds import train_seeds
 from gan_cli.engine.state import state_shapes
 from gan_cli.errors import InputError
 from gan_cli.files import make_folder
-from gan_cli.metrics import dashed
+from gan_cli.metric_names import canonical
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.report import comparison
 from gan_cli.report.comparison import Result
@@ -84,7 +84,7 @@ def _entry(name: str, overrides: Sequence[str], judged: dict[str, Any], store: S
     tables = recipe.read(path, [*overrides, *(f"eval.{key}={value}" for key, value in judged.items())])
     if "metric" in judged and "options" in tables["eval"]:  # those of others have no say
         chosen = recipe.Eval(metric=judged["metric"]).metrics
-        tables["eval"]["options"] = {k: own for k, own in tables["eval"]["options"].items() if dashed(k) in chosen}
+        tables["eval"]["options"] = {k: own for k, own in tables["eval"]["options"].items() if canonical(k) in chosen}
     store = store.near(path)
     prepared = build.prepare(tables, str(path), store)
     options = recipe.Eval(**prepared.resolved["eval"])

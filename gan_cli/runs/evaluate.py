@@ -8,6 +8,7 @@ from gan_cli import build, metrics
 from gan_cli.data.store import Store
 from gan_cli.engine.checkpoint import Meta
 from gan_cli.errors import InputError, StorageError
+from gan_cli.metric_names import canonical
 from gan_cli.recipe import Eval
 from gan_cli.report import curves
 from gan_cli.runs import lines, reference, sets
@@ -111,8 +112,8 @@ def with_options(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> Eval:
     Those that the recipe gives to metrics that are not asked for have no say. Raises InputError.
     """
     chosen = Eval(**{**recipe, **judged, "options": {}}).metrics
-    kept = {name: own for name, own in recipe.get("options", {}).items() if metrics.dashed(name) in chosen}
-    given = {metrics.dashed(name): own for name, own in judged.get("options", {}).items()}
+    kept = {name: own for name, own in recipe.get("options", {}).items() if canonical(name) in chosen}
+    given = {canonical(name): own for name, own in judged.get("options", {}).items()}
     for name, own in given.items():
         if not isinstance(own, Mapping):
             raise InputError(f"--set {name}={own}: expected {OPTION}")
