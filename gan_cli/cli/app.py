@@ -1,6 +1,6 @@
 """The `gan` command: its verbs, each in a thin file of its own; they import JAX inside, so --help is quick."""
 
-import shutil
+from inspect import getdoc
 from typing import Annotated
 
 import typer
@@ -18,6 +18,7 @@ from gan_cli.cli import (
     features,
     inspect,
     lab,
+    narrow,
     push,
     recipe,
     report,
@@ -27,14 +28,12 @@ from gan_cli.cli import (
     train,
 )
 
-BOXES = 80  # columns from which a help page is drawn as boxes, which cut words where it is narrower
 app = typer.Typer(
     name="gan",
-    rich_markup_mode="rich" if shutil.get_terminal_size().columns >= BOXES else None,
     help="Train, sample and judge generative adversarial networks on JAX.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **narrow.settings(),
 )
 MAKE, LOOK, TAKE, KNOW = "Train, draw, judge", "Look", "Take away", "Find out"
 app.command("train", rich_help_panel=MAKE)(train.train)
@@ -54,6 +53,19 @@ features.app.command("statistics")(statistics.statistics)
 app.add_typer(features.app, name="features", rich_help_panel=KNOW)
 app.command("doctor", rich_help_panel=KNOW)(doctor.doctor)
 app.command("lab", rich_help_panel=KNOW)(lab.lab)
+
+
+def _unabridged(typer_app: typer.Typer) -> None:
+    """Give every command its first paragraph as its short help: where that is made up, it is cut to the terminal."""
+    for one in typer_app.registered_commands:
+        one.short_help = (getdoc(one.callback) or "").partition("\n\n")[0].replace("\n", " ")
+    for group in typer_app.registered_groups:
+        assert group.typer_instance is not None
+        group.short_help = group.typer_instance.info.help
+        _unabridged(group.typer_instance)
+
+
+_unabridged(app)
 completion.prepare()
 
 

@@ -51,7 +51,8 @@ def _table(found: list["Run"], folder: str, sort: str) -> str:
         return f"no runs in {folder}; gan train RECIPE makes one"
     counts = Counter(name for run in found for name in run.metrics)
     most = max(1, (columns() - OTHERS) // METRIC)
-    shown = sorted(counts, key=lambda name: (name != sort, -counts[name], name))[:most]
+    ranked = sorted(counts, key=lambda name: (name != sort, -counts[name], name))
+    shown, left = ranked[:most], ranked[most:]
     rows = [
         (
             run.name,
@@ -64,7 +65,8 @@ def _table(found: list["Run"], folder: str, sort: str) -> str:
         for run in found
     ]
     heads = ("run", "game, data", ">steps", *(f">{name}\n(last)" for name in shown), "alarms", ">written\nago")
-    return table(heads, rows, width=columns())
+    text = table(heads, rows, width=columns())
+    return f"{text}\nno room for {', '.join(left)}; --json has all" if left else text
 
 
 def _state(run: "Run") -> str:
