@@ -144,9 +144,9 @@ def find(name: str) -> Path:
     for path in (Path(name), folder() / f"{name}.toml"):
         if path.is_file():
             return path
-    if Path(name).is_dir():
+    if name.strip() and Path(name).is_dir():
         raise InputError(f"{name} is a folder; name a recipe file (.toml)")
-    raise InputError(f"{name}: no such recipe file, nor a shipped recipe{_near(Path(name))}")
+    raise InputError(f"{name.strip() or repr(name)}: no such recipe file, nor a shipped recipe{_near(Path(name))}")
 
 
 def _near(path: Path) -> str:

@@ -27,6 +27,7 @@ from gan_cli.cli import (
     statistics,
     train,
 )
+from gan_cli.cli.options import places_named
 
 app = typer.Typer(
     name="gan",
@@ -55,17 +56,22 @@ app.command("doctor", rich_help_panel=KNOW)(doctor.doctor)
 app.command("lab", rich_help_panel=KNOW)(lab.lab)
 
 
-def _unabridged(typer_app: typer.Typer) -> None:
-    """Give every command its first paragraph as its short help: where that is made up, it is cut to the terminal."""
+def _finish(typer_app: typer.Typer) -> None:
+    """What all commands have in common.
+
+    Their short help is their first paragraph: where Typer makes it up, it is cut to the terminal.
+    """
     for one in typer_app.registered_commands:
+        assert one.callback is not None
+        one.callback = places_named(one.callback)
         one.short_help = (getdoc(one.callback) or "").partition("\n\n")[0].replace("\n", " ")
     for group in typer_app.registered_groups:
         assert group.typer_instance is not None
         group.short_help = group.typer_instance.info.help
-        _unabridged(group.typer_instance)
+        _finish(group.typer_instance)
 
 
-_unabridged(app)
+_finish(app)
 completion.prepare()
 
 

@@ -24,7 +24,7 @@ def check(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Draw a contact sheet: a .png, a row a class.", show_default=False)
+        str | None, typer.Option(help="Draw a contact sheet: a .png, a row a class.", show_default=False)
     ] = None,
     set_: Set = None,
     data_dir: DataDir = None,
@@ -45,7 +45,7 @@ def check(
     batch = data_check.batch_of(tables, str(path))
     sources = store(data_dir).near(path)
     found = examples(data, sources)
-    sheet = contact_sheet.ContactSheet(found, out) if out else None
+    sheet = contact_sheet.ContactSheet(found, Path(out)) if out else None
     checked = data_check.check(data, found, sources, *([sheet.keep] if sheet else []))
     report = data_check.report(checked, data, batch)
     if sheet:

@@ -8,6 +8,7 @@ import typer
 from gan_cli.cli import completion
 from gan_cli.cli.options import At, DataDir, Json, Raw, notice, result, start_jax, store
 from gan_cli.errors import InputError
+from gan_cli.files import check_not_folder
 
 if TYPE_CHECKING:
     from gan_cli.runs.evaluate import Asked
@@ -207,6 +208,7 @@ def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None,
 def _picture(out: str) -> str:
     if not out.endswith(".png"):
         raise InputError(f"--out {out}: the plot is a PNG; name a file that ends in .png")
+    check_not_folder(out)
     return out
 
 
