@@ -169,8 +169,12 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Table:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if len(text) > LONGEST:
         raise InputError(f"{path}: has more than {LONGEST:,} bytes, too many for a recipe")
-    tables = parse(text, str(path))
-    for override in overrides:
+    return overriding(parse(text, str(path)), overrides)
+
+
+def overriding(tables: Table, overrides: Iterable[str]) -> Table:
+    """The same tables with `table.key=value` overrides applied, in any order: names before what is within them."""
+    for override in sorted(overrides, key=lambda text: text.partition("=")[0].count(".")):
         set_key(tables, override)
     return tables
 
@@ -215,12 +219,37 @@ def set_key(tables: Table, override: str, form: str = "table.key=value, for exam
             mend = slips.of_line(f"{key.strip()} = {value}")
             raise InputError(f"--set {override[:200]}: not valid TOML: {error}{mend and '; '}{mend}") from None
     _check_values(value, f"--set {override[:200]}")
+    if parts[:2] == ["eval", "options"] and len(parts) > 2:  # the name by which the recipe calls this metric
+        known = tables.get("eval", {}).get("options", {})
+        parts[2] = next((name for name in known if canonical(name) == canonical(parts[2])), parts[2])
     table = tables
-    for part in parts[:-1]:
-        table = table.setdefault(part, {})
+    for i, part in enumerate(parts[:-1], 1):
+        table[part] = _opened(table.get(part, {}), parts[:i])
+        table = table[part]
         if not isinstance(table, dict):
             raise InputError(f"--set {override}: {part} is a value, not a table")
-    table[parts[-1]] = value
+    there = table.get(parts[-1])
+    if isinstance(there, dict) and isinstance(value, str) and (name := _name_key(parts)):
+        there[name] = value
+    else:
+        table[parts[-1]] = value
+
+
+def _opened(value: Any, parts: list[str]) -> Any:
+    """A value as the table that it is short for, so that there can be options beside a name."""
+    name = _name_key(parts)
+    if isinstance(value, str) and name:
+        return {name: value}
+    return {} if parts[-1] == "learning_rate" and isinstance(value, (int, float)) else value
+
+
+def _name_key(parts: list[str]) -> str:
+    """The key that holds the name of what the table at `parts` is; empty for a table that is of no such thing."""
+    if len(parts) == 1:
+        return {"data": "source", "game": "play"}.get(parts[0], "")
+    if len(parts) == 2:
+        return {"networks": "net", "optimisers": "name", "game": "name"}.get(parts[0], "")
+    return "schedule" if parts[0] == "optimisers" and parts[2:] == ["learning_rate"] else ""
 
 
 def check_tables(tables: Mapping[str, Any], where: str) -> None:

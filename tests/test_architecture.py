@@ -18,6 +18,7 @@ LAYERS = [
     {"engine"},
     {"report"},
     {"build"},
+    {"overrides"},
     {"lab", "runs"},
     {"model"},
     {"explore", "export", "inspection"},

@@ -34,13 +34,13 @@ def check(
 
     Exit codes: 0 all can be read, 1 some files cannot, 2 bad input.
     """
-    from gan_cli import build
+    from gan_cli import build, overrides
     from gan_cli import recipe as recipes
     from gan_cli.inspection import contact_sheet, data_check, data_text
     from gan_cli.inspection.examples import examples
 
     path = recipes.find(recipe)
-    tables = recipes.read(path, set_ or ())
+    tables = overrides.read(path, set_ or (), notice)
     data = build.data_table(tables, str(path), None)
     batch = data_check.batch_of(tables, str(path))
     sources = store(data_dir).near(path)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gan_cli.cli import completion
-from gan_cli.cli.options import DataDir, Json, Set, result, store
+from gan_cli.cli.options import DataDir, Json, Set, notice, result, store
 
 app = typer.Typer(help="List, show, check and describe recipes.", no_args_is_help=True)
 Name = Annotated[
@@ -39,7 +39,11 @@ def show(
     from gan_cli import recipe, slips
 
     path = recipe.find(name)
-    tables = recipe.read(path, set_ or ())
+    tables = recipe.read(path)
+    if set_:
+        from gan_cli import overrides
+
+        tables = overrides.read(path, set_, notice)
     if resolved:
         from gan_cli import build
 
@@ -57,10 +61,10 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check a recipe's tables, names, types and ranges."""
-    from gan_cli import build, recipe
+    from gan_cli import build, overrides, recipe
 
     path = recipe.find(name)
-    tables = recipe.read(path, set_ or ())
+    tables = overrides.read(path, set_ or (), notice)
     if data:
         build.prepare(tables, str(path), store(data_dir).near(path))
     else:
