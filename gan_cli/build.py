@@ -1,6 +1,7 @@
 """Recipe -> objects: the only place where names become things."""
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -185,9 +186,21 @@ def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
     source = load_data(resolved, store)
     made = experiment(resolved, source.spec)
     _check_labels(resolved, made.game, source)
+    for message in capped(resolved):
+        store.note(message)
     shapes = state_shapes(made)
     _check_size(shapes)
     return Prepared(resolved, source, made, shapes)
+
+
+def capped(resolved: Table) -> list[str]:
+    """Notices of widths that have no effect: a network's narrowest map would be wider than any of its maps may be."""
+    return [
+        f"[networks.{role}] width = {table['width']}: max_width = {table['max_width']} holds, so that all maps have "
+        f"{table['max_width']} channels; set max_width, too, for wider ones"
+        for role, table in resolved["networks"].items()
+        if table.get("width", 0) > table.get("max_width", math.inf)
+    ]
 
 
 def _check_size(shapes: State) -> None:

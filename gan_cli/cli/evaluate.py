@@ -112,7 +112,9 @@ def evaluate(
             raise InputError("name what to judge: a run with --ckpt RUN, or images with --fake PATH")
         fit = {"size": size, "channels": channels, "resize": resize}
         judged |= {"n": n or ALL, "n_real": n_real or ALL}
-        _report(_judge_images(fake, real, train, judged, fit, seed, data_dir), {"fake": fake, "real": real}, as_json)
+        verdict = _judge_images(fake, real, train, judged, fit, seed, data_dir)
+        _tell_of_fewer(verdict, n, n_real)
+        _report(verdict, {"fake": fake, "real": real}, as_json)
         return
     _refuse("--fake", size=size, channels=channels, resize=resize != "pad")
     from gan_cli.runs.evaluate import Asked
@@ -121,11 +123,11 @@ def evaluate(
     asked = Asked(judged, split, real, train, seed, raw)
     if all_checkpoints:
         _refuse("one checkpoint", at=at != "best")
-        _judge_all(ckpt, asked, data_dir, out, as_json)
+        _tell_of_fewer(_judge_all(ckpt, asked, data_dir, out, as_json), n, n_real)
         return
     if out:
         raise InputError("--out is where --all-checkpoints draws; a single checkpoint's numbers are printed")
-    _judge_one(ckpt, at, asked, data_dir, as_json)
+    _tell_of_fewer(_judge_one(ckpt, at, asked, data_dir, as_json), n, n_real)
 
 
 def _options(overrides: list[str] | tuple[()]) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def _judge_images(
     return images.judge(sides, options, sources, seed, outside="features" in judged, note=notice)
 
 
-def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json: bool) -> None:
+def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json: bool) -> "Verdict":
     from gan_cli.remote.fetch import fetched_run
     from gan_cli.remote.place import is_url
 
@@ -180,9 +182,18 @@ def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json
     shown = ckpt if is_url(ckpt) else loaded.folder.path
     where = f"step {judged.step} of {shown}, {judged.line['weights']} weights"
     result(judged.line, f"{_values(judged.verdict)}\n{where}\n{judged.verdict.protocol}", as_json)
+    return judged.verdict
 
 
-def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None, as_json: bool) -> None:
+def _tell_of_fewer(verdict: "Verdict", n: int | None, n_real: int | None) -> None:
+    """Notices where fewer images were judged than were asked for, because there are no more."""
+    used = verdict.protocol
+    for option, asked, there in (("--n", n, used.n_fake), ("--n-real", n_real, used.n_real)):
+        if asked and 0 < there < asked:
+            notice(f"{option} {asked}: there are {there}, and all of them were taken")
+
+
+def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None, as_json: bool) -> "Verdict":
     from gan_cli.remote.fetch import fetched_run, output
 
     sources = store(data_dir)
@@ -203,6 +214,7 @@ def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None,
     best = runs.best(judged)
     text = f"best: step {best.step} of {ckpt}\n{_values(best.verdict)}\n{best.verdict.protocol}\n{where}"
     result({"best": best.step, "checkpoints": [one.line for one in judged], "plot": where}, text, as_json)
+    return best.verdict
 
 
 def _picture(out: str) -> str:
