@@ -3,6 +3,7 @@
 import pytest
 
 from gan_cli import build, recipe
+from gan_cli.cli import pace
 from gan_cli.data.store import Store
 
 DIGITS = recipe.find("dcgan_digits")
@@ -36,3 +37,28 @@ def test_fewer_images_than_asked_for_are_told(gan):
     assert "--n 5000: there are 898, and all of them were taken" in err
     assert "--n-real" not in err
     assert "there are" not in gan(*asked)[2]
+
+
+def test_more_samples_than_memory_holds_are_refused(gan, tmp_path, untrained):
+    for command in (("sample", "--out", tmp_path / "a.npz"), ("eval", "--metric", "kid", "--features", "pixels")):
+        code, _, err = gan(command[0], "--ckpt", untrained["plain"], "--n", 10**13, *command[1:])
+        assert code == 2
+        assert "10,000,000,000,000 samples with their latents take" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_long_drawing_says_how_far_it_is(gan, tmp_path, untrained, monkeypatch):
+    ask = ("sample", "--ckpt", untrained["plain"], "--n", 20, "--batch", 4, "--out", tmp_path / "a.npz")
+    assert "samples/s" not in gan(*ask)[2]  # done sooner than anything is said
+    monkeypatch.setattr(pace.Pace.__init__, "__defaults__", (0.0,))
+    code, _, err = gan(*ask)
+    assert code == 0
+    assert "16 of 20 samples" in err
+    assert " left" in err
+
+
+def test_pace_starts_again_with_another_drawing(capsys):
+    told = pace.Pace(0.0)
+    for done in (0, 5, 10, 0, 5, 10):
+        told(done, 15)
+    assert capsys.readouterr().err.count("10 of 15 samples") == 2

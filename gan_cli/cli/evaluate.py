@@ -176,9 +176,10 @@ def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json
     sources = store(data_dir)
     run = fetched_run(ckpt, notice)
     start_jax()
+    from gan_cli.cli.pace import Pace
     from gan_cli.runs import evaluate as runs
 
-    loaded, judged = runs.judge(run, at, asked, sources, notice)
+    loaded, judged = runs.judge(run, at, asked, sources, notice, Pace())
     shown = ckpt if is_url(ckpt) else loaded.folder.path
     where = f"step {judged.step} of {shown}, {judged.line['weights']} weights"
     result(judged.line, f"{_values(judged.verdict)}\n{where}\n{judged.verdict.protocol}", as_json)
@@ -199,13 +200,14 @@ def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None,
     sources = store(data_dir)
     run = fetched_run(ckpt, notice)
     start_jax()
+    from gan_cli.cli.pace import Pace
     from gan_cli.files import make_folder
     from gan_cli.runs import evaluate as runs
 
     where = _picture(out or f"{ckpt.rstrip('/')}/checkpoints.png")
     judged = []
     with output(where) as path:
-        for one in runs.judge_all(run, asked, sources, notice):
+        for one in runs.judge_all(run, asked, sources, notice, Pace()):
             make_folder(path.parent)  # not before the first one: nothing is written for what is refused
             judged.append(one)
             name, value = next(iter(one.verdict.values.items()))
