@@ -12,7 +12,7 @@ class Pace:
     def __init__(self, seconds: float = SECONDS_BETWEEN_LINES) -> None:
         self._seconds = seconds
         self._began = (0, 0.0)  # samples and time after the first batch: compilation is not counted
-        self._last = time.monotonic()
+        self._last = 0.0
 
     def __call__(self, done: int, of: int) -> None:
         """`done` samples `of` all are drawn."""
@@ -21,7 +21,7 @@ class Pace:
         if not done or done < first:  # another drawing
             self._began = (0, 0.0)
         elif not first:
-            self._began = (done, now)
+            self._began, self._last = (done, now), now
         elif now - self._last >= self._seconds and now > began:
             self._last = now
             rate = (done - first) / (now - began)
