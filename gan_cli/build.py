@@ -1,6 +1,7 @@
 """Recipe -> objects: the only place where names become things."""
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -41,11 +42,11 @@ def resolve(tables: Mapping[str, Any], where: str) -> Table:
     """
     recipe.check_tables(tables, where)
     data, game = _check(SOURCE, tables, where), _check(GAME, tables, where)
-    networks = _check_entries(NETWORK, "networks", tables, _roles(game), game["play"], where)
-    optimisers = _check_entries(OPTIMISER, "optimisers", tables, _optimisers(game), game["play"], where)
+    networks = _check_entries(NETWORK, "networks", tables, roles(game), game["play"], where)
+    updates = _check_entries(OPTIMISER, "optimisers", tables, optimisers(game), game["play"], where)
     fixed = recipe.check_fixed(tables, where)
     fixed["eval"] = _check_judges(fixed["eval"], where)
-    resolved = {"data": data, "game": game, **fixed, "networks": networks, "optimisers": optimisers}
+    resolved = {"data": data, "game": game, **fixed, "networks": networks, "optimisers": updates}
     return {name: resolved[name] for name in recipe.TABLES}
 
 
@@ -78,15 +79,15 @@ def _check_judges(table: Table, where: str) -> Table:
     return {**table, "options": {name: own for name, own in chosen.items() if own}}
 
 
-def _roles(game: Table) -> list[str]:
+def roles(game: Table) -> list[str]:
     """The positional parameters of the game's function, after the spec."""
     parameters = inspect.signature(GAME.find(game["play"])).parameters.values()
     return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
 
 
-def _optimisers(game: Table) -> list[str]:
+def optimisers(game: Table) -> list[str]:
     """The tables of [optimisers] that the game's turns use. A game makes no network, so any spec and no networks do."""
-    nothing = dict.fromkeys(_roles(game), lambda *_: None)
+    nothing = dict.fromkeys(roles(game), lambda *_: None)
     made: Game = call(GAME, game, Spec((1,), ("one", "other")), **nothing)
     return list(optimised(made))
 
@@ -190,9 +191,21 @@ def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
     source = load_data(resolved, store)
     made = experiment(resolved, source.spec)
     _check_labels(resolved, made.game, source)
+    for message in capped(resolved):
+        store.note(message)
     shapes = state_shapes(made)
     _check_size(shapes)
     return Prepared(resolved, source, made, shapes)
+
+
+def capped(resolved: Table) -> list[str]:
+    """Notices of widths that have no effect: a network's narrowest map would be wider than any of its maps may be."""
+    return [
+        f"[networks.{role}] width = {table['width']}: max_width = {table['max_width']} holds, so that all maps have "
+        f"{table['max_width']} channels; set max_width, too, for wider ones"
+        for role, table in resolved["networks"].items()
+        if table.get("width", 0) > table.get("max_width", math.inf)
+    ]
 
 
 def _check_size(shapes: State) -> None:

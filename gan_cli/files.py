@@ -23,6 +23,12 @@ def check_folder_of(out: Path, shown: str | Path | None = None) -> None:
         raise InputError(f"--out {shown or out}: the folder {out.parent} does not exist")
 
 
+def check_not_folder(out: str | Path) -> None:
+    """Raise InputError where a folder lies that a file is to take the place of."""
+    if Path(out).is_dir():
+        raise InputError(f"--out {out}: is a folder")
+
+
 def make_folder(path: Path, mend: str = "name another folder with --out") -> None:
     """Make a folder, or find that it is there and can be written; raises InputError, with `mend`, otherwise."""
     try:

@@ -63,7 +63,7 @@ def recipe(incomplete: str) -> Candidates:
 
 def _first_line(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             return file.readline(300).lstrip("# ").strip()
     except (OSError, ValueError):
         return ""
@@ -132,11 +132,14 @@ def _words() -> list[str]:
 
 def metrics(incomplete: str) -> Candidates:
     """Names of metrics, one after the other with commas between."""
+    from gan_cli.metric_names import NAMES, all_canonical
+
     before, comma, last = incomplete.rpartition(",")
-    named = before.split(",") if comma else []
-    return _offered(
-        ((f"{before}{comma}{name}", line) for name, line in _metrics() if name not in named), f"{before}{comma}{last}"
-    )
+    named = all_canonical(before) if comma else []
+    found = [(name, line) for name, line in _metrics() if name not in named]
+    if not any(name.startswith(last) for name, _ in found):  # then what else they are called
+        found = [(other, line) for name, line in found for other in NAMES.get(name, ())]
+    return _offered(((f"{before}{comma}{name}", line) for name, line in found), incomplete)
 
 
 def _metrics() -> Candidates:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gan_cli.cli import completion
-from gan_cli.cli.options import DataDir, Json, Set, result, store
+from gan_cli.cli.options import DataDir, Json, Set, notice, result, store
 
 app = typer.Typer(help="List, show, check and describe recipes.", no_args_is_help=True)
 Name = Annotated[
@@ -36,15 +36,19 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print a recipe as written, or with every default filled in."""
-    from gan_cli import recipe
+    from gan_cli import recipe, slips
 
     path = recipe.find(name)
-    tables = recipe.read(path, set_ or ())
+    tables = recipe.read(path)
+    if set_:
+        from gan_cli import overrides
+
+        tables = overrides.read(path, set_, notice)
     if resolved:
         from gan_cli import build
 
         tables = build.resolve(tables, str(path))
-    plain = path.read_text(encoding="utf-8").rstrip()
+    plain = slips.decoded(path.read_bytes(), str(path)).rstrip()
     result(tables, recipe.write(tables).rstrip() if resolved or set_ else plain, as_json)
 
 
@@ -57,12 +61,12 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check a recipe's tables, names, types and ranges."""
-    from gan_cli import build, recipe
+    from gan_cli import build, overrides, recipe
 
     path = recipe.find(name)
-    tables = recipe.read(path, set_ or ())
+    tables = overrides.read(path, set_ or (), notice)
     if data:
-        build.prepare(tables, str(path), store(data_dir))
+        build.prepare(tables, str(path), store(data_dir).near(path))
     else:
         build.resolve(tables, str(path))
     result({"recipe": str(path), "valid": True}, f"{path}: valid", as_json)

@@ -65,7 +65,7 @@ def train(
     saving, or because another process of the job is gone: run the same command
     to go on; 1 anything else. A second Ctrl-C stops at once.
     """
-    from gan_cli import build
+    from gan_cli import build, overrides
     from gan_cli import recipe as recipes
     from gan_cli.engine import processes
     from gan_cli.remote.fetch import fetched
@@ -74,8 +74,8 @@ def train(
     from gan_cli.runs import tracking
 
     path = recipes.find(recipe)
-    tables = recipes.read(path, set_ or ())
-    sources = store(data_dir)
+    tables = overrides.read(path, set_ or (), notice)
+    sources = store(data_dir).near(path)
     trackers = tracking.parse(track) if track is not None else ()
     processes.start(processes.Job(coordinator, num_processes, process_id))
     start_jax()

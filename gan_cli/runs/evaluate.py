@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 from gan_cli import build, metrics
 from gan_cli.data.store import Store
 from gan_cli.engine.checkpoint import Meta
+from gan_cli.engine.sampler import Told, untold
 from gan_cli.errors import InputError, StorageError
+from gan_cli.metric_names import canonical
 from gan_cli.recipe import Eval
 from gan_cli.report import curves
 from gan_cli.runs import lines, reference, sets
@@ -39,21 +41,25 @@ class Judged(NamedTuple):
     line: dict[str, Any]  # of metrics.jsonl
 
 
-def judge(path: Path, at: str, asked: Asked, store: Store, note: Callable[[str], None]) -> tuple[Loaded, Judged]:
+def judge(
+    path: Path, at: str, asked: Asked, store: Store, note: Callable[[str], None], told: Told = untold
+) -> tuple[Loaded, Judged]:
     """Judge one checkpoint, and add its line to the run's metrics.jsonl. Raises InputError."""
     loaded = load(path, at)
-    made = _judge(loaded, asked, store, note)
+    made = _judge(loaded, asked, store, note, told)
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then judging {made.panel.plan.n_fake} samples")
     return loaded, _judged(loaded, made, asked, note)
 
 
-def judge_all(path: Path, asked: Asked, store: Store, note: Callable[[str], None]) -> Iterator[Judged]:
+def judge_all(
+    path: Path, asked: Asked, store: Store, note: Callable[[str], None], told: Told = untold
+) -> Iterator[Judged]:
     """Judge every checkpoint of a run, first to last, by the same samples' latents and the same real examples."""
     made: Judge | None = None
     for step in steps(path):
         loaded = load(path, str(step))
         if made is None:
-            made = _judge(loaded, asked, store, note)
+            made = _judge(loaded, asked, store, note, told)
             made.panel.check_chooses()
         yield _judged(loaded, made, asked, note)
 
@@ -79,7 +85,7 @@ def _judged(loaded: Loaded, made: Judge, asked: Asked, note: Callable[[str], Non
     return Judged(loaded.step, made.panel.score(verdict.values), verdict, line)
 
 
-def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], None]) -> Judge:
+def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], None], told: Told) -> Judge:
     recipe = loaded.meta.recipe["eval"]
     shape = loaded.experiment.spec.shape
     if "features" in asked.judged and len(shape) != 3:
@@ -87,17 +93,15 @@ def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], Non
     options = with_options(recipe, asked.judged)
     chosen = metrics.options(options.metrics, options.options, *COMMAND_LINE)
     training = any(metrics.find(name, **own).needs_training for name, own in chosen.items())
+    store = store.near(loaded.folder.path)
     against = _reference(loaded.meta, asked, store, training)
     own = "features" in asked.judged
-    made = Judge(loaded.experiment, options, against, store, asked.seed, outside=own, where=COMMAND_LINE)
+    made = Judge(loaded.experiment, options, against, store, asked.seed, outside=own, where=COMMAND_LINE, told=told)
     for message in made.panel.notices:
         note(message)
-    if (
-        _is_training_set(loaded.meta, asked)
-        and against.source
-        and against.source.fingerprint != loaded.meta.fingerprint
-    ):
-        note(f"WARNING: {against.called}: the data are no longer those that step {loaded.step} was trained on")
+    if _is_training_set(loaded.meta, asked):
+        for message in reference.changed(against.source, loaded.meta, loaded.step, against.called):
+            note(message)
     return made
 
 
@@ -113,8 +117,8 @@ def with_options(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> Eval:
     Those that the recipe gives to metrics that are not asked for have no say. Raises InputError.
     """
     chosen = Eval(**{**recipe, **judged, "options": {}}).metrics
-    kept = {name: own for name, own in recipe.get("options", {}).items() if metrics.dashed(name) in chosen}
-    given = {metrics.dashed(name): own for name, own in judged.get("options", {}).items()}
+    kept = {name: own for name, own in recipe.get("options", {}).items() if canonical(name) in chosen}
+    given = {canonical(name): own for name, own in judged.get("options", {}).items()}
     for name, own in given.items():
         if not isinstance(own, Mapping):
             raise InputError(f"--set {name}={own}: expected {OPTION}")

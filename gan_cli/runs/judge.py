@@ -33,8 +33,12 @@ class Judge:
         *,
         outside: bool = False,
         where: Where = RECIPE,
+        told: sampler.Told = sampler.untold,
     ):
-        """`outside`, `where`: see `panel.lens`. Raises InputError for a metric that does not fit."""
+        """`outside`, `where`: see `panel.lens`; `told`: see `sampler.Sampler`.
+
+        Raises InputError for a metric that does not fit, and for more samples than memory holds.
+        """
         seen = lens(options, experiment.spec, outside=outside, where=where)
         recognises = any(metric.needs_recognition or metric.needs_recognition_real for metric in seen.metrics)
         subject = Subject(
@@ -48,9 +52,10 @@ class Judge:
         self._seed = seed
         self._controls = experiment.game.controls
         self._latent = experiment.game.latent
-        self.sampler = sampler.Sampler(experiment, self.panel.batch)
+        self.sampler = sampler.Sampler(experiment, self.panel.batch, told=told)
         self._recogniser = sampler.Recogniser(experiment, self.sampler.batch) if subject.recognised else None
         self._decode = sampler.decoding(experiment) if self.panel.needs.decoder else None
+        sampler.check_memory(experiment, options.n, kept=0)
         self._inputs = sampler.draw_many(experiment, seed, options.n)
 
     def __call__(self, variables: Mapping[str, Variables]) -> Verdict:

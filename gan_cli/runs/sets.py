@@ -178,7 +178,7 @@ def _of_idx(path: Path) -> Source:
 
 def _of_recipe(path: Path, split: str, store: Store) -> Source:
     """The data of a recipe, or of a TOML file with nothing but [data]."""
-    return build.load_source(build.data_table(recipe.read(path), str(path), split or None), store)
+    return build.load_source(build.data_table(recipe.read(path), str(path), split or None), store.near(path))
 
 
 def _of_name(text: str, store: Store) -> Source:

@@ -51,7 +51,7 @@ def look(folder: RunFolder, kept: Kept, store: Store, note: Note) -> Seen:
     Nothing is downloaded.
     """
     notes: list[str] = []
-    source = _data(folder, kept, replace(store, download=False), notes)
+    source = _data(folder, kept, replace(store.near(folder.path), download=False), notes)
     loaded = _model(folder, kept, notes)
     real = _real(source, loaded, kept, notes) if source else None
     figures: list[Figure] = []
