@@ -1,0 +1,108 @@
+"""JAX is started here, and what keeps it from starting is said in our words, with how to mend it. Quick to import."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from gan_cli.errors import InputError
+
+if TYPE_CHECKING:
+    import jax
+
+LONGEST = 300  # characters of what JAX said
+ADVICE = " (set JAX_PLATFORMS=''"  # JAX's own, which is ours in other words
+FLAGS = "XLA_FLAGS"
+READ_FLAGS = "from jaxlib import _jax; _jax.CompileOptions()"
+PATIENCE = 60  # seconds that reading the flags may take
+
+
+class Problem(NamedTuple):
+    """What keeps JAX from starting."""
+
+    found: str
+    mend: str
+
+
+def devices() -> list["jax.Device"]:
+    """All devices of the job, JAX started where it is not yet; raises InputError when it cannot be."""
+    import jax
+
+    check_flags(os.environ.get(FLAGS, ""))
+    try:
+        return jax.devices()
+    except Exception as error:  # RuntimeError, AssertionError: whatever a backend, or JAX without one, makes of it
+        raise _refused(f"{type(error).__name__}: {error}") from None
+
+
+@contextmanager
+def importing_jax() -> Iterator[None]:
+    """Turn what JAX raises while it is imported, of a variable or an installation that is wrong, into an InputError."""
+    try:
+        yield
+    except Exception as error:
+        if "jax" in sys.modules or not _of_jax(error):
+            raise
+        raise _refused(f"{type(error).__name__}: {error}") from None
+
+
+def _of_jax(error: Exception) -> bool:
+    """Whether JAX was being imported when it was raised, or is not there."""
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] in ("jax", "jaxlib"):
+        return True
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_globals.get("__name__") == "jax":
+            return True
+        step = step.tb_next
+    return False
+
+
+@cache
+def check_flags(flags: str) -> None:
+    """Raise InputError for XLA_FLAGS that XLA would not take: another process reads them, because XLA aborts it."""
+    if not flags:
+        return
+    try:
+        read = subprocess.run(
+            [sys.executable, "-c", READ_FLAGS],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return  # nothing is known of them
+    if read.returncode < 0:
+        raise _refused(read.stderr)
+
+
+def _refused(said: str) -> InputError:
+    found, mend = problem(said)
+    return InputError(f"JAX cannot start: {found}\n{mend}; gan doctor looks at the whole machine")
+
+
+def problem(said: str, otherwise: str = "") -> Problem:
+    """From what JAX or XLA said before it ended; `otherwise`: what is known where that is nothing."""
+    lines = [line.partition("] ")[2] or line for line in said.splitlines() if line.strip()]
+    for sign in ("Unknown flag in XLA_FLAGS", "for flag xla_", f'"{FLAGS}"'):
+        if wrong := [line for line in lines if sign in line]:
+            mend = f"take that flag out of {FLAGS}, or unset {FLAGS}"
+            return Problem(wrong[0][-LONGEST:], mend)
+    last = (lines[-1] if lines else otherwise).partition(ADVICE)[0].rstrip(": ")[-LONGEST:]
+    settings = _suspects(last)
+    if settings:
+        named = ", ".join(f"{name} is {os.environ[name]!r}" for name in settings)
+        install = ", or install what it names: pip install 'gan-cli[cuda]' or 'gan-cli[tpu]'"
+        return Problem(last, f"{named}: unset it{install if 'JAX_PLATFORMS' in settings else ', or correct it'}")
+    return Problem(last, "pip install --force-reinstall 'jax>=0.10' 'jaxlib>=0.10'")
+
+
+def _suspects(said: str) -> Sequence[str]:
+    """The variables of JAX that are named in what it said, or all that are set."""
+    there = sorted(name for name in os.environ if name.startswith("JAX_"))
+    return [name for name in there if name.lower() in said.lower()] or there
