@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 LONGEST = 300  # characters of what JAX said
 ADVICE = " (set JAX_PLATFORMS=''"  # JAX's own, which is ours in other words
 FLAGS = "XLA_FLAGS"
+FLAG_SIGNS = (f"Unknown flag in {FLAGS}", "for flag xla_", f'"{FLAGS}"')  # what XLA says of them before it ends
 READ_FLAGS = "from jaxlib import _jax; _jax.CompileOptions()"
+EXTRAS = {"cuda": "cuda", "gpu": "cuda", "tpu": "tpu"}  # platform of JAX -> ours
+OTHERS = (FLAGS, "CUDA_VISIBLE_DEVICES", "LIBTPU_INIT_ARGS")  # variables that JAX reads, beside its own
 PATIENCE = 60  # seconds that reading the flags may take
 
 
@@ -35,7 +38,7 @@ def devices() -> list["jax.Device"]:
     try:
         return jax.devices()
     except Exception as error:  # RuntimeError, AssertionError: whatever a backend, or JAX without one, makes of it
-        raise _refused(f"{type(error).__name__}: {error}") from None
+        raise _refused(str(error) or f"what it is to run on is not installed ({type(error).__name__})") from None
 
 
 @contextmanager
@@ -77,7 +80,7 @@ def check_flags(flags: str) -> None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return  # nothing is known of them
-    if read.returncode < 0:
+    if read.returncode and any(sign in read.stderr for sign in FLAG_SIGNS):
         raise _refused(read.stderr)
 
 
@@ -89,20 +92,24 @@ def _refused(said: str) -> InputError:
 def problem(said: str, otherwise: str = "") -> Problem:
     """From what JAX or XLA said before it ended; `otherwise`: what is known where that is nothing."""
     lines = [line.partition("] ")[2] or line for line in said.splitlines() if line.strip()]
-    for sign in ("Unknown flag in XLA_FLAGS", "for flag xla_", f'"{FLAGS}"'):
+    for sign in FLAG_SIGNS:
         if wrong := [line for line in lines if sign in line]:
             mend = f"take that flag out of {FLAGS}, or unset {FLAGS}"
             return Problem(wrong[0][-LONGEST:], mend)
     last = (lines[-1] if lines else otherwise).partition(ADVICE)[0].rstrip(": ")[-LONGEST:]
     settings = _suspects(last)
-    if settings:
-        named = ", ".join(f"{name} is {os.environ[name]!r}" for name in settings)
-        install = ", or install what it names: pip install 'gan-cli[cuda]' or 'gan-cli[tpu]'"
-        return Problem(last, f"{named}: unset it{install if 'JAX_PLATFORMS' in settings else ', or correct it'}")
-    return Problem(last, "pip install --force-reinstall 'jax>=0.10' 'jaxlib>=0.10'")
+    if not settings:
+        return Problem(last, "pip install --force-reinstall 'jax>=0.10' 'jaxlib>=0.10'")
+    named = " and ".join(f"{name} is {os.environ[name]!r}" for name in settings)
+    wanted = os.environ["JAX_PLATFORMS"] if "JAX_PLATFORMS" in settings else ""
+    install = next((f"pip install 'gan-cli[{extra}]'" for name, extra in EXTRAS.items() if name in wanted), "")
+    return Problem(
+        last,
+        f"{named}: unset or correct {'it' if len(settings) == 1 else 'what is wrong'}{install and f', or {install}'}",
+    )
 
 
 def _suspects(said: str) -> Sequence[str]:
     """The variables of JAX that are named in what it said, or all that are set."""
-    there = sorted(name for name in os.environ if name.startswith("JAX_"))
+    there = sorted(name for name in os.environ if name.startswith("JAX_") or name in OTHERS)
     return [name for name in there if name.lower() in said.lower()] or there

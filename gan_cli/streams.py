@@ -92,7 +92,7 @@ def _lasting(stream: TextIO | None, descriptor: int) -> TextIO:
     if stream is None:
         return _text(io.FileIO(descriptor, "w", closefd=False), "utf-8", line_buffering=True)
     buffer: Any = stream.buffer
-    return _text(getattr(buffer, "raw", buffer), stream.encoding, bool(stream.line_buffering))
+    return _text(getattr(buffer, "raw", buffer), stream.encoding, stream.line_buffering or stream.write_through)
 
 
 def _text(below: io.RawIOBase, encoding: str, line_buffering: bool) -> TextIO:

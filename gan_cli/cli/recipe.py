@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gan_cli.cli import completion
-from gan_cli.cli.options import DataDir, Json, Set, result, store
+from gan_cli.cli.options import DataDir, Json, Set, result, start_jax, store
 
 app = typer.Typer(help="List, show, check and describe recipes.", no_args_is_help=True)
 Name = Annotated[
@@ -62,6 +62,7 @@ def check(
     path = recipe.find(name)
     tables = recipe.read(path, set_ or ())
     if data:
+        start_jax()
         build.prepare(tables, str(path), store(data_dir))
     else:
         build.resolve(tables, str(path))

@@ -38,7 +38,7 @@ def _cache_programs() -> list[str]:
         return []
     folder = Path(jax.config.values["jax_compilation_cache_dir"])
     try:
-        make_folder(folder, f"{'JAX_COMPILATION_CACHE_DIR' if chosen else 'GAN_CACHE_DIR'} names another folder")
+        make_folder(folder, f"set {'JAX_COMPILATION' if chosen else 'GAN'}_CACHE_DIR to a folder that can be")
     except InputError as error:
         jax.config.update("jax_enable_compilation_cache", False)
         return [f"WARNING: programs are compiled anew each time: {error}"]
