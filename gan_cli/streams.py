@@ -31,6 +31,7 @@ SIGNS = {
     "²": "^2",
     "\N{REPLACEMENT CHARACTER}": "?",
 }
+ACROSS, ALONG = ("HORIZONTAL", "LEFT", "RIGHT"), ("VERTICAL", "UP", "DOWN")  # in the names of box drawings
 
 
 class Lasting(io.RawIOBase):
@@ -88,11 +89,11 @@ def _occupy(descriptor: int) -> None:
             os.close(nowhere)
 
 
-def _lasting(stream: TextIO | None, descriptor: int) -> TextIO:
+def _lasting(stream: Any, descriptor: int) -> TextIO:
     if stream is None:
         return _text(io.FileIO(descriptor, "w", closefd=False), "utf-8", line_buffering=True)
-    buffer: Any = stream.buffer
-    return _text(getattr(buffer, "raw", buffer), stream.encoding, stream.line_buffering or stream.write_through)
+    below = getattr(stream.buffer, "raw", stream.buffer)
+    return _text(below, stream.encoding, line_buffering=stream.line_buffering or stream.write_through)
 
 
 def _text(below: io.RawIOBase, encoding: str, line_buffering: bool) -> TextIO:
@@ -134,7 +135,9 @@ def _sign(sign: str) -> str:
     if sign in SIGNS:
         return SIGNS[sign]
     if name.startswith("BOX DRAWINGS"):
-        return {(True, False): "-", (False, True): "|"}.get(("HORIZONTAL" in name, "VERTICAL" in name), "+")
+        words = name.split()
+        across, along = (any(word in words for word in way) for way in (ACROSS, ALONG))
+        return "+" if across and along else "-" if across else "|"
     if name.startswith("GREEK SMALL LETTER ") and name.count(" ") == 3:
         return name.rpartition(" ")[2].lower()
     if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is no text

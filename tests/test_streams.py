@@ -1,4 +1,4 @@
-"""stdout and stderr that cannot say everything, or have gone: a message, a conventional exit code, never a traceback."""
+"""stdout and stderr that cannot say everything, or have gone: a message, a conventional exit code, no traceback."""
 
 import codecs
 import errno
