@@ -1,6 +1,7 @@
 """JAX is started here, and what keeps it from starting is said in our words, with how to mend it. Quick to import."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,8 +19,10 @@ ADVICE = " (set JAX_PLATFORMS=''"  # JAX's own, which is ours in other words
 FLAGS = "XLA_FLAGS"
 FLAG_SIGNS = (f"Unknown flag in {FLAGS}", "for flag xla_", f'"{FLAGS}"')  # what XLA says of them before it ends
 READ_FLAGS = "from jaxlib import _jax; _jax.CompileOptions()"
+REINSTALL = "pip install --force-reinstall 'jax>=0.10' 'jaxlib>=0.10'"
 EXTRAS = {"cuda": "cuda", "gpu": "cuda", "tpu": "tpu"}  # platform of JAX -> ours
 OTHERS = (FLAGS, "CUDA_VISIBLE_DEVICES", "LIBTPU_INIT_ARGS")  # variables that JAX reads, beside its own
+LOGGED = re.compile(r"^[IWEF][0-9]+ [^]]*\] ")  # what a log of C++ has before its message
 PATIENCE = 60  # seconds that reading the flags may take
 
 
@@ -38,7 +41,7 @@ def devices() -> list["jax.Device"]:
     try:
         return jax.devices()
     except Exception as error:  # RuntimeError, AssertionError: whatever a backend, or JAX without one, makes of it
-        raise _refused(str(error) or f"what it is to run on is not installed ({type(error).__name__})") from None
+        raise _refused(str(error) or f"what JAX_PLATFORMS asks for is not installed ({type(error).__name__})") from None
 
 
 @contextmanager
@@ -86,30 +89,25 @@ def check_flags(flags: str) -> None:
 
 def _refused(said: str) -> InputError:
     found, mend = problem(said)
-    return InputError(f"JAX cannot start: {found}\n{mend}; gan doctor looks at the whole machine")
+    return InputError(f"JAX cannot start: {found}\n{mend}\ngan doctor looks at the whole machine")
 
 
 def problem(said: str, otherwise: str = "") -> Problem:
     """From what JAX or XLA said before it ended; `otherwise`: what is known where that is nothing."""
-    lines = [line.partition("] ")[2] or line for line in said.splitlines() if line.strip()]
+    lines = [LOGGED.sub("", line) for line in said.splitlines() if line.strip()]
     for sign in FLAG_SIGNS:
         if wrong := [line for line in lines if sign in line]:
             mend = f"take that flag out of {FLAGS}, or unset {FLAGS}"
             return Problem(wrong[0][-LONGEST:], mend)
     last = (lines[-1] if lines else otherwise).partition(ADVICE)[0].rstrip(": ")[-LONGEST:]
-    settings = _suspects(last)
-    if not settings:
-        return Problem(last, "pip install --force-reinstall 'jax>=0.10' 'jaxlib>=0.10'")
-    named = " and ".join(f"{name} is {os.environ[name]!r}" for name in settings)
-    wanted = os.environ["JAX_PLATFORMS"] if "JAX_PLATFORMS" in settings else ""
-    install = next((f"pip install 'gan-cli[{extra}]'" for name, extra in EXTRAS.items() if name in wanted), "")
-    return Problem(
-        last,
-        f"{named}: unset or correct {'it' if len(settings) == 1 else 'what is wrong'}{install and f', or {install}'}",
-    )
+    named = [name for name in _settings() if name.lower() in last.lower()]
+    suspects = [] if "No module named" in last else named or _settings()
+    ways = [f"{name} is {os.environ[name]!r}: unset or correct it" for name in suspects]
+    wanted = os.environ["JAX_PLATFORMS"] if "JAX_PLATFORMS" in suspects else ""
+    ways += [f"pip install 'gan-cli[{extra}]'" for name, extra in EXTRAS.items() if name in wanted]
+    return Problem(last, ", or ".join(ways if named else [*ways, REINSTALL]))
 
 
-def _suspects(said: str) -> Sequence[str]:
-    """The variables of JAX that are named in what it said, or all that are set."""
-    there = sorted(name for name in os.environ if name.startswith("JAX_") or name in OTHERS)
-    return [name for name in there if name.lower() in said.lower()] or there
+def _settings() -> Sequence[str]:
+    """The variables that JAX reads, as far as they are set."""
+    return sorted(name for name in os.environ if name.startswith("JAX_") or name in OTHERS)

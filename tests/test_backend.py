@@ -34,7 +34,7 @@ def test_a_variable_that_keeps_jax_from_starting_is_named(name, value, arguments
     assert err.startswith("error: JAX cannot start: ")
     assert name in err
     assert "Traceback" not in err
-    assert len(err.splitlines()) == 2
+    assert len(err.splitlines()) == 3
 
 
 def test_the_python_interface_says_it_too():
@@ -54,8 +54,14 @@ def test_the_python_interface_says_it_too():
             "JAX_PLATFORMS is 'tpu': unset or correct it, or pip install 'gan-cli[tpu]'",
         ),
         ("I: x\nF1 1:2 a.cc:9] Unknown flag in XLA_FLAGS: --a", {}, "Unknown flag in XLA_FLAGS: --a", "XLA_FLAGS"),
-        ("bad", {"JAX_A": "1", "CUDA_VISIBLE_DEVICES": "9"}, "bad", "CUDA_VISIBLE_DEVICES is '9' and JAX_A is '1'"),
+        (
+            "bad",
+            {"JAX_A": "1", "CUDA_VISIBLE_DEVICES": "9"},
+            "bad",
+            "CUDA_VISIBLE_DEVICES is '9': unset or correct it, or JAX_A is '1': unset",
+        ),
         ('Invalid value "x" for JAX flag jax_b', {"JAX_A": "1", "JAX_B": "x"}, "Invalid value", "JAX_B is 'x': unset"),
+        ("No module named 'jax'", {"JAX_A": "1"}, "No module named", "pip install --force-reinstall"),
         ("jaxlib is too old", {}, "jaxlib is too old", "pip install --force-reinstall"),
     ],
 )
