@@ -84,7 +84,7 @@ def notice(message: str) -> None:
 def result(data: dict[str, Any], text: str, as_json: bool) -> None:
     """What a command reports, on stdout: one JSON object, or text for a person."""
     said = json.dumps(data, default=str) if as_json else text
-    print(said.encode("utf-8", "replace").decode())  # the names of files in it may be no text
+    print(said)
 
 
 def store(data_dir: str | None) -> "Store":

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gan_cli.cli import completion
-from gan_cli.cli.options import DataDir, Json, Set, notice, result, store
+from gan_cli.cli.options import DataDir, Json, Set, notice, result, start_jax, store
 
 app = typer.Typer(help="List, show, check and describe recipes.", no_args_is_help=True)
 Name = Annotated[
@@ -66,6 +66,7 @@ def check(
     path = recipe.find(name)
     tables = overrides.read(path, set_ or (), notice)
     if data:
+        start_jax()
         build.prepare(tables, str(path), store(data_dir).near(path))
     else:
         build.resolve(tables, str(path))
