@@ -1,10 +1,11 @@
 """`gan` and `python -m gan_cli`: run a command, and say what went wrong in one message."""
 
 import logging
+import signal
 import sys
 import traceback
 import warnings
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gan_cli import streams
 from gan_cli.errors import InputError, LostError, StorageError
@@ -16,6 +17,7 @@ def main() -> None:
     """The console script."""
     streams.set_up()
     _quiet()
+    sys.unraisablehook = _hear
     try:
         from gan_cli.backend import importing_jax
         from gan_cli.cli.app import app
@@ -39,6 +41,14 @@ def _quiet() -> None:
     logging.lastResort = logging.NullHandler()
     if not sys.warnoptions:
         warnings.showwarning = lambda *_, **__: None
+
+
+def _hear(unraisable: Any) -> None:
+    """Raise Ctrl-C again where it came in a place that lets nothing through, as a callback of the garbage collector."""
+    if unraisable.exc_type is KeyboardInterrupt:
+        signal.raise_signal(signal.SIGINT)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _end(code: int | str | None) -> NoReturn:

@@ -111,3 +111,26 @@ def test_a_stream_that_others_made_non_blocking_is_waited_for(monkeypatch):
     monkeypatch.setattr(streams.select, "select", lambda *_: waited.append(1))
     assert streams.Lasting(Broken([None, 3])).write(b"abc") == 3
     assert waited == [1]
+
+
+SWALLOWED = """
+import time
+from gan_cli.cli import app as commands
+
+class Callback:
+    def __del__(self):
+        raise KeyboardInterrupt
+
+def app():
+    Callback()
+    time.sleep(60)
+
+commands.app = app
+from gan_cli.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_in_a_callback_that_lets_nothing_through():
+    done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
