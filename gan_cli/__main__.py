@@ -1,16 +1,19 @@
 """`gan` and `python -m gan_cli`: run a command, and say what went wrong in one message."""
 
 import logging
+import os
 import signal
 import sys
 import traceback
 import warnings
+from threading import Timer
 from typing import Any, NoReturn
 
 from gan_cli import streams
 from gan_cli.errors import InputError, LostError, StorageError
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+AGAIN = 0.05  # seconds until a Ctrl-C that was lost is sent again
 
 
 def main() -> None:
@@ -44,9 +47,9 @@ def _quiet() -> None:
 
 
 def _hear(unraisable: Any) -> None:
-    """Raise Ctrl-C again where it came in a place that lets nothing through, as a callback of the garbage collector."""
+    """Send Ctrl-C again where it came in a place that lets nothing through, as a callback of the garbage collector."""
     if unraisable.exc_type is KeyboardInterrupt:
-        signal.raise_signal(signal.SIGINT)
+        Timer(AGAIN, os.kill, (os.getpid(), signal.SIGINT)).start()  # at once it would be lost here, too
     else:
         sys.__unraisablehook__(unraisable)
 
