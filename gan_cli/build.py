@@ -108,6 +108,13 @@ def load_data(resolved: Table, store: Store) -> Source:
     return load_source(resolved["data"], store)
 
 
+def as_trained(resolved: Table, spec: Spec) -> Table:
+    """The recipe of a run whose examples looked like `spec`: an alpha that it learned is a channel, opaque or not."""
+    if len(spec.shape) != 3 or spec.shape[2] != 4:
+        return resolved
+    return {**resolved, "data": {**resolved["data"], "channels": 4}}
+
+
 def load_source(data: Table, store: Store) -> Source:
     """The data source of a checked table [data]."""
     table = dict(data)

@@ -14,11 +14,13 @@ from typing import IO, Literal, NamedTuple
 
 import numpy as np
 
+from gan_cli.data import levels
 from gan_cli.data.images import Shape
 from gan_cli.data.packed import check_member, open_zip
 from gan_cli.data.picture import decode, opened, shape_of
-from gan_cli.data.source import Examples, Source, digest, is_ragged, shares
+from gan_cli.data.source import Examples, OptionError, Source, digest, is_ragged, shares
 from gan_cli.data.store import Store
+from gan_cli.data.values import Range
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.types import Spec
 
@@ -44,6 +46,7 @@ def folder(
     path: Path,
     labels: bool = False,  # the subfolder that an image is in is its class
     on_corrupt: Literal["fail", "skip"] = "fail",  # skip: another image takes the place of one that cannot be read
+    values: Range | None = None,  # what black .. white are in the files: "0..1", "0..4095"; None: 0 .. 255 or 65535
 ) -> Source:
     """A folder or zip file of images, with or without subfolders; in natural order: 2.png before 10.png.
 
@@ -53,21 +56,23 @@ def folder(
     """
     path = store.locate(path)
     files = image_files(path)
-    headers = _headers(files, path, store.note if on_corrupt == "skip" else None)
+    headers = _headers(files, path, values, store.note if on_corrupt == "skip" else None)
     files = [file for file, header in zip(files, headers, strict=True) if header]
     if not files:
         raise InputError(f"{path}: holds no image that can be read ({', '.join(SUFFIXES)})")
     classes, y = _labels(files, path) if labels else ((), None)
     spec = Spec(common([h for h in headers if h]), classes, () if y is None else shares(y, len(classes)))
-    read = partial(_read_or_next, files, path, _Skipped(store.note) if on_corrupt == "skip" else None)
+    read = partial(_read_or_next, files, path, values, _Skipped(store.note) if on_corrupt == "skip" else None)
 
     def load(indices: np.ndarray) -> Examples:
         images, used = zip(*map(read, indices.tolist()), strict=True)
         examples: Examples = {"x": list(images) if is_ragged(spec) else np.stack(images)}
         return examples if y is None else {**examples, "y": y[list(used)]}
 
-    fingerprint = digest(*(f"{file.name} {file.stamp()}" for file in files), f"labels {labels}")
-    return Source(path.name, spec, len(files), load, fingerprint, labels=y)
+    chosen = () if values is None else (f"values {values}",)
+    fingerprint = digest(*(f"{file.name} {file.stamp()}" for file in files), f"labels {labels}", *chosen)
+    remarks = levels.remarks(files, [h for h in headers if h], path, values)
+    return Source(path.name, spec, len(files), load, fingerprint, labels=y, remarks=remarks)
 
 
 def image_files(path: Path) -> list[File]:
@@ -146,13 +151,15 @@ def _natural(files: list[File]) -> list[File]:
     return sorted(files, key=key)
 
 
-def _headers(files: Sequence[File], where: Path, skip: Callable[[str], None] | None) -> list[Shape | None]:
+def _headers(
+    files: Sequence[File], where: Path, values: str | None, skip: Callable[[str], None] | None
+) -> list[Shape | None]:
     """Height, width and channels of every file, from its header; None for one that is to be left out."""
 
     def look(file: File) -> Shape | None:
         try:
             with file.open() as data, opened(data) as picture:
-                return shape_of(picture)
+                return shape_of(picture, values)
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             if skip is None:
                 raise _corrupt(where, file, error) from None
@@ -199,13 +206,15 @@ class _Skipped:
             self._note(f"{where}: {file.name} is skipped, the next image takes its place: {reason(error)}")
 
 
-def _read_or_next(files: Sequence[File], where: Path, skipped: _Skipped | None, index: int) -> tuple[np.ndarray, int]:
+def _read_or_next(
+    files: Sequence[File], where: Path, values: str | None, skipped: _Skipped | None, index: int
+) -> tuple[np.ndarray, int]:
     """The image at `index` or, when corrupt ones are skipped, the next that can be read; and its index."""
     for shift in range(len(files)):
         at = (index + shift) % len(files)
         try:
             with files[at].open() as data:
-                return decode(data.read()), at
+                return decode(data.read(), values), at
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             if skipped is None:
                 raise _corrupt(where, files[at], error) from None
@@ -213,9 +222,12 @@ def _read_or_next(files: Sequence[File], where: Path, skipped: _Skipped | None, 
     raise InputError(f"{where}: none of its {len(files)} images can be read")
 
 
-def _corrupt(where: Path, file: File, error: Exception) -> InputError:
-    mend = 'mend or remove it, or set [data] on_corrupt = "skip"'
-    return InputError(f"{where}: {file.name} cannot be read as an image: {reason(error)}; {mend}")
+def _corrupt(where: Path, file: File, error: Exception) -> OptionError:
+    if isinstance(error, OptionError):
+        return OptionError(f"{where}: {file.name}: {error}", error.line, error.of)
+    line = 'on_corrupt = "skip"'
+    mend = f"mend or remove it, or set [data] {line}"
+    return OptionError(f"{where}: {file.name} cannot be read as an image: {reason(error)}; {mend}", line, "folder")
 
 
 def reason(error: Exception) -> str:

@@ -37,6 +37,7 @@ class Checked(NamedTuple):
     copies: list[list[int]]  # groups of examples that are the same, value by value
     headers: Counter[Header]
     long: list[int]  # files whose sides are in a proportion of more than LONG
+    transparent: int  # images
     refusal: str | None  # what a training would say to these data
 
     @property
@@ -55,6 +56,7 @@ def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: Non
     blank: list[int] = []
     long: list[int] = []
     headers: Counter[Header] = Counter()
+    transparent = 0
     marks, places = [], []
     for seen in found.look():
         if seen.header is not None:
@@ -66,6 +68,7 @@ def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: Non
             bad.append(Bad(index, found.call(index), seen.why))
             continue
         sums.setdefault(seen.x.shape[-1], Sums()).add(seen.x)
+        transparent += seen.transparent
         marks.append(digests(seen.x))
         places.append(seen.indices)
         if seen.blank is not None:
@@ -73,7 +76,7 @@ def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: Non
         keep(seen)
     same = copies(np.concatenate(marks), np.concatenate(places)) if marks else []
     moments = {channels: made for channels, own in sorted(sums.items()) if (made := own.moments())}
-    return Checked(found, moments, bad, blank, same, headers, long, _refusal(data, store))
+    return Checked(found, moments, bad, blank, same, headers, long, transparent, _refusal(data, store))
 
 
 def _refusal(data: Table, store: Store) -> str | None:
@@ -160,7 +163,7 @@ def _files(checked: Checked) -> dict[str, Any] | None:
         "modes": dict(modes.most_common()),
         "formats": dict(formats.most_common()),
         "animations": sum(count for header, count in headers.items() if header.frames > 1),
-        "transparent": sum(count for header, count in headers.items() if header.channels == 4),
+        "transparent": checked.transparent,
         "long": {"count": len(checked.long), "examples": _names(checked.examples, checked.long)},
     }
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ class Seen(NamedTuple):
     x: np.ndarray | None  # images uint8 [n, H, W, C] or vectors float32 [n, D]; None: unreadable
     blank: np.ndarray | None = None  # bool [n]: of one colour all over, before anything was put around it
     header: Header | None = None  # of a file
+    transparent: bool = False  # somewhere, before anything was done to it
     why: str = ""  # it is unreadable
 
 
@@ -78,10 +80,11 @@ def _of_files(data: Table, store: Store) -> Examples:
     files = folder.image_files(path)
     if not files:
         raise InputError(f"{path}: holds no image file ({', '.join(folder.SUFFIXES)})")
-    headers = list(_mapped(_header, files))
+    values = data.get("values")
+    headers = list(_mapped(partial(_header, values), files))
     sound = [(h.height, h.width, h.channels) for h in headers if isinstance(h, Header)]
     classes, labels = _labels(files) if data["labels"] else ((), None)
-    shape = _fitted(folder.common(sound), data) if sound else (0, 0, 0)
+    shape = _fitted(_without_opaque(folder.common(sound), path, data), data) if sound else (0, 0, 0)
 
     def read(index: int) -> Seen:
         header, own = headers[index], np.array([index])
@@ -89,13 +92,13 @@ def _of_files(data: Table, store: Store) -> Examples:
             return Seen(own, None, why=header)
         try:
             with files[index].open() as stream:
-                pixels = decode(stream.read())
+                pixels = decode(stream.read(), values)
             height, width, channels = (side or pixels.shape[axis] for axis, side in enumerate(shape))
             wanted = (height, width, channels)
             fitted = pixels if pixels.shape == wanted else images.fit_one(pixels, wanted, data["resize"])
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             return Seen(own, None, header=header, why=folder.reason(error))
-        return Seen(own, fitted[None], constant(pixels[None]), header)
+        return Seen(own, fitted[None], constant(pixels[None]), header, transparent=bool((pixels[..., 3:] < 255).any()))
 
     return Examples(
         path.name, len(files), shape, classes, labels, lambda i: files[i].name, lambda: _mapped(read, range(len(files)))
@@ -110,11 +113,11 @@ def _mapped(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[An
             yield from threads.map(function, items[start : start + 2 * count])
 
 
-def _header(file: folder.File) -> Header | str:
+def _header(values: str | None, file: folder.File) -> Header | str:
     """The header of a file, or why it has none that is of use."""
     try:
         with file.open() as stream, opened(stream) as picture:
-            height, width, channels = shape_of(picture)
+            height, width, channels = shape_of(picture, values)
             frames = getattr(picture, "n_frames", 1)
             return Header(width, height, channels, picture.mode, picture.format or "", frames)
     except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
@@ -128,6 +131,15 @@ def _labels(files: Sequence[folder.File]) -> tuple[tuple[str, ...], np.ndarray]:
     classes = tuple(dict.fromkeys(names))
     numbers = {name: number for number, name in enumerate(classes)}
     return classes, np.array([numbers[name] for name in names], np.int32)
+
+
+def _without_opaque(common: images.Shape, path: Path, data: Table) -> images.Shape:
+    """The same, RGB where they are all RGBA without a pixel that is transparent."""
+    if common[2] != 4:
+        return common
+    quiet = Store(note=lambda _: None)
+    readable = folder.folder(quiet, path=path, on_corrupt="skip", values=data.get("values"))
+    return (*common[:2], 3) if images.is_opaque(readable) else common
 
 
 def _fitted(common: images.Shape, data: Table) -> images.Shape:

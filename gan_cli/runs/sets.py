@@ -1,8 +1,9 @@
 """Images at hand, from wherever they are: a folder, a file, a data source or the statistics that are left of them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from gan_cli import build, recipe
 from gan_cli.binding import check, nearest
@@ -14,9 +15,11 @@ from gan_cli.data.source import OptionError, Source, told
 from gan_cli.data.store import Store
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.metrics import cache
+from gan_cli.metrics.collect import COMPOSITED
 from gan_cli.remote.fetch import fetched
 from gan_cli.types import Shape
 
+T = TypeVar("T")
 ZIP = b"PK"
 ALONE = (b"\x93N", idx.GZIP, idx.MAGIC)  # what a file of one array begins with: .npy and IDX, packed or not
 KINDS = "a folder or zip of images, an .npz, .npy or IDX file, a .toml file with a table [data], or a data source"
@@ -104,7 +107,7 @@ def _fitted(text: str, found: Source, fit: Fit) -> Set:
         raise InputError(f"{text}: its images differ in size; bring them to one with --size 64 or another number")
     transparent = shape[2] in (0, 4)
     channels = fit.channels or (3 if transparent else None)
-    composited = {4: "transparency composited on white", 0: "transparency, where there is any, composited on white"}
+    composited = {4: COMPOSITED, 0: "transparency, where there is any, composited on white"}
     fitted = images.fit(found, size=fit.size, channels=channels, resize=fit.resize)
     return Set(text, fitted, composited=composited.get(shape[2], ""))
 
@@ -119,10 +122,18 @@ def _open(text: str, store: Store) -> Source | cache.Stored:
         return _of_name(text, store)
     if path.suffix.lower() == ".toml" and is_file:
         return _of_recipe(path, "", store)
+    found = _explained(text, lambda: _of_folder(path, store) if is_folder else _of_file(path, store))
+    if isinstance(found, cache.Stored):
+        return found
+    load = found.load
+    return found._replace(load=lambda indices: _explained(text, lambda: load(indices)))
+
+
+def _explained(text: str, read: Callable[[], T]) -> T:
+    """What is read, or how an option of [data] mends it, where no [data] is."""
     try:
-        return _of_folder(path, store) if is_folder else _of_file(path, store)
+        return read()
     except OptionError as error:
-        # in JSON strings are as in TOML
         data = f'data = {{ source = "{error.of}", path = {json.dumps(text, ensure_ascii=False)}, {error.line} }}'
         raise InputError(f"{error}. A .toml file can say so, given in place of {text}, with the line {data}") from None
 
