@@ -19,6 +19,20 @@ from gan_cli.data.values import guess, limits, scaled
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # all that is decoded, whatever a file is called
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # what such files begin with
 JPEG = b"\xff\xd8\xff"
+LOOKED_AT = 256  # bytes by which other formats are told, for a message
+OTHERS = (  # what they have at which place, and what they are
+    *((b"ftyp" + brand, 4, "HEIC, as phones write it") for brand in (b"heic", b"heix", b"mif1", b"hevc")),
+    *((b"ftypavi", 4, "AVIF"), (b"\0\0\0\x0cjP  ", 0, "JPEG 2000"), (b"\xff\x0a", 0, "JPEG XL")),
+    *((b"8BPS", 0, "a file of Photoshop"), (b"\0\0\1\0", 0, "an icon"), (b"%PDF", 0, "PDF")),
+    *(
+        (b"DICM", 128, "DICOM"),
+        (b"\x93NUMPY", 0, "an array of NumPy"),
+        (b"version https://git-lfs", 0, "Git LFS's pointer"),
+    ),
+    *((sign, 0, "a page of HTML") for sign in (b"<!DOCTYPE", b"<!doctype", b"<html")),
+    *((sign, 0, "damaged at its beginning") for sign in (png.SIGNATURE, JPEG, b"GIF8", b"RIFF", b"BM", *TIFF)),
+    (b"", 0, "no image"),
+)
 PIXELS = 1 << 26  # of one image, 8192 x 8192; of a larger JPEG, up to four times as many, half the sides are decoded
 SIXTEEN = 65535  # white of 16 bits
 OF = "folder"  # the data source of such files
@@ -66,7 +80,8 @@ def decode(data: bytes, values: str | None = None) -> np.ndarray:
     low, high = sorted(limits(values))
     if colours.min() < low or colours.max() > high:
         raise beyond(colours, values)
-    return np.concatenate([scaled(colours, values), pixels[..., 3:]], axis=2, dtype=np.uint8)
+    made = scaled(colours, values)
+    return np.dstack([made, pixels[..., 3]]) if pixels.shape[2] == 4 else made
 
 
 def beyond(x: np.ndarray, values: str) -> OptionError:
@@ -132,12 +147,22 @@ def _opened(data: IO[bytes], is_jpeg: bool) -> Image.Image:
     # Only known formats: Pillow tells them by content, and would hand some of the others to programs of their own.
     try:
         return Image.open(data, formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        data.seek(0)
+        raise ValueError(f"it is {_named(data.read(LOOKED_AT))}, and {', '.join(FORMATS)} are read") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         if is_jpeg:
             data.seek(0)
             return JpegImagePlugin.jpeg_factory(data, "")  # which does not look at the size
         found = re.search(r"\d+", str(error))
         raise ValueError(_too_large(f"{int(found[0]):,}" if found else "more")) from None
+
+
+def _named(begins: bytes) -> str:
+    """What a file is that cannot be told to be one of FORMATS."""
+    if not begins:
+        return "empty"
+    return next(name for sign, at, name in OTHERS if begins[at:].startswith(sign))
 
 
 def _too_large(size: str) -> str:

@@ -88,6 +88,7 @@ def guess(least: float, most: float) -> str:
     usual = [(high - low, low, high) for low, high in WELL_KNOWN if whole or low >= 0 or high <= 1]
     fitting = [one for one in usual if one[1] <= least and most <= one[2]]
     step = 10.0 ** (math.floor(math.log10(max(abs(least), abs(most), 1e-99))) - 2)
+    least, most = min(least, 0.0), max(most, 0.0)  # black is rarely above 0
     own = least if whole else math.floor(least / step) * step, most if whole else math.ceil(most / step) * step
     _, low, high = min(fitting, default=(0, *own))
     return f"{low:.10g}..{high:.10g}"
