@@ -109,10 +109,13 @@ def load_data(resolved: Table, store: Store) -> Source:
 
 
 def as_trained(resolved: Table, spec: Spec) -> Table:
-    """The recipe of a run whose examples looked like `spec`: an alpha that it learned is a channel, opaque or not."""
-    if len(spec.shape) != 3 or spec.shape[2] != 4:
+    """The recipe of a run whose examples looked like `spec`: with that many channels, whatever is in the data by now.
+
+    An alpha that a model learned is a channel of its images, opaque or not; and nobody looks for one again.
+    """
+    if len(spec.shape) != 3 or spec.shape[2] not in images.MODES:
         return resolved
-    return {**resolved, "data": {**resolved["data"], "channels": 4}}
+    return {**resolved, "data": {**resolved["data"], "channels": spec.shape[2]}}
 
 
 def load_source(data: Table, store: Store) -> Source:

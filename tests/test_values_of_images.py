@@ -160,20 +160,15 @@ def test_a_run_of_transparent_images_is_judged_on_white(gan, tmp_path, read):
     """And one that learned an opaque alpha, before such was left out, is resumed and judged as it was."""
     read(*[file(np.roll(OPAQUE[:8, :8], i, axis=0)) for i in range(60)])
     table = f'source = "folder"\npath = "{tmp_path / "images"}"'
-    text = DIGITS.replace('source = "digits"', table).replace('split = "all"\n', "")
+    text = DIGITS.replace('source = "digits"', table).replace('split = "all"\n', "").replace("channels = 1\n", "")
     (tmp_path / "r.toml").write_text(text)
     few = ["--set", "train.steps=2", "--set", "train.batch=8", "--set", "eval.every=0"]
     code, _, err = gan("train", tmp_path / "r.toml", "--out", tmp_path / "run", *few, "--set", "data.channels=4")
     assert code == 0, err
     judged = ["eval", "--ckpt", tmp_path / "run", "--metric", "kid", "--n", "60", "--json"]
-    code, own, err = gan(*judged)
+    code, out, err = gan(*judged)
     assert code == 0, err
-    assert json.loads(own)["protocol"]["resize"].startswith("transparency composited on white")
-    code, _, err = gan("sample", "--ckpt", tmp_path / "run", "--n", "60", "--out", tmp_path / "s.npz")
-    assert code == 0, err
-    code, at_hand, err = gan(*["eval", "--fake", tmp_path / "s.npz", "--real", tmp_path / "images", *judged[3:]])
-    assert code == 0, err
-    assert json.loads(at_hand)["kid"] == pytest.approx(json.loads(own)["kid"], rel=1e-3, abs=1e-6)
+    assert json.loads(out)["protocol"]["resize"].startswith("transparency composited on white")
     code, _, err = gan("train", tmp_path / "r.toml", "--out", tmp_path / "run", *few)
     assert code == 2
     assert "--set data.channels=4" in err

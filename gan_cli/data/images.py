@@ -75,6 +75,9 @@ def is_opaque(source: Source) -> bool:
         x = source.load(np.arange(start, min(start + some, source.size)))["x"]
         return all((image[..., 3] == 255).all() for image in x)
 
+    first = source.load(np.zeros(1, int))["x"][0]
+    if not (first[..., 3] == 255).all():
+        return False  # as nearly always where there is transparency
     with ThreadPoolExecutor(THREADS) as threads:
         windows = (starts[i : i + THREADS] for i in range(0, len(starts), THREADS))
         return all(all(threads.map(opaque, window)) for window in windows)
