@@ -109,6 +109,16 @@ def load_data(resolved: Table, store: Store) -> Source:
     return load_source(resolved["data"], store)
 
 
+def as_trained(resolved: Table, spec: Spec) -> Table:
+    """The recipe of a run whose examples looked like `spec`: with that many channels, whatever is in the data by now.
+
+    An alpha that a model learned is a channel of its images, opaque or not; and nobody looks for one again.
+    """
+    if len(spec.shape) != 3 or spec.shape[2] not in images.MODES:
+        return resolved
+    return {**resolved, "data": {**resolved["data"], "channels": spec.shape[2]}}
+
+
 def load_source(data: Table, store: Store) -> Source:
     """The data source of a checked table [data], its remarks told."""
     return told(read_source(data, store), store.tell)

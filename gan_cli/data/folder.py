@@ -11,13 +11,15 @@ from typing import Literal
 
 import numpy as np
 
+from gan_cli.data import levels
 from gan_cli.data.classes import Classes, classes, parts
 from gan_cli.data.images import CHANNELS, Shape
 from gan_cli.data.left_out import SUFFIXES, quoted
 from gan_cli.data.picture import decode, opened, shape_of
-from gan_cli.data.source import Differences, Examples, Source, digest, is_ragged, shares
+from gan_cli.data.source import Differences, Examples, OptionError, Source, digest, is_ragged, shares
 from gan_cli.data.store import Store
 from gan_cli.data.tree import File, Tree, read_tree
+from gan_cli.data.values import Range
 from gan_cli.errors import InputError
 from gan_cli.types import Spec
 
@@ -32,6 +34,7 @@ def folder(
     path: Path,
     labels: bool = False,  # the class is the subfolder that an image is in, or what a StyleGAN set's dataset.json says
     on_corrupt: Literal["fail", "skip"] = "fail",  # skip: another image takes the place of one that cannot be read
+    values: Range | None = None,  # what black .. white are in the files: "0..1", "0..4095"; None: 0 .. 255 or 65535
 ) -> Source:
     """A folder or zip file of images, with or without subfolders; in natural order: 2.png before 10.png.
 
@@ -41,14 +44,14 @@ def folder(
     """
     path = store.locate(path)
     tree = read_tree(path)
-    headers = _headers(tree.files, path, store.note if on_corrupt == "skip" else None)
+    headers = _headers(tree.files, path, values, store.note if on_corrupt == "skip" else None)
     files = [file for file, header in zip(tree.files, headers, strict=True) if header]
     check_some(files, path, tree)
     tree, shapes = tree._replace(files=files), [header for header in headers if header]
     found = classes(tree, path) if labels else None
     names, y = (found.names, found.labels) if found else ((), None)
     spec = Spec(common(shapes), names, () if y is None else shares(y, len(names)))
-    read = partial(_read_or_next, files, path, _Skipped(store.note) if on_corrupt == "skip" else None)
+    read = partial(_read_or_next, files, path, values, _Skipped(store.note) if on_corrupt == "skip" else None)
 
     def load(indices: np.ndarray) -> Examples:
         images, used = zip(*map(read, indices.tolist()), strict=True)
@@ -56,8 +59,11 @@ def folder(
         return examples if y is None else {**examples, "y": y[list(used)]}
 
     listed = [y] if found and found.listed and y is not None else []  # other labels are in the files' names
-    fingerprint = digest(*(f"{file.name} {file.stamp()}" for file in files), f"labels {labels}", *listed)
-    remarks, differences = remarks_of(tree, path, found), _differences(files, shapes)
+    chosen = () if values is None else (f"values {values}",)
+    names_and_stamps = (f"{file.name} {file.stamp()}" for file in files)
+    fingerprint = digest(*names_and_stamps, f"labels {labels}", *listed, *chosen)
+    remarks = (*remarks_of(tree, path, found), *levels.remarks(files, shapes, path, values))
+    differences = _differences(files, shapes)
     return Source(path.name, spec, len(files), load, fingerprint, labels=y, remarks=remarks, differences=differences)
 
 
@@ -76,13 +82,15 @@ def remarks_of(tree: Tree, where: Path, found: Classes | None) -> tuple[str, ...
     return (*said, *(found.remarks if found else ()))
 
 
-def _headers(files: Sequence[File], where: Path, skip: Callable[[str], None] | None) -> list[Shape | None]:
+def _headers(
+    files: Sequence[File], where: Path, values: str | None, skip: Callable[[str], None] | None
+) -> list[Shape | None]:
     """Height, width and channels of every file, from its header; None for one that is to be left out."""
 
     def look(file: File) -> Shape | None:
         try:
             with file.open() as data, opened(data) as picture:
-                return shape_of(picture)
+                return shape_of(picture, values)
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             if skip is None:
                 raise _corrupt(where, file, error) from None
@@ -136,13 +144,15 @@ class _Skipped:
             self._note(f"{where}: {file.name} is skipped, the next image takes its place: {reason(error)}")
 
 
-def _read_or_next(files: Sequence[File], where: Path, skipped: _Skipped | None, index: int) -> tuple[np.ndarray, int]:
+def _read_or_next(
+    files: Sequence[File], where: Path, values: str | None, skipped: _Skipped | None, index: int
+) -> tuple[np.ndarray, int]:
     """The image at `index` or, when corrupt ones are skipped, the next that can be read; and its index."""
     for shift in range(len(files)):
         at = (index + shift) % len(files)
         try:
             with files[at].open() as data:
-                return decode(data.read()), at
+                return decode(data.read(), values), at
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             if skipped is None:
                 raise _corrupt(where, files[at], error) from None
@@ -150,9 +160,12 @@ def _read_or_next(files: Sequence[File], where: Path, skipped: _Skipped | None, 
     raise InputError(f"{where}: none of its {len(files)} images can be read")
 
 
-def _corrupt(where: Path, file: File, error: Exception) -> InputError:
-    mend = 'mend or remove it, or set [data] on_corrupt = "skip"'
-    return InputError(f"{where}: {file.name} cannot be read as an image: {reason(error)}; {mend}")
+def _corrupt(where: Path, file: File, error: Exception) -> OptionError:
+    if isinstance(error, OptionError):
+        return OptionError(f"{where}: {file.name}: {error}", error.line, error.of)
+    line = 'on_corrupt = "skip"'
+    mend = f"mend or remove it, or set [data] {line}"
+    return OptionError(f"{where}: {file.name} cannot be read as an image: {reason(error)}; {mend}", line, "folder")
 
 
 def reason(error: Exception) -> str:

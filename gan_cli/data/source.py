@@ -16,6 +16,17 @@ Where images differ in size or channels (`is_ragged`), `x` is a list of n arrays
 """
 
 
+class OptionError(InputError):
+    """Data that an option of [data] makes sense of; `line` is what to write there: values = "0..1".
+
+    of: the name of the data source whose option it is.
+    """
+
+    def __init__(self, message: str, line: str, of: str):
+        super().__init__(message)
+        self.line, self.of = line, of
+
+
 class Mixture(NamedTuple):
     """A mixture of Gaussians of equal weight, the known distribution of a toy."""
 

@@ -141,7 +141,7 @@ class Sampler:
 def decoding(experiment: Experiment) -> Callable[[Mapping[str, Variables], Array], Array]:
     """(weights, latents [B, L] of a standard normal prior) -> pixels in [0, 1], or vectors, flat: [B, D].
 
-    For games that have `decode`. Differentiable with respect to the latents.
+    RGBA is composited on white. For games that have `decode`. Differentiable with respect to the latents.
     """
     decode = experiment.game.decode
     assert decode is not None
@@ -149,7 +149,10 @@ def decoding(experiment: Experiment) -> Callable[[Mapping[str, Variables], Array
     def mean(variables: Mapping[str, Variables], latents: Array) -> Array:
         with formulation(experiment.train.convolutions):
             x = decode(Nets(experiment.definitions, variables, dtype=jnp.dtype(experiment.train.precision)), latents)
-        return (x if x.ndim == 2 else (x + 1) / 2).reshape(len(x), -1)
+        if x.ndim == 4:
+            x = (x + 1) / 2
+            x = x if x.shape[3] != 4 else x[..., :3] * x[..., 3:] + 1 - x[..., 3:]
+        return x.reshape(len(x), -1)
 
     return mean
 

@@ -41,6 +41,7 @@ class Checked(NamedTuple):
     long: list[int]  # files whose sides are in a proportion of more than LONG
     refusals: list[str]  # what a training would say to these data
     remarks: list[str]  # what a person should know of how they are read
+    transparent: int  # images
 
     @property
     def readable(self) -> int:
@@ -59,6 +60,7 @@ def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: Non
     long: list[int] = []
     headers: Counter[Header] = Counter()
     firsts: dict[Header, int] = {}
+    transparent = 0
     marks, places = [], []
     for seen in found.look():
         if seen.header is not None:
@@ -71,6 +73,7 @@ def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: Non
             bad.append(Bad(index, found.call(index), seen.why))
             continue
         sums.setdefault(seen.x.shape[-1], Sums()).add(seen.x)
+        transparent += seen.transparent
         marks.append(digests(seen.x))
         places.append(seen.indices)
         if seen.blank is not None:
@@ -82,7 +85,7 @@ def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: Non
     refusals = [found.refusal] if found.refusal else []
     if refusal and refusal not in refusals and not (bad and data.get("on_corrupt") != "skip"):
         refusals.append(refusal)
-    return Checked(found, moments, bad, blank, same, headers, firsts, long, refusals, list(remarks))
+    return Checked(found, moments, bad, blank, same, headers, firsts, long, refusals, list(remarks), transparent)
 
 
 def _verdict(data: Table, store: Store, found: Examples) -> tuple[str, tuple[str, ...]]:
@@ -156,7 +159,8 @@ def _files(checked: Checked) -> dict[str, Any] | None:
     if not checked.headers:
         return None
     long = {"count": len(checked.long), "examples": _names(checked.examples, checked.long)}
-    return {**file_kinds.summary(checked.headers, checked.firsts, checked.examples.call), "long": long}
+    kinds = file_kinds.summary(checked.headers, checked.firsts, checked.examples.call)
+    return {**kinds, "transparent": checked.transparent, "long": long}
 
 
 def problems(checked: Checked, data: Table, batch: int) -> list[str]:

@@ -44,6 +44,7 @@ class Seen(NamedTuple):
     x: np.ndarray | None  # images uint8 [n, H, W, C] or vectors float32 [n, D]; None: unreadable
     blank: np.ndarray | None = None  # bool [n]: of one colour all over, before anything was put around it
     header: Header | None = None  # of a file
+    transparent: bool = False  # somewhere, before anything was done to it
     why: str = ""  # it is unreadable
 
 
@@ -86,11 +87,12 @@ def _of_files(data: Table, store: Store) -> Examples:
     tree = read_tree(path)
     files = tree.files
     folder.check_some(files, path, tree)
-    headers = list(_mapped(_header, files))
+    values = data.get("values")
+    headers = list(_mapped(partial(_header, values), files))
     sound = [(h.height, h.width, h.channels) for h in headers if isinstance(h, Header)]
     possible, refusal = _classes(tree, path)
     found = possible if data["labels"] else None
-    shape = _fitted(folder.common(sound), data) if sound else (0, 0, 0)
+    shape = _fitted(_without_opaque(folder.common(sound), path, data), data) if sound else (0, 0, 0)
 
     def read(index: int) -> Seen:
         header, own = headers[index], np.array([index])
@@ -98,13 +100,13 @@ def _of_files(data: Table, store: Store) -> Examples:
             return Seen(own, None, why=header)
         try:
             with files[index].open() as stream:
-                pixels = decode(stream.read())
+                pixels = decode(stream.read(), values)
             height, width, channels = (side or pixels.shape[axis] for axis, side in enumerate(shape))
             wanted = (height, width, channels)
             fitted = pixels if pixels.shape == wanted else images.fit_one(pixels, wanted, data["resize"])
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             return Seen(own, None, header=header, why=folder.reason(error))
-        return Seen(own, fitted[None], constant(pixels[None]), header)
+        return Seen(own, fitted[None], constant(pixels[None]), header, transparent=bool((pixels[..., 3:] < 255).any()))
 
     classes, labels = (found.names, found.labels) if found else ((), None)
     look = partial(_mapped, read, range(len(files)))
@@ -132,15 +134,24 @@ def _mapped(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[An
             yield from threads.map(function, items[start : start + 2 * count])
 
 
-def _header(file: File) -> Header | str:
+def _header(values: str | None, file: File) -> Header | str:
     """The header of a file, or why it has none that is of use."""
     try:
         with file.open() as stream, opened(stream) as picture:
-            height, width, channels = shape_of(picture)
+            height, width, channels = shape_of(picture, values)
             frames = getattr(picture, "n_frames", 1)
             return Header(width, height, channels, picture.mode, picture.format or "", frames)
     except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
         return folder.reason(error)
+
+
+def _without_opaque(common: images.Shape, path: Path, data: Table) -> images.Shape:
+    """The same, RGB where they are all RGBA without a pixel that is transparent."""
+    if common[2] != 4:
+        return common
+    quiet = Store(note=lambda _: None)
+    readable = folder.folder(quiet, path=path, on_corrupt="skip", values=data.get("values"))
+    return (*common[:2], 3) if images.is_opaque(readable) else common
 
 
 def _fitted(common: images.Shape, data: Table) -> images.Shape:

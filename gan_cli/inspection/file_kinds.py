@@ -38,5 +38,4 @@ def summary(headers: Mapping[Header, int], firsts: Mapping[Header, int], call: C
         "formats": {form: count for form, (count, _) in formats.items()},
         "first": {name: first for name, (_, first) in (*modes.items(), *formats.items())},
         "animations": sum(count for header, count in headers.items() if header.frames > 1),
-        "transparent": sum(count for header, count in headers.items() if header.channels == 4),
     }

@@ -10,6 +10,7 @@ from gan_cli.engine.checkpoint import Meta
 from gan_cli.engine.sampler import Told, untold
 from gan_cli.errors import InputError, StorageError
 from gan_cli.metric_names import canonical
+from gan_cli.metrics.collect import COMPOSITED, composited_spec
 from gan_cli.recipe import Eval
 from gan_cli.report import curves
 from gan_cli.runs import lines, reference, sets
@@ -136,11 +137,12 @@ def _reference(meta: Meta, asked: Asked, store: Store, training: bool) -> Refere
         raise InputError("--split chooses among the run's own data, and --real gives others")
     if asked.training is not None and not training:
         raise InputError(f"--train {asked.training}: is for metrics that tell copies: --metric memorisation")
-    shape, data = meta.spec.shape, meta.recipe["data"]
+    shape, data = composited_spec(meta.spec).shape, meta.recipe["data"]
     resize = data.get("resize", "pad")
     real = sets.open_like(asked.real, shape, store, resize)
     ways = tuple({str(sets.Fit(shape[0], channels, resize)) for channels in (None, 1, 3)}) if len(shape) == 3 else ()
-    against = Reference(real.called, real.source, real.stored, ("", *ways))
+    ways = tuple(", ".join(filter(None, (way, white))) for way in ("", *ways) for white in ("", COMPOSITED))
+    against = Reference(real.called, real.source, real.stored, ways)
     if not training:
         return against
     if asked.training is None:

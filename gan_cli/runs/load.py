@@ -53,7 +53,7 @@ def load(path: Path, at: str = "best") -> Loaded:
 def described(checkpoints: Checkpoints, step: int) -> tuple[Meta, Experiment]:
     """What a checkpoint says about itself, its recipe with today's defaults, and what that is made of."""
     meta = checkpoints.meta(step)
-    resolved = build.resolve(meta.recipe, f"{checkpoints.folder}/{step}")
+    resolved = build.as_trained(build.resolve(meta.recipe, f"{checkpoints.folder}/{step}"), meta.spec)
     return meta._replace(recipe=resolved), build.experiment(resolved, meta.spec)
 
 

@@ -222,7 +222,8 @@ def _mirrored(mirror: Mirror | None, note: Note) -> Iterator[Callable[[int], Non
 def _refuse_other_run(folder: RunFolder, meta: Meta, prepared: build.Prepared, override: bool) -> None:
     """Raise InputError when the checkpoint is of another recipe or other data, unless the person insists."""
     saved = build.resolve(meta.recipe, str(folder.recipe))  # with defaults that it may be older than
-    changed = recipe.differences(saved, prepared.resolved)
+    spec = prepared.experiment.spec
+    changed = recipe.differences(build.as_trained(saved, meta.spec), build.as_trained(prepared.resolved, spec))
     if meta.fingerprint != prepared.source.fingerprint:
         changed.append("the content of the data")
     judged = [line for line in changed if line.startswith("eval.")]
@@ -231,6 +232,8 @@ def _refuse_other_run(folder: RunFolder, meta: Meta, prepared: build.Prepared, o
         raise _other_recipe(folder, changed, f"its metrics so far could not be compared with the new ones; {mend}")
     if changed and not override:
         mend = "name another folder with --out, or go on with the new recipe with --override-recipe"
+        if meta.spec.shape[2:] == (4,) and spec.shape[2:] == (3,):
+            mend = f"its model has an alpha channel, as --set data.channels=4 would have it; {mend}"
         if any(line.startswith("networks.") for line in changed):
             mend += ", if its networks can have the weights of the old ones"
         raise _other_recipe(folder, changed, mend)

@@ -103,8 +103,8 @@ def a_statistics_file(data: bytes) -> None:
 def an_image(data: bytes) -> None:
     """As in a folder: its header, then its pixels."""
     file = File("a", lambda: io.BytesIO(data), str)
-    (header,) = folders._headers([file], WHERE, None)
-    pixels, _ = folders._read_or_next([file], WHERE, None, 0)
+    (header,) = folders._headers([file], WHERE, None, None)
+    pixels, _ = folders._read_or_next([file], WHERE, None, None, 0)
     assert pixels.dtype == np.uint8
     assert header is not None
     assert pixels.shape[2] == header[2]
