@@ -4,7 +4,7 @@ import sys
 import traceback
 from typing import NoReturn
 
-from gan_cli.errors import InputError, LostError, StorageError
+from gan_cli.errors import InputError, LostError, StorageError, printable
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     try:
         app()
     except (InputError, StorageError, LostError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(error)}", file=sys.stderr)
         _end(error.exit_code)
     except SystemExit as end:
         _end(end.code)

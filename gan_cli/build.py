@@ -186,11 +186,11 @@ def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
     made = experiment(resolved, source.spec)
     _check_labels(resolved, made.game, source)
     shapes = state_shapes(made)
-    _check_size(shapes)
+    check_size(shapes)
     return Prepared(resolved, source, made, shapes)
 
 
-def _check_size(shapes: State) -> None:
+def check_size(shapes: State) -> None:
     """Raise InputError when weights, averages and optimisers alone exceed this machine's memory."""
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

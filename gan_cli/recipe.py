@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from gan_cli import door
 from gan_cli.binding import STRICT, Table, nearest, shown, validate
-from gan_cli.errors import InputError
+from gan_cli.errors import DamagedError, InputError, printable
 
 SEEDS = 2**32  # seeds are below this
 LONGEST = 1 << 17  # bytes of a recipe file
@@ -143,17 +144,18 @@ def _near(path: Path) -> str:
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Table:
     """The recipe's tables as written, with `table.key=value` overrides applied; raises InputError."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(LONGEST + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(text) > LONGEST:
-        raise InputError(f"{path}: has more than {LONGEST:,} bytes, too many for a recipe")
-    tables = parse(text, str(path))
+    tables = parse(content(path), str(path))
     for override in overrides:
         set_key(tables, override)
     return tables
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a recipe file; raises InputError."""
+    try:
+        return door.read(path, LONGEST)
+    except DamagedError as error:
+        raise InputError(f"{error}; a recipe is a text file") from None
 
 
 def parse(text: bytes, where: str) -> Table:
@@ -220,12 +222,15 @@ def check_fixed(tables: Mapping[str, Any], where: str) -> Table:
 
 
 def header(path: Path) -> str:
-    """The comment at the head of a recipe: what it is, paper, command, expected time and score, departures."""
+    """The comment at the head of a recipe: what it is, paper, command, expected time and score, departures.
+
+    Raises InputError when the file cannot be read.
+    """
     lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in content(path).decode("utf-8", "replace").splitlines():
         if not line.startswith("#"):
             break
-        lines.append(line.removeprefix("#").removeprefix(" "))
+        lines.append(printable(line.removeprefix("#").removeprefix(" ")))
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gan_cli.cli import completion
+from gan_cli.errors import printable
 
 if TYPE_CHECKING:
     from gan_cli.data.store import Store
@@ -52,12 +53,12 @@ Raw = Annotated[bool, typer.Option("--raw", help="Use the weights of the last st
 
 def notice(message: str) -> None:
     """A notice for the person: on stderr."""
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr)
 
 
 def result(data: dict[str, Any], text: str, as_json: bool) -> None:
     """What a command reports, on stdout: one JSON object, or text for a person."""
-    said = json.dumps(data, default=str) if as_json else text
+    said = json.dumps(data, default=str) if as_json else printable(text)
     print(said.encode("utf-8", "replace").decode())  # the names of files in it may be no text
 
 

@@ -31,13 +31,12 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List the runs below a folder: how far they are, what their metrics say, what the monitor saw."""
-    from gan_cli.inspection.tables import printable
     from gan_cli.remote.place import is_url
     from gan_cli.runs.survey import ordered, survey
 
     if is_url(folder):
         raise InputError(f"{folder}: runs are listed in a folder of this machine; gan inspect reads one at a URL")
-    found = ordered(survey(Path(folder), lambda message: notice(printable(message))), sort, reverse=reverse)
+    found = ordered(survey(Path(folder), notice), sort, reverse=reverse)
     result({"folder": folder, "runs": [run.plain() for run in found]}, _table(found, folder, sort), as_json)
 
 

@@ -51,7 +51,13 @@ def judge_all(path: Path, asked: Asked, store: Store, note: Callable[[str], None
     """Judge every checkpoint of a run, first to last, by the same samples' latents and the same real examples."""
     made: Judge | None = None
     for step in steps(path):
-        loaded = load(path, str(step))
+        try:
+            loaded = load(path, str(step))
+        except InputError as error:
+            if step in steps(path):
+                raise
+            note(f"step {step} is left out: {error}")  # a training has deleted it meanwhile
+            continue
         if made is None:
             made = _judge(loaded, asked, store, note)
             made.panel.check_chooses()
@@ -74,7 +80,7 @@ def _judged(loaded: Loaded, made: Judge, asked: Asked, note: Callable[[str], Non
     line = {**verdict.line(step=loaded.step), "weights": "raw" if asked.raw else "average"}
     try:
         lines.append(loaded.folder.metrics, line)
-    except (OSError, StorageError) as error:  # somebody else's run, or a disk that is full or read-only
+    except (InputError, OSError, StorageError) as error:  # somebody else's run, or a disk that is full or read-only
         note(f"not added to {loaded.folder.metrics}: {getattr(error, 'strerror', None) or error}")
     return Judged(loaded.step, made.panel.score(verdict.values), verdict, line)
 
