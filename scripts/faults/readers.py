@@ -43,7 +43,10 @@ COMMANDS: dict[str, Callable[[Path, Path], tuple[object, ...]]] = {
         *("eval", "--ckpt", run, "--all-checkpoints", "--metric", "one-nn", "--n", 20, "--n-real", 20),
         *("--out", out / "all.png", "--json"),
     ),
-    "export": lambda run, out: ("export", "--ckpt", run, "--format", "safetensors", "--out", out / "w", "--json"),
+    "export": lambda run, out: (
+        *("export", "--ckpt", run, "--format", "safetensors"),
+        *("--out", Path(tempfile.mkdtemp(dir=out.parent)) / "w", "--json"),
+    ),
     "runs": lambda run, _: ("runs", run.parent, "--json"),
 }
 

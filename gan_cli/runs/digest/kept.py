@@ -75,7 +75,7 @@ def _recipe(folder: RunFolder) -> tuple[str, Mapping[str, Any], list[str]]:
     try:
         door.check_inside(folder.recipe, folder.path)
         content = recipe.content(folder.recipe)
-        return content.decode("utf-8", "replace"), recipe.parse(content, str(folder.recipe)), []
+        return content.decode("utf-8", "replace").replace("\r\n", "\n"), recipe.parse(content, str(folder.recipe)), []
     except (DamagedError, InputError) as error:
         return "", {}, [f"the recipe: {error}"]
 
