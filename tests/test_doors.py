@@ -221,6 +221,20 @@ def test_a_training_writes_into_files_of_its_own_only(run, gan, tmp_path, name):
     assert "is no regular file" in err or code == 0
 
 
+@pytest.mark.parametrize("kind", ["pipe", "endless", "socket", "circle", "folder"])
+def test_a_training_is_refused_where_its_files_are_none(run, kind):
+    for name in ("log.jsonl", ".lock"):
+        put(run / name, kind)
+    with ending():
+        with pytest.raises(InputError, match=r"log\.jsonl"):
+            lines.append(run / "log.jsonl", {"step": 1})
+        with pytest.raises(InputError, match=r"log\.jsonl"):
+            lines.cut_after(run / "log.jsonl", 0, 0)
+        with pytest.raises(InputError, match=r"\.lock: is no regular file"), RunFolder(run).locked():
+            pytest.fail("it was locked")
+        assert RunFolder(run).trained_by() is None
+
+
 # checkpoints whose checksums are right, and whose content is not
 
 
