@@ -37,7 +37,7 @@ LOOKS = 2  # at a folder: one in which a training renames may seem to be empty
 LONGEST = 1 << 20  # pixels of a side, or numbers of a vector
 
 
-class Memory(TypedDict):
+class Memory(TypedDict, total=False):
     """What the monitor has gathered (see runs/monitor.py)."""
 
     past: dict[str, list[float]]

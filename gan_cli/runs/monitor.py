@@ -67,9 +67,9 @@ class Monitor:
 
     def remember(self, memory: Memory) -> None:
         """Go on from what another one had gathered, as its `memory` gave it."""
-        self._past = {name: deque(values, maxlen=MEMORY) for name, values in memory["past"].items()}
-        self._sums = {name: (total, calls) for name, (total, calls) in memory["sums"].items()}
-        self._exploded = dict(memory["exploded"])
+        self._past = {name: deque(values, maxlen=MEMORY) for name, values in memory.get("past", {}).items()}
+        self._sums = {name: (total, calls) for name, (total, calls) in memory.get("sums", {}).items()}
+        self._exploded = dict(memory.get("exploded", {}))
 
     def look(self, step: int, state: State) -> Look:
         """Measure, judge, and begin to gather anew."""

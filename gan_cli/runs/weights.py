@@ -53,7 +53,7 @@ def _check_head(path: Path) -> None:
         with door.opened(path, door.LARGEST) as file:
             length = int.from_bytes(file.read(8), "little")
     except DamagedError as error:
-        raise InputError(str(error)) from None
+        raise InputError(str(error).replace("cannot be read", "cannot be read as safetensors", 1)) from None
     if length > LONGEST_HEAD:
         most = f"a head of {length:,} bytes; {LONGEST_HEAD:,} are the most"
         raise InputError(f"{path}: cannot be read as safetensors: {most}")
