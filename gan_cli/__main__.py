@@ -10,7 +10,7 @@ from threading import Timer
 from typing import Any, NoReturn
 
 from gan_cli import streams
-from gan_cli.errors import InputError, LostError, StorageError
+from gan_cli.errors import InputError, LostError, StorageError, printable
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 AGAIN = 0.05  # seconds until a Ctrl-C that was lost is sent again
@@ -28,7 +28,7 @@ def main() -> None:
         with importing_jax():
             app()
     except (InputError, StorageError, LostError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(error)}", file=sys.stderr)
         _end(error.exit_code)
     except SystemExit as end:
         _end(end.code)

@@ -204,7 +204,7 @@ def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
     for message in capped(resolved):
         store.note(message)
     shapes = state_shapes(made)
-    _check_size(shapes)
+    check_size(shapes)
     return Prepared(resolved, source, made, shapes)
 
 
@@ -218,7 +218,7 @@ def capped(resolved: Table) -> list[str]:
     ]
 
 
-def _check_size(shapes: State) -> None:
+def check_size(shapes: State) -> None:
     """Raise InputError when weights, averages and optimisers alone exceed this machine's memory."""
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from gan_cli import slips
+from gan_cli import door, slips
 from gan_cli.binding import STRICT, Table, nearest, shown, validate
-from gan_cli.errors import InputError
+from gan_cli.errors import DamagedError, InputError, printable
 from gan_cli.metric_names import all_canonical, canonical
 
 SEEDS = 2**32  # seeds are below this
@@ -162,14 +162,7 @@ def _near(path: Path) -> str:
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Table:
     """The recipe's tables as written, with `table.key=value` overrides applied; raises InputError."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(LONGEST + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(text) > LONGEST:
-        raise InputError(f"{path}: has more than {LONGEST:,} bytes, too many for a recipe")
-    return overriding(parse(text, str(path)), overrides)
+    return overriding(parse(content(path), str(path)), overrides)
 
 
 def overriding(tables: Table, overrides: Iterable[str]) -> Table:
@@ -177,6 +170,14 @@ def overriding(tables: Table, overrides: Iterable[str]) -> Table:
     for override in sorted(overrides, key=lambda text: text.partition("=")[0].count(".")):
         set_key(tables, override)
     return tables
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a recipe file; raises InputError."""
+    try:
+        return door.read(path, LONGEST)
+    except DamagedError as error:
+        raise InputError(f"{error}; a recipe is a text file") from None
 
 
 def parse(text: bytes, where: str) -> Table:
@@ -271,12 +272,15 @@ def check_fixed(tables: Mapping[str, Any], where: str) -> Table:
 
 
 def header(path: Path) -> str:
-    """The comment at the head of a recipe: what it is, paper, command, expected time and score, departures."""
+    """The comment at the head of a recipe: what it is, paper, command, expected time and score, departures.
+
+    Raises InputError when the file cannot be read.
+    """
     lines = []
-    for line in slips.decoded(path.read_bytes(), str(path)).splitlines():
+    for line in slips.decoded(content(path), str(path)).splitlines():
         if not line.startswith("#"):
             break
-        lines.append(line.removeprefix("#").removeprefix(" "))
+        lines.append(printable(line.removeprefix("#").removeprefix(" ")))
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ import gan_cli
 ROOT = Path(gan_cli.__file__).parent
 LAYERS = [
     {"__init__", "errors", "types"},
-    {"backend", "streams"},
+    {"backend", "door", "streams"},
     {"devices", "files", "metric_names", "optional", "slips"},
     {"binding"},
     {"recipe", "remote"},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gan_cli.cli import completion
-from gan_cli.errors import InputError
+from gan_cli.errors import InputError, printable
 
 if TYPE_CHECKING:
     from gan_cli.data.store import Store
@@ -78,13 +78,12 @@ def places_named(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def notice(message: str) -> None:
     """A notice for the person: on stderr."""
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr)
 
 
 def result(data: dict[str, Any], text: str, as_json: bool) -> None:
     """What a command reports, on stdout: one JSON object, or text for a person."""
-    said = json.dumps(data, default=str) if as_json else text
-    print(said)
+    print(json.dumps(data, default=str) if as_json else printable(text))
 
 
 def store(data_dir: str | None) -> "Store":

@@ -114,9 +114,7 @@ def _summary(digest: "Digest") -> dict[str, Any]:
 
 
 def _text(digest: "Digest") -> str:
-    from gan_cli.inspection.tables import printable
-
     run = digest.run
     curves, grids = len(run.curves), len(run.grids)
     lines = [f"{run.name}: {run.state}; {curves} curves, {grids} sample grids, {len(run.events)} events"]
-    return printable("\n".join([*lines, *(f"  left out: {note}" for note in run.notes)]))
+    return "\n".join([*lines, *(f"  left out: {note}" for note in run.notes)])

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from gan_cli.data.packed import contents, gunzipped
-from gan_cli.errors import DamagedError, InputError
+from gan_cli.errors import DamagedError, InputError, printable
 from gan_cli.files import atomic, make_folder
 from gan_cli.remote import user_cache
 from gan_cli.remote.fetch import fetched
+from gan_cli.remote.place import is_url
 
 T = TypeVar("T")
 TIMEOUT = 30  # seconds without a byte before a mirror is given up
@@ -48,7 +49,7 @@ class Asset(NamedTuple):
 
 
 def _to_stderr(message: str) -> None:
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Store:
     data_dir: Path | None = None  # the user's own files: DIR/<data set>/<file> or DIR/<file>
     cache_dir: Path = field(default_factory=user_cache)
     download: bool = True  # False: only files that are here already
+    follow: bool = True  # False: what a recipe names by a URL is left alone
     note: Callable[[str], None] = _to_stderr  # told what takes time or was left out
     told: set[str] = field(default_factory=set, compare=False, repr=False)  # what `tell` has said
     beside: Path | None = None  # a recipe file or run folder: relative paths are looked for in the folders above it
@@ -116,6 +118,8 @@ class Store:
 
         Only where it is not as it is, the others are looked at, in this order. Raises InputError.
         """
+        if not self.follow and is_url(path):
+            raise InputError(f"[data] path = {str(path)!r}: is a URL, which is not asked for this")
         path = fetched(path, self.note)
         try:
             path = path.expanduser()

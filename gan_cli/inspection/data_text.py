@@ -3,7 +3,8 @@
 from textwrap import fill
 from typing import Any
 
-from gan_cli.inspection.tables import WIDTH, number, pairs, printable, shape, table
+from gan_cli.errors import printable
+from gan_cli.inspection.tables import WIDTH, number, pairs, shape, table
 
 SHOWN = (
     20  # names of copies, blank images, classes and sizes; all of them are in --json, and in no case unreadable files

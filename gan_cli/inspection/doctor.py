@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from gan_cli import __version__, backend
+from gan_cli.errors import printable
 from gan_cli.inspection import machine
-from gan_cli.inspection.tables import WIDTH, pairs, printable, size
+from gan_cli.inspection.tables import WIDTH, pairs, size
 from gan_cli.remote import user_cache
 from gan_cli.remote.place import is_url
 

@@ -15,7 +15,7 @@ from gan_cli.recipe import Eval
 from gan_cli.report import curves
 from gan_cli.runs import lines, reference, sets
 from gan_cli.runs.judge import Judge
-from gan_cli.runs.load import Loaded, load, steps
+from gan_cli.runs.load import TRIES, Loaded, load, steps
 from gan_cli.runs.panel import COMMAND_LINE, Verdict
 from gan_cli.runs.reference import Reference
 
@@ -57,12 +57,28 @@ def judge_all(
 ) -> Iterator[Judged]:
     """Judge every checkpoint of a run, first to last, by the same samples' latents and the same real examples."""
     made: Judge | None = None
-    for step in steps(path):
-        loaded = load(path, str(step))
+    for loaded in _each(path):
         if made is None:
             made = _judge(loaded, asked, store, note, told)
             made.panel.check_chooses()
         yield _judged(loaded, made, asked, note)
+
+
+def _each(path: Path) -> Iterator[Loaded]:
+    """Every checkpoint that is there, first to last; in place of one that a training deletes meanwhile, the next."""
+    newest, last = steps(path)[-1], -1
+    for _ in range(TRIES):
+        step = next((step for step in steps(path) if step > last), None)
+        if step is None or last >= newest:
+            return
+        try:
+            yield load(path, str(step))
+        except InputError:
+            if step in steps(path):
+                raise
+            continue
+        last = step
+    raise InputError(f"{path}: changes all the time; wait until nobody trains there")
 
 
 def best(judged: list[Judged]) -> Judged:
@@ -81,7 +97,7 @@ def _judged(loaded: Loaded, made: Judge, asked: Asked, note: Callable[[str], Non
     line = {**verdict.line(step=loaded.step), "weights": "raw" if asked.raw else "average"}
     try:
         lines.append(loaded.folder.metrics, line)
-    except (OSError, StorageError) as error:  # somebody else's run, or a disk that is full or read-only
+    except (InputError, OSError, StorageError) as error:  # somebody else's run, or a disk that is full or read-only
         note(f"not added to {loaded.folder.metrics}: {getattr(error, 'strerror', None) or error}")
     return Judged(loaded.step, made.panel.score(verdict.values), verdict, line)
 

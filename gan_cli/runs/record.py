@@ -8,7 +8,7 @@ import jax
 
 from gan_cli import build, recipe
 from gan_cli.engine import platform
-from gan_cli.engine.checkpoint import Checkpoints, Meta, nothing_more, versions
+from gan_cli.engine.checkpoint import Checkpoints, Memory, Meta, nothing_more, versions
 from gan_cli.engine.loop import DivergedError
 from gan_cli.engine.state import State, initial_state
 from gan_cli.errors import DamagedError, InputError, StorageError
@@ -32,7 +32,7 @@ class Start(NamedTuple):
     history: list[dict[str, Any]]  # evaluations before it
     resumed: bool = False
     rollbacks: int = 0  # made so far
-    monitor: dict[str, Any] | None = None  # what the monitor had gathered
+    monitor: Memory | None = None  # what the monitor had gathered
 
 
 class Record:
@@ -150,12 +150,10 @@ class Record:
         write_picture(path, drawn)
         self._tell(lambda follower: follower.picture(step, path))
 
-    def save(
-        self, step: int, state: State, history: list[dict[str, Any]], rollbacks: int, monitor: dict[str, Any]
-    ) -> None:
+    def save(self, step: int, state: State, history: list[dict[str, Any]], rollbacks: int, monitor: Memory) -> None:
         """Start to write a checkpoint."""
         resolved, source = self._prepared.resolved, self._prepared.source
-        score = history[-1]["score"] if history and history[-1]["step"] == step else None
+        score = history[-1].get("score") if history and history[-1]["step"] == step else None
         for file in (self.folder.log, self.folder.metrics):
             if file.exists():
                 with storing(file):

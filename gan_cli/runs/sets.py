@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from gan_cli import build, recipe
+from gan_cli import build, door, recipe
 from gan_cli.binding import check, nearest
 from gan_cli.data import idx, images
 from gan_cli.data.folder import folder
@@ -150,10 +150,10 @@ def _of_folder(path: Path, store: Store) -> Source:
 def _of_file(path: Path, store: Store) -> Source | cache.Stored:
     """What a file holds, by its content."""
     try:
-        with path.open("rb") as file:
+        with door.opened(path, door.LARGEST) as file:
             begins = file.read(2)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except DamagedError as error:
+        raise InputError(str(error)) from None
     if begins == ZIP:
         return _of_zip(path, store)
     if begins in ALONE:

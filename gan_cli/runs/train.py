@@ -202,7 +202,7 @@ class _Session:
         self.history = start.history
         self.reached = int(start.state.step)  # the last step whose numbers have been seen
         self.options = recipe.Run(**prepared.resolved["run"])
-        self.best = max((line["score"] for line in self.history), default=None)
+        self.best = max((line["score"] for line in self.history if "score" in line), default=None)
         experiment = prepared.experiment
         count = self.options.grid if len(experiment.spec.shape) == 3 else POINTS
         self.overview = overview(experiment, self.options.seed, count)
