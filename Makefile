@@ -25,6 +25,7 @@ faults: .venv/dev  # docs/survival.md; full and read-only disks ask for root
 	$(BIN)/python scripts/faults/kill.py --forked
 	$(BIN)/python scripts/faults/rot.py
 	$(BIN)/python scripts/faults/processes.py
+	$(BIN)/python scripts/faults/readers.py
 	$(BIN)/python scripts/faults/long_run.py
 
 fuzz: .venv-fuzz/installed  # every parser, coverage-guided: docs/hostile-input.md

@@ -12,7 +12,10 @@ __all__ = ["Model", "Samples", "__version__", "load"]
 def __getattr__(name: str) -> Any:
     """The Python API, imported when it is first used: `gan --help` needs no JAX."""
     if name in ("Model", "Samples", "load"):
-        from gan_cli import model
+        from gan_cli.backend import importing_jax
+
+        with importing_jax():
+            from gan_cli import model
 
         return getattr(model, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -20,9 +21,11 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema, create_model
 
+from gan_cli import slips
 from gan_cli.errors import InputError
 
 WIDE = 200  # letters of a value in a message
+UNION = re.compile(r"bool|literal\[.*\]")  # what pydantic puts after the key of a value that may be of several types
 Table = dict[str, Any]
 Factory = Callable[..., Any]
 
@@ -142,14 +145,23 @@ def check(kind: Kind, table: Any, where: str = "") -> Table:
     """
     table = {kind.key: table} if isinstance(table, str) else table
     if not isinstance(table, Mapping):
-        raise InputError(f"{where}expected the name of a {kind.word} or a table, found {shown(table)}")
+        raise InputError(f"{_key(where)}expected the name of a {kind.word} or a table, found {shown(table)}")
     if kind.key not in table:
         raise InputError(f"{where}{kind.key} is missing: the name of a {kind.word}{nearest('', kind.names())}")
     name = table[kind.key]
     if name not in kind.names():
-        raise InputError(f"{where}{kind.key} = {shown(name)}: no such {kind.word}{nearest(name, kind.names())}")
+        wrong = "no name, which is text" if not isinstance(name, str) else f"no such {kind.word}"
+        raise InputError(f"{where}{kind.key} = {shown(name)}: {wrong}{nearest(name, kind.names())}")
     options = {key: value for key, value in table.items() if key != kind.key}
     return {kind.key: name, **validate(kind.model(kind.find(name)), options, where)}
+
+
+def _key(where: str) -> str:
+    """The beginning of a message about the value of a key, of which `where` is the beginning of those about its parts.
+
+    "[game] loss." -> "[game] loss: "; "recipe.toml: [game] " stays.
+    """
+    return f"{where[:-1]}: " if where.endswith(".") else where
 
 
 def call(kind: Kind, table: Table, *given: Any, **keywords: Any) -> Any:
@@ -180,7 +192,8 @@ def validate(model: type[BaseModel], options: Mapping[str, Any], where: str = ""
     except InputError as error:  # of a nested table
         raise InputError("\n".join(f"{where}{line}" for line in str(error).splitlines())) from None
     except ValidationError as error:
-        raise InputError("\n".join(_explain(model, problem, where) for problem in error.errors())) from None
+        lines = dict.fromkeys(_explain(model, problem, where) for problem in error.errors())
+        raise InputError("\n".join(lines)) from None
 
 
 def _parse(model: type[BaseModel], options: Mapping[str, Any]) -> BaseModel:
@@ -189,13 +202,13 @@ def _parse(model: type[BaseModel], options: Mapping[str, Any]) -> BaseModel:
 
 
 def _explain(model: type[BaseModel], problem: Any, where: str) -> str:
-    key = ".".join(str(part) for part in problem["loc"])[:WIDE]
+    key = ".".join(str(part) for part in problem["loc"] if not UNION.fullmatch(str(part)))[:WIDE]
     if problem["type"] == "extra_forbidden":
         return f"{where}{key}: unknown option{nearest(key, model.model_fields)}"
     if problem["type"] == "missing":
         return f"{where}{key} is missing: it has no default"
     message = str(problem["ctx"]["error"]) if "error" in problem.get("ctx", {}) else problem["msg"]
-    message = message[:1].lower() + message[1:]
+    message = message[:1].lower() + message[1:] + slips.of_value(problem)
     return f"{where}{key} = {shown(problem['input'])}: {message}" if key else f"{where}{message}"
 
 
@@ -209,9 +222,11 @@ def nearest(name: Any, valid: Iterable[str]) -> str:
     """The end of an error message: the nearest valid name when there is a near one, otherwise all of them."""
     valid = sorted(valid)
     text = str(name)[:WIDE]
-    close = difflib.get_close_matches(text, valid, n=1) or [v for v in valid if text and text in v.split(".")]
+    lower = {v.lower(): v for v in valid}  # Adam is adam
+    close = [v for v in valid if text and text in v.split(".")]  # dcgan: the networks in that file
+    close = close or [lower[name] for name in difflib.get_close_matches(text.lower(), lower, n=1)]
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {' or '.join(map(repr, close))}?"
     return f"; valid: {', '.join(valid)}" if valid else ""
 
 

@@ -1,6 +1,7 @@
 """Recipe -> objects: the only place where names become things."""
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -42,7 +43,7 @@ def resolve(tables: Mapping[str, Any], where: str) -> Table:
     """
     recipe.check_tables(tables, where)
     data, game = _check(SOURCE, tables, where), _check(GAME, tables, where)
-    _check_parts("networks", tables, _roles(game), game["play"], f"{where}: ")
+    _check_parts("networks", tables, roles(game["play"]), game["play"], f"{where}: ")
     networks = _check_entries(NETWORK, "networks", tables, where)
     optimisers = _check_entries(OPTIMISER, "optimisers", tables, where)
     fixed = recipe.check_fixed(tables, where)
@@ -83,9 +84,9 @@ def _check_judges(table: Table, where: str) -> Table:
     return {**table, "options": {name: own for name, own in chosen.items() if own}}
 
 
-def _roles(game: Table) -> list[str]:
-    """The positional parameters of the game's function, after the spec."""
-    parameters = inspect.signature(GAME.find(game["play"])).parameters.values()
+def roles(game: str) -> list[str]:
+    """The positional parameters of the function of a game, after the spec."""
+    parameters = inspect.signature(GAME.find(game)).parameters.values()
     return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
 
 
@@ -106,8 +107,23 @@ def load_data(resolved: Table, store: Store) -> Source:
     return load_source(resolved["data"], store)
 
 
+def as_trained(resolved: Table, spec: Spec) -> Table:
+    """The recipe of a run whose examples looked like `spec`: with that many channels, whatever is in the data by now.
+
+    An alpha that a model learned is a channel of its images, opaque or not; and nobody looks for one again.
+    """
+    if len(spec.shape) != 3 or spec.shape[2] not in images.MODES:
+        return resolved
+    return {**resolved, "data": {**resolved["data"], "channels": spec.shape[2]}}
+
+
 def load_source(data: Table, store: Store) -> Source:
-    """The data source of a checked table [data]."""
+    """The data source of a checked table [data], its remarks told."""
+    return told(read_source(data, store), store.tell)
+
+
+def read_source(data: Table, store: Store) -> Source:
+    """The same, its remarks left to whoever asks."""
     table = dict(data)
     options = [
         {key: table.pop(key) for key in options_model(transform).model_fields if key in table}
@@ -117,7 +133,7 @@ def load_source(data: Table, store: Store) -> Source:
     source: Source = call(SOURCE._replace(model=lambda _: options_model(factory)), table, store)
     for transform, own in zip(TRANSFORMS, options, strict=True):
         source = transform(source, **own)
-    return told(source, store.note)
+    return source
 
 
 def feed(resolved: Table, source: Source, rows: slice = pipeline.ALL) -> Any:
@@ -184,19 +200,31 @@ class Prepared(NamedTuple):
 def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
     """Everything that can be wrong with a recipe and its data, found before anything is written or compiled."""
     resolved = resolve(tables, where)
-    return fit(resolved, load_data(resolved, store), where)
+    return fit(resolved, load_data(resolved, store), where, store.note)
 
 
-def fit(resolved: Table, source: Source, where: str) -> Prepared:
-    """A checked recipe and its data, tried on each other; raises InputError."""
+def fit(resolved: Table, source: Source, where: str, note: Callable[[str], None]) -> Prepared:
+    """A checked recipe and its data, tried on each other; `note` is told what has no effect. Raises InputError."""
     made = experiment(resolved, source.spec, f"{where}: ")
     _check_labels(resolved, made.game, source)
+    for message in capped(resolved):
+        note(message)
     shapes = state_shapes(made)
-    _check_size(shapes)
+    check_size(shapes)
     return Prepared(resolved, source, made, shapes)
 
 
-def _check_size(shapes: State) -> None:
+def capped(resolved: Table) -> list[str]:
+    """Notices of widths that have no effect: a network's narrowest map would be wider than any of its maps may be."""
+    return [
+        f"[networks.{role}] width = {table['width']}: max_width = {table['max_width']} holds, so that all maps have "
+        f"{table['max_width']} channels; set max_width, too, for wider ones"
+        for role, table in resolved["networks"].items()
+        if table.get("width", 0) > table.get("max_width", math.inf)
+    ]
+
+
+def check_size(shapes: State) -> None:
     """Raise InputError when weights, averages and optimisers alone exceed this machine's memory."""
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

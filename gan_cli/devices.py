@@ -15,6 +15,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from gan_cli import backend
 from gan_cli.types import DEVICES, Array
 
 
@@ -30,7 +31,7 @@ def gather(x: Array) -> Array:
 
 def everyone() -> list[jax.Device]:
     """The devices of all processes of this job, process after process."""
-    return sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    return sorted(backend.devices(), key=lambda device: (device.process_index, device.id))
 
 
 def here(devices: Sequence[jax.Device]) -> list[jax.Device]:

@@ -24,3 +24,15 @@ class LostError(Exception):
     """Another process of the job is gone, and this one cannot go on without it."""
 
     exit_code = 75  # EX_TEMPFAIL: the same command goes on
+
+
+def printable(text: object) -> str:
+    """`text` without signs that a terminal obeys, or that turn the text around them: these are shown as escapes.
+
+    For all that is printed: names of files, keys and values may come from strangers. Lines and tabs stay.
+    """
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else _escape(sign) for sign in str(text))
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")

@@ -6,13 +6,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from gan_cli import door
 from gan_cli.errors import DamagedError, InputError, StorageError
 
 CHECKSUMS = "checksums.json"  # in a folder written by `whole_folder`: file -> SHA-256, and that of this list
+LISTING = 1 << 23  # bytes of that file
 MARGIN = 1 << 20  # bytes: lists and indices beside what is written
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}  # of a disk
 
@@ -21,6 +23,12 @@ def check_folder_of(out: Path, shown: str | Path | None = None) -> None:
     """Raise InputError unless the folder that a file, or a new folder, is to be in is there. `shown`: its name."""
     if not out.resolve().parent.is_dir():
         raise InputError(f"--out {shown or out}: the folder {out.parent} does not exist")
+
+
+def check_not_folder(out: str | Path) -> None:
+    """Raise InputError where a folder lies that a file is to take the place of."""
+    if Path(out).is_dir():
+        raise InputError(f"--out {out}: is a folder")
 
 
 def make_folder(path: Path, mend: str = "name another folder with --out") -> None:
@@ -60,6 +68,7 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises StorageError when the disk is full or broken; `path` is then as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.unlink(missing_ok=True)  # a link that a stranger has put there would be written through
     try:
         with storing(path):
             yield temporary
@@ -80,7 +89,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         part.mkdir()
         yield part
-        sums = {str(file.relative_to(part)): sha256(file) for file in _files(part)}
+        sums = {str(file.relative_to(part)): door.sha256(file) for file in _files(part)}
         listing = {"files": sums, "sha256": _digest(sums)}
         (part / CHECKSUMS).write_text(json.dumps(listing, indent=0), encoding="utf-8")
         for each in (*_files(part), *(folder for folder in part.rglob("*") if folder.is_dir()), part):
@@ -107,35 +116,43 @@ def remove_leftovers(path: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def check_whole(path: Path, only: str | None = None) -> None:
+def check_whole(
+    path: Path, sums: Mapping[str, str] | None = None, *, but: Collection[str] = (), most: int = door.LARGEST
+) -> None:
     """Raise DamagedError, naming the file, unless the folder is what `whole_folder` wrote.
 
-    only: look at this file of it alone.
+    sums: its checksums, where they have been read; but: files that are not looked at; most: bytes of each other one.
     """
-    sums = checksums(path)
-    if only is not None and only not in sums:
-        raise DamagedError(f"{path / CHECKSUMS}: does not know {only}")
-    there = {str(file.relative_to(path)): file for file in _files(path)}  # a listing cannot point outside of it
-    for name in [only] if only is not None else sums:
-        if name not in there:
-            raise DamagedError(f"{path / name}: is missing")
-        try:
-            found = sha256(there[name])
-        except OSError as error:  # removed meanwhile, or a broken disk
-            raise DamagedError(f"{path / name}: {error.strerror}") from None
-        if found != sums[name]:
-            raise DamagedError(f"{path / name}: is damaged: its SHA-256 is {found[:12]}…, not {str(sums[name])[:12]}…")
+    sums = checksums(path) if sums is None else sums
+    for name in sums.keys() - {*but}:
+        _compare(path, name, door.sha256(path / name, most), sums)
+
+
+def read_whole(path: Path, name: str, most: int, sums: Mapping[str, str] | None = None) -> bytes:
+    """The content of a file of such a folder, at most `most` bytes; raises DamagedError unless it is what was written.
+
+    sums: the folder's checksums, where they have been read.
+    """
+    sums = checksums(path) if sums is None else sums
+    if name not in sums:
+        raise DamagedError(f"{path / CHECKSUMS}: does not know {name}")
+    content = door.read(path / name, most)
+    _compare(path, name, hashlib.sha256(content).hexdigest(), sums)
+    return content
+
+
+def _compare(path: Path, name: str, found: str, sums: Mapping[str, str]) -> None:
+    if found != sums[name]:
+        raise DamagedError(f"{path / name}: is damaged: its SHA-256 is {found[:12]}…, not {sums[name][:12]}…")
 
 
 def checksums(path: Path) -> dict[str, str]:
     """The SHA-256 of each file of a folder, as `whole_folder` listed them; raises DamagedError for a bad list."""
     listing = path / CHECKSUMS
     try:
-        read = json.loads(listing.read_text(encoding="utf-8"))
+        read = door.parse_json(door.read(listing, LISTING))
         sums: dict[str, str] = read["files"]
-        sound = read["sha256"] == _digest(sums)
-    except OSError as error:
-        raise DamagedError(f"{listing}: {error.strerror}") from None
+        sound = read["sha256"] == _digest(sums) and all(map(_is_within, sums.items()))
     except (ValueError, TypeError, KeyError):
         sound = False
     if not sound:
@@ -143,14 +160,14 @@ def checksums(path: Path) -> dict[str, str]:
     return sums
 
 
+def _is_within(entry: tuple[str, object]) -> bool:
+    """Whether an entry of a listing is a file of its folder with a checksum."""
+    name, found = entry
+    return isinstance(found, str) and "\0" not in name and not {"", ".", ".."} & {*name.split("/")}
+
+
 def _digest(sums: dict[str, str]) -> str:
     return hashlib.sha256("".join(f"{name} {sums[name]}\n" for name in sorted(sums)).encode()).hexdigest()
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL.Image import Image
 
 from gan_cli.engine import platform
 from gan_cli.engine.sampler import Inputs
-from gan_cli.errors import InputError
+from gan_cli.errors import InputError, printable
 from gan_cli.games.game import Variables
 from gan_cli.recipe import SEEDS
 from gan_cli.remote.fetch import fetched, fetched_run
@@ -46,7 +46,7 @@ def load(run: str | PathLike[str], at: str | int = "best", *, raw: bool = False)
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, stacklevel=3)
+    warnings.warn(printable(message), stacklevel=3)
 
 
 class Model:

@@ -9,10 +9,12 @@ from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from gan_cli import door, slips
 from gan_cli.binding import STRICT, Table, nearest, shown, validate
-from gan_cli.errors import InputError
+from gan_cli.errors import DamagedError, InputError, printable
+from gan_cli.metric_names import all_canonical, canonical
 
 SEEDS = 2**32  # seeds are below this
 LONGEST = 1 << 17  # bytes of a recipe file
@@ -84,7 +86,24 @@ class Eval(_Table):
     @property
     def metrics(self) -> list[str]:
         """The names in `metric`, each once."""
-        return list(dict.fromkeys(name.strip().replace("_", "-") for name in self.metric.split(",")))
+        return all_canonical(self.metric)
+
+    @field_validator("metric", mode="before")
+    @classmethod
+    def _own_names(cls, value: Any) -> Any:
+        names = ",".join(value) if isinstance(value, list) and all(isinstance(v, str) for v in value) else value
+        return ",".join(all_canonical(names)) if isinstance(names, str) else value
+
+    @field_validator("options")
+    @classmethod
+    def _options_by_own_names(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for name, own in value.items():
+            there = found.setdefault(canonical(name), {})
+            if twice := there.keys() & own.keys():
+                raise ValueError(f"{canonical(name)}.{min(twice)} is given twice, by two names of the metric")
+            there.update(own)
+        return found
 
 
 class Monitor(_Table):
@@ -125,9 +144,9 @@ def find(name: str) -> Path:
     for path in (Path(name), folder() / f"{name}.toml"):
         if path.is_file():
             return path
-    if Path(name).is_dir():
+    if name.strip() and Path(name).is_dir():
         raise InputError(f"{name} is a folder; name a recipe file (.toml)")
-    raise InputError(f"{name}: no such recipe file, nor a shipped recipe{_near(Path(name))}")
+    raise InputError(f"{name.strip() or repr(name)}: no such recipe file, nor a shipped recipe{_near(Path(name))}")
 
 
 def _near(path: Path) -> str:
@@ -143,28 +162,33 @@ def _near(path: Path) -> str:
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Table:
     """The recipe's tables as written, with `table.key=value` overrides applied; raises InputError."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(LONGEST + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(text) > LONGEST:
-        raise InputError(f"{path}: has more than {LONGEST:,} bytes, too many for a recipe")
-    tables = parse(text, str(path))
-    for override in overrides:
+    return overriding(parse(content(path), str(path)), overrides)
+
+
+def overriding(tables: Table, overrides: Iterable[str]) -> Table:
+    """The same tables with `table.key=value` overrides applied, in any order: names before what is within them."""
+    for override in sorted(overrides, key=lambda text: text.partition("=")[0].count(".")):
         set_key(tables, override)
     return tables
 
 
+def content(path: Path) -> bytes:
+    """The bytes of a recipe file; raises InputError."""
+    try:
+        return door.read(path, LONGEST)
+    except DamagedError as error:
+        raise InputError(f"{error}; a recipe is a text file") from None
+
+
 def parse(text: bytes, where: str) -> Table:
     """The tables in a recipe file's bytes; raises InputError, which begins with `where`."""
+    decoded = slips.decoded(text, where)
+    if LONG_KEY.search(decoded):  # tomllib takes time and memory by the square of how many there are
+        raise InputError(f"{where}: a key of more than {DEPTH} names joined by dots")
     try:
-        decoded = text.decode("utf-8")
-        if LONG_KEY.search(decoded):  # tomllib takes time and memory by the square of how many there are
-            raise InputError(f"{where}: a key of more than {DEPTH} names joined by dots")
         tables = tomllib.loads(decoded)
     except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or of a number or nesting beyond all bounds
-        raise InputError(f"{where}: not valid TOML: {error}") from None
+        raise InputError(f"{where}: not valid TOML: {error}{slips.of_text(decoded, error)}") from None
     _check_values(tables, where)
     return tables
 
@@ -190,15 +214,43 @@ def set_key(tables: Table, override: str, form: str = "table.key=value, for exam
         raise InputError(f"--set {override}: expected {form}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
         value = text.strip()  # a bare word is a string: game.loss=adversarial.hinge
+        if value.startswith(('"', "'", "[", "{")):
+            mend = slips.of_line(f"{key.strip()} = {value}")
+            raise InputError(f"--set {override[:200]}: not valid TOML: {error}{mend and '; '}{mend}") from None
     _check_values(value, f"--set {override[:200]}")
+    if parts[:2] == ["eval", "options"] and len(parts) > 2:  # the name by which the recipe calls this metric
+        known = tables.get("eval", {}).get("options", {})
+        parts[2] = next((name for name in known if canonical(name) == canonical(parts[2])), parts[2])
     table = tables
-    for part in parts[:-1]:
-        table = table.setdefault(part, {})
+    for i, part in enumerate(parts[:-1], 1):
+        table[part] = _opened(table.get(part, {}), parts[:i])
+        table = table[part]
         if not isinstance(table, dict):
             raise InputError(f"--set {override}: {part} is a value, not a table")
-    table[parts[-1]] = value
+    there = table.get(parts[-1])
+    if isinstance(there, dict) and isinstance(value, str) and (name := _name_key(parts)):
+        there[name] = value
+    else:
+        table[parts[-1]] = value
+
+
+def _opened(value: Any, parts: list[str]) -> Any:
+    """A value as the table that it is short for, so that there can be options beside a name."""
+    name = _name_key(parts)
+    if isinstance(value, str) and name:
+        return {name: value}
+    return {} if parts[-1] == "learning_rate" and isinstance(value, (int, float)) else value
+
+
+def _name_key(parts: list[str]) -> str:
+    """The key that holds the name of what the table at `parts` is; empty for a table that is of no such thing."""
+    if len(parts) == 1:
+        return {"data": "source", "game": "play"}.get(parts[0], "")
+    if len(parts) == 2:
+        return {"networks": "net", "optimisers": "name", "game": "name"}.get(parts[0], "")
+    return "schedule" if parts[0] == "optimisers" and parts[2:] == ["learning_rate"] else ""
 
 
 def check_tables(tables: Mapping[str, Any], where: str) -> None:
@@ -220,12 +272,15 @@ def check_fixed(tables: Mapping[str, Any], where: str) -> Table:
 
 
 def header(path: Path) -> str:
-    """The comment at the head of a recipe: what it is, paper, command, expected time and score, departures."""
+    """The comment at the head of a recipe: what it is, paper, command, expected time and score, departures.
+
+    Raises InputError when the file cannot be read.
+    """
     lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in slips.decoded(content(path), str(path)).splitlines():
         if not line.startswith("#"):
             break
-        lines.append(line.removeprefix("#").removeprefix(" "))
+        lines.append(printable(line.removeprefix("#").removeprefix(" ")))
     return "\n".join(lines)
 
 

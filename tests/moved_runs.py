@@ -45,6 +45,10 @@ KINDS = {
     + STANDARD
     + "conditional = true\n",
     "bfloat16": SMALL.format(net="dcgan.generator", condition="", judged="") + STANDARD,
+    "files": SMALL.format(net="dcgan.generator", condition="", judged="").replace(
+        'source = "digits"\nsplit = "all"', 'source = "npz"\npath = "images.npz"'
+    )
+    + STANDARD,
     "codes": RECIPES["codes"],
     "branches": SMALL.format(net="dcgan.branched", condition="", judged="") + '[game]\nplay = "mad"\nlatent = 5\n',
     "points": RECIPES["points"],

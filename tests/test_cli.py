@@ -3,10 +3,13 @@
 import hashlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -18,6 +21,7 @@ from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.engine.platform import idle_accelerators
 from gan_cli.runs.drawing import parse_seeds
 from gan_cli.runs.load import load
+from gan_cli.runs.signals import stop_on_signals
 
 DIGITS = """
 [data]
@@ -135,7 +139,7 @@ def wait_for_step(folder: Path, step: int, process: subprocess.Popen) -> None:
     pytest.fail("training did not get going in a minute")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_killed_in_the_middle_and_resumed_equals_uninterrupted(tiny, tmp_path, number):
     long = ["--set", "train.steps=6000", "--set", "eval.every=0", "--set", "run.checkpoint_every=0"]
     subprocess.run([*GAN, "train", tiny, "--out", tmp_path / "whole", *long], check=True, env=environment())
@@ -152,7 +156,7 @@ def test_killed_in_the_middle_and_resumed_equals_uninterrupted(tiny, tmp_path, n
 
 
 WAITING = """
-import time
+import os, signal, time
 from gan_cli.runs.signals import stop_on_signals
 with stop_on_signals() as request:
     print("ready", flush=True)
@@ -161,15 +165,66 @@ with stop_on_signals() as request:
     print(request.signal.name, flush=True)
     time.sleep(60)
 """
+ASKING = ("SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM")
 
 
-def test_second_interrupt_stops_at_once():
-    with subprocess.Popen([sys.executable, "-c", WAITING], stdout=subprocess.PIPE, text=True) as process:
+@contextmanager
+def waiting(**options) -> Iterator[subprocess.Popen]:
+    """A process that waits for a signal to stop."""
+    with subprocess.Popen([sys.executable, "-c", WAITING], stdout=subprocess.PIPE, text=True, **options) as process:
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGTERM)
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_whatever_ends_a_program_asks_a_run_to_save(name):
+    with stop_on_signals() as request:
+        signal.raise_signal(getattr(signal, name))
+        for later in (
+            "SIGXCPU",
+            "SIGTERM",
+            "SIGHUP",
+        ):  # a limit repeats its signal, schedulers send one after the other
+            signal.raise_signal(getattr(signal, later))
+    assert request.signal.name == name
+
+
+@pytest.mark.parametrize(("first", "second", "code"), [("SIGTERM", "SIGINT", 130), ("SIGHUP", "SIGQUIT", 131)])
+def test_a_second_key_stops_at_once(first, second, code):
+    with waiting(stderr=subprocess.DEVNULL) as process:
+        process.send_signal(getattr(signal, first))
+        assert process.stdout.readline() == f"{first}\n"
+        process.send_signal(getattr(signal, second))
+        assert process.wait(10) == code
+
+
+def test_what_nohup_and_a_shell_ignore_stays_ignored():
+    ignored = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    with waiting(
+        stderr=subprocess.PIPE, preexec_fn=lambda: [signal.signal(n, signal.SIG_IGN) for n in ignored]
+    ) as process:
+        for number in (*ignored, signal.SIGTERM):
+            process.send_signal(number)
         assert process.stdout.readline() == "SIGTERM\n"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+
+
+def test_a_run_can_be_suspended_and_resumed():
+    with waiting(stderr=subprocess.PIPE) as process:
+        process.send_signal(signal.SIGTSTP)
+        assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdout.readline() == "SIGUSR1\n"
+
+
+def test_a_terminal_that_has_gone_does_not_keep_a_run_from_saving():
+    end, terminal = pty.openpty()
+    with waiting(stderr=terminal) as process:
+        os.close(terminal)
+        os.close(end)  # what is written to stderr fails from now on
+        process.send_signal(signal.SIGHUP)
+        assert process.stdout.readline() == "SIGHUP\n"
 
 
 def test_resume_refuses_another_recipe_and_names_the_keys(gan, run, tiny):

@@ -444,7 +444,7 @@ REFUSED = [
     (["{plain}", "--out", "file"], "file: cannot be written"),
     (["{plain}", "--out", "file/below"], "file/below: cannot be written"),
     (["{plain}", "--out", "/proc/out"], "/proc/out: cannot be written"),
-    (["{plain}", "--metric", "mode"], "did you mean 'modes'"),
+    (["{plain}", "--metric", "mods"], "did you mean 'modes'"),
     (["{plain}", "--metric", "fid", "--n", "2"], "2 fake images are too few"),
     (["{plain}", "{broken}", "--n", "99"], "eval is a value, not a table"),
     (["{digits}"], "modes needs data whose mixture of Gaussians is known"),

@@ -11,7 +11,7 @@ from flax import nnx
 from scipy.stats import truncnorm
 
 from gan_cli.engine import sampler
-from gan_cli.engine.checkpoint import Checkpoints, Meta
+from gan_cli.engine.checkpoint import Checkpoints, Meta, versions
 from gan_cli.engine.loop import Cadence, DivergedError, Hooks, Trainer, run
 from gan_cli.engine.state import Experiment, State, definitions, initial_state, optimised, sampling_roles
 from gan_cli.errors import InputError
@@ -263,7 +263,7 @@ def test_checkpoints_keep_the_newest_and_the_best(tmp_path):
     checkpoints.wait()
     assert checkpoints.steps() == [2, 4, 5]
     assert checkpoints.best() == 2
-    assert checkpoints.meta(2) == META._replace(score=-1.0)
+    assert checkpoints.meta(2) == META._replace(score=-1.0, versions=versions())
     restored = checkpoints.restore(2, jax.eval_shape(lambda: state))
     assert jax.random.key_data(restored["key"]).tolist() == jax.random.key_data(state["key"]).tolist()
     np.testing.assert_array_equal(restored["w"], state["w"])

@@ -232,7 +232,7 @@ BAD = [
     (["--fake", "~nobody_of_this_name/x"], "cannot be looked at"),
     (["--fake", "{run}"], "is a run, whose pictures are sheets of samples: judge it with --ckpt"),
     (["--fake", "dcgan_digit"], "did you mean 'dcgan_digits'"),
-    (["--fake", "{p}/floats.npz"], "A .toml file with the table [data] can say so"),
+    (["--fake", "{p}/floats.npz"], "A .toml file can say so"),
     (["--fake", "{p}/colour.npz", "--real", "{p}/arrays.npz", "--features", "pixels"], "with --channels 1 or 3"),
     (
         ["--fake", "digits", "--real", "digits", "--metric", "kdi"],
@@ -260,7 +260,7 @@ BAD = [
     (["--fake", "mnits"], "did you mean 'mnist'"),
     (["--fake", "{p}/empty"], "holds no image"),
     (["--fake", "{p}/text.txt"], "is not a folder or zip of images"),
-    (["--fake", "{p}/labels-idx1-ubyte"], "labels? Images [N, H, W] are wanted"),
+    (["--fake", "{p}/labels-idx1-ubyte"], "uint8 [3] (labels?); images [N, H, W]"),
     (["--fake", "{p}/short-idx3-ubyte"], "truncated"),
     (["--fake", "{p}/nan.npz"], "holds NaN or infinity"),
     (["--fake", "{p}/ragged"], "its images differ in size; bring them to one with --size"),

@@ -2,18 +2,21 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from gan_cli.engine import parallel, processes
+from gan_cli.engine import parallel, places, processes
+from gan_cli.engine.places import Job
 from gan_cli.errors import InputError
 from gan_cli.runs.load import load
 
@@ -197,23 +200,120 @@ def test_a_place_in_a_job_that_is_none_is_refused(gan, recipe, tmp_path, options
     assert not (tmp_path / "run").exists()
 
 
+SLURM = {"SLURM_STEP_NODELIST": "localhost", "SLURM_JOB_ID": "7", "SLURM_PROCID": "1", "SLURM_LOCALID": "1"}
+MPI = {
+    "OMPI_MCA_orte_hnp_uri": "4096.0;tcp://127.0.0.1:9",
+    "OMPI_COMM_WORLD_SIZE": "4",
+    "OMPI_COMM_WORLD_RANK": "1",
+    "OMPI_COMM_WORLD_LOCAL_RANK": "1",
+}
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """Set the variables of a launcher, and no others: the place that they make."""
+
+    def call(variables: dict[str, str]) -> places.Place | None:
+        for name in (*SLURM, *MPI, "SLURM_NTASKS", "TPU_WORKER_HOSTNAMES"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return places.find(Job())
+
+    return call
+
+
 @pytest.mark.parametrize(
-    ("variables", "many"),
+    ("variables", "processes"),
     [
-        ({}, False),
-        ({"SLURM_NTASKS": "4"}, False),  # in the batch script, not under srun
-        ({"SLURM_NTASKS": "4", "SLURM_STEP_NODELIST": "node[1-4]"}, True),
-        ({"SLURM_NTASKS": "1", "SLURM_STEP_NODELIST": "node1"}, False),
-        ({"TPU_WORKER_HOSTNAMES": "t0,t1"}, True),
-        ({"TPU_WORKER_HOSTNAMES": "t0"}, False),
+        ({}, None),
+        ({"SLURM_NTASKS": "4"}, None),  # in the batch script, not under srun
+        (SLURM, None),
+        ({**SLURM, "SLURM_NTASKS": ""}, None),
+        ({**SLURM, "SLURM_NTASKS": "1"}, None),
+        ({**SLURM, "SLURM_NTASKS": "4"}, 4),
+        (MPI, 4),
+        ({**MPI, "OMPI_COMM_WORLD_SIZE": "1"}, None),
+        ({"TPU_WORKER_HOSTNAMES": "t0,t1"}, 2),
+        ({"TPU_WORKER_HOSTNAMES": "t0"}, None),
     ],
 )
-def test_srun_and_tpu_pods_are_recognised(monkeypatch, variables, many):
-    for name in ("SLURM_NTASKS", "SLURM_STEP_NODELIST", "TPU_WORKER_HOSTNAMES"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert processes._launched_as_many() == many
+def test_launchers_are_recognised(launched, variables, processes):
+    place = launched(variables)
+    assert (place and place.processes) == processes
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({**SLURM, "SLURM_NTASKS": "4(x2)"}, "SLURM_NTASKS is '4(x2)': a whole number is expected"),
+        ({**SLURM, "SLURM_NTASKS": "4", "SLURM_PROCID": ""}, "SLURM_PROCID is ''"),
+        ({**SLURM, "SLURM_NTASKS": "4", "SLURM_PROCID": "4"}, "SLURM_PROCID 4: the numbers of 4 processes are 0 to 3"),
+        ({**SLURM, "SLURM_NTASKS": "4", "SLURM_JOB_ID": "x"}, "SLURM_JOB_ID is 'x'"),
+        ({"SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "4"}, "SLURM_PROCID is missing"),
+        ({**MPI, "OMPI_COMM_WORLD_RANK": "-1"}, "OMPI_COMM_WORLD_RANK is '-1'"),
+    ],
+)
+def test_what_a_launcher_sets_wrongly_is_named(launched, variables, said):
+    with pytest.raises(InputError, match=re.escape(said)):
+        launched(variables)
+
+
+@pytest.fixture
+def taken():
+    """A port at which somebody listens, among those that JAX takes in a Slurm job."""
+    with socket.socket() as holder:
+        for port in range(61440 + os.getpid() % 4096, 65536):
+            with suppress(OSError):
+                holder.bind(("", port))
+                holder.listen()
+                break
+        yield holder.getsockname()[1]
+
+
+def test_a_port_that_is_taken_is_said_before_jax_crashes(launched, taken):
+    said = f"port {taken}, .* cannot be had: Address already in use"
+    with pytest.raises(InputError, match=said):
+        places.find(Job(f"localhost:{taken}", 2, 0))
+    with pytest.raises(InputError, match=said):
+        launched({**SLURM, "SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_JOB_ID": str(taken - 61440)})
+    assert places.find(Job(f"localhost:{taken}", 2, 1)).process == 1  # the one that does not listen there
+
+
+WAITS = """
+from gan_cli.engine import processes
+processes.PATIENCE, processes.START_TIMEOUT = 0.1, {limit}
+from gan_cli.__main__ import main
+main()
+"""
+
+
+def waiting(recipe, limit: float, *options: str, **variables: str) -> subprocess.Popen:
+    """`gan train` that has `limit` seconds to wait for others."""
+    command = [sys.executable, "-c", WAITS.format(limit=limit), "train", str(recipe), "--out", "nowhere", *options]
+    return subprocess.Popen(
+        command, env={**os.environ, **variables}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_process_that_is_alone_says_whom_it_waits_for_and_ends(recipe):
+    slurm = {**SLURM, "SLURM_JOB_ID": str(os.getpid()), "SLURM_PROCID": "0", "SLURM_NTASKS": "4"}
+    out, said = (process := waiting(recipe, 1, **slurm)).communicate(timeout=WAIT)
+    assert (process.returncode, out) == (GONE, "")
+    first, *_, error, mend = said.splitlines()
+    assert first == ("waiting for 3 other processes (SLURM_NTASKS=4), at most 1 s; --num-processes 1 trains alone")
+    assert error == "error: waited 1 s in vain for 3 other processes (SLURM_NTASKS=4)"
+    assert "start the same command in all of them" in mend
+
+
+def test_who_waits_for_a_machine_without_a_name_is_told_and_hears_control_c(recipe):
+    job = ["--coordinator", "nowhere.invalid:8476", "--num-processes", "2", "--process-id", "1"]
+    with waiting(recipe, WAIT, *job) as process:
+        assert "1 other process (" in (said := process.stderr.readline())
+        assert "this machine does not know nowhere.invalid yet" in said
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WAIT) == 130
+        assert "Traceback" not in process.stderr.read()
 
 
 def test_srun_starts_a_job_by_itself(recipe, tmp_path):

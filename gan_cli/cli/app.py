@@ -1,5 +1,6 @@
 """The `gan` command: its verbs, each in a thin file of its own; they import JAX inside, so --help is quick."""
 
+from inspect import getdoc
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from gan_cli.cli import (
     features,
     inspect,
     lab,
+    narrow,
     push,
     recipe,
     report,
@@ -25,13 +27,14 @@ from gan_cli.cli import (
     statistics,
     train,
 )
+from gan_cli.cli.options import places_named
 
 app = typer.Typer(
     name="gan",
     help="Train, sample and judge generative adversarial networks on JAX.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **narrow.settings(),
 )
 MAKE, LOOK, TAKE, KNOW = "Train, draw, judge", "Look", "Take away", "Find out"
 app.command("train", rich_help_panel=MAKE)(train.train)
@@ -51,6 +54,24 @@ features.app.command("statistics")(statistics.statistics)
 app.add_typer(features.app, name="features", rich_help_panel=KNOW)
 app.command("doctor", rich_help_panel=KNOW)(doctor.doctor)
 app.command("lab", rich_help_panel=KNOW)(lab.lab)
+
+
+def _finish(typer_app: typer.Typer) -> None:
+    """What all commands have in common.
+
+    Their short help is their first paragraph: where Typer makes it up, it is cut to the terminal.
+    """
+    for one in typer_app.registered_commands:
+        assert one.callback is not None
+        one.callback = places_named(one.callback)
+        one.short_help = (getdoc(one.callback) or "").partition("\n\n")[0].replace("\n", " ")
+    for group in typer_app.registered_groups:
+        assert group.typer_instance is not None
+        group.short_help = group.typer_instance.info.help
+        _finish(group.typer_instance)
+
+
+_finish(app)
 completion.prepare()
 
 

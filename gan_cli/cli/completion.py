@@ -12,6 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from gan_cli import door
+from gan_cli.errors import DamagedError
+from gan_cli.remote import layout
+
 MOST = 200  # candidates
 LOOKED = 2000  # folders that are looked into
 DEPTH = 3  # of them in one another
@@ -63,9 +67,9 @@ def recipe(incomplete: str) -> Candidates:
 
 def _first_line(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            return file.readline(300).lstrip("# ").strip()
-    except (OSError, ValueError):
+        with door.opened(path) as file:
+            return file.readline(300).decode("utf-8-sig", "ignore").lstrip("# ").strip()
+    except DamagedError:
         return ""
 
 
@@ -107,10 +111,9 @@ def run(incomplete: str) -> Candidates:
 
 def _steps(run_folder: Path) -> list[str]:
     try:
-        names = [name for name in os.listdir(run_folder / "checkpoints") if name.isascii() and name.isdecimal()]
+        return [str(step) for step in layout.steps(os.listdir(run_folder / "checkpoints"))]
     except OSError:
         return []
-    return sorted(names, key=int)
 
 
 def at(incomplete: str) -> Candidates:
@@ -132,11 +135,14 @@ def _words() -> list[str]:
 
 def metrics(incomplete: str) -> Candidates:
     """Names of metrics, one after the other with commas between."""
+    from gan_cli.metric_names import NAMES, all_canonical
+
     before, comma, last = incomplete.rpartition(",")
-    named = before.split(",") if comma else []
-    return _offered(
-        ((f"{before}{comma}{name}", line) for name, line in _metrics() if name not in named), f"{before}{comma}{last}"
-    )
+    named = all_canonical(before) if comma else []
+    found = [(name, line) for name, line in _metrics() if name not in named]
+    if not any(name.startswith(last) for name, _ in found):  # then what else they are called
+        found = [(other, line) for name, line in found for other in NAMES.get(name, ())]
+    return _offered(((f"{before}{comma}{name}", line) for name, line in found), incomplete)
 
 
 def _metrics() -> Candidates:

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from gan_cli.errors import printable
+
 SECONDS_BETWEEN_LINES = 10.0  # where there is no terminal
 TITLE = "training"
 BAR = (5, 20)  # columns of the bar, at least and at most
@@ -32,7 +34,7 @@ class Reporter:
 
     def note(self, message: str) -> None:
         """A notice on a line of its own."""
-        self._console.print(message, markup=False)
+        self._console.print(printable(message), markup=False)
 
     def start(self, step: int, steps: int, batch: int) -> None:
         """Training begins, after compiling."""

@@ -24,7 +24,7 @@ def check(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Draw a contact sheet: a .png, a row a class.", show_default=False)
+        str | None, typer.Option(help="Draw a contact sheet: a .png, a row a class.", show_default=False)
     ] = None,
     set_: Set = None,
     data_dir: DataDir = None,
@@ -34,18 +34,18 @@ def check(
 
     Exit codes: 0 all can be read, 1 some files cannot, 2 bad input.
     """
-    from gan_cli import build
+    from gan_cli import build, overrides
     from gan_cli import recipe as recipes
     from gan_cli.inspection import contact_sheet, data_check, data_text
     from gan_cli.inspection.examples import examples
 
     path = recipes.find(recipe)
-    tables = recipes.read(path, set_ or ())
+    tables = overrides.read(path, set_ or (), notice)
     data = build.data_table(tables, str(path), None)
     batch = data_check.batch_of(tables, str(path))
-    sources = store(data_dir)
+    sources = store(data_dir).near(path)
     found = examples(data, sources)
-    sheet = contact_sheet.ContactSheet(found, out) if out else None
+    sheet = contact_sheet.ContactSheet(found, Path(out)) if out else None
     checked = data_check.check(data, found, sources, *([sheet.keep] if sheet else []))
     report = data_check.report(checked, data, batch)
     if sheet:

@@ -8,6 +8,7 @@ import typer
 from gan_cli.cli import completion
 from gan_cli.cli.options import At, DataDir, Json, Raw, notice, result, start_jax, store
 from gan_cli.errors import InputError
+from gan_cli.files import check_not_folder
 
 if TYPE_CHECKING:
     from gan_cli.runs.evaluate import Asked
@@ -111,7 +112,9 @@ def evaluate(
             raise InputError("name what to judge: a run with --ckpt RUN, or images with --fake PATH")
         fit = {"size": size, "channels": channels, "resize": resize}
         judged |= {"n": n or ALL, "n_real": n_real or ALL}
-        _report(_judge_images(fake, real, train, judged, fit, seed, data_dir), {"fake": fake, "real": real}, as_json)
+        verdict = _judge_images(fake, real, train, judged, fit, seed, data_dir)
+        _tell_of_fewer(verdict, n, n_real)
+        _report(verdict, {"fake": fake, "real": real}, as_json)
         return
     _refuse("--fake", size=size, channels=channels, resize=resize != "pad")
     from gan_cli.runs.evaluate import Asked
@@ -120,20 +123,22 @@ def evaluate(
     asked = Asked(judged, split, real, train, seed, raw)
     if all_checkpoints:
         _refuse("one checkpoint", at=at != "best")
-        _judge_all(ckpt, asked, data_dir, out, as_json)
+        _tell_of_fewer(_judge_all(ckpt, asked, data_dir, out, as_json), n, n_real)
         return
     if out:
         raise InputError("--out is where --all-checkpoints draws; a single checkpoint's numbers are printed")
-    _judge_one(ckpt, at, asked, data_dir, as_json)
+    _tell_of_fewer(_judge_one(ckpt, at, asked, data_dir, as_json), n, n_real)
 
 
 def _options(overrides: list[str] | tuple[()]) -> dict[str, Any]:
     """METRIC.OPTION=VALUE each -> tables of options by metric."""
+    from gan_cli.metric_names import canonical
     from gan_cli.recipe import set_key
 
     tables: dict[str, Any] = {}
     for override in overrides:
-        set_key(tables, override, "METRIC.OPTION=VALUE, for example kid.subsets=100")
+        metric, dot, option = override.partition(".")
+        set_key(tables, f"{canonical(metric)}{dot}{option}", "METRIC.OPTION=VALUE, for example kid.subsets=100")
     return tables
 
 
@@ -164,34 +169,45 @@ def _judge_images(
     return images.judge(sides, options, sources, seed, outside="features" in judged, note=notice)
 
 
-def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json: bool) -> None:
+def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json: bool) -> "Verdict":
     from gan_cli.remote.fetch import fetched_run
     from gan_cli.remote.place import is_url
 
     sources = store(data_dir)
     run = fetched_run(ckpt, notice)
     start_jax()
+    from gan_cli.cli.pace import Pace
     from gan_cli.runs import evaluate as runs
 
-    loaded, judged = runs.judge(run, at, asked, sources, notice)
+    loaded, judged = runs.judge(run, at, asked, sources, notice, Pace())
     shown = ckpt if is_url(ckpt) else loaded.folder.path
     where = f"step {judged.step} of {shown}, {judged.line['weights']} weights"
     result(judged.line, f"{_values(judged.verdict)}\n{where}\n{judged.verdict.protocol}", as_json)
+    return judged.verdict
 
 
-def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None, as_json: bool) -> None:
+def _tell_of_fewer(verdict: "Verdict", n: int | None, n_real: int | None) -> None:
+    """Notices where fewer images were judged than were asked for, because there are no more."""
+    used = verdict.protocol
+    for option, asked, there in (("--n", n, used.n_fake), ("--n-real", n_real, used.n_real)):
+        if asked and 0 < there < asked:
+            notice(f"{option} {asked}: there are {there}, and all of them were taken")
+
+
+def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None, as_json: bool) -> "Verdict":
     from gan_cli.remote.fetch import fetched_run, output
 
     sources = store(data_dir)
     run = fetched_run(ckpt, notice)
     start_jax()
+    from gan_cli.cli.pace import Pace
     from gan_cli.files import make_folder
     from gan_cli.runs import evaluate as runs
 
     where = _picture(out or f"{ckpt.rstrip('/')}/checkpoints.png")
     judged = []
     with output(where) as path:
-        for one in runs.judge_all(run, asked, sources, notice):
+        for one in runs.judge_all(run, asked, sources, notice, Pace()):
             make_folder(path.parent)  # not before the first one: nothing is written for what is refused
             judged.append(one)
             name, value = next(iter(one.verdict.values.items()))
@@ -200,11 +216,13 @@ def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None,
     best = runs.best(judged)
     text = f"best: step {best.step} of {ckpt}\n{_values(best.verdict)}\n{best.verdict.protocol}\n{where}"
     result({"best": best.step, "checkpoints": [one.line for one in judged], "plot": where}, text, as_json)
+    return best.verdict
 
 
 def _picture(out: str) -> str:
     if not out.endswith(".png"):
         raise InputError(f"--out {out}: the plot is a PNG; name a file that ends in .png")
+    check_not_folder(out)
     return out
 
 
@@ -219,9 +237,17 @@ def _values(verdict: "Verdict") -> str:
 def _list(as_json: bool) -> None:
     """Every metric, what it can and cannot detect, and its paper."""
     from gan_cli import metrics
+    from gan_cli.metric_names import NAMES
 
     found = {name: metrics.find(name) for name in metrics.names()}
     best = {name: "low" if m.lower_is_better else "high" for name, m in found.items()}
-    rows = {name: {"best": best[name], "detects": m.one_line, "paper": m.paper} for name, m in found.items()}
-    text = (f"{name} ({row['best']} is best)\n  {row['detects']}\n  {row['paper']}" for name, row in rows.items())
-    result({"metrics": rows}, "\n".join(text), as_json)
+    rows = {
+        name: {"best": best[name], "detects": m.one_line, "paper": m.paper, "names": list(NAMES.get(name, ()))}
+        for name, m in found.items()
+    }
+    result({"metrics": rows}, "\n".join(_described(name, row) for name, row in rows.items()), as_json)
+
+
+def _described(name: str, row: dict[str, Any]) -> str:
+    also = f"\n  also: {', '.join(row['names'])}" if row["names"] else ""
+    return f"{name} ({row['best']} is best)\n  {row['detects']}\n  {row['paper']}{also}"

@@ -8,7 +8,7 @@ import typer
 from gan_cli.cli import completion
 from gan_cli.cli.options import Json, notice, result, start_jax
 from gan_cli.errors import InputError
-from gan_cli.files import make_folder
+from gan_cli.files import check_not_folder, make_folder
 
 Options = Annotated[
     list[str] | None,
@@ -21,9 +21,7 @@ def lab(
         str | None,
         typer.Argument(help="A demonstration; without one, they are listed.", autocompletion=completion.demonstration),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where the figure goes, a .png.", show_default="lab/NAME.png")
-    ] = None,
+    out: Annotated[str | None, typer.Option(help="Where the figure goes, a .png.", show_default="lab/NAME.png")] = None,
     set_: Options = None,
     as_json: Json = False,
 ) -> None:
@@ -40,7 +38,7 @@ def lab(
         result({"demonstrations": found}, "\n".join(f"{n:{width}}  {line}" for n, line in found.items()), as_json)
         return
     requested = demonstrations.request(name, set_ or ())
-    path = _folder_made(out or Path("lab") / f"{name}.png")
+    path = _folder_made(Path(out or f"lab/{name}.png"))
     shown = demonstrations.demonstrate(requested, notice)
     save(path, shown)
     report = {**requested, "values": shown.values, "figure": str(path)}
@@ -51,7 +49,6 @@ def _folder_made(out: Path) -> Path:
     """`out`, its folder made before anything is trained; raises InputError where no figure can go there."""
     if out.suffix != ".png":
         raise InputError(f"--out {out}: the figure is a PNG; name a file that ends in .png")
-    if out.is_dir():
-        raise InputError(f"--out {out}: is a folder")
+    check_not_folder(out)
     make_folder(out.parent)
     return out

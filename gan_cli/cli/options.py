@@ -2,11 +2,14 @@
 
 import json
 import sys
+from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gan_cli.cli import completion
+from gan_cli.errors import InputError, printable
 
 if TYPE_CHECKING:
     from gan_cli.data.store import Store
@@ -50,15 +53,37 @@ At = Annotated[
 Raw = Annotated[bool, typer.Option("--raw", help="Use the weights of the last step, not their moving average.")]
 
 
+PLACES = {  # parameters that name a file or folder -> what messages call them
+    **{name: f"--{name.replace('_', '-')}" for name in ("out", "ckpt", "data_dir")},
+    **dict.fromkeys(("run", "runs"), "RUN"),
+    "folder": "FOLDER",
+}
+
+
+def places_named(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command, which refuses names of files and folders that are none: nothing at all, and - for a stream."""
+
+    @wraps(command)
+    def call(**given: Any) -> Any:
+        for name, value in given.items():
+            for place in (value if isinstance(value, list) else [value]) if name in PLACES else ():
+                if str(place) == "-":
+                    raise InputError(f"{PLACES[name]} -: files are neither read from nor written to a pipe; name one")
+                if not str(place).strip():
+                    raise InputError(f"{PLACES[name]} {place!r}: an empty name; name a file or folder")
+        return command(**given)
+
+    return call
+
+
 def notice(message: str) -> None:
     """A notice for the person: on stderr."""
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr)
 
 
 def result(data: dict[str, Any], text: str, as_json: bool) -> None:
     """What a command reports, on stdout: one JSON object, or text for a person."""
-    said = json.dumps(data, default=str) if as_json else text
-    print(said.encode("utf-8", "replace").decode())  # the names of files in it may be no text
+    print(json.dumps(data, default=str) if as_json else printable(text))
 
 
 def store(data_dir: str | None) -> "Store":

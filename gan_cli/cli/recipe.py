@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gan_cli.cli import completion
-from gan_cli.cli.options import DataDir, Json, Set, notice, result, store
+from gan_cli.cli.options import DataDir, Json, Set, notice, result, start_jax, store
 
 app = typer.Typer(help="List, show, check and describe recipes.", no_args_is_help=True)
 Name = Annotated[
@@ -36,15 +36,19 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print a recipe as written, or with every default filled in."""
-    from gan_cli import recipe
+    from gan_cli import recipe, slips
 
     path = recipe.find(name)
-    tables = recipe.read(path, set_ or ())
+    tables = recipe.read(path)
+    if set_:
+        from gan_cli import overrides
+
+        tables = overrides.read(path, set_, notice)
     if resolved:
         from gan_cli import build
 
         tables = build.resolve(tables, str(path))
-    plain = path.read_text(encoding="utf-8").rstrip()
+    plain = slips.decoded(path.read_bytes(), str(path)).rstrip()
     result(tables, recipe.write(tables).rstrip() if resolved or set_ else plain, as_json)
 
 
@@ -66,13 +70,15 @@ def check(
     """Check a recipe's tables, names, types and ranges; and its parts against its data, where these are here."""
     from dataclasses import replace
 
-    from gan_cli import build, recipe
+    from gan_cli import build, overrides
+    from gan_cli import recipe as recipes
     from gan_cli.errors import InputError
 
-    path = recipe.find(name)
-    resolved = build.resolve(recipe.read(path, set_ or ()), str(path))
+    path = recipes.find(name)
+    resolved = build.resolve(overrides.read(path, set_ or (), notice), str(path))
     if data is not False:
-        sources = store(data_dir)
+        start_jax()
+        sources = store(data_dir).near(path)
         try:
             source = build.load_data(resolved, sources if data else replace(sources, download=False))
         except InputError as error:
@@ -80,7 +86,7 @@ def check(
                 raise
             notice(f"{error}\nso the recipe's parts were not checked against its data")
         else:
-            build.fit(resolved, source, str(path))
+            build.fit(resolved, source, str(path), notice)
     result({"recipe": str(path), "valid": True}, f"{path}: valid", as_json)
 
 

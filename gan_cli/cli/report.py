@@ -74,7 +74,7 @@ def report(
 
 def _check(target: str, opened: bool) -> None:
     """Raise InputError for a page that could not be written, before anything is read."""
-    from gan_cli.files import check_folder_of, make_folder
+    from gan_cli.files import check_folder_of, check_not_folder, make_folder
     from gan_cli.remote.place import local
 
     path = local(target)
@@ -84,8 +84,7 @@ def _check(target: str, opened: bool) -> None:
         if opened:
             raise InputError("--open: a browser opens a page on this machine; name one with --out")
         return
-    if path.is_dir():
-        raise InputError(f"--out {target}: is a folder")
+    check_not_folder(path)
     check_folder_of(path, target)
     make_folder(path.parent, "name another page with --out")  # or find out now that it cannot be written
 
@@ -115,9 +114,7 @@ def _summary(digest: "Digest") -> dict[str, Any]:
 
 
 def _text(digest: "Digest") -> str:
-    from gan_cli.inspection.tables import printable
-
     run = digest.run
     curves, grids = len(run.curves), len(run.grids)
     lines = [f"{run.name}: {run.state}; {curves} curves, {grids} sample grids, {len(run.events)} events"]
-    return printable("\n".join([*lines, *(f"  left out: {note}" for note in run.notes)]))
+    return "\n".join([*lines, *(f"  left out: {note}" for note in run.notes)])

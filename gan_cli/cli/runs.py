@@ -31,13 +31,15 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List the runs below a folder: how far they are, what their metrics say, what the monitor saw."""
-    from gan_cli.inspection.tables import printable
+    from gan_cli.metric_names import canonical
     from gan_cli.remote.place import is_url
     from gan_cli.runs.survey import ordered, survey
 
     if is_url(folder):
         raise InputError(f"{folder}: runs are listed in a folder of this machine; gan inspect reads one at a URL")
-    found = ordered(survey(Path(folder), lambda message: notice(printable(message))), sort, reverse=reverse)
+    found = survey(Path(folder), notice)
+    sort = sort if any(sort in run.metrics for run in found) else canonical(sort)
+    found = ordered(found, sort, reverse=reverse)
     result({"folder": folder, "runs": [run.plain() for run in found]}, _table(found, folder, sort), as_json)
 
 
@@ -48,7 +50,8 @@ def _table(found: list["Run"], folder: str, sort: str) -> str:
         return f"no runs in {folder}; gan train RECIPE makes one"
     counts = Counter(name for run in found for name in run.metrics)
     most = max(1, (columns() - OTHERS) // METRIC)
-    shown = sorted(counts, key=lambda name: (name != sort, -counts[name], name))[:most]
+    ranked = sorted(counts, key=lambda name: (name != sort, -counts[name], name))
+    shown, left = ranked[:most], ranked[most:]
     rows = [
         (
             run.name,
@@ -61,7 +64,8 @@ def _table(found: list["Run"], folder: str, sort: str) -> str:
         for run in found
     ]
     heads = ("run", "game, data", ">steps", *(f">{name}\n(last)" for name in shown), "alarms", ">written\nago")
-    return table(heads, rows, width=columns())
+    text = table(heads, rows, width=columns())
+    return f"{text}\nno room for {', '.join(left)}; --json has all" if left else text
 
 
 def _state(run: "Run") -> str:

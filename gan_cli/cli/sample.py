@@ -112,6 +112,7 @@ def sample(
     ] = None,
 ) -> None:
     """Draw samples from a checkpoint: of classes and codes, along walks, beside training images (docs/sampling.md)."""
+    from gan_cli.cli.pace import Pace
     from gan_cli.remote.fetch import fetched_run, output
     from gan_cli.runs import arithmetic as sums
     from gan_cli.runs import drawing, request, sampling, settings, writing
@@ -138,7 +139,7 @@ def sample(
         from gan_cli.runs.load import load
 
         loaded = load(fetched_run(ckpt, notice), at)
-        taken = sampling.take(loaded, asked, sources, notice)
+        taken = sampling.take(loaded, asked, sources, notice, Pace())
         writing.write(target, taken.drawn, fps or request.DEFAULT_FPS)
     count = len(taken.drawn.samples)
     report = {

@@ -7,11 +7,12 @@ import typer
 
 from gan_cli.cli.options import DataDir, Json, notice, result, start_jax, store
 from gan_cli.errors import InputError
+from gan_cli.files import check_not_folder
 
 
 def statistics(
     images: Annotated[str, typer.Argument(help="Images: as gan eval --real.")],
-    out: Annotated[Path, typer.Option(help="The file to write, .npz.")],
+    out: Annotated[str, typer.Option(help="The file to write, .npz.")],
     features: Annotated[
         str, typer.Option(help="Feature network: one that gan features list names, or your own.")
     ] = "digits",
@@ -31,8 +32,9 @@ def statistics(
 
     gan eval --real FILE compares with them in place of the images.
     """
-    if out.suffix != ".npz":
+    if Path(out).suffix != ".npz":
         raise InputError(f"--out {out}: name a file that ends in .npz")
+    check_not_folder(out)
     sources = store(data_dir)
     start_jax()
     from gan_cli.runs import images as at_hand
@@ -40,8 +42,8 @@ def statistics(
 
     fit = sets.fit(size, channels, resize)
     given = sets.open_set(images, sources, fit)
-    saved = at_hand.save(given, at_hand.wanted(features, n, batch), sources, fit, out)
+    saved = at_hand.save(given, at_hand.wanted(features, n, batch), sources, fit, Path(out))
     for message in saved.notices:
         notice(message)
-    report = {"file": str(out), "n": saved.n, "features": saved.features.name, "protocol": saved.rules}
+    report = {"file": out, "n": saved.n, "features": saved.features.name, "protocol": saved.rules}
     result(report, f"{out}\n{saved.n} images through {saved.features.name}: {saved.rules}", as_json)

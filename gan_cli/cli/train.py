@@ -61,23 +61,24 @@ def train(
 ) -> None:
     """Train a recipe; an existing run folder is resumed from its newest checkpoint.
 
-    Exit codes: 0 done; 2 bad input; 75 stopped by SIGTERM or Ctrl-C, after
-    saving, or because another process of the job is gone: run the same command
-    to go on; 1 anything else. A second Ctrl-C stops at once.
+    Exit codes: 0 done; 2 bad input; 75 stopped after saving, by Ctrl-C, a
+    terminal that closed, or a signal of kill or a scheduler (TERM, HUP, QUIT,
+    USR1, USR2, XCPU), or because another process of the job is gone: run the
+    same command to go on; 1 anything else. A second Ctrl-C stops at once.
     """
-    from gan_cli import build
+    from gan_cli import build, overrides
     from gan_cli import recipe as recipes
-    from gan_cli.engine import processes
+    from gan_cli.engine import places, processes
     from gan_cli.remote.fetch import fetched
     from gan_cli.remote.mirror import working_copy
     from gan_cli.remote.place import is_url
     from gan_cli.runs import tracking
 
     path = recipes.find(recipe)
-    tables = recipes.read(path, set_ or ())
-    sources = store(data_dir)
+    tables = overrides.read(path, set_ or (), notice)
+    sources = store(data_dir).near(path)
     trackers = tracking.parse(track) if track is not None else ()
-    processes.start(processes.Job(coordinator, num_processes, process_id))
+    processes.start(places.Job(coordinator, num_processes, process_id), notice)
     start_jax()
     prepared = build.prepare(tables, str(path), sources)
     where = out or f"runs/{path.stem}"

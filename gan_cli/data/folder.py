@@ -1,49 +1,40 @@
 """Images in a folder or a zip file, decoded when they are needed."""
 
-import hashlib
-import os
-import posixpath
 import re
-import zipfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
-from pathlib import Path, PurePosixPath
-from typing import IO, Literal, NamedTuple
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from gan_cli.data.images import Shape
-from gan_cli.data.packed import check_member, open_zip
+from gan_cli.data import levels
+from gan_cli.data.classes import Classes, classes, parts
+from gan_cli.data.images import CHANNELS, Shape
+from gan_cli.data.left_out import SUFFIXES, quoted
 from gan_cli.data.picture import decode, opened, shape_of
-from gan_cli.data.source import Examples, Source, digest, is_ragged, shares
+from gan_cli.data.source import Differences, Examples, OptionError, Source, digest, is_ragged, shares
 from gan_cli.data.store import Store
-from gan_cli.errors import DamagedError, InputError
+from gan_cli.data.tree import File, Tree, read_tree
+from gan_cli.data.values import Range
+from gan_cli.errors import InputError
 from gan_cli.types import Spec
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
-LARGEST = 256 << 20  # bytes of one file, in a zip of one unpacked; more is taken for a decompression bomb
-EDGE = 4096  # bytes at the beginning and the end of a file that its fingerprint takes in
-UNCOMPRESSED = (".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")  # a change within need not move the ends: all of it
 THREADS = 16  # that look at the files' headers
 CHUNK = 64  # files that a thread looks at in one go
-
-
-class File(NamedTuple):
-    """An image file, on disk or in a zip."""
-
-    name: str  # relative to the folder, with forward slashes
-    open: Callable[[], IO[bytes]]
-    stamp: Callable[[], str]  # what its fingerprint is made of, without reading the whole of it
+NAMED = 3  # files that differ from most
 
 
 def folder(
     store: Store,
     *,
     path: Path,
-    labels: bool = False,  # the subfolder that an image is in is its class
+    labels: bool = False,  # the class is the subfolder that an image is in, or what a StyleGAN set's dataset.json says
     on_corrupt: Literal["fail", "skip"] = "fail",  # skip: another image takes the place of one that cannot be read
+    values: Range | None = None,  # what black .. white are in the files: "0..1", "0..4095"; None: 0 .. 255 or 65535
 ) -> Source:
     """A folder or zip file of images, with or without subfolders; in natural order: 2.png before 10.png.
 
@@ -52,107 +43,54 @@ def folder(
     Raises InputError that names the file when one cannot be read or none is there.
     """
     path = store.locate(path)
-    files = image_files(path)
-    headers = _headers(files, path, store.note if on_corrupt == "skip" else None)
-    files = [file for file, header in zip(files, headers, strict=True) if header]
-    if not files:
-        raise InputError(f"{path}: holds no image that can be read ({', '.join(SUFFIXES)})")
-    classes, y = _labels(files, path) if labels else ((), None)
-    spec = Spec(common([h for h in headers if h]), classes, () if y is None else shares(y, len(classes)))
-    read = partial(_read_or_next, files, path, _Skipped(store.note) if on_corrupt == "skip" else None)
+    tree = read_tree(path)
+    headers = _headers(tree.files, path, values, store.note if on_corrupt == "skip" else None)
+    files = [file for file, header in zip(tree.files, headers, strict=True) if header]
+    check_some(files, path, tree)
+    tree, shapes = tree._replace(files=files), [header for header in headers if header]
+    found = classes(tree, path) if labels else None
+    names, y = (found.names, found.labels) if found else ((), None)
+    spec = Spec(common(shapes), names, () if y is None else shares(y, len(names)))
+    read = partial(_read_or_next, files, path, values, _Skipped(store.note) if on_corrupt == "skip" else None)
 
     def load(indices: np.ndarray) -> Examples:
         images, used = zip(*map(read, indices.tolist()), strict=True)
         examples: Examples = {"x": list(images) if is_ragged(spec) else np.stack(images)}
         return examples if y is None else {**examples, "y": y[list(used)]}
 
-    fingerprint = digest(*(f"{file.name} {file.stamp()}" for file in files), f"labels {labels}")
-    return Source(path.name, spec, len(files), load, fingerprint, labels=y)
+    listed = [y] if found and found.listed and y is not None else []  # other labels are in the files' names
+    chosen = () if values is None else (f"values {values}",)
+    names_and_stamps = (f"{file.name} {file.stamp()}" for file in files)
+    fingerprint = digest(*names_and_stamps, f"labels {labels}", *listed, *chosen)
+    remarks = (*remarks_of(tree, path, found), *levels.remarks(files, shapes, path, values))
+    differences = _differences(files, shapes)
+    return Source(path.name, spec, len(files), load, fingerprint, labels=y, remarks=remarks, differences=differences)
 
 
-def image_files(path: Path) -> list[File]:
-    """The image files of a folder or a zip in natural order; raises InputError where it is neither."""
-    return _natural(_strip_common(_in_zip(path) if path.is_file() else _in_folder(path)))
-
-
-def _in_folder(path: Path) -> list[File]:
-    """Image files below a folder; hidden ones are left out."""
-    files = []
-    for where, folders, names in os.walk(path):  # strings: with many files, pathlib takes longer than the looking
-        folders[:] = filter(_visible, folders)
-        below = Path(where).relative_to(path).as_posix()
-        for name in names:
-            place = os.path.join(where, name)
-            if name.lower().endswith(SUFFIXES) and _visible(name) and os.path.isfile(place):
-                files.append(File(posixpath.join(below, name), partial(_open, place), partial(_stamp, place)))
-    return files
-
-
-def _open(path: str) -> IO[bytes]:
-    size = os.stat(path).st_size
-    if size > LARGEST:
-        raise ValueError(f"has {size} bytes: more than {LARGEST}")
-    return open(path, "rb")
-
-
-def _in_zip(path: Path) -> list[File]:
-    """Image files in a zip, which is read in place: nothing is unpacked to disk."""
-    try:
-        archive, size = open_zip(path), path.stat().st_size
-    except (DamagedError, OSError) as error:
-        raise InputError(f"{path}: neither a folder nor a sound zip file: {error}") from None
-    wanted = [i for i in archive.infolist() if i.filename.lower().endswith(SUFFIXES) and _visible(i.filename)]
-    member = partial(_member, archive, size)
-    return [File(i.filename, partial(member, i), partial("{} {}".format, i.file_size, i.CRC)) for i in wanted]
-
-
-def _member(archive: zipfile.ZipFile, size: int, info: zipfile.ZipInfo) -> IO[bytes]:
-    if info.file_size > LARGEST:
-        raise ValueError(f"unpacks to {info.file_size} bytes: more than {LARGEST}")
-    check_member(info, size)
-    return archive.open(info)
-
-
-def _stamp(path: str) -> str:
-    with _open(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if path.lower().endswith(UNCOMPRESSED):
-            return f"{size} {hashlib.sha256(file.read()).hexdigest()}"
-        first = file.read(EDGE)
-        file.seek(max(0, size - EDGE))
-        return f"{size} {hashlib.sha256(first + file.read()).hexdigest()}"
-
-
-def _visible(name: str) -> bool:
-    return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
-
-
-def _strip_common(files: list[File]) -> list[File]:
-    """Names without the folders that all share, so that a zip of a folder is that folder."""
+def check_some(files: Sequence[File], where: Path, tree: Tree) -> None:
+    """Raise InputError when there are no image files, with what was left out."""
     if not files:
-        return files
-    names = [posixpath.normpath("/" + file.name) for file in files]
-    shared = posixpath.commonpath({posixpath.dirname(name) for name in names})
-    return [file._replace(name=name[len(shared) :].lstrip("/")) for file, name in zip(files, names, strict=True)]
+        none = f"{where}: holds no image that can be read ({', '.join(SUFFIXES)})"
+        raise InputError("; ".join(filter(None, (none, tree.left_out))))
 
 
-def _natural(files: list[File]) -> list[File]:
-    """Sorted by name, digits as numbers."""
-
-    def key(file: File) -> list[list[tuple[int, int, str]]]:
-        parts = file.name.split("/")
-        return [[(0, int(t), t) if t.isdecimal() else (1, 0, t) for t in re.split(r"(\d+)", part)] for part in parts]
-
-    return sorted(files, key=key)
+def remarks_of(tree: Tree, where: Path, found: Classes | None) -> tuple[str, ...]:
+    """What a person should know of which files are examples, and of which class."""
+    said = [f"{where}: {tree.left_out}"] if tree.left_out else []
+    if found is None and (apart := parts(tree, where)):
+        said.append(f"{where}: {apart}, and are read as one")
+    return (*said, *(found.remarks if found else ()))
 
 
-def _headers(files: Sequence[File], where: Path, skip: Callable[[str], None] | None) -> list[Shape | None]:
+def _headers(
+    files: Sequence[File], where: Path, values: str | None, skip: Callable[[str], None] | None
+) -> list[Shape | None]:
     """Height, width and channels of every file, from its header; None for one that is to be left out."""
 
     def look(file: File) -> Shape | None:
         try:
             with file.open() as data, opened(data) as picture:
-                return shape_of(picture)
+                return shape_of(picture, values)
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             if skip is None:
                 raise _corrupt(where, file, error) from None
@@ -176,15 +114,22 @@ def _only(numbers: set[int]) -> int:
     return next(iter(numbers)) if len(numbers) == 1 else 0
 
 
-def _labels(files: Sequence[File], where: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    """Classes in natural order, and the class of every file: int32 [n]."""
-    folders = [PurePosixPath(file.name).parts[0] for file in files]
-    for file, name in zip(files, folders, strict=True):
-        if name == file.name:
-            raise InputError(f"{where}: {name} is in no subfolder, and labels = true takes the class from it")
-    classes = tuple(dict.fromkeys(folders))  # the files are sorted
-    numbers = {name: number for number, name in enumerate(classes)}
-    return classes, np.array([numbers[name] for name in folders], np.int32)
+def _differences(files: Sequence[File], shapes: Sequence[Shape]) -> Differences:
+    sizes = [f"{width} x {height}" for height, width, _ in shapes]
+    channels = [CHANNELS.get(count, f"of {count} channels") for *_, count in shapes]
+    return Differences(_odd(files, sizes), _odd(files, channels))
+
+
+def _odd(files: Sequence[File], what: Sequence[str]) -> str:
+    """The files that are not what most are, the rarest first: "'a.png' is 8 x 8; 299 of 300 are 9 x 9"."""
+    counts = Counter(what)
+    if len(counts) < 2:
+        return ""
+    usual, count = counts.most_common(1)[0]
+    odd = sorted((i for i, own in enumerate(what) if own != usual), key=lambda i: counts[what[i]])
+    said = ", ".join(f"{quoted(files[i].name)} is {what[i]}" for i in odd[:NAMED])
+    more = f" and {len(odd) - NAMED:,} more differ" if len(odd) > NAMED else ""
+    return f"{said}{more}; {count:,} of {len(what):,} {'is' if count == 1 else 'are'} {usual}"
 
 
 class _Skipped:
@@ -199,13 +144,15 @@ class _Skipped:
             self._note(f"{where}: {file.name} is skipped, the next image takes its place: {reason(error)}")
 
 
-def _read_or_next(files: Sequence[File], where: Path, skipped: _Skipped | None, index: int) -> tuple[np.ndarray, int]:
+def _read_or_next(
+    files: Sequence[File], where: Path, values: str | None, skipped: _Skipped | None, index: int
+) -> tuple[np.ndarray, int]:
     """The image at `index` or, when corrupt ones are skipped, the next that can be read; and its index."""
     for shift in range(len(files)):
         at = (index + shift) % len(files)
         try:
             with files[at].open() as data:
-                return decode(data.read()), at
+                return decode(data.read(), values), at
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             if skipped is None:
                 raise _corrupt(where, files[at], error) from None
@@ -213,9 +160,12 @@ def _read_or_next(files: Sequence[File], where: Path, skipped: _Skipped | None, 
     raise InputError(f"{where}: none of its {len(files)} images can be read")
 
 
-def _corrupt(where: Path, file: File, error: Exception) -> InputError:
-    mend = 'mend or remove it, or set [data] on_corrupt = "skip"'
-    return InputError(f"{where}: {file.name} cannot be read as an image: {reason(error)}; {mend}")
+def _corrupt(where: Path, file: File, error: Exception) -> OptionError:
+    if isinstance(error, OptionError):
+        return OptionError(f"{where}: {file.name}: {error}", error.line, error.of)
+    line = 'on_corrupt = "skip"'
+    mend = f"mend or remove it, or set [data] {line}"
+    return OptionError(f"{where}: {file.name} cannot be read as an image: {reason(error)}; {mend}", line, "folder")
 
 
 def reason(error: Exception) -> str:

@@ -15,6 +15,7 @@ Split = Literal["train", "test"]
 UBYTE = 8  # IDX's code of unsigned bytes
 RANKS = 4  # dimensions at most: images with channels
 GZIP = b"\x1f\x8b"
+MAGIC = b"\0\0"
 COUNTS = {"train": 60_000, "test": 10_000}
 FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -96,7 +97,7 @@ def parse(content: bytes) -> np.ndarray:
 
 def _shape(content: bytes) -> tuple[int, ...]:
     """What the header promises; raises DamagedError."""
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UBYTE or not content[3]:
+    if len(content) < 4 or content[:2] != MAGIC or content[2] != UBYTE or not content[3]:
         raise DamagedError(f"not an IDX file of bytes: begins with {content[:4].hex(' ')}, not 00 00 08 and a rank")
     rank = content[3]
     if rank > RANKS:

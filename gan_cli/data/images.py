@@ -6,6 +6,7 @@ What is resampled is resampled by Pillow with Lanczos' filter, which widens with
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Literal
 
 import numpy as np
@@ -18,9 +19,12 @@ from gan_cli.errors import InputError
 Shape = tuple[int, int, int]  # height, width, channels
 Resize = Literal["pad", "crop", "squash"]
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by channels
+CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}  # in words
 FILTER = Image.Resampling.LANCZOS
 LARGEST = 4096  # pixels of a side that images are brought to
 BETWEEN = 1 << 27  # pixels of what lies between an image and what it is brought to
+AT_ONCE = 16  # images that a thread looks at in one go
+THREADS = 8
 
 
 def fit(
@@ -33,16 +37,23 @@ def fit(
     """The source's images at one size and number of channels.
 
     Images that have them already are not touched. Colour becomes grey by ITU-R 601 luma (.299 R + .587 G + .114 B);
-    transparency is composited on white; grey becomes three equal channels; what is added as alpha is opaque.
+    transparency is composited on white; grey becomes three equal channels; what is added as alpha is opaque. An alpha
+    that is opaque in all images is no channel, unless `channels` says so: to know that, all of them are read.
     Raises InputError when images differ in size and `size` is not given, or the examples are no images.
     """
     if len(source.spec.shape) != 3:
         if size or channels:
             raise InputError(f"{source.name}: [data] size and channels are for images, and these are vectors")
         return source
+    if channels is None and source.spec.shape[2] == 4 and is_opaque(source):
+        told = f"{source.name}: alpha is opaque in all images, and left out: RGB; [data] channels = 4 would keep it"
+        return fit(source._replace(remarks=(*source.remarks, told)), size=size, channels=3, resize=resize)
     height, width, own_channels = source.spec.shape
     shape = (size or height, size or width, channels or own_channels or 3)
     fitted = source._replace(spec=source.spec._replace(shape=shape))
+    if source.differences.channels and channels is None:
+        said = f"{source.name}: {source.differences.channels}; all become RGB, and [data] channels says otherwise"
+        fitted = fitted._replace(remarks=(*source.remarks, said))
     check_fitted(fitted)
     if shape == source.spec.shape:
         return source
@@ -58,10 +69,30 @@ def fit(
     return fitted._replace(load=load, fingerprint=digest(source.fingerprint, f"{shape} {resize}"))
 
 
+def is_opaque(source: Source) -> bool:
+    """Whether no image RGBA has a pixel that is transparent; reads until it finds one."""
+    pixels = math.prod(source.spec.shape) or BETWEEN  # where sizes differ, they may be any
+    some = max(1, min(AT_ONCE, BETWEEN // pixels // THREADS))
+    starts = range(0, source.size, some)
+
+    def opaque(start: int) -> bool:
+        x = source.load(np.arange(start, min(start + some, source.size)))["x"]
+        return all((image[..., 3] == 255).all() for image in x)
+
+    first = source.load(np.zeros(1, int))["x"][0]
+    if not (first[..., 3] == 255).all():
+        return False  # as nearly always where there is transparency
+    with ThreadPoolExecutor(THREADS) as threads:
+        windows = (starts[i : i + THREADS] for i in range(0, len(starts), THREADS))
+        return all(all(threads.map(opaque, window)) for window in windows)
+
+
 def check_fitted(source: Source) -> None:
     """Raise InputError unless all examples have one shape."""
     if is_ragged(source.spec):
-        raise InputError(f"{source.name}: its images differ in size; set [data] size = 64 or another number of pixels")
+        named = f" ({source.differences.sizes})" if source.differences.sizes else ""
+        mend = "set [data] size = 64 or another number of pixels"
+        raise InputError(f"{source.name}: its images differ in size; {mend}{named}")
 
 
 def _one_by_one(source: Source, indices: np.ndarray, shape: Shape, resize: Resize) -> Examples:

@@ -2,18 +2,57 @@
 
 import io
 import logging
+import re
+import struct
 import warnings
 import zipfile
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, JpegImagePlugin
 
+from gan_cli.data import png
 from gan_cli.data.images import MODES, Shape
+from gan_cli.data.source import OptionError
+from gan_cli.data.values import guess, limits, scaled
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # all that is decoded, whatever a file is called
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # what such files begin with
-PIXELS = 1 << 26  # of one image, 67 million; more is taken for a decompression bomb
+BEGINNINGS = re.compile(  # of files in FORMATS
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM....\0\0\0\0|GIF8[79]a"
+    rb"|II\*\0|MM\0\*|II\+\0|MM\0\+|P[1-6]\s",
+    re.DOTALL,
+)
+HEAD = 16  # bytes that tell
+JPEG = b"\xff\xd8\xff"
+LOOKED_AT = 256  # bytes by which other formats are told, for a message
+OTHERS = (  # what they have at which place, and what they are
+    *((b"ftyp" + brand, 4, "HEIC, as phones write it") for brand in (b"heic", b"heix", b"mif1", b"hevc")),
+    *((b"ftypavi", 4, "AVIF"), (b"\0\0\0\x0cjP  ", 0, "JPEG 2000"), (b"\xff\x0a", 0, "JPEG XL")),
+    *((b"8BPS", 0, "a file of Photoshop"), (b"\0\0\1\0", 0, "an icon"), (b"%PDF", 0, "PDF")),
+    *(
+        (b"DICM", 128, "DICOM"),
+        (b"\x93NUMPY", 0, "an array of NumPy"),
+        (b"version https://git-lfs", 0, "Git LFS's pointer"),
+    ),
+    *((sign, 0, "a page of HTML") for sign in (b"<!DOCTYPE", b"<!doctype", b"<html")),
+    *((sign, 0, "damaged at its beginning") for sign in (png.SIGNATURE, JPEG, b"GIF8", b"RIFF", b"BM", *TIFF)),
+    (b"", 0, "no image"),
+)
+PIXELS = 1 << 26  # of one image, 8192 x 8192; of a larger JPEG, up to four times as many, half the sides are decoded
+SIXTEEN = 65535  # white of 16 bits
+OF = "folder"  # the data source of such files
+TURN = Image.Transpose
+UPRIGHT = dict(  # by EXIF's orientation, without those that are upright or unknown
+    zip(
+        range(2, 9),
+        (
+            *(TURN.FLIP_LEFT_RIGHT, TURN.ROTATE_180, TURN.FLIP_TOP_BOTTOM),
+            *(TURN.TRANSPOSE, TURN.ROTATE_270, TURN.TRANSVERSE, TURN.ROTATE_90),
+        ),
+        strict=True,
+    )
+)
 
 # What Pillow logs of a damaged image would be a second message on stderr: the first is what it raises.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -21,54 +60,156 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
-def decode(data: bytes) -> np.ndarray:
-    """An image file -> uint8 [h, w, 1 (grey), 3 (RGB) or 4 (RGBA)]; raises what Pillow raises, and ValueError.
+class Extent(NamedTuple):
+    """The least and the largest value of an image as its file has them, without its transparency."""
 
-    Memory: some 20 bytes a pixel, of which there are at most PIXELS.
+    least: float
+    most: float
+    white: int  # what is white unless a person says otherwise: 255, or 65535
+    is_cut: bool  # of 16 bits a colour, only 8 are read
+
+
+def decode(data: bytes, values: str | None = None) -> np.ndarray:
+    """An image file -> uint8 [h, w, 1 (grey), 3 (RGB) or 4 (RGBA)]; raises what Pillow raises, ValueError, OptionError.
+
+    values: black .. white in the file, "0..4095"; None: the whole range of its bits. Memory: some 20 bytes a pixel, of
+    which there are at most PIXELS.
     """
-    with opened(io.BytesIO(data)) as picture:
-        upright = ImageOps.exif_transpose(picture) if "exif" in picture.info else picture
-        channels = _channels(upright)
-        if upright.mode.startswith("I"):
-            return _from_16_bits(np.asarray(upright))[..., None]
-        pixels = np.asarray(upright.convert(MODES[channels]))
-        return pixels[..., None] if channels == 1 else pixels
+    with opened(io.BytesIO(data), whole=True) as picture:
+        if values is None:
+            pixels = _raw(picture)
+            return pixels if pixels.dtype == np.uint8 else _from_16_bits(pixels)
+        if _is_cut(picture):
+            raise ValueError("it has 16 bits a colour, of which only 8 are read: values are for grey and 8-bit images")
+        pixels = _raw(picture)
+    colours = pixels[..., :3]
+    low, high = sorted(limits(values))
+    if colours.min() < low or colours.max() > high:
+        raise beyond(colours, values)
+    made = scaled(colours, values)
+    return np.dstack([made, pixels[..., 3]]) if pixels.shape[2] == 4 else made
 
 
-def opened(data: IO[bytes]) -> Image.Image:
-    """An image whose header has been read; raises ValueError when it would be too large, and what Pillow raises."""
-    # Only known formats: Pillow tells them by content, and would hand some of the others to programs of their own.
-    picture = Image.open(_nimble(data), formats=FORMATS)
+def is_image(head: bytes) -> bool:
+    """Whether the first HEAD bytes of a file are those of an image that `decode` reads."""
+    return BEGINNINGS.match(head) is not None
+
+
+def beyond(x: np.ndarray, values: str) -> OptionError:
+    """What is said of values that are not within those of [data]."""
+    line = f'values = "{guess(float(x.min()), float(x.max()))}"'
+    found = f'it has values from {x.min():.6g} to {x.max():.6g}, beyond "{values}"'
+    return OptionError(f"{found}; set what is black and white in all images, [data] {line} it seems", line, OF)
+
+
+def extent(data: bytes) -> Extent:
+    """What range the values of an image file are in; raises as `decode`."""
+    with opened(io.BytesIO(data), whole=True) as picture:
+        is_cut = _is_cut(picture)
+        colours = _raw(picture)[..., :3]
+    white = 255 if colours.dtype == np.uint8 else SIXTEEN
+    return Extent(float(colours.min()), float(colours.max()), white, is_cut)
+
+
+def _raw(picture: Image.Image) -> np.ndarray:
+    """Upright pixels [h, w, 1, 3 or 4]: uint8, or grey values of another type as they are in the file."""
+    upright = _upright(picture)
+    if upright.mode == "F" or upright.mode.startswith("I"):
+        return np.asarray(upright)[..., None]
+    channels = _channels(upright)
+    pixels = np.asarray(upright.convert(MODES[channels]))
+    return pixels[..., None] if channels == 1 else pixels
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    how = UPRIGHT.get(_orientation(picture))
+    return picture if how is None else picture.transpose(how)
+
+
+def _is_cut(picture: Image.Image) -> bool:
+    """Whether Pillow reads 8 bits of 16: so it does with colours. Only before it is decoded."""
+    return not picture.mode.startswith("I") and any(";16" in str(tile.args) for tile in getattr(picture, "tile", ()))
+
+
+def opened(data: IO[bytes], *, whole: bool = False) -> Image.Image:
+    """An image whose header has been read; raises ValueError when it would be too large, and what Pillow raises.
+
+    whole: whether its pixels are wanted later.
+    """
+    begins = data.read(len(png.SIGNATURE))
+    data.seek(0)
+    if begins == png.SIGNATURE:
+        data = png.pure(data, whole=whole)
+    elif begins[:4] in TIFF and isinstance(data, zipfile.ZipExtFile):
+        data = io.BytesIO(data.read())  # whose header lies anywhere: each step back would unpack it anew
+    picture = _opened(data, begins.startswith(JPEG))
     width, height = picture.size
-    if width * height > PIXELS or not width * height:
-        raise ValueError(f"its header promises {width} x {height} pixels: decompression bomb, more than {PIXELS}")
+    if PIXELS < width * height <= 4 * PIXELS and isinstance(picture, JpegImagePlugin.JpegImageFile):
+        picture.draft(None, (width // 2, height // 2))  # a camera's photo: its cosines give half of it
+        width, height = picture.size
+    if width * height > PIXELS:
+        raise ValueError(_too_large(f"{width} x {height}"))
+    if not width * height:
+        raise ValueError(f"its header promises {width} x {height} pixels, none at all")
     return picture
 
 
-def _nimble(data: IO[bytes]) -> IO[bytes]:
-    """A file in which steps back are quick: in a packed TIFF, whose header lies anywhere, each would unpack it anew."""
-    if not isinstance(data, zipfile.ZipExtFile):
-        return data
-    begins = data.read(4)
-    data.seek(0)
-    return io.BytesIO(data.read()) if begins in TIFF else data
+def _opened(data: IO[bytes], is_jpeg: bool) -> Image.Image:
+    # Only known formats: Pillow tells them by content, and would hand some of the others to programs of their own.
+    try:
+        return Image.open(data, formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        data.seek(0)
+        raise ValueError(f"it is {_named(data.read(LOOKED_AT))}, and {', '.join(FORMATS)} are read") from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        if is_jpeg:
+            data.seek(0)
+            return JpegImagePlugin.jpeg_factory(data, "")  # which does not look at the size
+        found = re.search(r"\d+", str(error))
+        raise ValueError(_too_large(f"{int(found[0]):,}" if found else "more")) from None
 
 
-def shape_of(picture: Image.Image) -> Shape:
+def _named(begins: bytes) -> str:
+    """What a file is that cannot be told to be one of FORMATS."""
+    if not begins:
+        return "empty"
+    return next(name for sign, at, name in OTHERS if begins[at:].startswith(sign))
+
+
+def _too_large(size: str) -> str:
+    return (
+        f"it has {size} pixels, and at most {PIXELS:,}, 8192 x 8192, are read: shrink it, for example by ImageMagick's "
+        f'mogrify -resize "{PIXELS}@>" FILE'
+    )
+
+
+def shape_of(picture: Image.Image, values: str | None = None) -> Shape:
     """Height, width and channels of what `decode` makes of it; raises ValueError for an image that it cannot."""
-    width, height = picture.size[::-1] if _lies_on_its_side(picture) else picture.size
+    if picture.mode == "F" and values is None:
+        line = 'values = "0..1"'
+        raise OptionError(
+            f"it holds floating-point values; set [data] {line}, or what is black and white in it", line, OF
+        )
+    width, height = picture.size[::-1] if _orientation(picture) >= 5 else picture.size
     return height, width, _channels(picture)
 
 
-def _lies_on_its_side(picture: Image.Image) -> bool:
-    """EXIF orientations 5 to 8. Only where EXIF is in the header: Pillow decodes a PNG to look for it at the end."""
-    return "exif" in picture.info and picture.getexif().get(0x0112, 1) >= 5
+def _orientation(picture: Image.Image) -> int:
+    """EXIF's, 1 to 8, of which 5 to 8 lie on their side; 1 where there is none, or none that can be read.
+
+    Only where EXIF is in the header: Pillow decodes a PNG to look for it at the end.
+    """
+    if "exif" not in picture.info:
+        return 1
+    try:
+        found = picture.getexif().get(0x0112, 1)
+    except (SyntaxError, ValueError, KeyError, TypeError, IndexError, struct.error, OSError, EOFError):
+        return 1  # of a sound picture
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def _channels(picture: Image.Image) -> int:
-    if picture.mode == "F":
-        raise ValueError("it holds floating-point values, whose black and white are not known")
-    if picture.mode.startswith("I"):
+    if picture.mode == "F" or picture.mode.startswith("I"):
         return 1
     if "transparency" in picture.info or picture.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         return 4
@@ -77,6 +218,6 @@ def _channels(picture: Image.Image) -> int:
 
 def _from_16_bits(pixels: np.ndarray) -> np.ndarray:
     """Grey values 0 .. 65535 -> uint8; Pillow's own conversion would clip them at 255."""
-    if pixels.min() < 0 or pixels.max() > 65535:
-        raise ValueError(f"its values run from {pixels.min()} to {pixels.max()}, beyond 16 bits")
+    if pixels.min() < 0 or pixels.max() > SIXTEEN:
+        raise beyond(pixels, f"0..{SIXTEEN}")
     return np.round(pixels / 257).astype(np.uint8)

@@ -16,11 +16,29 @@ Where images differ in size or channels (`is_ragged`), `x` is a list of n arrays
 """
 
 
+class OptionError(InputError):
+    """Data that an option of [data] makes sense of; `line` is what to write there: values = "0..1".
+
+    of: the name of the data source whose option it is.
+    """
+
+    def __init__(self, message: str, line: str, of: str):
+        super().__init__(message)
+        self.line, self.of = line, of
+
+
 class Mixture(NamedTuple):
     """A mixture of Gaussians of equal weight, the known distribution of a toy."""
 
     means: np.ndarray  # [K, D] float64
     sds: np.ndarray  # [K] float64: the standard deviation of every coordinate
+
+
+class Differences(NamedTuple):
+    """In what images differ, in words that name some: "'a.png' is 8 x 8; 299 of 300 are 9 x 9"; empty: in nothing."""
+
+    sizes: str = ""
+    channels: str = ""
 
 
 class Source(NamedTuple):
@@ -35,6 +53,7 @@ class Source(NamedTuple):
     labels: np.ndarray | None = None  # int32 [size]: of every example; None: there are none
     labelled: np.ndarray | None = None  # examples whose labels a game is shown, int64 [n]; None: all, if there are any
     remarks: tuple[str, ...] = ()  # what a person should know of how they were read: what was left out, odd values
+    differences: Differences = Differences()
 
 
 def told(source: Source, note: Callable[[str], None]) -> Source:

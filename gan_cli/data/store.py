@@ -3,25 +3,28 @@
 import hashlib
 import http.client
 import os
+import re
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from gan_cli.data.packed import contents, gunzipped
-from gan_cli.errors import DamagedError, InputError
+from gan_cli.errors import DamagedError, InputError, printable
 from gan_cli.files import atomic, make_folder
 from gan_cli.remote import user_cache
 from gan_cli.remote.fetch import fetched
+from gan_cli.remote.place import is_url
 
 T = TypeVar("T")
 TIMEOUT = 30  # seconds without a byte before a mirror is given up
 LONGEST = 3600  # seconds of one download, however steadily its bytes drip
 LARGEST = 1 << 30  # bytes of a published file and of its content, where the asset says no less
+LEVELS = 4  # folders above a recipe or run in which its data are looked for
 CHUNK = 1 << 16  # bytes written at once
 
 
@@ -46,7 +49,7 @@ class Asset(NamedTuple):
 
 
 def _to_stderr(message: str) -> None:
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,10 @@ class Store:
     data_dir: Path | None = None  # the user's own files: DIR/<data set>/<file> or DIR/<file>
     cache_dir: Path = field(default_factory=user_cache)
     download: bool = True  # False: only files that are here already
+    follow: bool = True  # False: what a recipe names by a URL is left alone
     note: Callable[[str], None] = _to_stderr  # told what takes time or was left out
+    told: set[str] = field(default_factory=set, compare=False, repr=False)  # what `tell` has said
+    beside: Path | None = None  # a recipe file or run folder: relative paths are looked for in the folders above it
 
     @classmethod
     def from_environment(cls, data_dir: Path | None = None) -> "Store":
@@ -70,6 +76,12 @@ class Store:
         if data_dir is not None and not data_dir.is_dir():
             raise InputError(f"{data_dir}: no such folder; --data-dir or GAN_DATA_DIR names the folder with the data")
         return cls(data_dir=data_dir, download=not os.environ.get("GAN_OFFLINE"))
+
+    def tell(self, message: str) -> None:
+        """Note a message once, however often data are read."""
+        if message not in self.told:
+            self.told.add(message)
+            self.note(message)
 
     def read(self, dataset: str, asset: Asset, parse: Callable[[bytes], T]) -> T:
         """`parse` of the asset's verified content; `parse` raises DamagedError with the reason when it cannot be right.
@@ -97,21 +109,43 @@ class Store:
         places = [self.data_dir / dataset / name for name in asset.names] + [self.data_dir / name for name in anywhere]
         return next((place for place in places if place.is_file()), None)
 
-    def locate(self, path: Path) -> Path:
-        """A path of a recipe: as it is or, when that is not there, below the data folder; of a URL, a copy.
+    def near(self, where: Path) -> "Store":
+        """The same store for the data of the recipe file or run folder `where`."""
+        return replace(self, beside=where.resolve())
 
-        Raises InputError.
+    def locate(self, path: Path) -> Path:
+        """A path of a recipe: as it is, below the data folder, or beside the recipe or run; of a URL, a copy.
+
+        Only where it is not as it is, the others are looked at, in this order. Raises InputError.
         """
+        if not self.follow and is_url(path):
+            raise InputError(f"[data] path = {str(path)!r}: is a URL, which is not asked for this")
         path = fetched(path, self.note)
         try:
             path = path.expanduser()
         except RuntimeError as error:  # of a user who is not there
             raise InputError(f"[data] path = {str(path)!r}: {error}") from None
-        places = [path] if self.data_dir is None or path.is_absolute() else [path, self.data_dir / path]
-        for place in places:
-            if _exists(place):
-                return place
-        raise InputError(f"[data] path = {str(path)!r}: no such file or folder ({' nor '.join(map(str, places))})")
+        named = self._places(path)
+        place = next(filter(_exists, [*named, *self._around(path)]), None)
+        if place is None:
+            tried = " nor ".join(map(str, named))
+            raise InputError(f"[data] path = {str(path)!r}: no such file or folder ({tried}); {_mend(path)}")
+        if place not in named:
+            self.note(f"[data] path = {str(path)!r}: found at {place}")
+        return place
+
+    def _places(self, path: Path) -> list[Path]:
+        """Where a person says that it is. Of a path from another machine, the data folder may have the last part."""
+        if self.data_dir is None:
+            return [path]
+        return list(dict.fromkeys([path, self.data_dir / path, self.data_dir / path.name]))
+
+    def _around(self, path: Path) -> list[Path]:
+        """Where a relative path of a recipe or run leads that was written for another working folder."""
+        if self.beside is None or path.is_absolute():
+            return []
+        above = [folder for folder in self.beside.parents if folder != folder.parent]
+        return [folder / path for folder in above[:LEVELS]]
 
     def _read_own(self, path: Path, asset: Asset, parse: Callable[[bytes], T]) -> T:
         try:
@@ -146,6 +180,24 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # too long, a folder one may not look into, a null byte
         return False
+
+
+def _mend(path: Path) -> str:
+    """What would be right in place of a path that leads nowhere."""
+    sign = next((sign for sign in str(path) if not sign.isprintable()), "")
+    if sign:
+        return (
+            f"it holds the sign {sign!r}: in double quotes, a backslash and a letter are one; single quotes, or / "
+            "between the names, would do"
+        )
+    if re.match(r"[A-Za-z]:", str(path)):
+        return "it is a path of Windows, whose C:\\ is /mnt/c/ in WSL; shells take backslashes away that are not quoted"
+    if path.is_absolute():
+        return f"--data-dir DIR would do, if DIR holds {path.name!r} now"
+    return (
+        f"it is relative to the working folder, {os.getcwd()}; also looked for beside the recipe or run and up to "
+        f"{LEVELS} folders above it; --data-dir DIR names the folder that holds it"
+    )
 
 
 def _download(url: str, to: Path, largest: int) -> None:

@@ -10,27 +10,39 @@ that dies at any moment leaves whole checkpoints only.
 
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
-from gan_cli import __version__, files
+from gan_cli import __version__, door, files
+from gan_cli.engine import arrays
 from gan_cli.engine.leaves import flat, unflat
 from gan_cli.errors import DamagedError, InputError, StorageError
+from gan_cli.remote import layout
 from gan_cli.remote.layout import META
 from gan_cli.types import Spec
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 STATE = "state"  # in a checkpoint's folder
+LOOKS = 2  # at a folder: one in which a training renames may seem to be empty
 LONGEST = 1 << 20  # pixels of a side, or numbers of a vector
+
+
+class Memory(TypedDict, total=False):
+    """What the monitor has gathered (see runs/monitor.py)."""
+
+    past: dict[str, list[float]]
+    sums: dict[str, tuple[float, Annotated[int, Field(ge=1)]]]
+    exploded: dict[str, float]
 
 
 class Meta(NamedTuple):
@@ -40,9 +52,10 @@ class Meta(NamedTuple):
     spec: Spec
     fingerprint: str  # of the data
     history: list[dict[str, Any]]  # every evaluation so far: {"step": 500, "fid": 12.3, ...}
-    rollbacks: int = 0  # made on the way to it
+    rollbacks: Annotated[int, Field(ge=0, le=layout.LAST_STEP)] = 0  # made on the way to it
     score: float | None = None  # of the metric at this step, higher is better; None: not judged
-    monitor: dict[str, Any] | None = None  # what it has gathered so far
+    monitor: Memory | None = None  # what it has gathered so far
+    versions: dict[str, Any] | None = None  # of the packages that made it
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON, with the versions of the packages that made it."""
@@ -58,9 +71,16 @@ class Meta(NamedTuple):
             problem = error.errors()[0]
             where = ".".join(map(str, problem["loc"]))
             raise DamagedError(f"is not a checkpoint's metadata: {where}: {problem['msg']}") from None
+        for line in meta.history:
+            if not (_is_whole(line.get("step")) and isinstance(line.get("score", 0.0), int | float)):
+                raise DamagedError("is not a checkpoint's metadata: an evaluation without a sound step and score")
         if len(meta.spec.shape) not in (1, 3) or not all(0 < length <= LONGEST for length in meta.spec.shape):
             raise DamagedError(f"is not a checkpoint's metadata: examples of shape {list(meta.spec.shape)}")
         return meta
+
+
+def _is_whole(step: object) -> bool:
+    return type(step) is int and 0 <= step <= layout.LAST_STEP
 
 
 def versions() -> dict[str, str]:
@@ -99,11 +119,25 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints, ascending."""
-        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdecimal() and path.is_dir())
+        for _ in range(LOOKS):
+            if found := [step for step in layout.steps(os.listdir(self.folder)) if self._path(step).is_dir()]:
+                return found
+        return []
+
+    def _path(self, step: int) -> Path:
+        return self.folder / str(step)
+
+    def mark(self, step: int) -> tuple[int, int] | None:
+        """What tells the checkpoint of `step` from another one that takes its place; None: there is none."""
+        try:
+            found = os.stat(self._path(step))
+        except OSError:
+            return None
+        return found.st_ino, found.st_ctime_ns
 
     def best(self) -> int | None:
         """The step with the best metric, the first of equals; None when none has a metric."""
-        scores = {step: score for step in self.steps() if (score := self._score(step)) is not None}
+        scores = {step: score for step in self.steps() if (score := self._score(step)) is not None and score == score}
         return max(scores, key=lambda step: (scores[step], -step), default=None)
 
     def _score(self, step: int) -> float | None:
@@ -126,7 +160,7 @@ class Checkpoints:
     def _write(self, step: int, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         try:
             files.check_room(self.folder, sum(x.nbytes for x in arrays.values()))
-            with files.whole_folder(self.folder / str(step)) as part:
+            with files.whole_folder(self._path(step)) as part:
                 _arrays().save((part / STATE).resolve(), args=ocp.args.StandardSave(jax.device_get(arrays)))
                 (part / META).write_text(json.dumps(meta), encoding="utf-8")
         except Exception as error:  # Orbax and TensorStore have their own for a disk that is full
@@ -144,17 +178,16 @@ class Checkpoints:
             self._delete(step)
 
     def _delete(self, step: int) -> None:
-        files.remove_folder(self.folder / str(step))
+        files.remove_folder(self._path(step))
         self._scores.pop(step, None)
 
     def meta(self, step: int) -> Meta:
         """What the checkpoint of `step` says about itself; raises DamagedError."""
-        files.check_whole(self.folder / str(step), only=META)
-        path = self.folder / str(step) / META
+        content = files.read_whole(self._path(step), META, door.SMALL)
         try:
-            return Meta.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, DamagedError) as error:
-            raise DamagedError(f"{path}: {error}") from None
+            return Meta.from_json(door.parse_json(content))
+        except (ValueError, DamagedError) as error:
+            raise DamagedError(f"{self._path(step) / META}: {error}") from None
 
     def restore(self, step: int, like: Any) -> Any:
         """The state saved at `step`: a pytree like `like`, which may hold shapes only.
@@ -162,26 +195,19 @@ class Checkpoints:
         Raises DamagedError, naming the file, when one is not what was written, and InputError when the checkpoint is of
         other networks or optimisers.
         """
-        folder = self.folder / str(step)
-        files.check_whole(folder)
-        wanted = flat(like, abstract=True)
-        arrays, path = _arrays(), (folder / STATE).resolve()
-        try:
-            saved = dict(arrays.metadata(path).item_metadata)
-            _check_same(saved, wanted, str(folder))
-            empty = {name: np.empty(x.shape, x.dtype) for name, x in wanted.items()}
-            restored = arrays.restore(path, args=ocp.args.StandardRestore(empty))
-        except InputError:
-            raise
-        except Exception as error:  # whole, by its checksums, and yet unreadable: another version's, or never right
-            raise DamagedError(f"{path}: cannot be read ({type(error).__name__}: {_reason(error)})") from error
-        return unflat(restored, like)
+        folder, wanted = self._path(step), flat(like, abstract=True)
+        sums = files.checksums(folder)
+        own = {file for name, x in wanted.items() for file in arrays.files(name, x, STATE)}
+        _check_same(arrays.names(sums, STATE), wanted, str(folder))
+        read = {name: arrays.read(folder, name, x, STATE, sums) for name, x in wanted.items()}
+        files.check_whole(folder, sums, but=own, most=door.SMALL)
+        return unflat(read, like)
 
     def set_aside(self, step: int) -> Path:
         """Rename an unreadable checkpoint out of the way, so that its step can be saved again."""
         aside = self.folder / f"damaged-{step}"
         files.remove_folder(aside)
-        (self.folder / str(step)).rename(aside)
+        (self._path(step)).rename(aside)
         self._scores.pop(step, None)
         return aside
 
@@ -202,7 +228,7 @@ class Checkpoints:
 
 
 def _arrays() -> ocp.Checkpointer:
-    """Orbax for this process alone: of many, only the first writes and reads, so nobody has to be waited for."""
+    """Orbax for this process alone: of many, only the first writes, so nobody has to be waited for."""
     alone = ocp.options.MultiprocessingOptions(
         primary_host=jax.process_index(), active_processes={jax.process_index()}, barrier_sync_key_prefix="gan"
     )
@@ -215,11 +241,8 @@ def _reason(error: Exception) -> str:
     return str(error).partition("\n")[0][:200]
 
 
-def _check_same(saved: Mapping[str, Any], wanted: Mapping[str, Any], where: str) -> None:
-    """Raise InputError naming the first leaf in which a checkpoint and the networks of the recipe differ."""
-    for name in sorted(saved.keys() ^ wanted.keys()):
+def _check_same(saved: set[str], wanted: Mapping[str, Any], where: str) -> None:
+    """Raise InputError naming the first leaf that a checkpoint has and the networks of the recipe have not, or so."""
+    for name in sorted(saved ^ wanted.keys()):
         side = "is in the checkpoint but not in the recipe's networks" if name in saved else "is missing"
         raise InputError(f"{where}: a checkpoint of another recipe: {name} {side}")
-    for name, x in wanted.items():
-        if tuple(saved[name].shape) != tuple(x.shape):
-            raise InputError(f"{where}: a checkpoint of another recipe: {name} is {saved[name].shape}, not {x.shape}")

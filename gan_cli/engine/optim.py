@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import optax
 from pydantic import BaseModel, BeforeValidator, PositiveFloat, WithJsonSchema
 
+from gan_cli import slips
 from gan_cli.binding import Factory, Kind, check, strict_model
 from gan_cli.types import Array
 
@@ -70,6 +71,8 @@ SCHEDULE = Kind(
 
 
 def _check_learning_rate(value: Any) -> Any:
+    if isinstance(value, str) and slips.number_in(value) is not None:
+        raise ValueError(f"expected a number{slips.number_meant(value, whole=False)}")
     if isinstance(value, (str, dict)):
         return check(SCHEDULE, value, "learning_rate.")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import jax
 
-from gan_cli.data.store import user_cache
+from gan_cli import backend
+from gan_cli.errors import InputError
+from gan_cli.files import make_folder
+from gan_cli.remote import user_cache
+from gan_cli.remote.place import is_url
 
 CACHE_BYTES = 2 * 2**30  # the compilation cache is kept below this by dropping what was used longest ago
 ACCELERATORS = {
@@ -15,12 +19,30 @@ ACCELERATORS = {
 
 
 def start() -> list[str]:
-    """Turn on the persistent compilation cache; returns warnings for the person."""
-    if not jax.config.values["jax_compilation_cache_dir"]:
+    """Start JAX with a persistent compilation cache; returns warnings for the person.
+
+    Raises InputError, with how to mend it, where JAX cannot start.
+    """
+    backend.devices()
+    return [*_cache_programs(), *idle_accelerators()]
+
+
+def _cache_programs() -> list[str]:
+    """Turn the persistent compilation cache on, or off where it cannot be written: JAX would warn of each program."""
+    chosen = jax.config.values["jax_compilation_cache_dir"]
+    if not chosen:
         jax.config.update("jax_compilation_cache_dir", str(user_cache() / "compilation"))
         jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
-    return idle_accelerators()
+    elif is_url(chosen):
+        return []
+    folder = Path(jax.config.values["jax_compilation_cache_dir"])
+    try:
+        make_folder(folder, f"set {'JAX_COMPILATION' if chosen else 'GAN'}_CACHE_DIR to a folder that can be")
+    except InputError as error:
+        jax.config.update("jax_enable_compilation_cache", False)
+        return [f"WARNING: programs are compiled anew each time: {error}"]
+    return []
 
 
 def idle_accelerators(devices: Path = Path("/dev")) -> list[str]:

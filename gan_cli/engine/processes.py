@@ -8,26 +8,31 @@ import json
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from gan_cli.engine import parallel
+from gan_cli import streams
+from gan_cli.engine import parallel, places
 from gan_cli.engine.leaves import flat, unflat
+from gan_cli.engine.places import ALONE, Job, Place
 from gan_cli.errors import InputError, LostError, StorageError
 
 T = TypeVar("T")
+PATIENCE = 2  # seconds after which a process says that it waits for others
 START_TIMEOUT = 300  # seconds that processes wait for each other at the start
+SPARE = 60  # seconds more until JAX would abort
 HEARTBEAT_TIMEOUT = 60  # seconds without a sign of life until a process counts as lost
 END_TIMEOUT = 30  # seconds that processes wait for each other at the end
 AGAIN = "run the same commands to go on from the newest checkpoint"
+TOGETHER = f"start the same command in all of them at about the same time; {ALONE}"
 FAREWELL = 3  # seconds that the first process outlives a loss: without it JAX aborts the others, before they say why
 SHORTEST = 1024  # bytes that are told at once, at least
 LOST = re.compile(
@@ -36,38 +41,50 @@ LOST = re.compile(
 TOLD = {kind.__name__: kind for kind in (InputError, StorageError)}  # errors of the first process that all raise
 
 
-class Job(NamedTuple):
-    """A place in a job, as it is given by hand."""
+def start(job: Job, note: Callable[[str], None]) -> None:
+    """Join a job of several processes: the one given, or the one that Slurm, Open MPI or a TPU pod has started us in.
 
-    coordinator: str | None = None  # HOST:PORT where the first process listens
-    processes: int | None = None
-    process: int | None = None  # this one's number, from 0
-
-
-def start(job: Job) -> None:
-    """Join a job of several processes: the one given, or the one that Slurm or a TPU pod has started us in.
-
-    Call it before anything asks JAX for its devices. Raises InputError when the place is not one, and LostError when
-    the others cannot be found; where they do not come in time, JAX itself ends the process.
+    Call it before anything asks JAX for its devices. `note` is told who is waited for. Raises InputError when the place
+    is not one, and LostError when the others cannot be found or do not come within START_TIMEOUT.
     """
-    if job.processes == 1 or (job == Job() and not _launched_as_many()):
+    place = places.find(job)
+    if place is None:
         return
-    if job != Job():
-        _check(job)
     if jax.config.values["jax_platforms"] in (None, "", "cpu"):
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
-        _keep_stdout_for_us()
+        streams.keep_stdout()
+    joined: Future[None] = Future()
+    threading.Thread(target=_join, args=(job, joined), daemon=True).start()
+    _wait(joined, place, note)
+    with noticing_loss():
+        _connect()
+
+
+def _join(job: Job, joined: "Future[None]") -> None:
+    """In a thread, so that the main one hears Ctrl-C and says that the time is over, before JAX would abort."""
     try:
         jax.distributed.initialize(
             *job,
-            initialization_timeout=START_TIMEOUT,
+            initialization_timeout=START_TIMEOUT + SPARE,
             heartbeat_timeout_seconds=HEARTBEAT_TIMEOUT,
             shutdown_timeout_seconds=END_TIMEOUT,
         )
+    except Exception as error:
+        joined.set_exception(error)
+    else:
+        joined.set_result(None)
+
+
+def _wait(joined: "Future[None]", place: Place, note: Callable[[str], None]) -> None:
+    """Until the others are there."""
+    if not wait([joined], PATIENCE).done:
+        note(f"waiting for {place.others()}, at most {START_TIMEOUT} s; {ALONE}")
+    if not wait([joined], START_TIMEOUT).done:
+        raise LostError(f"waited {START_TIMEOUT} s in vain for {place.others()}\n{TOGETHER}")
+    try:
+        joined.result()
     except (RuntimeError, ValueError) as error:
         raise LostError(f"the processes of the job did not find each other: {_line(error)}\n{AGAIN}") from None
-    with noticing_loss():
-        _connect()
 
 
 def _connect() -> None:
@@ -75,38 +92,6 @@ def _connect() -> None:
     tell(None)
     if not alone():
         jax.block_until_ready(parallel.anyone(parallel.everyone())(False))
-
-
-def _keep_stdout_for_us() -> None:
-    """Send what libraries print to stderr: Gloo greets on stdout, where --json promises one object and nothing else."""
-    sys.stdout.flush()
-    sys.stdout = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding)
-    os.dup2(2, 1)
-
-
-def _check(job: Job) -> None:
-    options = dict(zip(("--coordinator", "--num-processes", "--process-id"), job, strict=True))
-    missing = [option for option, value in options.items() if value is None]
-    if missing:
-        raise InputError(f"{' and '.join(missing)}: missing; {', '.join(options)} go together")
-    coordinator, processes, process = job.coordinator or "", job.processes or 0, job.process or 0
-    if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}", coordinator):
-        raise InputError(f"--coordinator {coordinator}: expected HOST:PORT of the first process, node-0:8476")
-    if process >= processes:
-        raise InputError(f"--process-id {process}: the numbers of {processes} processes are 0 to {processes - 1}")
-
-
-def _launched_as_many() -> bool:
-    """Whether srun or a TPU pod has started several of us; `jax.distributed` then finds out the rest by itself."""
-    tasks = os.environ.get("SLURM_NTASKS", "1") if "SLURM_STEP_NODELIST" in os.environ else "1"
-    workers = os.environ.get("TPU_WORKER_HOSTNAMES", "")
-    return tasks not in ("", "1") or "," in workers or _on_tpu_vm()
-
-
-def _on_tpu_vm() -> bool:
-    """Whether this machine has TPU chips and JAX may use them; it may be one of a slice."""
-    wanted = os.environ.get("JAX_PLATFORMS", "tpu").startswith("tpu") and find_spec("libtpu") is not None
-    return wanted and any(any(Path("/dev").glob(chips)) for chips in ("accel[0-9]*", "vfio/[0-9]*"))
 
 
 def alone() -> bool:

@@ -4,6 +4,7 @@ Image i is a pure function of (seed, i), whatever the batch size.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -16,6 +17,7 @@ from jax.scipy.stats import norm
 from gan_cli.data.pipeline import ahead, decode, encode
 from gan_cli.engine import parallel
 from gan_cli.engine.state import Experiment, state_shapes
+from gan_cli.errors import InputError
 from gan_cli.games.game import Nets, Variables
 from gan_cli.nets.layers import formulation
 from gan_cli.types import Array, Control, Key
@@ -24,6 +26,27 @@ DRAWN = 256  # samples whose inputs one call draws
 CPU_BATCH = 64  # samples whose maps a CPU's caches hold; a device of another kind makes its whole share at once
 
 Inputs = Mapping[str, np.ndarray]  # a game's own inputs on the host, one example a sample: leaves [n, ...]
+
+
+Told = Callable[[int, int], None]  # samples done, of how many
+
+
+def untold(_done: int, _of: int) -> None:
+    """What is done where nobody wants to know."""
+
+
+def check_memory(experiment: Experiment, n: int, kept: int) -> None:
+    """Raise InputError where n samples are more than this machine's memory holds: `kept` times, and their inputs."""
+    inputs = jax.eval_shape(lambda key: experiment.game.draw(key, 1), jax.random.key(0))
+    size = sum(x.size * x.dtype.itemsize for x in inputs.values())
+    sample = math.prod(experiment.spec.shape) * (1 if len(experiment.spec.shape) == 3 else 4)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if n * (size + kept * sample) > memory:
+        raise InputError(
+            f"{n:,} samples with their latents take {n * (size + kept * sample) / 1e9:,.0f} GB, and this machine has "
+            f"{memory / 1e9:,.0f} GB of memory: at most {memory // (size + kept * sample):,} would do at once; another "
+            "seed draws others"
+        )
 
 
 def draw(experiment: Experiment, seeds: Sequence[int]) -> Inputs:
@@ -77,8 +100,12 @@ def _truncated(z: Array, threshold: float) -> Array:
 class Sampler:
     """`game.sample` over all devices of the job, compiled once for one batch size; a shorter last batch is padded."""
 
-    def __init__(self, experiment: Experiment, batch: int, devices: Sequence[jax.Device] = ()):
-        """`batch`: samples made at once, which bounds memory; more than a CPU's caches hold are not faster there."""
+    def __init__(self, experiment: Experiment, batch: int, devices: Sequence[jax.Device] = (), told: Told = untold):
+        """`batch`: samples made at once, which bounds memory; more than a CPU's caches hold are not faster there.
+
+        `told`: how many samples are on their way, of how many, before each batch.
+        """
+        self._told = told
         self._devices = list(devices) or parallel.everyone()
         share = math.ceil(batch / len(self._devices))
         self.batch = len(self._devices) * (min(share, CPU_BATCH) if self._devices[0].platform == "cpu" else share)
@@ -103,7 +130,9 @@ class Sampler:
 
     def _whole_batches(self, variables: Mapping[str, Variables], inputs: Inputs) -> Iterator[Array]:
         placed = parallel.replicate(variables, self._devices)
-        for start in range(0, _count(inputs), self.batch):
+        n = _count(inputs)
+        for start in range(0, n, self.batch):
+            self._told(start, n)
             yield self._sample(
                 placed, {k: _padded(x[start : start + self.batch], self.batch) for k, x in inputs.items()}
             )
@@ -112,7 +141,7 @@ class Sampler:
 def decoding(experiment: Experiment) -> Callable[[Mapping[str, Variables], Array], Array]:
     """(weights, latents [B, L] of a standard normal prior) -> pixels in [0, 1], or vectors, flat: [B, D].
 
-    For games that have `decode`. Differentiable with respect to the latents.
+    RGBA is composited on white. For games that have `decode`. Differentiable with respect to the latents.
     """
     decode = experiment.game.decode
     assert decode is not None
@@ -120,7 +149,10 @@ def decoding(experiment: Experiment) -> Callable[[Mapping[str, Variables], Array
     def mean(variables: Mapping[str, Variables], latents: Array) -> Array:
         with formulation(experiment.train.convolutions):
             x = decode(Nets(experiment.definitions, variables, dtype=jnp.dtype(experiment.train.precision)), latents)
-        return (x if x.ndim == 2 else (x + 1) / 2).reshape(len(x), -1)
+        if x.ndim == 4:
+            x = (x + 1) / 2
+            x = x if x.shape[3] != 4 else x[..., :3] * x[..., 3:] + 1 - x[..., 3:]
+        return x.reshape(len(x), -1)
 
     return mean
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socketserver
 import sys
 import threading
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from gan_cli.errors import InputError
 from gan_cli.explore.asks import read
 from gan_cli.explore.desk import KINDS, Desk
+from gan_cli.runs.signals import handling
 
 HOST = "127.0.0.1"
 PORT, TRIED = 8400, 20  # the first port, and how many from there on are tried
@@ -115,17 +115,13 @@ def serve(server: Server, desk: Desk, ready: Callable[[str], None]) -> NoReturn:
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """SIGTERM and SIGINT end the process with exit code 0, for the length of the block."""
+    """SIGTERM, SIGINT and SIGHUP end the process with exit code 0, for the length of the block."""
 
     def end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
         raise SystemExit(0)
 
-    previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with handling(("SIGTERM", "SIGINT", "SIGHUP"), end):
         yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _files() -> dict[str, Content]:

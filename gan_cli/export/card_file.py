@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from gan_cli.errors import InputError
+from gan_cli import door
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.export import card
 from gan_cli.export.bundle import save_file
 from gan_cli.files import check_folder_of
@@ -45,7 +46,7 @@ def save(loaded: Loaded, wish: card.Wish, target: Path, note: Callable[[str], No
 
 def _is_card(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with door.opened(path) as file:
             return MARK in file.read(LOOKED_AT).decode("utf-8", "replace")
-    except OSError:
+    except DamagedError:
         return False

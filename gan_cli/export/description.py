@@ -5,8 +5,9 @@ from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
-from gan_cli import __version__, recipe
+from gan_cli import __version__, door, recipe
 from gan_cli.binding import Table
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.export.program import input_shapes
 from gan_cli.runs.drawing import prior
 from gan_cli.runs.load import Loaded
@@ -64,8 +65,8 @@ def public(resolved: Mapping[str, Any]) -> Table:
 def recipe_text(loaded: Loaded) -> str:
     """The recipe as a file, as others may see it, with the comment at the head of the run's own."""
     head = ""
-    with suppress(OSError, ValueError):  # a run folder without it, or with something else by its name
-        if loaded.folder.recipe.stat().st_size <= recipe.LONGEST:
-            head = recipe.header(loaded.folder.recipe)
+    with suppress(DamagedError, InputError):  # a run folder without it, or with something else by its name
+        door.check_inside(loaded.folder.recipe, loaded.folder.path)
+        head = recipe.header(loaded.folder.recipe)
     comment = "".join(f"# {line}".rstrip() + "\n" for line in head.splitlines())
     return f"{comment}\n{recipe.write(public(loaded.meta.recipe))}".lstrip("\n")

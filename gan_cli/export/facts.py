@@ -1,6 +1,5 @@
 """What is known of a trained model: its numbers and how they were measured, and what went wrong on the way."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -11,9 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from gan_cli import metrics, recipe
 from gan_cli.engine.checkpoint import PACKAGES
 from gan_cli.export.markdown import words
-from gan_cli.files import check_whole
 from gan_cli.metrics.protocol import Protocol
-from gan_cli.remote.layout import META
 from gan_cli.runs import lines as logs
 from gan_cli.runs import times
 from gan_cli.runs.lines import values
@@ -110,10 +107,7 @@ def _messages(lines: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
 
 def versions(loaded: Loaded) -> dict[str, str]:
     """The versions of the packages that trained it, as the checkpoint has them."""
-    folder = loaded.folder.checkpoints / str(loaded.step)
-    check_whole(folder, only=META)
-    found = json.loads((folder / META).read_text(encoding="utf-8")).get("versions")
-    known = found if isinstance(found, dict) else {}
+    known = loaded.meta.versions or {}
     return {name: words(known[name])[:SHOWN] for name in ("gan-cli", *PACKAGES) if name in known}
 
 

@@ -9,7 +9,12 @@ from typing import NamedTuple
 
 from gan_cli.binding import call, check, kind
 from gan_cli.errors import InputError
-from gan_cli.types import Array, Shape
+from gan_cli.types import Array, Shape, Spec
+
+
+def anything(_: Spec) -> bool:
+    """Whether a network was made for such images, where it was made for all."""
+    return True
 
 
 class Features(NamedTuple):
@@ -29,6 +34,8 @@ class Features(NamedTuple):
     it is a `jax.tree_util.Partial`, whose arguments are handed to the program.
     """
     others: tuple[str, ...] = ()  # further outputs of `apply`, for metrics that are made for this network
+    made_for: str = "any images"  # in words: "grey images of handwritten digits"
+    suits: Callable[[Spec], bool] = anything  # False: images that look so, or are of such classes, are of another kind
 
 
 FEATURES = kind("feature network", "features", "gan_cli.features", Features)

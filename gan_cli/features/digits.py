@@ -21,6 +21,7 @@ Weights = dict[str, np.ndarray]
 SIDE = 32  # pixels of the square that the network looks at
 DIM = 64  # length of its feature vector
 CLASSES = 10
+NAMES = tuple("0123456789")  # of the classes
 STAGES = ((16,), (32, 32), (64, 64))  # channels of its 3x3 convolutions; each stage ends in a 2x2 maximum
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: what "grey" means in PNG and PIL
 PROTOCOL = "28x28 padded to 32x32 with black, other sizes resized to it (antialiased linear), RGB as BT.601 luma"
@@ -35,9 +36,11 @@ def digits() -> Features:
         name="digits",
         hash=hashlib.sha256(data).hexdigest(),
         dim=DIM,
-        classes=tuple("0123456789"),
+        classes=NAMES,
         protocol=PROTOCOL,
         apply=lambda images: forward(weights, prepare(images)),
+        made_for="grey images of handwritten digits",
+        suits=lambda spec: spec.shape[2] == 1 and spec.classes in ((), NAMES),
     )
 
 

@@ -81,6 +81,7 @@ def _features(name: str) -> Features:
         classes=NAMES,
         protocol=protocol(name) + known,
         apply=Partial(_program(name), weights),
+        made_for="photographs",
     )
 
 

@@ -35,4 +35,6 @@ def stacked_digits() -> Features:
         others=("digit_logits",),
         protocol=f"each colour by itself: {one.protocol}",
         apply=apply,
+        made_for="RGB images with a handwritten digit in each colour",
+        suits=lambda spec: spec.shape[2] == COLOURS and len(spec.classes) in (0, len(one.classes) ** COLOURS),
     )

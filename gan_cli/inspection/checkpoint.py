@@ -7,7 +7,7 @@ from gan_cli import recipe
 from gan_cli.binding import Table
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.state import Experiment, optimised
-from gan_cli.errors import DamagedError, InputError
+from gan_cli.errors import InputError
 from gan_cli.games.game import Turn
 from gan_cli.inspection.machine import folder_bytes
 from gan_cli.inspection.networks import Network, networks
@@ -33,19 +33,13 @@ def find(path: Path, at: str) -> Found:
 
     Its arrays are not looked at: one whose arrays are damaged can be inspected.
     """
-    run, own = load.locate(path)
-    if own is not None and at not in ("best", str(own)):
-        raise InputError(f"--at {at}: {path} is already one checkpoint; name the run {run.path}")
-    checkpoints = Checkpoints(run.checkpoints, read_only=True)
-    try:
-        step = load.choose(checkpoints, at if own is None else own)
+
+    def read(run: RunFolder, checkpoints: Checkpoints, step: int) -> Found:
         meta, experiment = load.described(checkpoints, step)
         made = networks(meta.recipe, meta.spec)
         return Found(run, step, checkpoints.steps(), checkpoints.best(), meta, experiment, made)
-    except DamagedError as error:
-        raise InputError(f"{error}; --at names another checkpoint") from None
-    finally:
-        checkpoints.close()
+
+    return load.taken(path, at, read)
 
 
 def report(found: Found) -> dict[str, Any]:
@@ -75,7 +69,7 @@ def title(folder: RunFolder) -> str | None:
     """The first line of the recipe's header, where it has one."""
     try:
         return recipe.header(folder.recipe).partition("\n")[0][:200] or None
-    except (OSError, ValueError):  # a copy of the checkpoints alone, or no text
+    except InputError:  # a copy of the checkpoints alone
         return None
 
 

@@ -8,10 +8,9 @@ from PIL import Image
 
 from gan_cli.data import images
 from gan_cli.data.pipeline import order
-from gan_cli.errors import InputError
+from gan_cli.errors import InputError, printable
 from gan_cli.files import check_folder_of
 from gan_cli.inspection.examples import Examples, Seen
-from gan_cli.inspection.tables import printable
 from gan_cli.report import grids, labelled
 from gan_cli.report.labelled import Block
 

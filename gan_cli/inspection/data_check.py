@@ -11,10 +11,11 @@ from gan_cli.binding import Table
 from gan_cli.data.images import check_fitted
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
+from gan_cli.inspection import file_kinds
 from gan_cli.inspection.examples import Examples, Header, Seen
 from gan_cli.inspection.measures import Moments, Sums, copies, digests
 
-LISTED = 100  # groups of copies, blank images and odd sizes by name, at most
+LISTED = 100  # groups of copies and blank images by name, at most
 UNEVEN = 10  # times as many examples of one class as of another are worth a word
 LONG = 2.0  # sides of an image in this proportion are
 
@@ -36,8 +37,11 @@ class Checked(NamedTuple):
     blank: list[int]  # images of one colour all over
     copies: list[list[int]]  # groups of examples that are the same, value by value
     headers: Counter[Header]
+    firsts: dict[Header, int]  # the first file with such a header
     long: list[int]  # files whose sides are in a proportion of more than LONG
-    refusal: str | None  # what a training would say to these data
+    refusals: list[str]  # what a training would say to these data
+    remarks: list[str]  # what a person should know of how they are read
+    transparent: int  # images
 
     @property
     def readable(self) -> int:
@@ -55,10 +59,13 @@ def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: Non
     blank: list[int] = []
     long: list[int] = []
     headers: Counter[Header] = Counter()
+    firsts: dict[Header, int] = {}
+    transparent = 0
     marks, places = [], []
     for seen in found.look():
         if seen.header is not None:
             headers[seen.header] += 1
+            firsts.setdefault(seen.header, int(seen.indices[0]))
             sides = sorted((seen.header.width, seen.header.height))
             long += seen.indices.tolist() if sides[1] > LONG * sides[0] else []
         if seen.x is None:
@@ -66,6 +73,7 @@ def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: Non
             bad.append(Bad(index, found.call(index), seen.why))
             continue
         sums.setdefault(seen.x.shape[-1], Sums()).add(seen.x)
+        transparent += seen.transparent
         marks.append(digests(seen.x))
         places.append(seen.indices)
         if seen.blank is not None:
@@ -73,17 +81,22 @@ def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: Non
         keep(seen)
     same = copies(np.concatenate(marks), np.concatenate(places)) if marks else []
     moments = {channels: made for channels, own in sorted(sums.items()) if (made := own.moments())}
-    return Checked(found, moments, bad, blank, same, headers, long, _refusal(data, store))
+    refusal, remarks = _verdict(data, store, found)
+    refusals = [found.refusal] if found.refusal else []
+    if refusal and refusal not in refusals and not (bad and data.get("on_corrupt") != "skip"):
+        refusals.append(refusal)
+    return Checked(found, moments, bad, blank, same, headers, firsts, long, refusals, list(remarks), transparent)
 
 
-def _refusal(data: Table, store: Store) -> str | None:
-    """What stops a training with these data before its first step."""
+def _verdict(data: Table, store: Store, found: Examples) -> tuple[str, tuple[str, ...]]:
+    """What stops a training with these data before its first step, and what it would be told of them."""
     quiet = Store(store.data_dir, store.cache_dir, store.download, note=lambda _: None)
     try:
-        check_fitted(build.load_source(data, quiet))
+        source = build.read_source(data, quiet)
+        check_fitted(source)
     except InputError as error:
-        return str(error)
-    return None
+        return str(error), found.remarks
+    return "", source.remarks
 
 
 def report(checked: Checked, data: Table, batch: int) -> dict[str, Any]:
@@ -96,6 +109,7 @@ def report(checked: Checked, data: Table, batch: int) -> dict[str, Any]:
         "readable": checked.readable,
         "shape": list(found.shape),
         "batch": batch,
+        "layout": found.layout,
         "values": [{"channels": channels, **made._asdict()} for channels, made in checked.moments.items()],
         "classes": _classes(checked),
         "unreadable": [{"name": bad.name, "reason": bad.reason} for bad in checked.bad],
@@ -107,6 +121,7 @@ def report(checked: Checked, data: Table, batch: int) -> dict[str, Any]:
         },
         "blank": {"count": len(checked.blank), "examples": _names(found, checked.blank)},
         "files": _files(checked),
+        "remarks": checked.remarks,
         "problems": problems(checked, data, batch),
     }
 
@@ -143,26 +158,9 @@ def _files(checked: Checked) -> dict[str, Any] | None:
     """What the headers of files say; None where the examples are no files."""
     if not checked.headers:
         return None
-    headers = checked.headers
-    sizes: Counter[tuple[int, int]] = Counter()
-    modes: Counter[str] = Counter()
-    formats: Counter[str] = Counter()
-    for header, count in headers.items():
-        sizes[(header.width, header.height)] += count
-        modes[header.mode] += count
-        formats[header.format] += count
-    areas = sorted(sizes, key=lambda size: size[0] * size[1])
-    return {
-        "sizes": [{"width": w, "height": h, "count": n} for (w, h), n in sizes.most_common(LISTED)],
-        "different_sizes": len(sizes),
-        "smallest": list(areas[0]),
-        "largest": list(areas[-1]),
-        "modes": dict(modes.most_common()),
-        "formats": dict(formats.most_common()),
-        "animations": sum(count for header, count in headers.items() if header.frames > 1),
-        "transparent": sum(count for header, count in headers.items() if header.channels == 4),
-        "long": {"count": len(checked.long), "examples": _names(checked.examples, checked.long)},
-    }
+    long = {"count": len(checked.long), "examples": _names(checked.examples, checked.long)}
+    kinds = file_kinds.summary(checked.headers, checked.firsts, checked.examples.call)
+    return {**kinds, "transparent": checked.transparent, "long": long}
 
 
 def problems(checked: Checked, data: Table, batch: int) -> list[str]:
@@ -173,8 +171,7 @@ def problems(checked: Checked, data: Table, batch: int) -> list[str]:
         does = "training leaves them out" if skip else "training refuses them"
         mend = "" if skip else ': mend or remove them, or set [data] on_corrupt = "skip"'
         lines.append(f"{len(checked.bad)} of {found.size} files cannot be read; {does}{mend}")
-    if checked.refusal and not (checked.bad and data.get("on_corrupt") != "skip"):
-        lines.append(f"training refuses these data: {checked.refusal}")
+    lines += [f"training refuses these data: {refusal}" for refusal in checked.refusals]
     if checked.readable < batch:
         lines.append(
             f"{_are(checked.readable, 'example')} fewer than a batch of {batch}: each comes up several times in a step"

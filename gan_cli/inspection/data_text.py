@@ -3,7 +3,8 @@
 from textwrap import fill
 from typing import Any
 
-from gan_cli.inspection.tables import WIDTH, number, pairs, printable, shape, table
+from gan_cli.errors import printable
+from gan_cli.inspection.tables import WIDTH, number, pairs, shape, table
 
 SHOWN = (
     20  # names of copies, blank images, classes and sizes; all of them are in --json, and in no case unreadable files
@@ -14,7 +15,7 @@ COORDINATES = 8  # of vectors
 def of_data(report: dict[str, Any]) -> str:
     """What `data_check.report` says."""
     parts = [pairs(_head(report)), _values(report), _classes(report), _files(report), _copies(report), _blank(report)]
-    return "\n\n".join(filter(None, [*parts, _unreadable(report), _problems(report)]))
+    return "\n\n".join(filter(None, [*parts, _unreadable(report), _remarks(report), _problems(report)]))
 
 
 def _head(report: dict[str, Any]) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def _head(report: dict[str, Any]) -> dict[str, Any]:
         "data": f"{report['name']} ({report['data']['source']})",
         "examples": f"{report['examples']:,}{left}",
         "shape": known,
+        "layout": report["layout"] or None,
         "batch": report["batch"],
     }
 
@@ -61,19 +63,28 @@ def _files(report: dict[str, Any]) -> str:
     files = report["files"]
     if files is None:
         return ""
-    sizes = [f"{one['width']} x {one['height']} ({one['count']:,})" for one in files["sizes"][:5]]
+    sizes = {f"{one['width']} x {one['height']}": one["count"] for one in files["sizes"][:5]}
+    first = {f"{one['width']} x {one['height']}": one["first"] for one in files["sizes"][:5]}
     more = f", and {files['different_sizes'] - 5} more" if files["different_sizes"] > 5 else ""
     lines = {
-        "files' sizes": ", ".join(sizes) + more,
+        "files' sizes": _counted(sizes, first) + more,
         "smallest": shape(files["smallest"]),
         "largest": shape(files["largest"]),
-        "modes": ", ".join(f"{name} ({count:,})" for name, count in files["modes"].items()),
-        "formats": ", ".join(f"{name} ({count:,})" for name, count in files["formats"].items()),
+        "modes": _counted(files["modes"], files["first"]),
+        "formats": _counted(files["formats"], files["first"]),
         "animations": files["animations"] or None,
         "transparent": files["transparent"] or None,
         "long": _listed(files["long"]["examples"], files["long"]["count"]) or None,
     }
     return pairs(lines)
+
+
+def _counted(counts: dict[str, int], first: dict[str, str]) -> str:
+    """ "16 x 16 (299), 18 x 18 (1: a.png)": what most files are, and of the others one by name."""
+    usual = max(counts, key=lambda name: counts[name])
+    return ", ".join(
+        f"{name} ({count:,}{'' if name == usual else f': {first[name]}'})" for name, count in counts.items()
+    )
 
 
 def _listed(names: list[str], count: int) -> str:
@@ -103,5 +114,13 @@ def _unreadable(report: dict[str, Any]) -> str:
 def _problems(report: dict[str, Any]) -> str:
     problems = report["problems"]
     if not problems:
-        return "nothing is wrong with these data"
-    return "\n".join(fill(f"- {printable(line)}", WIDTH, subsequent_indent="  ") for line in problems)
+        return "" if report["remarks"] else "nothing is wrong with these data"
+    return _sentences("-", problems)
+
+
+def _remarks(report: dict[str, Any]) -> str:
+    return _sentences("*", report["remarks"])
+
+
+def _sentences(mark: str, lines: list[str]) -> str:
+    return "\n".join(fill(f"{mark} {printable(line)}", WIDTH, subsequent_indent="  ") for line in lines)

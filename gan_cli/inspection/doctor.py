@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from gan_cli import __version__
+from gan_cli import __version__, backend
+from gan_cli.errors import printable
 from gan_cli.inspection import machine
-from gan_cli.inspection.tables import WIDTH, pairs, printable, size
+from gan_cli.inspection.tables import WIDTH, pairs, size
 from gan_cli.remote import user_cache
 from gan_cli.remote.place import is_url
 
@@ -111,14 +112,8 @@ def _jax(data_dir: str | None) -> Iterator[Check]:
 
 def _crashed(said: str, otherwise: str) -> Check:
     """By what JAX said before it ended."""
-    lines = [line for line in said.splitlines() if line.strip()]
-    if flags := [line for line in lines if "Unknown flag" in line]:
-        return Check("devices", "jax", "broken", flags[0][-300:], "take that flag out of XLA_FLAGS, or unset XLA_FLAGS")
-    platforms = os.environ.get("JAX_PLATFORMS")
-    mend = "pip install --force-reinstall 'jax>=0.10' 'jaxlib>=0.10'"
-    if platforms:
-        mend = f"JAX_PLATFORMS is {platforms!r}: unset it, or install what it names (extras above)"
-    return Check("devices", "jax", "broken", f"cannot be used: {lines[-1][-300:] if lines else otherwise}", mend)
+    found, mend = backend.problem(said, otherwise)
+    return Check("devices", "jax", "broken", f"cannot be used: {found}", mend)
 
 
 def _devices(found: dict[str, Any]) -> Iterator[Check]:

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +12,12 @@ import numpy as np
 from gan_cli import build
 from gan_cli.binding import Table
 from gan_cli.data import folder, images
+from gan_cli.data.classes import Classes, layout
+from gan_cli.data.classes import classes as classes_of
 from gan_cli.data.picture import decode, opened, shape_of
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
+from gan_cli.data.tree import File, Tree, read_tree
 from gan_cli.errors import InputError
 from gan_cli.inspection.measures import constant
 from gan_cli.types import Shape
@@ -40,6 +44,7 @@ class Seen(NamedTuple):
     x: np.ndarray | None  # images uint8 [n, H, W, C] or vectors float32 [n, D]; None: unreadable
     blank: np.ndarray | None = None  # bool [n]: of one colour all over, before anything was put around it
     header: Header | None = None  # of a file
+    transparent: bool = False  # somewhere, before anything was done to it
     why: str = ""  # it is unreadable
 
 
@@ -53,13 +58,16 @@ class Examples(NamedTuple):
     labels: np.ndarray | None  # int32 [size]
     call: Callable[[int], str]  # what an example is called: its file, or its number
     look: Callable[[], Iterator[Seen]]  # all of them, once; memory does not grow with their number
+    layout: str = ""  # of files: what was made of the folders that they are in
+    remarks: tuple[str, ...] = ()  # see `Source.remarks`
+    refusal: str = ""  # why there are no labels, where some are wanted
 
 
 def examples(data: Table, store: Store) -> Examples:
     """The examples of a checked table [data]. Raises InputError where there is nothing to look at."""
     if data["source"] == "folder":
         return _of_files(data, store)
-    return _of_source(build.load_source(data, store))
+    return _of_source(build.read_source(data, store))
 
 
 def _of_source(source: Source) -> Examples:
@@ -70,18 +78,21 @@ def _of_source(source: Source) -> Examples:
             yield Seen(indices, x, constant(x) if x.ndim == 4 else None)
 
     spec = source.spec
-    return Examples(source.name, source.size, spec.shape, spec.classes, source.labels, str, look)
+    made = Examples(source.name, source.size, spec.shape, spec.classes, source.labels, str, look)
+    return made._replace(remarks=source.remarks)
 
 
 def _of_files(data: Table, store: Store) -> Examples:
     path = store.locate(Path(data["path"]))
-    files = folder.image_files(path)
-    if not files:
-        raise InputError(f"{path}: holds no image file ({', '.join(folder.SUFFIXES)})")
-    headers = list(_mapped(_header, files))
+    tree = read_tree(path)
+    files = tree.files
+    folder.check_some(files, path, tree)
+    values = data.get("values")
+    headers = list(_mapped(partial(_header, values), files))
     sound = [(h.height, h.width, h.channels) for h in headers if isinstance(h, Header)]
-    classes, labels = _labels(files) if data["labels"] else ((), None)
-    shape = _fitted(folder.common(sound), data) if sound else (0, 0, 0)
+    possible, refusal = _classes(tree, path)
+    found = possible if data["labels"] else None
+    shape = _fitted(_without_opaque(folder.common(sound), path, data), data) if sound else (0, 0, 0)
 
     def read(index: int) -> Seen:
         header, own = headers[index], np.array([index])
@@ -89,17 +100,30 @@ def _of_files(data: Table, store: Store) -> Examples:
             return Seen(own, None, why=header)
         try:
             with files[index].open() as stream:
-                pixels = decode(stream.read())
+                pixels = decode(stream.read(), values)
             height, width, channels = (side or pixels.shape[axis] for axis, side in enumerate(shape))
             wanted = (height, width, channels)
             fitted = pixels if pixels.shape == wanted else images.fit_one(pixels, wanted, data["resize"])
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             return Seen(own, None, header=header, why=folder.reason(error))
-        return Seen(own, fitted[None], constant(pixels[None]), header)
+        return Seen(own, fitted[None], constant(pixels[None]), header, transparent=bool((pixels[..., 3:] < 255).any()))
 
-    return Examples(
-        path.name, len(files), shape, classes, labels, lambda i: files[i].name, lambda: _mapped(read, range(len(files)))
+    classes, labels = (found.names, found.labels) if found else ((), None)
+    look = partial(_mapped, read, range(len(files)))
+    made = Examples(path.name, len(files), shape, classes, labels, lambda i: files[i].name, look)
+    return made._replace(
+        layout=layout(tree, possible, data["labels"]),
+        remarks=folder.remarks_of(tree, path, found),
+        refusal=refusal if data["labels"] else "",
     )
+
+
+def _classes(tree: Tree, where: Path) -> tuple[Classes | None, str]:
+    """The classes of a tree, or why there are none: that is no reason not to look at the images."""
+    try:
+        return classes_of(tree, where), ""
+    except InputError as error:
+        return None, str(error)
 
 
 def _mapped(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
@@ -110,24 +134,24 @@ def _mapped(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[An
             yield from threads.map(function, items[start : start + 2 * count])
 
 
-def _header(file: folder.File) -> Header | str:
+def _header(values: str | None, file: File) -> Header | str:
     """The header of a file, or why it has none that is of use."""
     try:
         with file.open() as stream, opened(stream) as picture:
-            height, width, channels = shape_of(picture)
+            height, width, channels = shape_of(picture, values)
             frames = getattr(picture, "n_frames", 1)
             return Header(width, height, channels, picture.mode, picture.format or "", frames)
     except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
         return folder.reason(error)
 
 
-def _labels(files: Sequence[folder.File]) -> tuple[tuple[str, ...], np.ndarray]:
-    """The class of every file by its subfolder; those that lie in none are of a class called "(no subfolder)"."""
-    parts = [PurePosixPath(file.name).parts for file in files]
-    names = [own[0] if len(own) > 1 else "(no subfolder)" for own in parts]
-    classes = tuple(dict.fromkeys(names))
-    numbers = {name: number for number, name in enumerate(classes)}
-    return classes, np.array([numbers[name] for name in names], np.int32)
+def _without_opaque(common: images.Shape, path: Path, data: Table) -> images.Shape:
+    """The same, RGB where they are all RGBA without a pixel that is transparent."""
+    if common[2] != 4:
+        return common
+    quiet = Store(note=lambda _: None)
+    readable = folder.folder(quiet, path=path, on_corrupt="skip", values=data.get("values"))
+    return (*common[:2], 3) if images.is_opaque(readable) else common
 
 
 def _fitted(common: images.Shape, data: Table) -> images.Shape:

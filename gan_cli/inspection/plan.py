@@ -20,6 +20,7 @@ from gan_cli.errors import InputError
 from gan_cli.inspection import machine
 from gan_cli.inspection.networks import networks
 from gan_cli.inspection.tables import duration, size
+from gan_cli.remote import layout
 
 CALLS = 7  # of the trial at most, besides the first
 SECONDS = 10.0  # that they may take; a call is made as long as a seventh of that, if steps_per_call allows
@@ -76,7 +77,7 @@ def plan(prepared: build.Prepared, run: str, folder: Path, *, trial: bool = True
 def _begun(folder: Path) -> int:
     """The step of the newest checkpoint that is there."""
     try:
-        return max((int(name) for name in os.listdir(folder / "checkpoints") if name.isdecimal()), default=0)
+        return max(layout.steps(os.listdir(folder / "checkpoints")), default=0)
     except OSError:
         return 0
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gan_cli.errors import printable
+
 WIDTH = 100  # columns, where the terminal has as many
 NARROWEST = 80  # a terminal that has less folds the lines itself
 
@@ -76,11 +78,6 @@ def number(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-
-
-def printable(text: Any) -> str:
-    """`text` without the signs that a terminal obeys: names may come from strangers."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in str(text))
 
 
 def _cell(value: Any) -> Text:

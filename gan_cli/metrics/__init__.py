@@ -8,6 +8,7 @@ from typing import Any
 
 from gan_cli.binding import Table, call, check, kind, nearest
 from gan_cli.errors import InputError
+from gan_cli.metric_names import canonical, elsewhere
 from gan_cli.metrics.metric import Metric
 
 _BY_FILE = kind("metric", "metric", "gan_cli.metrics", Metric)
@@ -20,7 +21,7 @@ METRIC = _BY_FILE._replace(
 
 def find(name: str, **options: object) -> Metric:
     """The metric of this name, with its options; InputError for an unknown name, with the nearest valid one."""
-    metric: Metric = call(METRIC, check(METRIC, {"metric": name.replace("_", "-"), **options}))
+    metric: Metric = call(METRIC, check(METRIC, {"metric": canonical(name), **options}))
     return metric
 
 
@@ -38,20 +39,16 @@ def options(
     is not chosen, which begins with `option`.
     """
     for name in chosen:
-        if dashed(name) not in METRIC.names():
-            raise InputError(f"{where}metric = {name!r}: no such metric{nearest(name, METRIC.names())}")
-    wanted = {dashed(name): own for name, own in given.items()}
-    names_chosen = list(map(dashed, chosen))
+        if canonical(name) not in METRIC.names():
+            mend = elsewhere(name) or nearest(name, METRIC.names())
+            raise InputError(f"{where}metric = {name!r}: no such metric{mend}")
+    wanted = {canonical(name): own for name, own in given.items()}
+    names_chosen = list(map(canonical, chosen))
     for name in wanted:
         if name not in names_chosen:
             raise InputError(f"{option}{name}: this metric is not asked for{nearest(name, names_chosen)}")
     filled = {name: check(METRIC, _table(name, wanted, option), f"{option}{name}.") for name in names_chosen}
     return {name: {key: value for key, value in table.items() if key != "metric"} for name, table in filled.items()}
-
-
-def dashed(name: str) -> str:
-    """The name as on the command line: inception-score."""
-    return name.replace("_", "-")
 
 
 def _table(name: str, given: Mapping[str, Any], option: str) -> Table:

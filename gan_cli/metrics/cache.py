@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_cli.data import arrays
-from gan_cli.errors import DamagedError, InputError
+from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.features import Features
 from gan_cli.files import atomic
 from gan_cli.metrics.frechet import Statistics
@@ -70,7 +70,7 @@ def cached(
         except InputError as error:
             note(f"{error}; measuring them again")
     sample = measure()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, StorageError):
         path.parent.mkdir(parents=True, exist_ok=True)
         save(path, sample.statistics, features)
     return sample

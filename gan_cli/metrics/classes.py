@@ -19,10 +19,10 @@ def check_fits(metric: str, features: Features, spec: Spec, mixture: Mixture | N
     """Raise InputError, in the name of `metric`, unless it `fits`."""
     if fits(features, spec, mixture):
         return
-    sees = f"tells {_listed(features.classes)} apart" if features.classes else "is no classifier"
+    sees = f"tells {listed(features.classes)} apart" if features.classes else "is no classifier"
     raise InputError(
         f"{metric} asks an independent classifier, and {features.name} {sees}, while the classes of the data are "
-        f"{_listed(spec.classes) or 'not known'}: choose a classifier of exactly these with [eval] features or "
+        f"{listed(spec.classes) or 'not known'}: choose a classifier of exactly these with [eval] features or "
         "--features, or take a metric that needs none"
     )
 
@@ -42,5 +42,6 @@ def classify(features: Features, sample: Sample, mixture: Mixture | None) -> Sam
     return sample._replace(classified=seen)
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def listed(names: tuple[str, ...]) -> str:
+    """The first names of classes, and the last: "0, 1, 2, 3, 4 .. 9"."""
     return ", ".join(names[:FEW]) + (f" .. {names[-1]}" if len(names) > FEW else "")

@@ -14,10 +14,11 @@ from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.metrics.frechet import no_moments
 from gan_cli.metrics.metric import Metric, Sample
-from gan_cli.types import Array
+from gan_cli.types import Array, Spec
 
 Images = np.ndarray | Array
 IMAGES = "images"  # what `keep` calls the images themselves
+COMPOSITED = "transparency composited on white"  # how a protocol has it
 
 
 class NotFiniteError(InputError):
@@ -28,9 +29,9 @@ def collect(features: Features, batches: Iterable[Images], *, keep: Collection[s
     """Statistics of the features of all images, and the outputs named in `keep` in full.
 
     Batches are images [B, H, W, C], uint8 or float32 in [-1, 1] (rounded to 8 bits, so that images straight from a
-    generator and the PNG files made of them give the same numbers), or vectors [B, D] float32, taken as they are. The
-    network is compiled once for the first batch's size; shorter batches are padded and longer ones divided. Memory
-    grows with their number only through `keep`, where "images" are the images themselves, uint8.
+    generator and the PNG files made of them give the same numbers; RGBA is composited on white), or vectors [B, D]
+    float32, taken as they are. The network is compiled once for the first batch's size; shorter batches are padded and
+    longer ones divided. Memory grows with their number only through `keep`, where "images" are the images, uint8.
 
     Raises InputError when there are no images, NotFiniteError when one of them has a feature that is not finite.
     """
@@ -75,10 +76,25 @@ def compiled(keep: bool, devices: Sequence[jax.Device]) -> Callable[[Partial, Im
     """
 
     def forward(apply: Partial, images: Array) -> dict[str, Array]:
+        images = composited(images)
         outputs = apply(eight_bit(images))
         return {**outputs, IMAGES: images if images.dtype == jnp.uint8 else encode(images)} if keep else outputs
 
     return share(forward, devices)
+
+
+def composited(images: Array) -> Array:
+    """RGBA [B, H, W, 4], uint8 or float in [-1, 1] -> RGB on white, uint8, as Pillow does it; others as they are."""
+    if images.ndim != 4 or images.shape[-1] != 4:
+        return images
+    levels = (images if images.dtype == jnp.uint8 else encode(images)).astype(jnp.int32)
+    colours, alpha = levels[..., :3], levels[..., 3:]
+    return ((2 * (colours * alpha + 255 * (255 - alpha)) + 255) // 510).astype(jnp.uint8)
+
+
+def composited_spec(spec: Spec) -> Spec:
+    """What the images look like then."""
+    return spec._replace(shape=(*spec.shape[:2], 3)) if spec.shape[2:] == (4,) else spec
 
 
 def eight_bit(images: Array) -> Array:

@@ -8,6 +8,14 @@ from pathlib import Path
 
 
 def user_cache() -> Path:
-    """Where downloads are kept: $GAN_CACHE_DIR, or `gan` in $XDG_CACHE_HOME or ~/.cache."""
-    chosen = os.environ.get("GAN_CACHE_DIR")
-    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan"
+    """Where downloads are kept: $GAN_CACHE_DIR, or `gan` in $XDG_CACHE_HOME or ~/.cache.
+
+    For a user without a home, a path that cannot be made: what needs it says so.
+    """
+    if chosen := os.environ.get("GAN_CACHE_DIR"):
+        return Path(chosen)
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # in a container: the user's number has no name
+        base = Path(os.devnull)
+    return base / "gan"

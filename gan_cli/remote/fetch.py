@@ -16,7 +16,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gan_cli.errors import InputError
+from gan_cli import door
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.files import atomic, make_folder
 from gan_cli.remote import layout, user_cache
 from gan_cli.remote.place import Place, local, open_place
@@ -43,8 +44,10 @@ def fetched_run(where: str | Path, note: Note) -> Path:
     if path is not None:
         return path
     place = open_place(where)
-    one = re.fullmatch(r"(.+)/checkpoints(?:/(\d+))?", place.root)
-    step = int(one[2]) if one and one[2] else None
+    one = re.fullmatch(r"(.+)/checkpoints(?:/([^/]+))?", place.root)
+    step = layout.step_of(one[2]) if one and one[2] else None
+    if one and one[2] and step is None:
+        raise InputError(f"{place.url}: {one[2]!r} is no step of a checkpoint")
     run = _copied(place._replace(root=one[1]) if one else place, note, lambda files: _of_run(files, step, place.url))
     return run if step is None else run / "checkpoints" / str(step)
 
@@ -108,8 +111,8 @@ def _older(copy: Path, place: Place) -> dict[str, Path]:
     """Where files with the same content may be, by "name token", in earlier copies."""
     found: dict[str, Path] = {}
     for index in {*copy.parent.glob("*.json")} - {_index(copy)}:
-        with suppress(OSError, ValueError):
-            tokens = json.loads(index.read_text(encoding="utf-8"))
+        with suppress(DamagedError, AttributeError):
+            tokens = door.read_json(index)
             root = index.with_suffix("") / place.name
             found |= {f"{name} {token}": root / name if name else root for name, token in tokens.items()}
     return found

@@ -7,15 +7,27 @@ from gan_cli.files import CHECKSUMS
 
 RECIPE = "recipe.toml"
 META = "meta.json"  # what a checkpoint says about itself, in its folder
-CHECKPOINT = re.compile(r"checkpoints/(\d+)/.")
+CHECKPOINT = re.compile(r"checkpoints/([^/]+)/.")
+LAST_STEP = 2**31 - 1  # that an int32 holds
+
+
+def step_of(name: str) -> int | None:
+    """The step of the checkpoint in a folder of this name; None: it is no checkpoint's ("0007", "٣", 200 digits)."""
+    step = int(name) if re.fullmatch("0|[1-9][0-9]{0,9}", name) else LAST_STEP + 1
+    return step if step <= LAST_STEP else None
+
+
+def steps(names: Iterable[str]) -> list[int]:
+    """The steps of the checkpoints among the names in a folder, ascending."""
+    return sorted(step for name in names if (step := step_of(name)) is not None)
 
 
 def checkpoints(names: Iterable[str]) -> dict[int, set[str]]:
     """The files of each checkpoint by its step, of those that are not whole, too."""
     found: dict[int, set[str]] = {}
     for name in names:
-        if match := CHECKPOINT.match(name):
-            found.setdefault(int(match[1]), set()).add(name)
+        if (match := CHECKPOINT.match(name)) and (step := step_of(match[1])) is not None:
+            found.setdefault(step, set()).add(name)
     return found
 
 

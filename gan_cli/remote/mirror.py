@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from gan_cli.errors import InputError, StorageError
-from gan_cli.files import atomic, checksums, make_folder, remove_folder, sha256
+from gan_cli import door
+from gan_cli.door import sha256
+from gan_cli.errors import DamagedError, InputError, StorageError
+from gan_cli.files import atomic, checksums, make_folder, remove_folder
 from gan_cli.remote import layout, user_cache
 from gan_cli.remote.fetch import MEND, TRIES, Entries, Note
 from gan_cli.remote.place import Place, open_place
@@ -129,7 +131,7 @@ class Mirror:
     def _writer(self) -> dict[str, Any]:
         """Who wrote last; empty where that cannot be known."""
         with suppress(FileNotFoundError, ValueError):
-            found = json.loads(read(self._place, WRITER))
+            found = door.parse_json(read(self._place, WRITER))
             return found if isinstance(found, dict) else {}
         return {}
 
@@ -228,8 +230,8 @@ def _names(folder: Path) -> set[str]:
 
 def _remembered(path: Path) -> Known:
     """What was remembered; nothing where that cannot be read."""
-    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        state = json.loads(path.read_text(encoding="utf-8"))
+    with suppress(DamagedError, TypeError, KeyError, AttributeError):
+        state = door.read_json(path)
         files = {name: Sent(*map(str, sent)) for name, sent in state["files"].items()}
         return Known(tuple(map(str, state["names"])), files)
     return Known()

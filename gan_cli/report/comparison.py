@@ -3,12 +3,14 @@
 import csv
 import io
 import math
+import os
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_cli.errors import InputError
+from gan_cli import door
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.files import atomic
 
 
@@ -78,17 +80,17 @@ def write_csv(path: Path, results: Sequence[Result]) -> None:
 
 def read_csv(path: Path) -> list[Result]:
     """The runs of a file that `write_csv` wrote; none when there is no such file. Raises InputError for any other."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     try:
-        text = path.read_text(encoding="utf-8")
+        text = door.read_text(path)
         rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         if tuple(rows.fieldnames or ())[: len(FIELDS)] != FIELDS:
             raise ValueError(f"its first line is not {','.join(FIELDS)},...")
         if not text.endswith("\n"):
             raise ValueError("its last line is cut short")
         return [_result(row) for row in rows]
-    except (OSError, ValueError, csv.Error) as error:  # UnicodeDecodeError is a ValueError
+    except (DamagedError, ValueError, csv.Error) as error:
         mend = "move it away, or name another folder with --out"
         raise InputError(f"{path}: not a table of results that gan compare wrote: {error}; {mend}") from None
 

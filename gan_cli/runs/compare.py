@@ -2,20 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
-from gan_cli import __version__, build, recipe
+from gan_cli import __version__, build, overrides, recipe
 from gan_cli.data.pipeline import Feed, Resident
 from gan_cli.data.store import Store
 from gan_cli.engine.seeds import train_seeds
 from gan_cli.engine.state import state_shapes
 from gan_cli.errors import InputError
 from gan_cli.files import make_folder
-from gan_cli.metrics import dashed
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.report import comparison
 from gan_cli.report.comparison import Result
@@ -48,10 +47,10 @@ class Comparison(NamedTuple):
 
 
 def entries(
-    names: Sequence[str], overrides: Sequence[str], judged: dict[str, Any], store: Store, watcher: Watcher
+    names: Sequence[str], changes: Sequence[str], judged: dict[str, Any], store: Store, watcher: Watcher
 ) -> list[Entry]:
     """The recipes, all checked before any is trained; `judged` replaces options of their [eval]. Raises InputError."""
-    found = [_entry(name, overrides, judged, store) for name in names]
+    found = [_entry(name, changes, judged, store, watcher.note) for name in names]
     labels = [entry.name for entry in found]
     if len(set(labels)) < len(labels):
         raise InputError(f"two of the recipes have the same name: {', '.join(labels)}; rename a file")
@@ -79,12 +78,12 @@ def _check_alike(panels: Sequence[Panel]) -> None:
             )
 
 
-def _entry(name: str, overrides: Sequence[str], judged: dict[str, Any], store: Store) -> Entry:
+def _entry(
+    name: str, changes: Sequence[str], judged: dict[str, Any], store: Store, note: Callable[[str], None]
+) -> Entry:
     path = recipe.find(name)
-    tables = recipe.read(path, [*overrides, *(f"eval.{key}={value}" for key, value in judged.items())])
-    if "metric" in judged and "options" in tables["eval"]:  # those of others have no say
-        chosen = recipe.Eval(metric=judged["metric"]).metrics
-        tables["eval"]["options"] = {k: own for k, own in tables["eval"]["options"].items() if dashed(k) in chosen}
+    tables = overrides.read(path, [*changes, *(f"eval.{key}={value}" for key, value in judged.items())], note)
+    store = store.near(path)
     prepared = build.prepare(tables, str(path), store)
     options = recipe.Eval(**prepared.resolved["eval"])
     against = reference.of_recipe(prepared.resolved, prepared.source, None, store, training=True)

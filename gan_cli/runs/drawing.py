@@ -54,6 +54,7 @@ def latents(
     if seeds is not None:
         names = tuple(f"seed {own}" for own in seeds)
         return Latents(by_seeds(loaded, seeds, truncation), names, names)
+    sampler.check_memory(loaded.experiment, n, kept=2)  # in parts, and joined
     drawn = sampler.draw_many(loaded.experiment, seed, n)
     return Latents(_truncated(loaded, drawn, truncation), tuple(f"sample {i}" for i in range(n)), ())
 
@@ -88,7 +89,7 @@ def count(inputs: Inputs) -> int:
     return len(next(iter(inputs.values())))
 
 
-def painter(loaded: Loaded, *, raw: bool, batch: int) -> Painter:
+def painter(loaded: Loaded, *, raw: bool, batch: int, told: sampler.Told = sampler.untold) -> Painter:
     """Makes samples with the checkpoint's weights, `batch` at once; compiled once for all its calls."""
-    sampling, weights = Sampler(loaded.experiment, batch), loaded.weights(raw)
+    sampling, weights = Sampler(loaded.experiment, batch, told=told), loaded.weights(raw)
     return lambda inputs: sampling(weights, inputs)

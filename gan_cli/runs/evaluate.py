@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 from gan_cli import build, metrics
 from gan_cli.data.store import Store
 from gan_cli.engine.checkpoint import Meta
+from gan_cli.engine.sampler import Told, untold
 from gan_cli.errors import InputError, StorageError
+from gan_cli.metric_names import canonical
+from gan_cli.metrics.collect import COMPOSITED, composited_spec
 from gan_cli.recipe import Eval
 from gan_cli.report import curves
 from gan_cli.runs import lines, reference, sets
 from gan_cli.runs.judge import Judge
-from gan_cli.runs.load import Loaded, load, steps
+from gan_cli.runs.load import TRIES, Loaded, load, steps
 from gan_cli.runs.panel import COMMAND_LINE, Verdict
 from gan_cli.runs.reference import Reference
 
@@ -39,23 +42,43 @@ class Judged(NamedTuple):
     line: dict[str, Any]  # of metrics.jsonl
 
 
-def judge(path: Path, at: str, asked: Asked, store: Store, note: Callable[[str], None]) -> tuple[Loaded, Judged]:
+def judge(
+    path: Path, at: str, asked: Asked, store: Store, note: Callable[[str], None], told: Told = untold
+) -> tuple[Loaded, Judged]:
     """Judge one checkpoint, and add its line to the run's metrics.jsonl. Raises InputError."""
     loaded = load(path, at)
-    made = _judge(loaded, asked, store, note)
+    made = _judge(loaded, asked, store, note, told)
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then judging {made.panel.plan.n_fake} samples")
     return loaded, _judged(loaded, made, asked, note)
 
 
-def judge_all(path: Path, asked: Asked, store: Store, note: Callable[[str], None]) -> Iterator[Judged]:
+def judge_all(
+    path: Path, asked: Asked, store: Store, note: Callable[[str], None], told: Told = untold
+) -> Iterator[Judged]:
     """Judge every checkpoint of a run, first to last, by the same samples' latents and the same real examples."""
     made: Judge | None = None
-    for step in steps(path):
-        loaded = load(path, str(step))
+    for loaded in _each(path):
         if made is None:
-            made = _judge(loaded, asked, store, note)
+            made = _judge(loaded, asked, store, note, told)
             made.panel.check_chooses()
         yield _judged(loaded, made, asked, note)
+
+
+def _each(path: Path) -> Iterator[Loaded]:
+    """Every checkpoint that is there, first to last; in place of one that a training deletes meanwhile, the next."""
+    newest, last = steps(path)[-1], -1
+    for _ in range(TRIES):
+        step = next((step for step in steps(path) if step > last), None)
+        if step is None or last >= newest:
+            return
+        try:
+            yield load(path, str(step))
+        except InputError:
+            if step in steps(path):
+                raise
+            continue
+        last = step
+    raise InputError(f"{path}: changes all the time; wait until nobody trains there")
 
 
 def best(judged: list[Judged]) -> Judged:
@@ -74,12 +97,12 @@ def _judged(loaded: Loaded, made: Judge, asked: Asked, note: Callable[[str], Non
     line = {**verdict.line(step=loaded.step), "weights": "raw" if asked.raw else "average"}
     try:
         lines.append(loaded.folder.metrics, line)
-    except (OSError, StorageError) as error:  # somebody else's run, or a disk that is full or read-only
+    except (InputError, OSError, StorageError) as error:  # somebody else's run, or a disk that is full or read-only
         note(f"not added to {loaded.folder.metrics}: {getattr(error, 'strerror', None) or error}")
     return Judged(loaded.step, made.panel.score(verdict.values), verdict, line)
 
 
-def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], None]) -> Judge:
+def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], None], told: Told) -> Judge:
     recipe = loaded.meta.recipe["eval"]
     shape = loaded.experiment.spec.shape
     if "features" in asked.judged and len(shape) != 3:
@@ -87,17 +110,15 @@ def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], Non
     options = with_options(recipe, asked.judged)
     chosen = metrics.options(options.metrics, options.options, *COMMAND_LINE)
     training = any(metrics.find(name, **own).needs_training for name, own in chosen.items())
+    store = store.near(loaded.folder.path)
     against = _reference(loaded.meta, asked, store, training)
     own = "features" in asked.judged
-    made = Judge(loaded.experiment, options, against, store, asked.seed, outside=own, where=COMMAND_LINE)
+    made = Judge(loaded.experiment, options, against, store, asked.seed, outside=own, where=COMMAND_LINE, told=told)
     for message in made.panel.notices:
         note(message)
-    if (
-        _is_training_set(loaded.meta, asked)
-        and against.source
-        and against.source.fingerprint != loaded.meta.fingerprint
-    ):
-        note(f"WARNING: {against.called}: the data are no longer those that step {loaded.step} was trained on")
+    if _is_training_set(loaded.meta, asked):
+        for message in reference.changed(against.source, loaded.meta, loaded.step, against.called):
+            note(message)
     return made
 
 
@@ -113,8 +134,8 @@ def with_options(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> Eval:
     Those that the recipe gives to metrics that are not asked for have no say. Raises InputError.
     """
     chosen = Eval(**{**recipe, **judged, "options": {}}).metrics
-    kept = {name: own for name, own in recipe.get("options", {}).items() if metrics.dashed(name) in chosen}
-    given = {metrics.dashed(name): own for name, own in judged.get("options", {}).items()}
+    kept = {name: own for name, own in recipe.get("options", {}).items() if canonical(name) in chosen}
+    given = {canonical(name): own for name, own in judged.get("options", {}).items()}
     for name, own in given.items():
         if not isinstance(own, Mapping):
             raise InputError(f"--set {name}={own}: expected {OPTION}")
@@ -132,11 +153,12 @@ def _reference(meta: Meta, asked: Asked, store: Store, training: bool) -> Refere
         raise InputError("--split chooses among the run's own data, and --real gives others")
     if asked.training is not None and not training:
         raise InputError(f"--train {asked.training}: is for metrics that tell copies: --metric memorisation")
-    shape, data = meta.spec.shape, meta.recipe["data"]
+    shape, data = composited_spec(meta.spec).shape, meta.recipe["data"]
     resize = data.get("resize", "pad")
     real = sets.open_like(asked.real, shape, store, resize)
     ways = tuple({str(sets.Fit(shape[0], channels, resize)) for channels in (None, 1, 3)}) if len(shape) == 3 else ()
-    against = Reference(real.called, real.source, real.stored, ("", *ways))
+    ways = tuple(", ".join(filter(None, (way, white))) for way in ("", *ways) for white in ("", COMPOSITED))
+    against = Reference(real.called, real.source, real.stored, ways)
     if not training:
         return against
     if asked.training is None:

@@ -10,7 +10,8 @@ from gan_cli.data.source import Source
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.metrics import classes
-from gan_cli.metrics.collect import check_outputs, kept_by
+from gan_cli.metrics.classes import listed
+from gan_cli.metrics.collect import IMAGES, check_outputs, kept_by
 from gan_cli.metrics.metric import Metric, Plan
 from gan_cli.recipe import Eval
 from gan_cli.runs.reference import Reference
@@ -122,7 +123,25 @@ def check(
         )
     checks = [metric.check(planned) for metric in metrics]
     check_outputs(features, kept_by(metrics))
-    return tuple(dict.fromkeys(notice for found in checks for notice in found))
+    looked_through = not metrics or any(metric.keeps != (IMAGES,) for metric in metrics)
+    strange = _strange(subject.spec, features, reference) if looked_through else ()
+    return tuple(dict.fromkeys([*strange, *(notice for found in checks for notice in found)]))
+
+
+def _strange(spec: Spec, features: Features, reference: Reference) -> tuple[str, ...]:
+    """A notice where the network was made for other images, by what can be known of these."""
+    specs = [spec, *([reference.source.spec] if reference.source else [])]
+    other = next((one for one in specs if len(spec.shape) == 3 and not features.suits(one)), None)
+    if other is None:
+        return ()
+    colours = {1: "grey", 3: "RGB"}.get(other.shape[2], f"of {other.shape[2]} channels")
+    of = f", of the classes {listed(other.classes)}" if other.classes else ""
+    small = "pixels, " if math.prod(spec.shape) <= MOST_FEATURES else ""
+    return (
+        f"WARNING: {features.name} was made for {features.made_for}, and these images are {colours}{of}: its numbers "
+        "may compare runs, but do not tell quality. [eval] features, or --features, takes inception, which was made "
+        f"for photographs (gan features import), {small}or a network of one's own",
+    )
 
 
 def _check_data(metric: Metric, subject: Subject, reference: Reference) -> None:

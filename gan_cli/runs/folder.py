@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import platform
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from gan_cli import recipe
-from gan_cli.errors import InputError
+from gan_cli import door, recipe
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.files import atomic, make_folder
 
+LOCK = ".lock"
 HOLDER, LONGEST_HOLDER = ".lock.json", 4096  # says who holds the lock; bytes
 
 
@@ -75,13 +77,14 @@ class RunFolder(NamedTuple):
         The operating system holds the lock, so that a process takes it along when it dies.
         """
         holder = self.path / HOLDER
-        lock = FileLock(self.path / ".lock")
+        self._check_lock()
+        lock = FileLock(self.path / LOCK)
         try:
             lock.acquire(blocking=False)
         except Timeout:
-            who = holder.read_text(encoding="utf-8") if holder.exists() else "unknown"
             raise InputError(
-                f"{self.path}: another process is training here ({who}); wait for it, or name another folder with --out"
+                f"{self.path}: another process is training here ({self._holder()}); "
+                "wait for it, or name another folder with --out"
             ) from None
         with lock:
             replace(holder, json.dumps({"process": os.getpid(), "host": platform.node()}))
@@ -90,28 +93,36 @@ class RunFolder(NamedTuple):
             finally:
                 holder.unlink(missing_ok=True)
 
+    def _check_lock(self) -> None:
+        """Raise InputError where the lock is anything but a file: to lock it is to write to it."""
+        lock = self.path / LOCK
+        if os.path.lexists(lock) and not stat.S_ISREG(os.lstat(lock).st_mode):
+            raise InputError(f"{lock}: is no regular file: remove it, or name another folder with --out")
+
     def trained_by(self) -> str | None:
         """Who trains in this folder just now, in words; None: nobody does."""
         try:
-            with (self.path / ".lock").open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a reader's, for an instant
-            return None  # who is named in the folder was killed
-        except BlockingIOError:
-            return self._holder()
-        except OSError:  # no lock, or one that may not be opened
-            return None
+            with door.opened(self.path / LOCK) as lock, suppress(OSError):
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a reader's, for an instant
+                except BlockingIOError:
+                    return self._holder()
+        except DamagedError:  # no lock, or one that may not be opened
+            pass
+        return None  # who is named in the folder was killed
 
     def _holder(self) -> str:
         told: Any = {}
-        with suppress(OSError, ValueError, RecursionError), (self.path / HOLDER).open("rb") as file:
-            told = json.loads(file.read(LONGEST_HOLDER))
+        with suppress(DamagedError):
+            told = door.read_json(self.path / HOLDER, LONGEST_HOLDER)
         told = told if isinstance(told, dict) else {}
         return f"process {told.get('process', '?')} on {told.get('host', '?')}"[:200]
 
     def keep_recipe(self, step: int) -> None:
         """Keep the recipe of the steps up to `step` beside the one that overrides it."""
-        if self.recipe.exists():
-            replace(self.path / f"recipe.until-{step}.toml", self.recipe.read_text(encoding="utf-8"))
+        with suppress(DamagedError):  # there is none, or nothing that was one
+            text = door.read_text(self.recipe, recipe.LONGEST)
+            replace(self.path / f"recipe.until-{step}.toml", text)
 
     def write_recipe(self, resolved: Mapping[str, Any], header: str) -> None:
         """Save the resolved recipe, whole or not at all."""

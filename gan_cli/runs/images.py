@@ -101,7 +101,7 @@ def save(given: Set, options: Eval, store: Store, fit: Fit, out: Path) -> Saved:
     seen = lens(options, spec, outside=True, where=COMMAND_LINE)
     subject = Subject(spec, given.n(options.n), is_model=False)
     panel = Panel(subject, seen._replace(metrics=()), options, Reference(), store, fitted)
-    notices = check_n(subject.n, panel.plan.dim, "given")
+    notices = (*panel.notices, *check_n(subject.n, panel.plan.dim, "given"))
     make_folder(out.parent)
     sample = panel.fake(_images(given.source, order(0, given.source.size, 0)[: options.n], panel.batch))
     try:

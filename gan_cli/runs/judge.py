@@ -11,7 +11,7 @@ from gan_cli.data.store import Store
 from gan_cli.engine import sampler
 from gan_cli.engine.state import Experiment
 from gan_cli.games.game import Variables
-from gan_cli.metrics.collect import Images, NotFiniteError
+from gan_cli.metrics.collect import COMPOSITED, Images, NotFiniteError, composited_spec
 from gan_cli.metrics.metric import Code, Decoder, Sample
 from gan_cli.recipe import Eval
 from gan_cli.runs.fitness import Subject
@@ -33,24 +33,30 @@ class Judge:
         *,
         outside: bool = False,
         where: Where = RECIPE,
+        told: sampler.Told = sampler.untold,
     ):
-        """`outside`, `where`: see `panel.lens`. Raises InputError for a metric that does not fit."""
-        seen = lens(options, experiment.spec, outside=outside, where=where)
+        """`outside`, `where`: see `panel.lens`; `told`: see `sampler.Sampler`.
+
+        Raises InputError for a metric that does not fit, and for more samples than memory holds.
+        """
+        spec = composited_spec(experiment.spec)
+        seen = lens(options, spec, outside=outside, where=where)
         recognises = any(metric.needs_recognition or metric.needs_recognition_real for metric in seen.metrics)
         subject = Subject(
-            experiment.spec,
+            spec,
             options.n,
             controls=experiment.game.controls,
             recognised=sampler.recognised(experiment) if recognises else {},
             decodes=experiment.game.decode is not None,
         )
-        self.panel = Panel(subject, seen, options, reference, store)
+        self.panel = Panel(subject, seen, options, reference, store, COMPOSITED if spec != experiment.spec else "")
         self._seed = seed
         self._controls = experiment.game.controls
         self._latent = experiment.game.latent
-        self.sampler = sampler.Sampler(experiment, self.panel.batch)
+        self.sampler = sampler.Sampler(experiment, self.panel.batch, told=told)
         self._recogniser = sampler.Recogniser(experiment, self.sampler.batch) if subject.recognised else None
         self._decode = sampler.decoding(experiment) if self.panel.needs.decoder else None
+        sampler.check_memory(experiment, options.n, kept=0)
         self._inputs = sampler.draw_many(experiment, seed, options.n)
 
     def __call__(self, variables: Mapping[str, Variables]) -> Verdict:

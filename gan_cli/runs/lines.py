@@ -6,38 +6,56 @@ out. A log may have millions, so that who wants but a few numbers of each takes 
 
 import json
 import math
+import os
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gan_cli import door
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.files import storing
 from gan_cli.runs.folder import replace
 
-LONGEST = 1 << 20  # bytes of a line; more is none
 LAST_STEP = 1 << 53  # whole numbers that a browser can tell apart
 NOT_VALUES = ("step", "score", "protocol", "weights")  # of an evaluation's line: all that is no value of a metric
 
 
 def append(path: Path, line: Mapping[str, Any]) -> None:
-    """Add one JSON line; raises StorageError when the disk is full or broken."""
-    with storing(path), path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    """Add one JSON line; raises StorageError when the disk is full or broken, and InputError where no file can be."""
+    try:
+        with storing(path), door.appending(path) as file:
+            file.write(json.dumps(line).encode() + b"\n")
+    except DamagedError as error:
+        raise InputError(f"{error}; lines cannot be added to it: remove it") from None
+
+
+def end_line(path: Path) -> None:
+    """End the last line of a file, where it has been cut short."""
+    (last,) = deque(texts(path), maxlen=1) or (b"\n",)
+    if not last.endswith(b"\n"):
+        with storing(path), door.appending(path) as file:
+            file.write(b"\n")
 
 
 def texts(path: Path) -> Iterator[bytes]:
-    """The lines of a file as they are; of one that is too long, pieces that are none. No file, no lines."""
-    if path.is_file():
-        with path.open("rb") as file:
-            while text := file.readline(LONGEST):
-                if text.strip():
-                    yield text
+    """The lines of a file as they are; of one that is too long, pieces that are none. No file, no lines.
+
+    Raises InputError for what is no file, or a larger one than any training writes.
+    """
+    if not os.path.lexists(path):
+        return
+    try:
+        yield from door.lines(path)
+    except DamagedError as error:
+        raise InputError(f"{error}; remove it, or put back the run's own") from None
 
 
 def parsed(text: bytes) -> dict[str, Any] | None:
     """The JSON object in a line; None where it has none: a crash has cut it short, or it was scribbled over."""
     try:
-        line = json.loads(text)
-    except (ValueError, RecursionError):  # neither JSON nor text, or lists in lists without end
+        line = door.parse_json(text)
+    except ValueError:  # neither JSON nor text, or lists in lists without end
         return None
     return line if isinstance(line, dict) else None
 
@@ -47,10 +65,22 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
     return (line for text in texts(path) if (line := parsed(text)) is not None)
 
 
+def noted(path: Path, notes: list[str]) -> Iterator[dict[str, Any] | None]:
+    """The lines of a file as `parsed` has them; where there can be none, a note says why."""
+    try:
+        yield from map(parsed, texts(path))
+    except InputError as error:
+        notes.append(str(error))
+
+
 def step_of(line: Mapping[str, Any]) -> int | None:
     """The step of a line, if it has a sound one."""
-    step = line.get("step")
-    return step if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < LAST_STEP else None
+    return whole(line.get("step"))
+
+
+def whole(value: object) -> int | None:
+    """A value of a line as a whole number from 0 on, where it is one."""
+    return value if type(value) is int and 0 <= value < LAST_STEP else None
 
 
 def number(value: object) -> float | None:
@@ -71,6 +101,11 @@ def values(line: Mapping[str, Any]) -> dict[str, float]:
 
 def cut_after(path: Path, step: int, rollbacks: int) -> None:
     """Drop the lines of steps after `step`, and of rollbacks after so many: a resumed run will write them again."""
-    if path.exists():
-        kept = [line for line in read(path) if line.get("step", 0) <= step and line.get("rollback", 0) <= rollbacks]
+    if os.path.lexists(path):
+        kept = [line for line in read(path) if _is_before(line, step, rollbacks)]
         replace(path, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def _is_before(line: Mapping[str, Any], step: int, rollbacks: int) -> bool:
+    own, rollback = step_of(line), whole(line.get("rollback", 0))
+    return own is not None and own <= step and rollback is not None and rollback <= rollbacks

@@ -1,14 +1,19 @@
 """A trained model from a run folder or one of its checkpoints; needs no data set."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from gan_cli import build
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.state import Experiment, State, state_shapes
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.games.game import Variables
+from gan_cli.remote import layout
 from gan_cli.runs.folder import RunFolder
+
+T = TypeVar("T")
+TRIES = 100  # checkpoints of a training that deletes each while it is read
 
 
 class Loaded(NamedTuple):
@@ -30,30 +35,47 @@ def load(path: Path, at: str = "best") -> Loaded:
 
     "best" is the newest where no metric was taken. Raises InputError when there is none or it cannot be read.
     """
-    run, step = locate(path)
+
+    def read(run: RunFolder, checkpoints: Checkpoints, step: int) -> Loaded:
+        meta, experiment = described(checkpoints, step)
+        shapes = state_shapes(experiment)
+        build.check_size(shapes)
+        return Loaded(run, step, meta, experiment, checkpoints.restore(step, shapes))
+
+    return taken(path, at, read)
+
+
+def taken(path: Path, at: str, read: Callable[[RunFolder, Checkpoints, int], T]) -> T:
+    """What is read of the checkpoint that `load` takes, all of the same one, also beside a training.
+
+    A training deletes checkpoints, and may write one anew: then it is chosen once more. Raises InputError, also when
+    `read` raises DamagedError for one that is still what it was.
+    """
+    run, own = locate(path)
+    if own is not None and at not in ("best", str(own)):
+        raise InputError(f"--at {at}: {path} is already one checkpoint; name the run {run.path}")
     checkpoints = Checkpoints(run.checkpoints, read_only=True)
     try:
-        if step is not None and at not in ("best", str(step)):
-            raise InputError(f"--at {at}: {path} is already one checkpoint; name the run {run.path}")
-        wanted = step if step is not None else at
-        while True:
-            step = choose(checkpoints, wanted)
+        for _ in range(TRIES):
+            step = choose(checkpoints, at if own is None else own)
+            mark = checkpoints.mark(step)
             try:
-                meta, experiment = described(checkpoints, step)
-                state = checkpoints.restore(step, state_shapes(experiment))
+                made = read(run, checkpoints, step)
             except DamagedError as error:
-                if wanted in ("best", "latest") and not (checkpoints.folder / str(step)).is_dir():
-                    continue  # a training has deleted it meanwhile: there is a newer one
-                raise InputError(f"{error}; --at names another checkpoint") from None
-            return Loaded(run, step, meta, experiment, state)
+                if mark is not None and checkpoints.mark(step) == mark:
+                    raise InputError(f"{error}; --at names another checkpoint") from None
+                continue
+            if checkpoints.mark(step) in (mark, None):
+                return made
     finally:
         checkpoints.close()
+    raise InputError(f"{checkpoints.folder}: changes all the time; wait until nobody writes there")
 
 
 def described(checkpoints: Checkpoints, step: int) -> tuple[Meta, Experiment]:
     """What a checkpoint says about itself, its recipe with today's defaults, and what that is made of."""
     meta = checkpoints.meta(step)
-    resolved = build.resolve(meta.recipe, f"{checkpoints.folder}/{step}")
+    resolved = build.as_trained(build.resolve(meta.recipe, f"{checkpoints.folder}/{step}"), meta.spec)
     return meta._replace(recipe=resolved), build.experiment(resolved, meta.spec)
 
 
@@ -72,9 +94,12 @@ def steps(path: Path) -> list[int]:
 
 def locate(path: Path) -> tuple[RunFolder, int | None]:
     """The run folder that `path` is or lies in, and the step when it names a checkpoint."""
-    path = path.resolve()
-    if path.parent.name == "checkpoints" and path.name.isdecimal() and path.is_dir():
-        return RunFolder(path.parent.parent), int(path.name)
+    try:
+        path = path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a null byte
+        raise InputError(f"{path}: cannot be looked at: {error}") from None
+    if path.parent.name == "checkpoints" and (step := layout.step_of(path.name)) is not None and path.is_dir():
+        return RunFolder(path.parent.parent), step
     if path.name == "checkpoints" and path.is_dir():
         path = path.parent
     if path.suffix == ".safetensors":

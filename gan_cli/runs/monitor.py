@@ -9,10 +9,11 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from gan_cli.engine.checkpoint import Memory
 from gan_cli.engine.loop import Means
 from gan_cli.engine.state import State
 from gan_cli.recipe import Monitor as Options
@@ -59,16 +60,16 @@ class Monitor:
                 self._exploded[name] = max(times, self._exploded.get(name, 0.0))
             past.append(value)
 
-    def memory(self) -> dict[str, Any]:
+    def memory(self) -> Memory:
         """What it has gathered so far, for a checkpoint: plain JSON, which later calls do not change."""
         past = {name: list(values) for name, values in self._past.items()}
         return {"past": past, "sums": dict(self._sums), "exploded": dict(self._exploded)}
 
-    def remember(self, memory: Mapping[str, Any]) -> None:
+    def remember(self, memory: Memory) -> None:
         """Go on from what another one had gathered, as its `memory` gave it."""
-        self._past = {name: deque(values, maxlen=MEMORY) for name, values in memory["past"].items()}
-        self._sums = {name: (total, calls) for name, (total, calls) in memory["sums"].items()}
-        self._exploded = dict(memory["exploded"])
+        self._past = {name: deque(values, maxlen=MEMORY) for name, values in memory.get("past", {}).items()}
+        self._sums = {name: (total, calls) for name, (total, calls) in memory.get("sums", {}).items()}
+        self._exploded = dict(memory.get("exploded", {}))
 
     def look(self, step: int, state: State) -> Look:
         """Measure, judge, and begin to gather anew."""

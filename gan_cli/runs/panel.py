@@ -149,7 +149,8 @@ class Panel:
         if reference.stored:
             return Sample(reference.stored.statistics)
         assert reference.source is not None
-        key = cache.key(self.features, reference.source.fingerprint, n=self.plan.n_real)
+        on_white = {"on": "white"} if reference.source.spec.shape[2:] == (4,) else {}
+        key = cache.key(self.features, reference.source.fingerprint, n=self.plan.n_real, **on_white)
         real = cache.cached(self._cache_dir, key, self.features, self._measure_examples, self._note)
         training = self._measure_training(reference.training) if self.needs.training else None
         return real._replace(mixture=reference.mixture, training=training)

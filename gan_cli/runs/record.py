@@ -8,7 +8,7 @@ import jax
 
 from gan_cli import build, recipe
 from gan_cli.engine import platform
-from gan_cli.engine.checkpoint import Checkpoints, Meta, nothing_more, versions
+from gan_cli.engine.checkpoint import Checkpoints, Memory, Meta, nothing_more, versions
 from gan_cli.engine.loop import DivergedError
 from gan_cli.engine.state import State, initial_state
 from gan_cli.errors import DamagedError, InputError, StorageError
@@ -32,7 +32,7 @@ class Start(NamedTuple):
     history: list[dict[str, Any]]  # evaluations before it
     resumed: bool = False
     rollbacks: int = 0  # made so far
-    monitor: dict[str, Any] | None = None  # what the monitor had gathered
+    monitor: Memory | None = None  # what the monitor had gathered
 
 
 class Record:
@@ -150,12 +150,10 @@ class Record:
         write_picture(path, drawn)
         self._tell(lambda follower: follower.picture(step, path))
 
-    def save(
-        self, step: int, state: State, history: list[dict[str, Any]], rollbacks: int, monitor: dict[str, Any]
-    ) -> None:
+    def save(self, step: int, state: State, history: list[dict[str, Any]], rollbacks: int, monitor: Memory) -> None:
         """Start to write a checkpoint."""
         resolved, source = self._prepared.resolved, self._prepared.source
-        score = history[-1]["score"] if history and history[-1]["step"] == step else None
+        score = history[-1].get("score") if history and history[-1]["step"] == step else None
         for file in (self.folder.log, self.folder.metrics):
             if file.exists():
                 with storing(file):
@@ -222,7 +220,8 @@ def _mirrored(mirror: Mirror | None, note: Note) -> Iterator[Callable[[int], Non
 def _refuse_other_run(folder: RunFolder, meta: Meta, prepared: build.Prepared, override: bool) -> None:
     """Raise InputError when the checkpoint is of another recipe or other data, unless the person insists."""
     saved = build.resolve(meta.recipe, str(folder.recipe))  # with defaults that it may be older than
-    changed = recipe.differences(saved, prepared.resolved)
+    spec = prepared.experiment.spec
+    changed = recipe.differences(build.as_trained(saved, meta.spec), build.as_trained(prepared.resolved, spec))
     if meta.fingerprint != prepared.source.fingerprint:
         changed.append("the content of the data")
     judged = [line for line in changed if line.startswith("eval.")]
@@ -231,6 +230,8 @@ def _refuse_other_run(folder: RunFolder, meta: Meta, prepared: build.Prepared, o
         raise _other_recipe(folder, changed, f"its metrics so far could not be compared with the new ones; {mend}")
     if changed and not override:
         mend = "name another folder with --out, or go on with the new recipe with --override-recipe"
+        if meta.spec.shape[2:] == (4,) and spec.shape[2:] == (3,):
+            mend = f"its model has an alpha channel, as --set data.channels=4 would have it; {mend}"
         if any(line.startswith("networks.") for line in changed):
             mend += ", if its networks can have the weights of the old ones"
         raise _other_recipe(folder, changed, mend)

@@ -6,6 +6,7 @@ from gan_cli import build
 from gan_cli.binding import Table
 from gan_cli.data.source import Mixture, Source
 from gan_cli.data.store import Store
+from gan_cli.engine.checkpoint import Meta
 from gan_cli.errors import InputError
 from gan_cli.metrics.cache import Stored
 
@@ -26,6 +27,13 @@ class Reference(NamedTuple):
     def mixture(self) -> Mixture | None:
         """The distribution of the real examples, where it is known."""
         return self.source.mixture if self.source else None
+
+
+def changed(source: Source | None, meta: Meta, step: int, called: str) -> list[str]:
+    """A warning where the data of a checkpoint's recipe are no longer those that it was trained on."""
+    if source is None or source.fingerprint == meta.fingerprint:
+        return []
+    return [f"WARNING: {called}: the data are no longer those that step {step} was trained on"]
 
 
 def of_recipe(

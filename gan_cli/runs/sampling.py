@@ -8,8 +8,9 @@ import numpy as np
 
 from gan_cli import build
 from gan_cli.data.store import Store
+from gan_cli.engine.sampler import Told, untold
 from gan_cli.errors import InputError
-from gan_cli.runs import arithmetic, drawing, neighbours, walk, writing
+from gan_cli.runs import arithmetic, drawing, neighbours, reference, walk, writing
 from gan_cli.runs.arrange import Plan, arrange, put
 from gan_cli.runs.drawing import Latents, Painter, painter
 from gan_cli.runs.load import Loaded
@@ -35,10 +36,10 @@ class Taken(NamedTuple):
     text: str  # the same for a person; empty: nothing
 
 
-def take(loaded: Loaded, request: Request, store: Store | None, note: Note) -> Taken:
+def take(loaded: Loaded, request: Request, store: Store | None, note: Note, told: Told = untold) -> Taken:
     """Draw what is asked for; raises InputError, before anything is compiled, when the model cannot do it.
 
-    `store`: of the training images, for their neighbours.
+    `store`: of the training images, for their neighbours. `told`: how many samples are drawn, of how many.
     """
     settings = resolve(request.wishes, loaded.experiment.game.controls)
     if is_points(loaded):
@@ -47,10 +48,10 @@ def take(loaded: Loaded, request: Request, store: Store | None, note: Note) -> T
         return _arithmetic(loaded, request, settings, note)
     if request.neighbours:
         assert store is not None
-        return _neighbours(loaded, request, settings, store, note)
+        return _neighbours(loaded, request, settings, store, note, told)
     plan = _walk(loaded, request, settings) if request.steps else _arranged(loaded, request, settings)
     writing.check_size(request.out, loaded.experiment.spec.shape, plan.sheet, plan.groups)
-    samples = _painter(loaded, request, drawing.count(plan.inputs), note)(plan.inputs)
+    samples = _painter(loaded, request, drawing.count(plan.inputs), note, told)(plan.inputs)
     held = _held(loaded, plan, settings) if request.steps else {}
     return Taken(_drawn(loaded, plan, samples), held, _held_text(held).strip())
 
@@ -60,10 +61,10 @@ def is_points(loaded: Loaded) -> bool:
     return len(loaded.experiment.spec.shape) != 3
 
 
-def _painter(loaded: Loaded, request: Request, n: int, note: Note) -> Painter:
+def _painter(loaded: Loaded, request: Request, n: int, note: Note, told: Told = untold) -> Painter:
     """`n`: samples that it will be asked for at most."""
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then drawing")
-    return painter(loaded, raw=request.raw, batch=min(request.batch, n))
+    return painter(loaded, raw=request.raw, batch=min(request.batch, n), told=told)
 
 
 def _latents(loaded: Loaded, request: Request, default: int) -> Latents:
@@ -156,15 +157,19 @@ def _check_arithmetic(loaded: Loaded, request: Request, settings: list[Setting])
                 raise InputError(f"--arithmetic: {term.text}: what a sample shows depends on {name}, too; {mend}")
 
 
-def _neighbours(loaded: Loaded, request: Request, settings: list[Setting], store: Store, note: Note) -> Taken:
+def _neighbours(
+    loaded: Loaded, request: Request, settings: list[Setting], store: Store, note: Note, told: Told
+) -> Taken:
     assert request.neighbours is not None
     k, shape = request.neighbours, loaded.experiment.spec.shape
     neighbours.check_images(shape)
     plan = _arranged(loaded, request, settings)
     writing.check_size(request.out, shape, neighbours.blank(plan.names, k))
-    source = build.load_data(loaded.meta.recipe, store)
+    source = build.load_data(loaded.meta.recipe, store.near(loaded.folder.path))
     neighbours.check(source, shape, k)
-    samples = _painter(loaded, request, drawing.count(plan.inputs), note)(plan.inputs)
+    for message in reference.changed(source, loaded.meta, loaded.step, source.name):
+        note(message)
+    samples = _painter(loaded, request, drawing.count(plan.inputs), note, told)(plan.inputs)
     note(f"comparing with {source.size:,} images of {source.name}")
     found = neighbours.search(source, samples, k)
     arrays = {"neighbours": found.indices, "distances": found.distances}

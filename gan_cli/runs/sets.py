@@ -1,23 +1,28 @@
 """Images at hand, from wherever they are: a folder, a file, a data source or the statistics that are left of them."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from gan_cli import build, recipe
+from gan_cli import build, door, recipe
 from gan_cli.binding import check, nearest
 from gan_cli.data import idx, images
 from gan_cli.data.folder import folder
 from gan_cli.data.npz import npz
-from gan_cli.data.packed import contents, open_zip
-from gan_cli.data.source import Source, in_memory, told
+from gan_cli.data.packed import open_zip
+from gan_cli.data.source import OptionError, Source, told
 from gan_cli.data.store import Store
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.metrics import cache
+from gan_cli.metrics.collect import COMPOSITED
 from gan_cli.remote.fetch import fetched
 from gan_cli.types import Shape
 
-ZIP, IDX = b"PK", b"\0\0"
-KINDS = "a folder or zip of images, an .npz file, an IDX file, a .toml file with a table [data], or a data source"
+T = TypeVar("T")
+ZIP = b"PK"
+ALONE = (b"\x93N", idx.GZIP, idx.MAGIC)  # what a file of one array begins with: .npy and IDX, packed or not
+KINDS = "a folder or zip of images, an .npz, .npy or IDX file, a .toml file with a table [data], or a data source"
 
 
 class Fit(NamedTuple):
@@ -62,7 +67,7 @@ class Set(NamedTuple):
 def open_set(text: str, store: Store, fit: Fit) -> Set:
     """The images that a person names, brought to one size; or the statistics in a file.
 
-    `text`: the path of a folder, zip, npz or IDX file, of a TOML file with a table [data] or of statistics; or a data
+    `text`: the path of a folder, a zip, npz, npy or IDX file, a TOML file with a table [data] or statistics; or a data
     source or recipe with or without a split: mnist, mnist:test, dcgan_digits. Raises InputError.
     """
     found = _open(text, store)
@@ -99,10 +104,13 @@ def _fitted(text: str, found: Source, fit: Fit) -> Set:
     if len(shape) != 3:
         return Set(text, found)
     if 0 in shape[:2] and not fit.size:
-        raise InputError(f"{text}: its images differ in size; bring them to one with --size 64 or another number")
+        named = f" ({found.differences.sizes})" if found.differences.sizes else ""
+        raise InputError(
+            f"{text}: its images differ in size; bring them to one with --size 64 or another number{named}"
+        )
     transparent = shape[2] in (0, 4)
     channels = fit.channels or (3 if transparent else None)
-    composited = {4: "transparency composited on white", 0: "transparency, where there is any, composited on white"}
+    composited = {4: COMPOSITED, 0: "transparency, where there is any, composited on white"}
     fitted = images.fit(found, size=fit.size, channels=channels, resize=fit.resize)
     return Set(text, fitted, composited=composited.get(shape[2], ""))
 
@@ -115,33 +123,41 @@ def _open(text: str, store: Store) -> Source | cache.Stored:
         raise InputError(f"{text}: cannot be looked at: {getattr(error, 'strerror', None) or error}") from None
     if not text or not (is_folder or is_file):
         return _of_name(text, store)
+    if path.suffix.lower() == ".toml" and is_file:
+        return _of_recipe(path, "", store)
+    found = _explained(text, lambda: _of_folder(path, store) if is_folder else _of_file(path, store))
+    if isinstance(found, cache.Stored):
+        return found
+    load = found.load
+    return found._replace(load=lambda indices: _explained(text, lambda: load(indices)))
+
+
+def _explained(text: str, read: Callable[[], T]) -> T:
+    """What is read, or how an option of [data] mends it, where no [data] is."""
     try:
-        return _of_folder(path, store) if is_folder else _of_file(path, store)
-    except InputError as error:
-        if "[data]" not in str(error):
-            raise
-        raise InputError(f"{error}. A .toml file with the table [data] can say so: give its path in place") from None
+        return read()
+    except OptionError as error:
+        data = f'data = {{ source = "{error.of}", path = {json.dumps(text, ensure_ascii=False)}, {error.line} }}'
+        raise InputError(f"{error}. A .toml file can say so, given in place of {text}, with the line {data}") from None
 
 
 def _of_folder(path: Path, store: Store) -> Source:
     if (path / "checkpoints").is_dir() and (path / "recipe.toml").is_file():
         raise InputError(f"{path}: is a run, whose pictures are sheets of samples: judge it with --ckpt {path}")
-    return told(folder(store, path=path), store.note)
+    return told(folder(store, path=path), store.tell)
 
 
 def _of_file(path: Path, store: Store) -> Source | cache.Stored:
-    """What a file holds, by its content; a recipe's data by its suffix."""
-    if path.suffix.lower() == ".toml":
-        return _of_recipe(path, "", store)
+    """What a file holds, by its content."""
     try:
-        with path.open("rb") as file:
+        with door.opened(path, door.LARGEST) as file:
             begins = file.read(2)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except DamagedError as error:
+        raise InputError(str(error)) from None
     if begins == ZIP:
         return _of_zip(path, store)
-    if begins in (idx.GZIP, IDX):
-        return _of_idx(path)
+    if begins in ALONE:
+        return told(npz(store, path=path), store.note)
     raise InputError(f"{path}: is not {KINDS}")
 
 
@@ -153,29 +169,19 @@ def _of_zip(path: Path, store: Store) -> Source | cache.Stored:
     except (DamagedError, OSError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if not all(name.endswith(".npy") for name in names):
-        return told(folder(store, path=path), store.note)
+        return told(folder(store, path=path), store.tell)
     if {"mu.npy", "sigma.npy"} <= {*names}:
         found = cache.load(path)
         cache.check_covariance(found.statistics, str(path))
         return found
     if not names:
         raise InputError(f"{path}: holds nothing")
-    return told(npz(store, path=path), store.note)
-
-
-def _of_idx(path: Path) -> Source:
-    try:
-        array = idx.unpacked(contents(path))
-    except (DamagedError, OSError) as error:
-        raise InputError(f"{path}: {error}") from None
-    if array.ndim not in (3, 4):
-        raise InputError(f"{path}: holds an array of shape {array.shape}: labels? Images [N, H, W] are wanted")
-    return in_memory(str(path), array[..., None] if array.ndim == 3 else array)
+    return told(npz(store, path=path), store.tell)
 
 
 def _of_recipe(path: Path, split: str, store: Store) -> Source:
     """The data of a recipe, or of a TOML file with nothing but [data]."""
-    return build.load_source(build.data_table(recipe.read(path), str(path), split or None), store)
+    return build.load_source(build.data_table(recipe.read(path), str(path), split or None), store.near(path))
 
 
 def _of_name(text: str, store: Store) -> Source:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from gan_cli import recipe
 from gan_cli.binding import nearest
 from gan_cli.errors import InputError
+from gan_cli.remote import layout
 from gan_cli.runs.directions import lower_is_better
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.lines import parsed, read, step_of, texts, values
+from gan_cli.runs.lines import parsed, read, step_of, texts, values, whole
 
 DEPTH = 6  # folders in one another that are looked into
 MOST_FOLDERS = 20_000  # that are looked into
@@ -152,20 +153,16 @@ def _heard(found: _Log, line: Mapping[str, Any] | None) -> _Log:
     if line is None:
         return found
     if "rollback" in line:
-        return found._replace(rollbacks=max(found.rollbacks, _whole(line["rollback"])))
+        return found._replace(rollbacks=max(found.rollbacks, whole(line["rollback"]) or 0))
     told = line.get("alarms")
     alarms = tuple(str(alarm)[:200] for alarm in told[:10]) if isinstance(told, list) else ()
     return found._replace(looks=found.looks + 1, alarmed=found.alarmed + bool(alarms), alarms=alarms)
 
 
-def _whole(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
 def _checkpoints(folder: RunFolder) -> list[int]:
     """Steps of the checkpoints, by their names."""
     try:
-        return [int(name) for name in os.listdir(folder.checkpoints) if name.isascii() and name.isdecimal()]
+        return layout.steps(os.listdir(folder.checkpoints))
     except OSError:
         return []
 

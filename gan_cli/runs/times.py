@@ -14,7 +14,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from gan_cli.files import storing
 from gan_cli.runs import lines as logs
 from gan_cli.runs.following import Follower
 
@@ -44,9 +43,7 @@ class Clock(Follower):
 
     def start(self, step: int) -> None:
         """With what the training runs on."""
-        if self._path.is_file() and not self._path.read_bytes().endswith(b"\n"):  # a full disk has cut a line short
-            with storing(self._path), self._path.open("ab") as file:
-                file.write(b"\n")
+        logs.end_line(self._path)  # a full disk has cut it short
         self._write({"event": "start", "step": step}, **self._about)
 
     def log(self, line: Mapping[str, Any]) -> None:

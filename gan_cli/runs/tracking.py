@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gan_cli import recipe
+from gan_cli import door, recipe
 from gan_cli.binding import nearest
-from gan_cli.errors import InputError
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.optional import require
 from gan_cli.runs.folder import RunFolder, replace
 from gan_cli.runs.following import Follower
@@ -139,7 +139,10 @@ class WeightsAndBiases(Follower):
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
             replace(path, uuid.uuid4().hex[:8])
-        return path.read_text(encoding="utf-8").strip()
+        try:
+            return door.read_text(path).strip()
+        except DamagedError as error:
+            raise InputError(f"--track wandb: {error}; remove it for a run of its own there") from None
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Numbers; alarms and rollbacks as alerts."""

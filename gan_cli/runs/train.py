@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -131,7 +132,8 @@ def check(prepared: build.Prepared, out: Path, store: Store, note: Callable[[str
     parallel.check_batch(train.batch, train.accumulate, prepared.experiment.game.together, jax.device_count())
     check_fitted(prepared.source)
     data = prepared.resolved["data"].get("path")
-    if data and out.resolve().is_relative_to(store.locate(Path(data)).resolve()):
+    told = replace(store, note=lambda _: None)  # where it is has been said
+    if data and out.resolve().is_relative_to(told.locate(Path(data)).resolve()):
         raise InputError(f"--out {out}: lies in the data, {data}: its samples would be trained on; name another folder")
     RunFolder(out).check_own()
     return judge
@@ -200,7 +202,7 @@ class _Session:
         self.history = start.history
         self.reached = int(start.state.step)  # the last step whose numbers have been seen
         self.options = recipe.Run(**prepared.resolved["run"])
-        self.best = max((line["score"] for line in self.history), default=None)
+        self.best = max((line["score"] for line in self.history if "score" in line), default=None)
         experiment = prepared.experiment
         count = self.options.grid if len(experiment.spec.shape) == 3 else POINTS
         self.overview = overview(experiment, self.options.seed, count)

@@ -1,6 +1,5 @@
 """A model from a file of weights, as `gan export --format safetensors` writes it."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from safetensors import SafetensorError, safe_open
 
-from gan_cli import build, recipe
+from gan_cli import build, door, recipe
 from gan_cli.binding import shown
 from gan_cli.engine.checkpoint import Meta
 from gan_cli.engine.leaves import flat, unflat
@@ -19,6 +18,7 @@ from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.load import Loaded
 
 SUFFIX = ".safetensors"
+LONGEST_HEAD = 1 << 24  # bytes
 KEY = "gan-cli"  # of the file's metadata, one text: JSON
 
 
@@ -27,6 +27,7 @@ def load(path: Path) -> Loaded:
 
     All roles have the weights of the file, averaged or raw.
     """
+    _check_head(path)
     try:
         with safe_open(path, framework="numpy") as arrays:
             step, meta = _about(arrays.metadata() or {})
@@ -46,12 +47,24 @@ def load(path: Path) -> Loaded:
     return Loaded(RunFolder(path.parent), step, meta, experiment, state)
 
 
+def _check_head(path: Path) -> None:
+    """Raise InputError unless this is a file whose head is no longer than one of ours: the library believes it."""
+    try:
+        with door.opened(path, door.LARGEST) as file:
+            length = int.from_bytes(file.read(8), "little")
+    except DamagedError as error:
+        raise InputError(str(error).replace("cannot be read", "cannot be read as safetensors", 1)) from None
+    if length > LONGEST_HEAD:
+        most = f"a head of {length:,} bytes; {LONGEST_HEAD:,} are the most"
+        raise InputError(f"{path}: cannot be read as safetensors: {most}")
+
+
 def _about(metadata: Mapping[str, str]) -> tuple[int, Meta]:
     """The step, and what a checkpoint would say; raises DamagedError."""
     if KEY not in metadata:
         raise DamagedError("holds no weights of gan-cli: `gan export --format safetensors` writes such files")
     try:
-        about = json.loads(metadata[KEY])
+        about = door.parse_json(metadata[KEY])
         step = about["step"]
         given = {"recipe": recipe.parse(about["recipe"].encode(), "its recipe"), "history": []}
         given |= {"spec": about["spec"], "fingerprint": about["fingerprint"]}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_cli.errors import InputError
-from gan_cli.files import atomic, check_folder_of
+from gan_cli.files import atomic, check_folder_of, check_not_folder
 from gan_cli.report import animation, grids, labelled
 from gan_cli.report.labelled import Sheet
 
@@ -33,8 +33,7 @@ def check_out(out: Path) -> None:
     """Raise InputError for an output that cannot be written."""
     check_folder_of(out)
     if out.suffix in SUFFIXES:
-        if out.is_dir():
-            raise InputError(f"--out {out}: is a folder")
+        check_not_folder(out)
     elif out.suffix:
         raise InputError(
             f"--out {out}: a grid is .png, an animation {', '.join(animation.FORMATS)}, an archive .npz, "

@@ -23,6 +23,7 @@ from gan_cli import load
 
 LOOKS = (20, 100, 300, 1000, 3000, 6000)  # steps at which samples are compared
 N = 1000  # samples
+LIMIT = 3600.0  # seconds of one run
 EQUAL = "the states of all checkpoints are equal to the bit"
 
 
@@ -50,7 +51,7 @@ def train(recipe: Path, scratch: Path, ran: Ran, steps: int) -> Path:
     settings = {"run.seed": ran.seed, "train.steps": steps, "run.keep_last": 1000, "run.checkpoint_every": LOOKS[0]}
     settings |= {"run.sample_every": 0, "eval.every": steps, "eval.n": N, "eval.n_real": 1797, "monitor.every": 0}
     began = time.monotonic()
-    ended = processes.end(processes.begin(recipe, folder, ran.processes, ran.devices, settings), folder, began)
+    ended = processes.end(processes.begin(recipe, folder, ran.processes, ran.devices, settings), folder, began, LIMIT)
     if any(ended.codes):
         raise SystemExit(f"{ran.name}: exit codes {ended.codes}\n{ended.said}")
     print(f"{ran.name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)

@@ -92,6 +92,12 @@ def zips() -> list[bytes]:
     ]
 
 
+def lists_of_labels() -> list[bytes]:
+    """Two images' classes, as StyleGAN's tool writes them."""
+    labels = [["a/1.png", 0], ["a/2.png", 3]]
+    return [json.dumps({"labels": given}).encode() for given in (labels, None, dict(labels), [["a/1.png", [0.5, 1.0]]])]
+
+
 def zipped(files: dict[str, bytes], how: int = zipfile.ZIP_STORED) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", how) as archive:
@@ -166,6 +172,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "statistics": statistics,
     "image": pictures,
     "zip": zips,
+    "labels": lists_of_labels,
     "cifar": tar,
     "torch": torch,
     "checkpoint": checkpoints,

@@ -10,11 +10,12 @@ import numpy as np
 from fuzz_seeds import zipped
 
 from gan_cli import binding, build, recipe
-from gan_cli.data import arrays, cifar10, idx
+from gan_cli.data import arrays, cifar10, dataset_json, idx
 from gan_cli.data import folder as folders
-from gan_cli.data.npz import npz
+from gan_cli.data.npz import CLASSES, npz
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
+from gan_cli.data.tree import File
 from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.engine.optim import OPTIMISER
 from gan_cli.errors import DamagedError, InputError
@@ -101,9 +102,9 @@ def a_statistics_file(data: bytes) -> None:
 
 def an_image(data: bytes) -> None:
     """As in a folder: its header, then its pixels."""
-    file = folders.File("a", lambda: io.BytesIO(data), str)
-    (header,) = folders._headers([file], WHERE, None)
-    pixels, _ = folders._read_or_next([file], WHERE, None, 0)
+    file = File("a", lambda: io.BytesIO(data), str)
+    (header,) = folders._headers([file], WHERE, None, None)
+    pixels, _ = folders._read_or_next([file], WHERE, None, None, 0)
     assert pixels.dtype == np.uint8
     assert header is not None
     assert pixels.shape[2] == header[2]
@@ -114,6 +115,13 @@ def a_zip_file(data: bytes) -> None:
     found = open_set(str(written(data, "z.zip")), Store(None, scratch(), download=False), Fit(size=8))
     if found.source:
         examine(found.source)
+
+
+def a_list_of_labels(data: bytes) -> None:
+    """A StyleGAN set's dataset.json."""
+    found = dataset_json.read(File("dataset.json", lambda: io.BytesIO(data), str), ("a/1.png", "a/2.png"), WHERE)
+    if found:
+        assert 0 <= found.labels.min() <= found.labels.max() < CLASSES
 
 
 def an_archive_of_cifar(data: bytes) -> None:
@@ -144,6 +152,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "statistics": a_statistics_file,
     "image": an_image,
     "zip": a_zip_file,
+    "labels": a_list_of_labels,
     "cifar": an_archive_of_cifar,
     "torch": a_torch_file,
     "pickle": a_pickle_in_a_zip,

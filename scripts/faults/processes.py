@@ -77,9 +77,9 @@ def said(folder: Path, process: int) -> Path:
     return folder.with_name(f"{folder.name}.{process}.said")
 
 
-def end(started: Sequence[subprocess.Popen], folder: Path, began: float) -> Ended:
+def end(started: Sequence[subprocess.Popen], folder: Path, began: float, limit: float = LIMIT) -> Ended:
     """Wait until all have ended."""
-    codes = tuple(process.wait(LIMIT) for process in started)
+    codes = tuple(process.wait(limit) for process in started)
     seconds = time.monotonic() - began
     return Ended(codes, seconds, "\n".join(said(folder, i).read_text(errors="replace") for i in range(len(started))))
 

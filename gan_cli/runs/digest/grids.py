@@ -2,11 +2,14 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
+from gan_cli import door
+from gan_cli.errors import DamagedError
 from gan_cli.report.page import Grid, Picture
 
 MOST_GRIDS = 60  # unless a person says otherwise
@@ -25,13 +28,13 @@ def read(folder: Path, values: Mapping[int, float], headline: str, best: int | N
     """The grids in folder `samples/`, at most `most`; `values`: of the `headline` metric by step."""
     found = {int(path.stem): path for path in _pictures(folder)}
     steps = spread(sorted(found), best, most)
-    sizes = [found[step].stat().st_size for step in steps]
+    sizes = [size for step in steps if (size := _size(found[step]))]
     if sum(sizes) > MOST_BYTES:
         steps = spread(steps, best, max(2, MOST_BYTES // max(sizes)))
     notes, shown = [], []
     for step in steps:
         label = _label(step, values, headline, best)
-        picture = read_picture(found[step], f"Samples after {step:,} steps")
+        picture = read_picture(found[step], folder, f"Samples after {step:,} steps")
         if picture is None:
             notes.append(f"samples/{found[step].name}: is no picture that can be shown")
         else:
@@ -68,16 +71,23 @@ def spread(steps: Sequence[int], best: int | None, most: int) -> list[int]:
     return sorted(chosen)
 
 
-def read_picture(path: Path, alt: str) -> Picture | None:
-    """A PNG with its size; None where the file is none that can be shown."""
+def _size(path: Path) -> int:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            return None
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=["PNG"]) as image:
+        return path.stat().st_size
+    except OSError:  # removed meanwhile
+        return 0
+
+
+def read_picture(path: Path, folder: Path, alt: str) -> Picture | None:
+    """A PNG in `folder` with its size; None where the file is none that can be shown."""
+    try:
+        door.check_inside(path, folder.parent)
+        png = door.read(path, MOST_BYTES)
+        with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(png), formats=["PNG"]) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 return None
             image.load()  # a file that is cut short
-        return Picture(path.read_bytes(), width, height, alt)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return Picture(png, width, height, alt)
+    except (DamagedError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gan_cli.report.page import Curve
 from gan_cli.runs.digest.series import MOST_CURVES, Series
-from gan_cli.runs.lines import NOT_VALUES, number, parsed, step_of, texts
+from gan_cli.runs.lines import NOT_VALUES, noted, number, step_of
 
 TRAINING = ""  # the group of what was measured during training
 MOST_PROTOCOLS = 20  # by which a run was judged afterwards
@@ -34,8 +34,9 @@ class _Group(NamedTuple):
 def read_metrics(path: Path) -> Judged:
     """The curves of metrics.jsonl."""
     groups: dict[str, _Group] = {}
+    notes: list[str] = []
     damaged = left_out = 0
-    for line in map(parsed, texts(path)):
+    for line in noted(path, notes):
         step = step_of(line) if line else None
         if line is None or step is None:
             damaged += 1
@@ -48,7 +49,7 @@ def read_metrics(path: Path) -> Judged:
         for name, value in line.items():
             if name not in NOT_VALUES and (found := number(value)) is not None:
                 group.series.setdefault(name, Series()).add(step, found)
-    notes = [f"{path.name}: {damaged:,} damaged lines are left out"] if damaged else []
+    notes += [f"{path.name}: {damaged:,} damaged lines are left out"] if damaged else []
     notes += [f"{path.name}: {left_out:,} evaluations by further protocols are left out"] if left_out else []
     curves = [curve for key, group in groups.items() for curve in _curves(key, group)]
     return _judged(curves[:MOST_CURVES], groups.get(TRAINING), tuple(notes))

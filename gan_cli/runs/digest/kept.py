@@ -1,18 +1,17 @@
 """What a run folder says of itself beside its logs: recipe, checkpoints, times. Without JAX."""
 
-import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_cli import files, recipe
+from gan_cli import door, files, recipe
 from gan_cli.errors import DamagedError, InputError
+from gan_cli.remote import layout
 from gan_cli.remote.layout import META
 from gan_cli.runs import times
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.lines import number
-
-LONGEST = 1 << 26  # bytes of a checkpoint's metadata
 
 
 class Kept(NamedTuple):
@@ -25,6 +24,7 @@ class Kept(NamedTuple):
     versions: Mapping[str, str]  # of packages
     lives: tuple[times.Session, ...]  # empty: a run from before times were noted
     notes: tuple[str, ...]  # what cannot be read
+    fingerprints: Mapping[int, str]  # of the data, by each of the checkpoints
 
     @property
     def best(self) -> int | None:
@@ -57,33 +57,43 @@ def read(folder: RunFolder) -> Kept:
     if not any(path.exists() for path in (folder.recipe, folder.log, folder.checkpoints)):
         mend = "it has neither recipe.toml nor log.jsonl nor checkpoints/; train one with `gan train`"
         raise InputError(f"{folder.path}: is not a run folder: {mend}")
-    text, tables, notes = _recipe(folder.recipe)
+    text, tables, notes = _recipe(folder)
     metas = dict(_metas(folder.checkpoints, notes))
-    scores = {step: score for step, meta in metas.items() if (score := number(meta.get("score"))) is not None}
-    lives = tuple(times.read(folder.times))
+    known = {step: number(meta.get("score")) for step, meta in metas.items()}
+    scores = {step: score for step, score in known.items() if score is not None and score == score}
+    lives = _lives(folder, notes)
     versions = dict(lives[-1].versions) if lives else {}
     saved = metas[max(metas)].get("versions") if metas else None
     if not versions and isinstance(saved, dict):
         versions = {str(name): str(version) for name, version in saved.items()}
-    return Kept(text, tables, tuple(sorted(metas)), scores, versions, lives, tuple(notes))
+    fingerprints = {step: str(meta.get("fingerprint")) for step, meta in metas.items()}
+    return Kept(text, tables, tuple(sorted(metas)), scores, versions, lives, tuple(notes), fingerprints)
 
 
-def _recipe(path: Path) -> tuple[str, Mapping[str, Any], list[str]]:
+def _recipe(folder: RunFolder) -> tuple[str, Mapping[str, Any], list[str]]:
     """Its text, its tables, and what is wrong with it."""
     try:
-        tables = recipe.read(path)
-        return path.read_text(encoding="utf-8"), tables, []
-    except (InputError, OSError, ValueError) as error:
+        door.check_inside(folder.recipe, folder.path)
+        content = recipe.content(folder.recipe)
+        return content.decode("utf-8", "replace").replace("\r\n", "\n"), recipe.parse(content, str(folder.recipe)), []
+    except (DamagedError, InputError) as error:
         return "", {}, [f"the recipe: {error}"]
+
+
+def _lives(folder: RunFolder, notes: list[str]) -> tuple[times.Session, ...]:
+    try:
+        return tuple(times.read(folder.times))
+    except InputError as error:
+        notes.append(str(error))
+        return ()
 
 
 def _metas(folder: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Step and metadata of each checkpoint; of those that are damaged a note."""
-    for path in sorted(folder.iterdir() if folder.is_dir() else (), key=lambda path: path.name.rjust(20)):
-        if not (path.name.isdecimal() and path.name.isascii() and path.is_dir()):
-            continue
+    for step in layout.steps(os.listdir(folder) if folder.is_dir() else ()):
+        path = folder / str(step)
         try:
-            yield int(path.name), _meta(path)
+            yield step, _meta(path)
         except DamagedError as error:
             if path.is_dir():  # else a training has deleted it meanwhile
                 notes.append(f"a checkpoint: {error}")
@@ -91,11 +101,8 @@ def _metas(folder: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]
 
 def _meta(path: Path) -> dict[str, Any]:
     try:
-        if (path / META).stat().st_size > LONGEST:
-            raise DamagedError(f"{path / META}: has more than {LONGEST:,} bytes")
-        files.check_whole(path, only=META)
-        meta = json.loads((path / META).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        meta = door.parse_json(files.read_whole(path, META, door.SMALL))
+    except ValueError as error:
         raise DamagedError(f"{path / META}: {error}") from None
     if not isinstance(meta, dict):
         raise DamagedError(f"{path / META}: is not a checkpoint's metadata")

@@ -51,7 +51,7 @@ def look(folder: RunFolder, kept: Kept, store: Store, note: Note) -> Seen:
     Nothing is downloaded.
     """
     notes: list[str] = []
-    source = _data(folder, kept, replace(store, download=False), notes)
+    source = _data(folder, kept, replace(store.near(folder.path), download=False, follow=False), notes)
     loaded = _model(folder, kept, notes)
     real = _real(source, loaded, kept, notes) if source else None
     figures: list[Figure] = []
@@ -66,11 +66,22 @@ def look(folder: RunFolder, kept: Kept, store: Store, note: Note) -> Seen:
 
 
 def _data(folder: RunFolder, kept: Kept, store: Store, notes: list[str]) -> Source | None:
+    """The run's data; None where they cannot be had, and where they may be others than those it was trained on.
+
+    A recipe can name any folder of this machine, and the page may go to other people: what it names is shown only when
+    a checkpoint knows its fingerprint, which only they can make who have it.
+    """
     if not kept.tables:
         return None  # why not has been said
     try:
-        source = build.load_data(build.resolve(kept.tables, str(folder.recipe)), store)
+        resolved = build.resolve(kept.tables, str(folder.recipe))
+        known = kept.fingerprints.get(-1 if kept.shown is None else kept.shown)
+        if "path" in resolved["data"] and known is None:
+            raise InputError("they are shown when there is a checkpoint, which says what data it was trained on")
+        source = build.load_data(resolved, store)
         check_fitted(source)
+        if "path" in resolved["data"] and known != source.fingerprint:
+            raise InputError(f"what is at {resolved['data']['path']} is not what the run was trained on")
     except InputError as error:
         notes.append(f"real samples and nearest neighbours: {error}")
         return None

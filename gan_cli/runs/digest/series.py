@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_cli.report.page import Curve, Event
-from gan_cli.runs.lines import number, parsed, step_of, texts
+from gan_cli.runs.lines import noted, number, step_of
 
 MOST_POINTS = 2000  # of a curve
 MOST_CURVES = 100  # of a run
@@ -68,8 +68,9 @@ def read_log(path: Path) -> Log:
     own: dict[str, Series] = {}
     looks: dict[str, Series] = {}
     events: list[Event] = []
+    notes: list[str] = []
     last = damaged = 0
-    for line in map(parsed, texts(path)):
+    for line in noted(path, notes):
         step = step_of(line) if line else None
         if line is None or step is None:
             damaged += 1
@@ -83,7 +84,6 @@ def read_log(path: Path) -> Log:
     looks = {name: series for name, series in looks.items() if name.partition("/")[0] not in kinds}
     curves = [series.curve(name, *_turn(name)) for name, series in own.items()]
     curves += [series.curve(name, *_look(name)) for name, series in looks.items()]
-    notes = []
     if damaged:
         notes.append(f"{path.name}: {damaged:,} damaged lines are left out")
     if len(curves) > MOST_CURVES:

@@ -1,0 +1,78 @@
+"""What below a path is no image to train on, by its name; and a count of it, for a person to read."""
+
+import posixpath
+
+SUFFIXES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
+# What systems leave in any folder, and nobody takes for an image: it is not worth a word.
+LITTER = {".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r", ".directory", ".localized"}
+# Folders in which servers, sync clients and notebooks keep thumbnails, snapshots and what was thrown away.
+SYSTEM = {
+    *("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp", ".@__thumb", "@__thumb"),
+    *("$recycle.bin", "recycler", "system volume information", "lost+found", "__pycache__", ".ipynb_checkpoints"),
+}
+OTHER_IMAGES = {
+    *(".avif", ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".tga", ".psd", ".svg", ".exr", ".hdr", ".ico", ".pcx"),
+    *(".dcm", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".pdf", ".eps", ".pfm", ".mp4", ".mov"),
+}
+ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".lmdb", ".mdb", ".parquet"}
+BARE = "without a suffix"
+SHOWN = 6  # kinds, each with one example; the rest are counted
+LONGEST = 60  # characters shown of a name
+
+
+def suffix_of(name: str) -> str:
+    """ ".png" of "a/b.PNG"; empty where there is none."""
+    return posixpath.splitext(name)[1].lower().rstrip(".")
+
+
+def barred(name: str) -> str | None:
+    """Why a file or folder of this name is left out, whatever it holds; None: it is not, empty: for no good reason."""
+    low = name.lower()
+    if low in LITTER or low.startswith("._"):
+        return ""
+    if low in SYSTEM or low.startswith(".trash"):
+        return "of the system"
+    return "hidden" if name.startswith(".") else None
+
+
+def quoted(name: str) -> str:
+    """A name as a message shows it: cut, and without the signs that a terminal obeys."""
+    return repr(name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}...")
+
+
+def _is_other(kind: str) -> bool:
+    """Whether files of a kind are no images, by their suffix."""
+    return kind.startswith(".") and kind not in OTHER_IMAGES
+
+
+class LeftOut:
+    """Counts what is left out, by kind."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, tuple[int, str, str]] = {}  # how many, the first by name, and why
+
+    def add(self, kind: str, name: str, why: str = "") -> None:
+        """Count a file or folder; `kind` follows a number: "3 .txt", "1 unreadable"; of litter, "", nothing is said."""
+        if kind:
+            count, first, said = self._kinds.get(kind, (0, name, why))
+            self._kinds[kind] = (count + 1, *min((first, said), (name, why)))
+
+    def sentence(self) -> str:
+        """ "left out: 20 .avif ('x0.avif'), 1 hidden ('.cache')", with what would be right; empty: nothing was."""
+        if not self._kinds:
+            return ""
+        kinds = sorted(self._kinds.items(), key=lambda item: (_is_other(item[0]), -item[1][0], item[0]))
+        said = [
+            f"{count:,} {kind[:LONGEST]} ({quoted(name)}{': ' if why else ''}{why})"
+            for kind, (count, name, why) in kinds[:SHOWN]
+        ]
+        rest = sum(count for _, (count, _, _) in kinds[SHOWN:])
+        return f"left out: {', '.join(said)}{f' and {rest:,} of other kinds' if rest else ''}{self._mend()}"
+
+    def _mend(self) -> str:
+        mends = {"images are read from PNG, JPEG, WebP, BMP, GIF, TIFF and PNM files: convert the others": OTHER_IMAGES}
+        mends["archives within are not opened: unpack them"] = ARCHIVES
+        return "".join(f"; {mend}" for mend, kinds in mends.items() if kinds & self._kinds.keys())
