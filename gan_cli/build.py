@@ -257,11 +257,16 @@ def recipe_schema() -> Table:
         name: {"type": "object", "additionalProperties": schema(what)}
         for name, what in (("networks", NETWORK), ("optimisers", OPTIMISER))
     }
+    properties = {name: {**named, **many, **fixed}[name] for name in recipe.TABLES}
+    whole = {"required": ["data", "networks", "game", "optimisers"], "properties": properties}
+    changes = {"required": [recipe.LIKE], "properties": {name: {"type": "object"} for name in recipe.TABLES}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "gan recipe",
         "type": "object",
         "additionalProperties": False,
-        "required": ["data", "networks", "game", "optimisers"],
-        "properties": {name: {**named, **many, **fixed}[name] for name in recipe.TABLES},
+        "properties": {recipe.LIKE: {"type": "string"}, **{name: {} for name in recipe.TABLES}},
+        "if": {"required": [recipe.LIKE]},
+        "then": changes,
+        "else": whole,
     }

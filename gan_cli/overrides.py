@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gan_cli import build, recipe
+from gan_cli import build, recipe, recipe_tables
 from gan_cli.binding import Kind, Table
 from gan_cli.engine.optim import OPTIMISER
 from gan_cli.metric_names import all_canonical, canonical
@@ -20,7 +20,7 @@ Place = tuple[str, ...]  # a key and the tables that it is in
 def read(path: Path, overrides: Iterable[str], note: Callable[[str], None]) -> Table:
     """A recipe's tables with overrides applied; one notice names the keys that are left out. Raises InputError."""
     overrides = list(overrides)
-    written, tables, given = recipe.read(path), recipe.read(path, overrides), recipe.overriding({}, overrides)
+    written, tables, given = recipe.read(path), recipe.read(path, overrides), recipe_tables.overriding({}, overrides)
     gone: list[Place] = []
     for obsolete in (_of_names, _of_game, _of_metrics) if overrides else ():  # a game is checked without what is gone
         found = list(obsolete(written, tables, given))

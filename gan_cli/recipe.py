@@ -1,8 +1,6 @@
 """Recipes as plain data: find, read, override, compare and write them. What a table means is for `build.py` to say."""
 
 import difflib
-import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path, PurePath
@@ -11,18 +9,13 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from gan_cli import door, slips
+from gan_cli import door, recipe_tables, slips
 from gan_cli.binding import STRICT, Table, nearest, shown, validate
 from gan_cli.errors import DamagedError, InputError, printable
 from gan_cli.metric_names import all_canonical, canonical
 
 SEEDS = 2**32  # seeds are below this
 LONGEST = 1 << 17  # bytes of a recipe file
-DEPTH = 16  # tables and lists in one another; names joined by dots
-LIST = 256  # values in a list: of layers, modes or penalties
-WHOLE = 1 << 63  # whole numbers are from -WHOLE to WHOLE - 1, as TOML has them
-NAME = r"""(?>[\w-]+|"(?>[^"\\\n]|\\.)*"|'[^'\n]*')"""
-LONG_KEY = re.compile(rf"(?<![\w-])(?>{NAME}[ \t]*\.[ \t]*){{{DEPTH}}}")
 COUNT = 10**7  # images or examples at most, where it is for a recipe to say how many
 FREE_KEYS = {  # may differ on resume: they change neither what a step computes nor what a metric means
     *("run.log_every", "run.sample_every", "run.checkpoint_every", "run.keep_last", "run.grid"),
@@ -125,6 +118,7 @@ class Monitor(_Table):
 
 
 FIXED: dict[str, type[BaseModel]] = {"run": Run, "train": Train, "ema": Ema, "eval": Eval, "monitor": Monitor}
+LIKE = "like"  # the key above all tables: the recipe that this one is like, but for what it says itself
 TABLES = ("run", "data", "networks", "game", "optimisers", "train", "ema", "eval", "monitor")
 
 
@@ -139,9 +133,9 @@ def shipped() -> list[str]:
     return sorted(str(path.relative_to(folder()).with_suffix("")) for path in folder().rglob("*.toml"))
 
 
-def find(name: str) -> Path:
-    """The file of a recipe given as a path or as the name of a shipped one; raises InputError."""
-    for path in (Path(name), folder() / f"{name}.toml"):
+def find(name: str, beside: Path = Path()) -> Path:
+    """The file of a recipe given as a path, from the folder `beside`, or as a shipped one's name; raises InputError."""
+    for path in (beside / name, folder() / f"{name}.toml"):
         if path.is_file():
             return path
     if name.strip() and Path(name).is_dir():
@@ -162,14 +156,26 @@ def _near(path: Path) -> str:
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Table:
     """The recipe's tables as written, with `table.key=value` overrides applied; raises InputError."""
-    return overriding(parse(content(path), str(path)), overrides)
+    return recipe_tables.overriding(_with_base(path), overrides)
 
 
-def overriding(tables: Table, overrides: Iterable[str]) -> Table:
-    """The same tables with `table.key=value` overrides applied, in any order: names before what is within them."""
-    for override in sorted(overrides, key=lambda text: text.partition("=")[0].count(".")):
-        set_key(tables, override)
-    return tables
+def _with_base(path: Path, above: tuple[Path, ...] = ()) -> Table:
+    """The tables of a recipe file, laid over those of the recipe that it is `like`."""
+    own = recipe_tables.parse(content(path), str(path))
+    like = own.pop(LIKE, None)
+    if like is None:
+        return own
+    if not isinstance(like, str) or not like.strip():
+        raise InputError(
+            f'{path}: {LIKE} = {shown(like)}: expected the name or path of a recipe, {LIKE} = "dcgan_mnist"'
+        )
+    try:
+        base = find(like, beside=path.parent)
+    except InputError as error:
+        raise InputError(f"{path}: {LIKE} = {shown(like)}: {error}") from None
+    if base.resolve() in {one.resolve() for one in (*above, path)}:
+        raise InputError(f"{path}: {LIKE} = {shown(like)}: a recipe cannot be like itself")
+    return recipe_tables.laid_over(_with_base(base, (*above, path)), own)
 
 
 def content(path: Path) -> bytes:
@@ -178,79 +184,6 @@ def content(path: Path) -> bytes:
         return door.read(path, LONGEST)
     except DamagedError as error:
         raise InputError(f"{error}; a recipe is a text file") from None
-
-
-def parse(text: bytes, where: str) -> Table:
-    """The tables in a recipe file's bytes; raises InputError, which begins with `where`."""
-    decoded = slips.decoded(text, where)
-    if LONG_KEY.search(decoded):  # tomllib takes time and memory by the square of how many there are
-        raise InputError(f"{where}: a key of more than {DEPTH} names joined by dots")
-    try:
-        tables = tomllib.loads(decoded)
-    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or of a number or nesting beyond all bounds
-        raise InputError(f"{where}: not valid TOML: {error}{slips.of_text(decoded, error)}") from None
-    _check_values(tables, where)
-    return tables
-
-
-def _check_values(value: Any, where: str, depth: int = 0) -> None:
-    """Raise InputError for tables in tables without end, and for whole numbers that no computer's integer holds."""
-    if depth > DEPTH:
-        raise InputError(f"{where}: more than {DEPTH} tables or lists in one another")
-    if isinstance(value, int) and not -WHOLE <= value < WHOLE:
-        raise InputError(f"{where}: a whole number of {value.bit_length()} bits; 64 are the most in TOML")
-    if isinstance(value, list) and len(value) > LIST:
-        raise InputError(f"{where}: a list of {len(value)} values; at most {LIST} are expected")
-    if isinstance(value, (dict, list)):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            _check_values(inner, f"{where}: {key}"[:200], depth + 1)
-
-
-def set_key(tables: Table, override: str, form: str = "table.key=value, for example train.steps=2000") -> None:
-    """Apply `table.key=value` to nested tables, in place; raises InputError, which says the `form` that is right."""
-    key, equals, text = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or len(parts) < 2 or not all(parts):
-        raise InputError(f"--set {override}: expected {form}")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError) as error:
-        value = text.strip()  # a bare word is a string: game.loss=adversarial.hinge
-        if value.startswith(('"', "'", "[", "{")):
-            mend = slips.of_line(f"{key.strip()} = {value}")
-            raise InputError(f"--set {override[:200]}: not valid TOML: {error}{mend and '; '}{mend}") from None
-    _check_values(value, f"--set {override[:200]}")
-    if parts[:2] == ["eval", "options"] and len(parts) > 2:  # the name by which the recipe calls this metric
-        known = tables.get("eval", {}).get("options", {})
-        parts[2] = next((name for name in known if canonical(name) == canonical(parts[2])), parts[2])
-    table = tables
-    for i, part in enumerate(parts[:-1], 1):
-        table[part] = _opened(table.get(part, {}), parts[:i])
-        table = table[part]
-        if not isinstance(table, dict):
-            raise InputError(f"--set {override}: {part} is a value, not a table")
-    there = table.get(parts[-1])
-    if isinstance(there, dict) and isinstance(value, str) and (name := _name_key(parts)):
-        there[name] = value
-    else:
-        table[parts[-1]] = value
-
-
-def _opened(value: Any, parts: list[str]) -> Any:
-    """A value as the table that it is short for, so that there can be options beside a name."""
-    name = _name_key(parts)
-    if isinstance(value, str) and name:
-        return {name: value}
-    return {} if parts[-1] == "learning_rate" and isinstance(value, (int, float)) else value
-
-
-def _name_key(parts: list[str]) -> str:
-    """The key that holds the name of what the table at `parts` is; empty for a table that is of no such thing."""
-    if len(parts) == 1:
-        return {"data": "source", "game": "play"}.get(parts[0], "")
-    if len(parts) == 2:
-        return {"networks": "net", "optimisers": "name", "game": "name"}.get(parts[0], "")
-    return "schedule" if parts[0] == "optimisers" and parts[2:] == ["learning_rate"] else ""
 
 
 def check_tables(tables: Mapping[str, Any], where: str) -> None:

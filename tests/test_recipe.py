@@ -190,7 +190,7 @@ def test_every_optimiser_can_be_named_and_takes_a_step(name):
 
 def test_schema_offers_every_name():
     schema = build.recipe_schema()
-    names = schema["properties"]["networks"]["additionalProperties"]["anyOf"][0]["enum"]
+    names = schema["else"]["properties"]["networks"]["additionalProperties"]["anyOf"][0]["enum"]
     assert {"dcgan.generator", "dcgan.discriminator"} <= set(names)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gan_cli import build, recipe, slips
+from gan_cli import build, recipe, recipe_tables, slips
 from gan_cli.errors import InputError
 
 RING = recipe.find("ring")
@@ -85,7 +85,7 @@ LINES = [
 @pytest.mark.parametrize(("line", "mend"), LINES)
 def test_a_line_that_is_not_toml_is_shown_with_its_mend(line, mend):
     with pytest.raises(InputError, match="not valid TOML") as error:
-        recipe.parse(RECIPE.replace('path = "imgs"', line).encode(), "a.toml")
+        recipe_tables.parse(RECIPE.replace('path = "imgs"', line).encode(), "a.toml")
     assert "at line 4" in str(error.value)
     assert mend in str(error.value)
 
@@ -101,6 +101,6 @@ def test_a_line_that_is_not_toml_is_shown_with_its_mend(line, mend):
 )
 def test_a_file_that_is_no_toml_is_named_for_what_it_is(text, message):
     with pytest.raises(InputError) as error:
-        recipe.parse(text, "a.toml")
+        recipe_tables.parse(text, "a.toml")
     assert str(error.value).startswith("a.toml: ")
     assert message in str(error.value)

@@ -133,7 +133,7 @@ def evaluate(
 def _options(overrides: list[str] | tuple[()]) -> dict[str, Any]:
     """METRIC.OPTION=VALUE each -> tables of options by metric."""
     from gan_cli.metric_names import canonical
-    from gan_cli.recipe import set_key
+    from gan_cli.recipe_tables import set_key
 
     tables: dict[str, Any] = {}
     for override in overrides:

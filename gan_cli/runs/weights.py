@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from safetensors import SafetensorError, safe_open
 
-from gan_cli import build, door, recipe
+from gan_cli import build, door, recipe_tables
 from gan_cli.binding import shown
 from gan_cli.engine.checkpoint import Meta
 from gan_cli.engine.leaves import flat, unflat
@@ -66,7 +66,7 @@ def _about(metadata: Mapping[str, str]) -> tuple[int, Meta]:
     try:
         about = door.parse_json(metadata[KEY])
         step = about["step"]
-        given = {"recipe": recipe.parse(about["recipe"].encode(), "its recipe"), "history": []}
+        given = {"recipe": recipe_tables.parse(about["recipe"].encode(), "its recipe"), "history": []}
         given |= {"spec": about["spec"], "fingerprint": about["fingerprint"]}
     except InputError as error:
         raise DamagedError(str(error)) from None

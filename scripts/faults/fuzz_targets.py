@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from fuzz_seeds import zipped
 
-from gan_cli import binding, build, recipe
+from gan_cli import binding, build, recipe, recipe_tables
 from gan_cli.data import arrays, cifar10, dataset_json, idx
 from gan_cli.data import folder as folders
 from gan_cli.data.npz import CLASSES, npz
@@ -48,7 +48,7 @@ def a_recipe(data: bytes) -> None:
 
 
 def an_override(data: bytes) -> None:
-    recipe.set_key({"train": {"steps": 1}}, data.decode(errors="surrogateescape"))
+    recipe_tables.set_key({"train": {"steps": 1}}, data.decode(errors="surrogateescape"))
 
 
 def a_name(data: bytes) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_cli import door, files, recipe
+from gan_cli import door, files, recipe, recipe_tables
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.remote import layout
 from gan_cli.remote.layout import META
@@ -75,7 +75,11 @@ def _recipe(folder: RunFolder) -> tuple[str, Mapping[str, Any], list[str]]:
     try:
         door.check_inside(folder.recipe, folder.path)
         content = recipe.content(folder.recipe)
-        return content.decode("utf-8", "replace").replace("\r\n", "\n"), recipe.parse(content, str(folder.recipe)), []
+        return (
+            content.decode("utf-8", "replace").replace("\r\n", "\n"),
+            recipe_tables.parse(content, str(folder.recipe)),
+            [],
+        )
     except (DamagedError, InputError) as error:
         return "", {}, [f"the recipe: {error}"]
 
