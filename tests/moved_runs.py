@@ -45,14 +45,11 @@ KINDS = {
     + STANDARD
     + "conditional = true\n",
     "bfloat16": SMALL.format(net="dcgan.generator", condition="", judged="") + STANDARD,
-    "files": SMALL.format(net="dcgan.generator", condition="", judged="").replace(
-        'source = "digits"\nsplit = "all"', 'source = "npz"\npath = "images.npz"'
-    )
-    + STANDARD,
     "codes": RECIPES["codes"],
     "branches": SMALL.format(net="dcgan.branched", condition="", judged="") + '[game]\nplay = "mad"\nlatent = 5\n',
     "points": RECIPES["points"],
 }
+FILES = KINDS["images"].replace('source = "digits"\nsplit = "all"', 'source = "npz"\npath = "images.npz"')
 PROTOCOL = {
     "features": "digits",
     "features_hash": "cf7af2dfefa6",
@@ -75,9 +72,13 @@ def moved_run(
     classes: tuple[str, ...] = (),
     score: float | None = None,
 ) -> Path:
-    """A run folder of a recipe in KINDS with one checkpoint, at STEP. `classes`: names in place of the data's."""
+    """A run folder of a recipe in KINDS with one checkpoint, at STEP. `classes`: names in place of the data's.
+
+    kind: also "files", of images.npz in the working folder.
+    """
+    recipe = FILES if kind == "files" else KINDS[kind]
     training = TRAINING + ('precision = "bfloat16"\n' if kind == "bfloat16" else "")
-    prepared = build.prepare(tomllib.loads(KINDS[kind] + training), kind, Store())
+    prepared = build.prepare(tomllib.loads(recipe + training), kind, Store())
     spec = prepared.source.spec._replace(classes=classes) if classes else prepared.source.spec
     run = RunFolder(path)
     run.create()
