@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from gan_cli.version import __version__
+
 if TYPE_CHECKING:
     from gan_cli.model import Model, Samples, load
 
-__version__ = "0.1.0"
 __all__ = ["Model", "Samples", "__version__", "load"]
 
 

@@ -14,12 +14,14 @@ from gan_cli.engine import platform
 from gan_cli.engine.sampler import Inputs
 from gan_cli.errors import InputError, printable
 from gan_cli.games.game import Variables
+from gan_cli.pictures import grids
 from gan_cli.recipe import SEEDS
 from gan_cli.remote.fetch import fetched, fetched_run
-from gan_cli.report import grids
-from gan_cli.runs import drawing, settings, walk, weights
 from gan_cli.runs import load as checkpoints
-from gan_cli.runs.arrange import put
+from gan_cli.runs import weights
+from gan_cli.sampling import drawing, walk
+from gan_cli.sampling.arrange import put
+from gan_cli.sampling.controls import Setting, of_values
 from gan_cli.types import CLASS, Control, Shape
 
 SIZES = (1, 4, 16, 64)  # samples drawn at once: the least that holds what is asked for; few, so that little is compiled
@@ -138,12 +140,12 @@ class Model:
         count = drawing.count(inputs)
         return put(inputs, [self._setting(name, values, count) for name, values in wanted.items()])
 
-    def _setting(self, name: str, values: Values, n: int) -> settings.Setting:
+    def _setting(self, name: str, values: Values, n: int) -> Setting:
         each: list[Any] = [values] if np.ndim(values) == 0 else [*values]  # type: ignore[misc]
         argument = "label" if name == CLASS else name
         if len(each) not in (1, n):
             raise InputError(f"{argument}: {len(each)} values for {n} samples; one, or one each, would do")
-        return settings.of_values(name, each, self.controls, argument)
+        return of_values(name, each, self.controls, argument)
 
     def interpolate(self, inputs: Inputs, steps: int, *, path: walk.Path | None = None) -> Inputs:
         """Inputs of m samples -> of the walk through them, `steps` from each to the next, both included.

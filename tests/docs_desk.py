@@ -54,7 +54,7 @@ def photos(folder: Path) -> None:
         Image.fromarray(noise).resize((40 + i % 8, 36)).save(place)
 
 
-class Desk:
+class Service:
     """Runs a page's blocks, in their order, in the current folder."""
 
     def __init__(self, gan: Any, monkeypatch: pytest.MonkeyPatch):

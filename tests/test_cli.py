@@ -19,9 +19,9 @@ from PIL import Image
 
 from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.engine.platform import idle_accelerators
-from gan_cli.runs.drawing import parse_seeds
 from gan_cli.runs.load import load
-from gan_cli.runs.signals import stop_on_signals
+from gan_cli.sampling.drawing import parse_seeds
+from gan_cli.training.signals import stop_on_signals
 
 DIGITS = """
 [data]
@@ -157,7 +157,7 @@ def test_killed_in_the_middle_and_resumed_equals_uninterrupted(tiny, tmp_path, n
 
 WAITING = """
 import os, signal, time
-from gan_cli.runs.signals import stop_on_signals
+from gan_cli.training.signals import stop_on_signals
 with stop_on_signals() as request:
     print("ready", flush=True)
     while not request:

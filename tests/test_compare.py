@@ -30,10 +30,10 @@ from gan_cli.engine.state import Experiment, definitions, initial_state, state_s
 from gan_cli.errors import InputError
 from gan_cli.games.standard import standard
 from gan_cli.losses import adversarial
+from gan_cli.pictures import comparison
+from gan_cli.pictures.comparison import Result
 from gan_cli.recipe import Ema, Train
-from gan_cli.report import comparison
-from gan_cli.report.comparison import Result
-from gan_cli.runs import compare as runs
+from gan_cli.training import compare as runs
 from gan_cli.types import Ports, Spec
 
 RING = """

@@ -14,8 +14,8 @@ import pytest
 
 from gan_cli import build, features, lab, metrics, recipe
 from gan_cli.cli import completion
-from gan_cli.inspection.keys import keys
-from gan_cli.inspection.signatures import factories
+from gan_cli.completion_keys import keys
+from gan_cli.signatures import factories
 
 BIN = Path(sys.executable).parent
 SHELLS = ("bash", "zsh", "fish")

@@ -24,6 +24,8 @@ from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.features.digits import digits
 from gan_cli.games.game import Game, Nets
+from gan_cli.judging.model_evaluator import ModelEvaluator
+from gan_cli.judging.reference import Reference
 from gan_cli.metrics import classes, find, ms_ssim, ssim
 from gan_cli.metrics.code_accuracy import matched
 from gan_cli.metrics.collect import NotFiniteError, collect
@@ -31,8 +33,6 @@ from gan_cli.metrics.frechet import frechet_distance, statistics
 from gan_cli.metrics.metric import Code, Plan, Sample
 from gan_cli.metrics.mutual_information import lower_bound
 from gan_cli.recipe import Ema, Eval, Train
-from gan_cli.runs.judge import Judge
-from gan_cli.runs.reference import Reference
 from gan_cli.types import Control, Spec
 
 rng = np.random.default_rng(0)
@@ -421,7 +421,7 @@ def judged(monkeypatch, tmp_path):
         options = Eval(**{"metric": metric, "n": 53, "n_real": 61, "batch": 16, **options})
         data = source or real_images()
         against = Reference("painted test", data)
-        return Judge(experiment(game, spec), options, against, Store(cache_dir=tmp_path), seed=3)
+        return ModelEvaluator(experiment(game, spec), options, against, Store(cache_dir=tmp_path), seed=3)
 
     return make
 
@@ -598,7 +598,7 @@ def test_metrics_of_classes_work_on_toys(tmp_path):
     )
     made = experiment(game, source.spec)
     options = Eval(metric="class-agreement,intra-fid", n=1000, batch=128)
-    judge = Judge(made, options, Reference("toy all", source), Store(cache_dir=tmp_path), seed=0)
+    judge = ModelEvaluator(made, options, Reference("toy all", source), Store(cache_dir=tmp_path), seed=0)
     values = judge(initial_state(made, 0).average).values
     assert values["class-agreement"] == values["class-agreement-real"] == 1
     assert values["class-agreement-shuffled"] == pytest.approx(1 / 8, abs=0.04)

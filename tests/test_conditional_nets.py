@@ -12,9 +12,10 @@ from gan_cli import build
 from gan_cli.errors import InputError
 from gan_cli.games.game import Nets, define, initialise
 from gan_cli.games.standard import standard
+from gan_cli.layers import layers
+from gan_cli.layers.layers import formulation
 from gan_cli.losses import adversarial, penalties
-from gan_cli.nets import dcgan, layers, mlp, patchgan
-from gan_cli.nets.layers import formulation
+from gan_cli.nets import dcgan, mlp, patchgan
 from gan_cli.types import DEVICES, Adversarial, Penalty, Ports, Spec
 
 KEY = jax.random.key(0)

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from gan_cli.nets import cpu_conv, winograd
-from gan_cli.nets.cpu_conv import Pads
+from gan_cli.layers import cpu_conv, winograd
+from gan_cli.layers.cpu_conv import Pads
 
 CHWN = ("CHWN", "HWIO", "CHWN")
 QUICK = {"xla_backend_optimization_level": 0}  # these programs run once: compiling them is what takes the time

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.inspection import examples as look
-from gan_cli.inspection.measures import Sums, copies, digests
+from gan_cli.datacheck import examples as look
+from gan_cli.datacheck.measures import Sums, copies, digests
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from gan_cli.data import images, tree
 from gan_cli.data.folder import folder
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
-from gan_cli.runs import sets
+from gan_cli.judging import image_sets
 
 
 def grey(value=0, width=2, height=1):
@@ -385,7 +385,7 @@ def test_files_that_differ_are_named(tmp_path, store):
     path = filled(tmp_path / "set", {**some("."), "2.pgm": grey(), "odd.pgm": grey(width=9)})
     source = folder(store, path=path)
     refused(lambda: images.fit(source), "size = 64", "'odd.pgm' is 9 x 1; 3 of 4 are 2 x 1")
-    refused(lambda: sets.open_set(str(path), store, sets.Fit()), "--size 64", "'odd.pgm' is 9 x 1")
+    refused(lambda: image_sets.open_set(str(path), store, image_sets.Fit()), "--size 64", "'odd.pgm' is 9 x 1")
     filled(path, {f"{i}.pgm": grey(width=i) for i in (5, 6, 7)})
     refused(
         lambda: images.fit(folder(store, path=path)), "'5.pgm' is 5 x 1", "'7.pgm' is 7 x 1 and 1 more differ; 3 of 7"
@@ -415,7 +415,7 @@ def test_a_remark_is_told_once(recipe, store, notes):
     data = build.data_table({"data": {"source": "folder", "path": str(recipe.parent / "set"), "size": 4}}, "r", None)
     for _ in range(2):
         build.load_source(data, store)
-    sets.open_set(str(recipe), store, sets.Fit())
+    image_sets.open_set(str(recipe), store, image_sets.Fit())
     assert notes == [f"{recipe.parent / 'set'}: left out: 1 .txt ('note.txt')"]
 
 

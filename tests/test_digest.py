@@ -15,13 +15,12 @@ from gan_cli import files
 from gan_cli.data.store import Store
 from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.errors import InputError
-from gan_cli.report import grids as pictures
-from gan_cli.report import page
-from gan_cli.runs import times
-from gan_cli.runs.digest import commands, grids, kept, model, series
-from gan_cli.runs.digest.run import Asked, asked, collect, differences
+from gan_cli.pictures import grids as pictures
+from gan_cli.report import blocks, commands, model, page, parts, series
+from gan_cli.report.run import Asked, asked, collect, differences
+from gan_cli.runs import kept, times
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.survey import survey
+from gan_cli.runs.listing import survey
 
 RECIPE = """# A recipe with </script> in its header
 [run]
@@ -117,7 +116,7 @@ def write_run(folder: Path, *, steps: int = 500, scale: float = 1.0, recipe: str
     return folder
 
 
-def gather(path: Path, most: int = 60, store: Store | None = None) -> page.Run:
+def gather(path: Path, most: int = 60, store: Store | None = None) -> parts.Run:
     return collect(asked([path], [str(path)])[0], most, store, lambda _: None).run
 
 
@@ -179,8 +178,8 @@ def test_best_agrees_with_checkpoints(untrained, tmp_path, scores):
 
 def test_events_are_those_of_the_log(run):
     assert gather(run).events == (
-        page.Event(300, "alarm", "collapse: few"),
-        page.Event(200, "rollback", "rollback 1 to step 200: explosion: loss"),
+        parts.Event(300, "alarm", "collapse: few"),
+        parts.Event(200, "rollback", "rollback 1 to step 200: explosion: loss"),
     )
 
 
@@ -307,7 +306,7 @@ def test_a_huge_log_is_thinned_and_keeps_its_extremes(tmp_path):
     assert (curve.steps[0], curve.steps[-1]) == (0, 29_999)
     assert curve.values[curve.steps.index(12_345)] == 50
     assert curve.values[curve.steps.index(23_456)] == -50
-    html = page.render([page.Run("x", "", {}, [curve])], "made")
+    html = page.render([parts.Run("x", "", {}, [curve])], "made")
     assert f"{len(curve.values):,} of 30,000 points are drawn, the extremes among them" in html
     assert series.thinned(np.full(5000, np.nan)).tolist() == [0, 4999]
 
@@ -324,16 +323,16 @@ def test_grids_are_spread_and_keep_first_last_and_best(run):
     assert "3 of 6 sample grids are shown" in gather(run, most=3).notes
     steps = list(range(0, 10_000, 10))
     for most in (2, 3, 7, 60, 999):
-        chosen = grids.spread(steps, 4440, most)
+        chosen = blocks.spread(steps, 4440, most)
         assert len(chosen) == most
         assert most == 2 or {0, 4440, 9990} <= set(chosen)
         assert chosen == sorted(chosen)
-    assert grids.spread(steps, None, 1) == [9990]
+    assert blocks.spread(steps, None, 1) == [9990]
 
 
 def test_grids_are_bounded_in_bytes(run, monkeypatch):
     sizes = [path.stat().st_size for path in (run / "samples").iterdir()]
-    monkeypatch.setattr(grids, "MOST_BYTES", 3 * max(sizes))
+    monkeypatch.setattr(blocks, "MOST_BYTES", 3 * max(sizes))
     assert [grid.step for grid in gather(run).grids] == [0, 400, 500]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from docs_desk import Desk
+from docs_desk import Service
 from docs_pages import ASSIGNMENT, DIRECTIVES, LANGUAGES, PAGES, ROOT, anchors, commands, extras, make_targets, read
 
 from gan_cli import recipe
@@ -135,7 +135,7 @@ def test_the_readme_names_every_command():
 @pytest.mark.parametrize("path", RUN, ids=ids)
 def test_a_page_does_what_it_says(path, gan, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    desk = Desk(gan, monkeypatch)
+    desk = Service(gan, monkeypatch)
     desk.lay_out()
     for block in READ[path].blocks:
         if block.runs:

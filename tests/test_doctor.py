@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gan_cli.inspection import doctor, machine, requirements
-from gan_cli.inspection.doctor import Check
+from gan_cli import machine
+from gan_cli.doctor import doctor, requirements
+from gan_cli.doctor.doctor import Check
 
 
 def checks(report) -> dict[tuple[str, str], dict]:

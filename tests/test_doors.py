@@ -25,9 +25,9 @@ from gan_cli.engine.state import initial_state
 from gan_cli.errors import DamagedError, InputError, printable
 from gan_cli.files import CHECKSUMS, _digest, checksums
 from gan_cli.remote import layout
-from gan_cli.runs import lines
+from gan_cli.report.run import Asked, collect
+from gan_cli.runs import jsonl
 from gan_cli.runs import load as loading
-from gan_cli.runs.digest.run import Asked, collect
 from gan_cli.runs.folder import RunFolder
 
 ROOT = Path(gan_cli.__file__).parent
@@ -40,22 +40,22 @@ ALLOWED = {  # what is read there is this program's own: pictures just made, its
     "cli/recipe.py": {"read_text"},
     "engine/arrays.py": {"open"},  # of what is in memory
     "engine/processes.py": {"loads"},  # what the processes of a job tell each other
-    "explore/desk.py": {"read_bytes"},
+    "explore/service.py": {"read_bytes"},
     "explore/server.py": {"read_bytes"},
     "export/hub.py": {"read_bytes"},
-    "inspection/doctor.py": {"loads"},
-    "inspection/machine.py": {"read_text"},
-    "inspection/signatures.py": {"read_text"},
+    "doctor/doctor.py": {"loads"},
+    "machine.py": {"read_text"},
+    "signatures.py": {"read_text"},
     "report/page.py": {"read_text"},
     "remote/mirror.py": {"read_bytes"},  # of its own working copy
     "remote/store.py": {"open", "read_bytes", "file_digest"},
-    "runs/digest/model.py": {"read_bytes", "open"},
-    "runs/digest/grids.py": {"open"},  # of bytes that have come through the door
+    "report/model.py": {"read_bytes", "open"},
+    "report/blocks.py": {"open"},  # of bytes that have come through the door
     "runs/directions.py": {"read_text"},
-    "runs/tracking.py": {"open"},
+    "training/tracking.py": {"open"},
     "runs/weights.py": {"safe_open"},  # after its head has come through the door
-    "runs/writing.py": {"open"},
-    "inspection/examples.py": {"open"},  # data, which data/ has opened
+    "sampling/writing.py": {"open"},
+    "datacheck/examples.py": {"open"},  # data, which data/ has opened
     "cli/report.py": {"open"},  # a browser
 }
 
@@ -227,9 +227,9 @@ def test_a_training_is_refused_where_its_files_are_none(run, kind):
         put(run / name, kind)
     with ending():
         with pytest.raises(InputError, match=r"log\.jsonl"):
-            lines.append(run / "log.jsonl", {"step": 1})
+            jsonl.append(run / "log.jsonl", {"step": 1})
         with pytest.raises(InputError, match=r"log\.jsonl"):
-            lines.cut_after(run / "log.jsonl", 0, 0)
+            jsonl.cut_after(run / "log.jsonl", 0, 0)
         with pytest.raises(InputError, match=r"\.lock: is no regular file"), RunFolder(run).locked():
             pytest.fail("it was locked")
         assert RunFolder(run).trained_by() is None
@@ -395,7 +395,7 @@ ODD += ['{"step": null}', '{"step": [1]}', '{"step": 1, "rollback": "x"}', '{"ro
 def test_odd_lines_do_not_keep_a_training_from_going_on(run, gan):
     for name in ("log.jsonl", "metrics.jsonl", "times.jsonl"):
         (run / name).write_text("\n".join(['{"step": 0, "fid": 1.0}', *ODD]))
-    lines.cut_after(run / "log.jsonl", 0, 0)
+    jsonl.cut_after(run / "log.jsonl", 0, 0)
     assert (run / "log.jsonl").read_text() == '{"step": 0, "fid": 1.0}\n'
     code, _, err = gan("runs", run.parent)
     assert code == 0, err

@@ -17,14 +17,14 @@ from gan_cli import build, recipe
 from gan_cli.__main__ import main
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
-from gan_cli.features import own as own_networks
+from gan_cli.features import custom as own_networks
 from gan_cli.features.digits import digits
+from gan_cli.judging import image_sets
+from gan_cli.judging.evaluate import with_options
 from gan_cli.metrics import cache, names
 from gan_cli.metrics.collect import collect
 from gan_cli.metrics.frechet import Statistics, frechet_distance
 from gan_cli.recipe import Eval
-from gan_cli.runs import sets
-from gan_cli.runs.evaluate import with_options
 from tests.test_cli import DIGITS
 
 X = np.round(load_digits().images * (255 / 16)).astype(np.uint8)  # [1797, 8, 8]
@@ -352,7 +352,7 @@ def test_images_are_fitted_to_a_model_by_its_own_rule_and_it_is_said(tmp_path):
     """dcgan_digits squashes 8x8 digits to 16x16; the same digits from elsewhere must become the same images."""
     store = Store(download=False)
     np.savez(tmp_path / "x.npz", x=X[..., None])
-    given = sets.open_like(str(tmp_path / "x.npz"), (16, 16, 1), store, "squash")
+    given = image_sets.open_like(str(tmp_path / "x.npz"), (16, 16, 1), store, "squash")
     assert given.called.endswith("x.npz, fitted to 16x16 (squash)")
     own = build.load_data(build.resolve(recipe.read(recipe.find("dcgan_digits")), "dcgan_digits"), store)
     indices = np.arange(50)
@@ -384,7 +384,7 @@ def test_a_run_that_cannot_be_written_is_judged_all_the_same(gan, run, monkeypat
     def refused(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("gan_cli.runs.lines.append", refused)
+    monkeypatch.setattr("gan_cli.runs.jsonl.append", refused)
     found, err = report(gan, "--ckpt", run, "--n", 100, "--n-real", 200)
     assert found["fid"] > 0
     assert "metrics.jsonl: Permission denied" in err

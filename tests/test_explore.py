@@ -22,7 +22,7 @@ from PIL import Image
 
 from gan_cli.errors import InputError
 from gan_cli.explore import server as serving
-from gan_cli.explore.desk import Desk
+from gan_cli.explore.service import Service
 from gan_cli.model import Model
 from gan_cli.runs.load import load
 
@@ -36,7 +36,7 @@ def servers(untrained):
         def server(name):
             if name not in made:
                 listening = stack.enter_context(serving.listen(0))
-                listening.start(Desk(load(untrained[name]), str(untrained[name])))
+                listening.start(Service(load(untrained[name]), str(untrained[name])))
                 stack.callback(listening.shutdown)
                 made[name] = listening
             return made[name]
@@ -210,7 +210,7 @@ def test_the_scores_are_those_of_the_checkpoint_and_no_number_beside_them(untrai
     loaded = load(untrained["plain"])
     line = {"step": 0, "fid": 9.0, "kid": float("nan"), "score": -9.0, "protocol": {}}
     loaded = loaded._replace(meta=loaded.meta._replace(history=[{"step": 1, "fid": 1.0}, line]))
-    assert Desk(loaded, "x").description()["scores"] == {"fid": 9.0}
+    assert Service(loaded, "x").description()["scores"] == {"fid": 9.0}
 
 
 # What is refused

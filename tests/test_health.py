@@ -16,7 +16,7 @@ from gan_cli.engine.loop import Cadence, DivergedError, Hooks, Trainer, run
 from gan_cli.engine.state import Experiment, definitions, initial_state
 from gan_cli.games.game import Game, Turn
 from gan_cli.recipe import Ema, Train
-from gan_cli.runs.train import train
+from gan_cli.training.train import train
 from gan_cli.types import Spec
 
 RING = "ring"

@@ -11,8 +11,8 @@ from flax import nnx
 from gan_cli import build, recipe
 from gan_cli.__main__ import main
 from gan_cli.inspection.networks import networks
-from gan_cli.inspection.tables import WIDTH
-from gan_cli.nets import layers
+from gan_cli.layers import layers
+from gan_cli.text import WIDTH
 from gan_cli.types import Spec
 
 TINY = """# A tiny run to look at.

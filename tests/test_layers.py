@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from gan_cli.nets import layers
+from gan_cli.layers import layers
 from gan_cli.types import DEVICES
 
 B, H, W, C = 4, 4, 6, 3

@@ -8,8 +8,8 @@ from flax import nnx
 
 from gan_cli.errors import InputError
 from gan_cli.games.game import define
+from gan_cli.layers.minibatch import MinibatchDiscrimination
 from gan_cli.nets import autoencoder, dcgan, mlp, patchgan
-from gan_cli.nets.minibatch import MinibatchDiscrimination
 from gan_cli.types import DEVICES, Ports
 
 KEY = jax.random.key(0)

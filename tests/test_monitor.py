@@ -13,9 +13,9 @@ from gan_cli.data.store import Store
 from gan_cli.engine.loop import DivergedError
 from gan_cli.runs import times
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.monitor import Monitor, UnwellError, judge, mean_distance
-from gan_cli.runs.record import opened
-from gan_cli.runs.train import train
+from gan_cli.training.monitor import Monitor, UnwellError, judge, mean_distance
+from gan_cli.training.record import opened
+from gan_cli.training.train import train
 
 OPTIONS = recipe.Monitor()
 WELL = {"diversity": 0.9, "accuracy/discriminator": 0.8, "dead/generator": 0.0, "times_median/generator/loss": 2.0}

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from gan_cli.binding import options_model
 from gan_cli.errors import InputError
+from gan_cli.layers.layers import formulation
 from gan_cli.nets import dcgan, mlp
-from gan_cli.nets.layers import formulation
 from gan_cli.types import DEVICES, Ports
 
 SIDES = [8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 96, 112, 128, 192, 256]

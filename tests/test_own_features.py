@@ -14,7 +14,7 @@ from jax import export
 from jax.tree_util import Partial
 
 from gan_cli.errors import InputError
-from gan_cli.features import artefact, check_shipped, find, own
+from gan_cli.features import artefact, check_shipped, custom, find
 from gan_cli.metrics import find as find_metric
 from gan_cli.metrics.class_agreement import compute as agreement
 from gan_cli.metrics.classes import classify, fits
@@ -123,8 +123,8 @@ def test_what_runs_is_what_is_hashed_though_the_file_looks_as_before():
     for value in (1, 2):
         spec = written(f"def net(x):\n    return {value} + 0 * x.mean((1, 2))\n")
         os.utime("mine.py", (1e9, 1e9))
-        own._loaded.cache_clear()  # as in another process
-        own._fitted.cache_clear()
+        custom._loaded.cache_clear()  # as in another process
+        custom._fitted.cache_clear()
         found = own_features(spec)
         np.testing.assert_array_equal(found.apply(jnp.ones((1, *SHAPE)))["features"], [[value]])
         hashes.add(found.hash)

@@ -10,9 +10,9 @@ from gan_cli import build, recipe
 from gan_cli.engine import sampler
 from gan_cli.engine.state import initial_state
 from gan_cli.errors import InputError
+from gan_cli.layers.layers import formulation
 from gan_cli.losses import penalties
 from gan_cli.nets import dcgan
-from gan_cli.nets.layers import formulation
 from gan_cli.types import Ports, Spec
 
 SLOPE = jnp.array([3.0, 4.0])  # of norm 5

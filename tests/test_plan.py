@@ -6,11 +6,11 @@ import types
 import jax
 import pytest
 
-from gan_cli import build, recipe
+from gan_cli import build, machine, recipe
 from gan_cli.data.store import Store
 from gan_cli.engine import loop, processes
 from gan_cli.errors import InputError
-from gan_cli.inspection import machine, plan
+from gan_cli.inspection import plan
 
 TINY = """
 [data]

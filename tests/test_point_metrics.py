@@ -17,12 +17,12 @@ from gan_cli.engine.state import initial_state
 from gan_cli.errors import InputError
 from gan_cli.features import find as find_features
 from gan_cli.features.digits import digits
+from gan_cli.judging.model_evaluator import ModelEvaluator
+from gan_cli.judging.reference import Reference
 from gan_cli.metrics import find, modes, parzen
 from gan_cli.metrics.collect import NotFiniteError, check_outputs, collect, kept_by
 from gan_cli.metrics.frechet import statistics
 from gan_cli.metrics.metric import Plan, Sample
-from gan_cli.runs.judge import Judge
-from gan_cli.runs.reference import Reference
 
 rng = np.random.default_rng(0)
 
@@ -296,7 +296,7 @@ def toy_run(*overrides):
 
 def judge_of(prepared, metric, store, source=None, **options):
     options = recipe.Eval(metric=metric, n=300, n_real=200, batch=100, **options)
-    return Judge(prepared.experiment, options, Reference("toy all", source or prepared.source), store, seed=5)
+    return ModelEvaluator(prepared.experiment, options, Reference("toy all", source or prepared.source), store, seed=5)
 
 
 def test_the_judge_takes_modes_of_the_samples_that_gan_sample_writes(tmp_path):

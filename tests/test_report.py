@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.report import grids
+from gan_cli.pictures import grids
 
 
 def test_tiles_run_row_by_row_with_gaps():

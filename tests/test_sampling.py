@@ -14,12 +14,12 @@ from gan_cli.data.source import in_memory
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 from gan_cli.metrics.collect import extract
-from gan_cli.report import animation, labelled
-from gan_cli.report.grids import PAPER
-from gan_cli.report.labelled import Block
-from gan_cli.runs import arithmetic, neighbours, settings, walk, writing
-from gan_cli.runs.drawing import by_seeds, painter
+from gan_cli.pictures import animation, labelled
+from gan_cli.pictures.grids import PAPER
+from gan_cli.pictures.labelled import Block
 from gan_cli.runs.load import load
+from gan_cli.sampling import arithmetic, controls, neighbours, walk, writing
+from gan_cli.sampling.drawing import by_seeds, painter
 from gan_cli.types import Control
 
 
@@ -50,7 +50,7 @@ CONTROLS = {
 
 
 def values(classes=None, *codes):
-    return [setting.values.tolist() for setting in settings.resolve(settings.parse(classes, codes), CONTROLS)]
+    return [setting.values.tolist() for setting in controls.resolve(controls.parse(classes, codes), CONTROLS)]
 
 
 def test_classes_and_codes_are_read_by_name_and_by_number():
@@ -60,16 +60,16 @@ def test_classes_and_codes_are_read_by_name_and_by_number():
     assert values("a-b, c") == [[2]]
     assert values("all", "c0=8-11,2", "c1=0.5") == [[0, 1, 2, 3], [8, 9, 10, 11, 2], [0.5]]
     assert values(None, "c1=-1:1:5") == [[-1, -0.5, 0, 0.5, 1]]
-    labels = [setting.labels for setting in settings.resolve(settings.parse("3,0", ["c1=1:2:3"]), CONTROLS)]
+    labels = [setting.labels for setting in controls.resolve(controls.parse("3,0", ["c1=1:2:3"]), CONTROLS)]
     assert labels == [("dog", "cat"), ("1", "1.5", "2")]
 
 
 def test_a_thousand_names_do_not_fill_the_screen():
     controls = {"class": Control(1000, tuple(f"kind {i}" for i in range(1000)))}
     with pytest.raises(InputError, match="there is no class 'zebra'; there are 1,000, 'kind 0' to 'kind 999'"):
-        settings.resolve(settings.parse("zebra", []), controls)
+        controls.resolve(controls.parse("zebra", []), controls)
     with pytest.raises(InputError, match="did you mean 'kind 99'"):
-        settings.resolve(settings.parse("kid 99", []), controls)
+        controls.resolve(controls.parse("kid 99", []), controls)
 
 
 def test_a_column_is_the_same_latent_under_each_class(runs, draw):

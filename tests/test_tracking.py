@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from gan_cli import optional
-from gan_cli.runs import lines as lines_of_run
-from gan_cli.runs import times, tracking
+from gan_cli.runs import jsonl as lines_of_run
+from gan_cli.runs import times
 from gan_cli.runs.folder import RunFolder
+from gan_cli.training import tracking
+from gan_cli.training.clock import Clock
 
 RING = ("--set", "run.log_every=10", "--set", "run.sample_every=20", "--set", "run.checkpoint_every=20")
 RING = (*RING, "--set", "monitor.every=20", "--set", "eval.every=20", "--set", "eval.n=100", "--set", "eval.n_real=100")
@@ -198,7 +200,7 @@ def test_times_that_cannot_be_are_passed_over(tmp_path, line):
 def test_a_line_that_was_cut_short_does_not_join_two_sessions(tmp_path):
     path = tmp_path / "times.jsonl"
     path.write_text('{"event": "start", "step": 0, "time": 1.0}\n{"step": 10, "ti')
-    times.Clock(path, "one", {}).start(5)
+    Clock(path, "one", {}).start(5)
     assert [life.step for life in times.read(path)] == [0, 5]
 
 

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from gan_cli import __version__
 from gan_cli.cli import (
     card,
     compare,
@@ -28,6 +27,7 @@ from gan_cli.cli import (
     train,
 )
 from gan_cli.cli.options import places_named
+from gan_cli.version import __version__
 
 app = typer.Typer(
     name="gan",

@@ -48,7 +48,7 @@ def compare(
     are missing.
     """
     from gan_cli.remote.place import is_url
-    from gan_cli.runs.drawing import parse_seeds
+    from gan_cli.sampling.drawing import parse_seeds
 
     if is_url(out):
         raise InputError(f"--out {out}: comparisons are kept in a folder of this machine; name one, and copy it")
@@ -56,7 +56,7 @@ def compare(
     sources = store(data_dir)
     start_jax()
     from gan_cli.cli.console import Reporter
-    from gan_cli.runs import compare as runs
+    from gan_cli.training import compare as runs
 
     judged: dict[str, Any] = {key: value for key, value in (("metric", metric), ("n", n)) if value is not None}
     reporter = Reporter()

@@ -16,6 +16,7 @@ from gan_cli import door
 from gan_cli.errors import DamagedError
 from gan_cli.remote import layout
 
+DEFAULT = "dcgan_digits"  # what `gan train` trains where nothing is named: its data are embedded
 MOST = 200  # candidates
 LOOKED = 2000  # folders that are looked into
 DEPTH = 3  # of them in one another
@@ -146,7 +147,7 @@ def metrics(incomplete: str) -> Candidates:
 
 
 def _metrics() -> Candidates:
-    from gan_cli.inspection.signatures import factories
+    from gan_cli.signatures import factories
 
     return [(found.name.replace("_", "-"), found.line) for found in factories("metrics", "Metric")]
 
@@ -159,7 +160,7 @@ def sort_key(incomplete: str) -> Candidates:
 
 def demonstration(incomplete: str) -> Candidates:
     """The demonstrations of `gan lab`."""
-    from gan_cli.inspection.signatures import factories
+    from gan_cli.signatures import factories
 
     found = factories("lab", "Demonstration", ("Note",))
     return _offered(((one.name.replace("_", "-"), one.line) for one in found), incomplete)
@@ -167,14 +168,14 @@ def demonstration(incomplete: str) -> Candidates:
 
 def features(incomplete: str) -> Candidates:
     """The shipped feature networks."""
-    from gan_cli.inspection.signatures import factories
+    from gan_cli.signatures import factories
 
     return _offered(((one.name, one.line) for one in factories("features", "Features")), incomplete)
 
 
 def set_key(incomplete: str) -> Candidates:
     """Keys of a recipe as table.key=; of a single one its values: what the recipe has, what else it could be."""
-    from gan_cli.inspection.keys import keys
+    from gan_cli.completion_keys import keys
 
     found, incomplete = keys(_tables()), _cut + incomplete
     chosen = {key: values for key, values in found.items() if f"{key}=".startswith(incomplete)}
@@ -190,7 +191,6 @@ def set_key(incomplete: str) -> Candidates:
 def _tables() -> Mapping[str, Any]:
     """The tables of the recipe that was named on the command line, or of the one that `gan train` takes otherwise."""
     from gan_cli import recipe as recipes
-    from gan_cli.cli.train import DEFAULT
     from gan_cli.errors import InputError
 
     words = _words()

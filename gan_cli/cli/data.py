@@ -36,21 +36,21 @@ def check(
     """
     from gan_cli import build, overrides
     from gan_cli import recipe as recipes
-    from gan_cli.inspection import contact_sheet, data_check, data_text
-    from gan_cli.inspection.examples import examples
+    from gan_cli.datacheck import check, contact_sheet, text
+    from gan_cli.datacheck.examples import examples
 
     path = recipes.find(recipe)
     tables = overrides.read(path, set_ or (), notice)
     data = build.data_table(tables, str(path), None)
-    batch = data_check.batch_of(tables, str(path))
+    batch = check.batch_of(tables, str(path))
     sources = store(data_dir).near(path)
     found = examples(data, sources)
     sheet = contact_sheet.ContactSheet(found, Path(out)) if out else None
-    checked = data_check.check(data, found, sources, *([sheet.keep] if sheet else []))
-    report = data_check.report(checked, data, batch)
+    checked = check.check(data, found, sources, *([sheet.keep] if sheet else []))
+    report = check.report(checked, data, batch)
     if sheet:
         sheet.save()
         notice(f"{out}: a contact sheet")
-    result(report, data_text.of_data(report), as_json)
+    result(report, text.of_data(report), as_json)
     if checked.bad:
         raise typer.Exit(UNREADABLE)

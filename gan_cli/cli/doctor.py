@@ -12,7 +12,7 @@ def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
 
     Exit codes: 0 all is well, or warnings only; 1 something is broken without which nothing can be trained.
     """
-    from gan_cli.inspection import doctor as examination
+    from gan_cli.doctor import doctor as examination
 
     found, seconds = examination.examine(data_dir)
     result(examination.report(found, seconds), examination.text(found, seconds), as_json)

@@ -11,8 +11,8 @@ from gan_cli.errors import InputError
 from gan_cli.files import check_not_folder
 
 if TYPE_CHECKING:
-    from gan_cli.runs.evaluate import Asked
-    from gan_cli.runs.panel import Verdict
+    from gan_cli.judging.evaluate import Asked
+    from gan_cli.judging.evaluator import Verdict
 
 SAMPLES = 10_000  # drawn from a model where --n does not say otherwise
 ALL = sys.maxsize
@@ -89,7 +89,8 @@ def evaluate(
     at: At = "best",
     raw: Raw = False,
     all_checkpoints: Annotated[
-        bool, typer.Option("--all-checkpoints", help="Judge every checkpoint of the run, draw it, name the best.")
+        bool,
+        typer.Option("--all-checkpoints", help="Judge every checkpoint of the run, draw it, name the best."),
     ] = False,
     out: Annotated[
         str | None, typer.Option(help="Where --all-checkpoints draws, a .png.", show_default="RUN/checkpoints.png")
@@ -117,7 +118,7 @@ def evaluate(
         _report(verdict, {"fake": fake, "real": real}, as_json)
         return
     _refuse("--fake", size=size, channels=channels, resize=resize != "pad")
-    from gan_cli.runs.evaluate import Asked
+    from gan_cli.judging.evaluate import Asked
 
     judged |= {"n": n or SAMPLES, "n_real": n_real or (ALL if real else SAMPLES)}
     asked = Asked(judged, split, real, train, seed, raw)
@@ -160,11 +161,11 @@ def _judge_images(
 ) -> "Verdict":
     sources = store(data_dir)
     start_jax()
+    from gan_cli.judging import image_sets, images
+    from gan_cli.judging.evaluate import with_options
     from gan_cli.recipe import Eval
-    from gan_cli.runs import images, sets
-    from gan_cli.runs.evaluate import with_options
 
-    sides = images.sides(fake, real, train, sources, sets.fit(**fit))
+    sides = images.sides(fake, real, train, sources, image_sets.fit(**fit))
     options = with_options(Eval().model_dump(), judged)
     return images.judge(sides, options, sources, seed, outside="features" in judged, note=notice)
 
@@ -177,7 +178,7 @@ def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json
     run = fetched_run(ckpt, notice)
     start_jax()
     from gan_cli.cli.pace import Pace
-    from gan_cli.runs import evaluate as runs
+    from gan_cli.judging import evaluate as runs
 
     loaded, judged = runs.judge(run, at, asked, sources, notice, Pace())
     shown = ckpt if is_url(ckpt) else loaded.folder.path
@@ -202,7 +203,7 @@ def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None,
     start_jax()
     from gan_cli.cli.pace import Pace
     from gan_cli.files import make_folder
-    from gan_cli.runs import evaluate as runs
+    from gan_cli.judging import evaluate as runs
 
     where = _picture(out or f"{ckpt.rstrip('/')}/checkpoints.png")
     judged = []

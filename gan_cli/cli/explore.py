@@ -31,11 +31,11 @@ def explore(
 
     with server.ending_on_signals(), server.listen(port) as listening:
         start_jax()
-        from gan_cli.explore.desk import Desk
+        from gan_cli.explore.service import Service
         from gan_cli.remote.fetch import fetched_run
         from gan_cli.runs.load import load
 
-        desk = Desk(load(fetched_run(ckpt, notice), at), ckpt)
+        desk = Service(load(fetched_run(ckpt, notice), at), ckpt)
         desk.warm_up(notice)
         server.serve(listening, desk, lambda url: _ready(url, open_))
 

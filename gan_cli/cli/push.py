@@ -22,11 +22,11 @@ def push(
 ) -> None:
     """Put a model on the Hugging Face Hub: card, program, weights, recipe (HF_TOKEN; docs/taking-away.md)."""
     start_jax()
-    from gan_cli import __version__
     from gan_cli.export import hub
     from gan_cli.export.card import Wish
     from gan_cli.remote.fetch import fetched_run
     from gan_cli.runs.load import load
+    from gan_cli.version import __version__
 
     hub.check(repo, licence, dry_run=dry_run)
     loaded = load(fetched_run(ckpt, notice), at)

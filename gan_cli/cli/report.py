@@ -10,7 +10,7 @@ from gan_cli.cli.options import DataDir, Json, notice, result, start_jax, store
 from gan_cli.errors import InputError
 
 if TYPE_CHECKING:
-    from gan_cli.runs.digest.run import Digest
+    from gan_cli.report.run import Digest
 
 MOST_RUNS = 20
 
@@ -46,7 +46,7 @@ def report(
     from gan_cli import files
     from gan_cli.remote.fetch import fetched, output
     from gan_cli.remote.place import is_url, open_place
-    from gan_cli.runs.digest.run import asked, collect, differences
+    from gan_cli.report.run import asked, collect, differences
 
     if len(runs) > MOST_RUNS:
         raise InputError(f"{len(runs)} runs on one page; {MOST_RUNS} are the most")
@@ -92,8 +92,8 @@ def _check(target: str, opened: bool) -> None:
 def _page(digests: list["Digest"], differences: list[tuple[str, list[str]]]) -> str:
     from datetime import UTC, datetime
 
-    from gan_cli import __version__
     from gan_cli.report.page import render
+    from gan_cli.version import __version__
 
     made = f"Made by gan-cli {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
     return render([digest.run for digest in digests], made, differences)

@@ -12,7 +12,7 @@ from gan_cli.cli.options import Json, notice, result
 from gan_cli.errors import InputError
 
 if TYPE_CHECKING:
-    from gan_cli.runs.survey import Run
+    from gan_cli.runs.listing import Run
 
 OTHERS, METRIC = 85, 16  # columns of text that all but the metrics take, and that one of them does; --json has all
 
@@ -33,7 +33,7 @@ def runs(
     """List the runs below a folder: how far they are, what their metrics say, what the monitor saw."""
     from gan_cli.metric_names import canonical
     from gan_cli.remote.place import is_url
-    from gan_cli.runs.survey import ordered, survey
+    from gan_cli.runs.listing import ordered, survey
 
     if is_url(folder):
         raise InputError(f"{folder}: runs are listed in a folder of this machine; gan inspect reads one at a URL")
@@ -44,7 +44,7 @@ def runs(
 
 
 def _table(found: list["Run"], folder: str, sort: str) -> str:
-    from gan_cli.inspection.tables import columns, duration, table
+    from gan_cli.text import columns, duration, table
 
     if not found:
         return f"no runs in {folder}; gan train RECIPE makes one"
@@ -76,7 +76,7 @@ def _state(run: "Run") -> str:
 
 def _value(run: "Run", name: str) -> str:
     """The best of a metric, and its last where that is another."""
-    from gan_cli.inspection.tables import number
+    from gan_cli.text import number
 
     value = run.metrics.get(name)
     if value is None:

@@ -114,8 +114,8 @@ def sample(
     """Draw samples from a checkpoint: of classes and codes, along walks, beside training images (docs/sampling.md)."""
     from gan_cli.cli.pace import Pace
     from gan_cli.remote.fetch import fetched_run, output
-    from gan_cli.runs import arithmetic as sums
-    from gan_cli.runs import drawing, request, sampling, settings, writing
+    from gan_cli.sampling import arithmetic as sums
+    from gan_cli.sampling import controls, drawing, request, take, writing
 
     with output(out) as target:
         asked = request.Request(
@@ -126,7 +126,7 @@ def sample(
             truncation=truncation,
             batch=batch,
             raw=raw,
-            wishes=settings.parse(classes, codes or []),
+            wishes=controls.parse(classes, codes or []),
             steps=interpolate,
             path=path,
             fps=fps,
@@ -139,7 +139,7 @@ def sample(
         from gan_cli.runs.load import load
 
         loaded = load(fetched_run(ckpt, notice), at)
-        taken = sampling.take(loaded, asked, sources, notice, Pace())
+        taken = take.take(loaded, asked, sources, notice, Pace())
         writing.write(target, taken.drawn, fps or request.DEFAULT_FPS)
     count = len(taken.drawn.samples)
     report = {

@@ -37,11 +37,11 @@ def statistics(
     check_not_folder(out)
     sources = store(data_dir)
     start_jax()
-    from gan_cli.runs import images as at_hand
-    from gan_cli.runs import sets
+    from gan_cli.judging import image_sets
+    from gan_cli.judging import images as at_hand
 
-    fit = sets.fit(size, channels, resize)
-    given = sets.open_set(images, sources, fit)
+    fit = image_sets.fit(size, channels, resize)
+    given = image_sets.open_set(images, sources, fit)
     saved = at_hand.save(given, at_hand.wanted(features, n, batch), sources, fit, Path(out))
     for message in saved.notices:
         notice(message)

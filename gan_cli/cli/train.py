@@ -8,9 +8,8 @@ from gan_cli.cli import completion
 from gan_cli.cli.options import DataDir, Json, Set, notice, result, start_jax, store
 
 if TYPE_CHECKING:
-    from gan_cli.runs.train import Outcome
+    from gan_cli.training.train import Outcome
 
-DEFAULT = "dcgan_digits"  # its data are embedded
 STOPPED = 75  # EX_TEMPFAIL: stopped by a signal after saving; the same command goes on
 FAILED = 1
 
@@ -23,7 +22,7 @@ def train(
             help="A recipe file, or the name of a shipped one.",
             autocompletion=completion.recipe,
         ),
-    ] = DEFAULT,
+    ] = completion.DEFAULT,
     out: Annotated[
         str | None,
         typer.Option(help="The run folder, or its URL; an existing run is resumed.", show_default="runs/<recipe>"),
@@ -72,7 +71,7 @@ def train(
     from gan_cli.remote.fetch import fetched
     from gan_cli.remote.mirror import working_copy
     from gan_cli.remote.place import is_url
-    from gan_cli.runs import tracking
+    from gan_cli.training import tracking
 
     path = recipes.find(recipe)
     tables = overrides.read(path, set_ or (), notice)
@@ -87,7 +86,7 @@ def train(
     shown = mirror.url if mirror else str(folder)
     if dry_run:
         from gan_cli.inspection import plan
-        from gan_cli.runs.train import check
+        from gan_cli.training.train import check
 
         check(prepared, folder, sources, notice if processes.first() else lambda _: None)
         if trial and processes.first():
@@ -100,8 +99,8 @@ def train(
     from gan_cli.cli.console import Reporter
     from gan_cli.engine import platform
     from gan_cli.engine.loop import DivergedError
-    from gan_cli.runs.monitor import UnwellError
-    from gan_cli.runs.train import train as run
+    from gan_cli.training.monitor import UnwellError
+    from gan_cli.training.train import train as run
 
     reporter = Reporter(quiet=not processes.first())
     reporter.note(f"{path.stem}: {platform.describe()}")

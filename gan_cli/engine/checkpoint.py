@@ -23,13 +23,14 @@ import orbax.checkpoint as ocp
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from gan_cli import __version__, door, files
+from gan_cli import door, files
 from gan_cli.engine import arrays
 from gan_cli.engine.leaves import flat, unflat
 from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.remote import layout
 from gan_cli.remote.layout import META
 from gan_cli.types import Spec
+from gan_cli.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 STATE = "state"  # in a checkpoint's folder
@@ -38,7 +39,7 @@ LONGEST = 1 << 20  # pixels of a side, or numbers of a vector
 
 
 class Memory(TypedDict, total=False):
-    """What the monitor has gathered (see runs/monitor.py)."""
+    """What the monitor has gathered (see training/monitor.py)."""
 
     past: dict[str, list[float]]
     sums: dict[str, tuple[float, Annotated[int, Field(ge=1)]]]

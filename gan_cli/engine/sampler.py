@@ -19,7 +19,7 @@ from gan_cli.engine import parallel
 from gan_cli.engine.state import Experiment, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.games.game import Nets, Variables
-from gan_cli.nets.layers import formulation
+from gan_cli.layers.layers import formulation
 from gan_cli.types import Array, Control, Key
 
 DRAWN = 256  # samples whose inputs one call draws

@@ -16,7 +16,7 @@ from jax import lax
 from gan_cli.engine import health, parallel
 from gan_cli.engine.state import Experiment, State
 from gan_cli.games.game import Descent, Memory, Nets, Turn, Variables, keep
-from gan_cli.nets.layers import formulation
+from gan_cli.layers.layers import formulation
 from gan_cli.types import DEVICES, Array, Aux, Batch, Key
 
 DEAD = 1e-12  # a gradient below this moves nothing

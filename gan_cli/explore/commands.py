@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Iterable, Sequence
 
-from gan_cli.explore.asks import Ask, Pin, Samples, Setting, Sum, Walk
-from gan_cli.runs.settings import Setting as Chosen
+from gan_cli.explore.requests import Ask, Pin, Samples, Setting, Sum, Walk
+from gan_cli.sampling.controls import Setting as Chosen
 from gan_cli.types import CLASS
 
 

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from gan_cli.errors import InputError
-from gan_cli.explore.asks import read
-from gan_cli.explore.desk import KINDS, Desk
-from gan_cli.runs.signals import handling
+from gan_cli.explore.requests import read
+from gan_cli.explore.service import KINDS, Service
+from gan_cli.training.signals import handling
 
 HOST = "127.0.0.1"
 PORT, TRIED = 8400, 20  # the first port, and how many from there on are tried
@@ -68,14 +68,14 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, port: int):
         super().__init__((HOST, port), Handler)
         self.contents = _files()
-        self.desk: Desk | None = None
+        self.desk: Service | None = None
 
     @property
     def url(self) -> str:
         """Where a browser finds the page."""
         return f"http://{HOST}:{self.server_address[1]}/"
 
-    def start(self, desk: Desk) -> None:
+    def start(self, desk: Service) -> None:
         """Answer from now on, in a thread of its own."""
         self.desk = desk
         self.contents["/model.json"] = Content("application/json", json.dumps(desk.description()).encode())
@@ -101,7 +101,7 @@ def listen(port: int | None = None) -> Server:
     raise InputError(f"ports {PORT} to {PORT + TRIED - 1} are all taken; --port 0 takes any free one")
 
 
-def serve(server: Server, desk: Desk, ready: Callable[[str], None]) -> NoReturn:
+def serve(server: Server, desk: Service, ready: Callable[[str], None]) -> NoReturn:
     """Answer until a signal ends the process (see `ending_on_signals`); `ready` is told the page's address."""
     server.start(desk)
     try:

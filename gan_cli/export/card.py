@@ -13,9 +13,9 @@ from gan_cli.export import facts, reader
 from gan_cli.export.description import describe, recipe_text
 from gan_cli.export.facts import Score
 from gan_cli.export.markdown import Markup, render, words
-from gan_cli.runs import sampling, settings, writing
 from gan_cli.runs.load import Loaded
-from gan_cli.runs.request import Request
+from gan_cli.sampling import controls, take, writing
+from gan_cli.sampling.request import Request
 from gan_cli.types import CLASS
 
 TASK = "unconditional-image-generation"  # the Hub's name for what GANs do, also with classes
@@ -64,7 +64,7 @@ def write(loaded: Loaded, wish: Wish) -> str:
 def metadata(loaded: Loaded, wish: Wish, scores: Sequence[Score]) -> dict[str, Any]:
     """What the Hub reads: licence, tags, task, data sets, and the metrics with their protocols."""
     source = str(loaded.meta.recipe["data"]["source"])
-    image = not sampling.is_points(loaded)
+    image = not take.is_points(loaded)
     controls = loaded.experiment.game.controls
     play = str(loaded.meta.recipe["game"]["play"])
     tags = ["gan", "generative-adversarial-network", "jax", "flax"] + ([play] if play != "standard" else [])
@@ -110,7 +110,7 @@ def _text(loaded: Loaded, wish: Wish, scores: Sequence[Score]) -> str:
         licence=wish.licence,
         repo=Markup(wish.repo) if wish.repo else None,  # checked: in code, too
         caption=_caption(loaded, wish.raw),
-        kind="points" if sampling.is_points(loaded) else "images",
+        kind="points" if take.is_points(loaded) else "images",
         shape=" x ".join(map(str, loaded.experiment.spec.shape)),
         play=game["play"],
         loss=loss["name"] if isinstance(loss, Mapping) else loss,
@@ -164,7 +164,7 @@ def _caption(loaded: Loaded, raw: bool) -> str:
 
 def draw(loaded: Loaded, out: Path, *, raw: bool) -> None:
     """Write the card's picture: the first samples of seed 0, or a row for each class. Raises InputError."""
-    wishes = settings.parse("all", []) if _by_class(loaded) else ()
-    n = sampling.POINTS_IN_A_PANEL if sampling.is_points(loaded) and not wishes else None
-    taken = sampling.take(loaded, Request(out=out, raw=raw, wishes=wishes, n=n), None, lambda _: None)
+    wishes = controls.parse("all", []) if _by_class(loaded) else ()
+    n = take.POINTS_IN_A_PANEL if take.is_points(loaded) and not wishes else None
+    taken = take.take(loaded, Request(out=out, raw=raw, wishes=wishes, n=n), None, lambda _: None)
     writing.write(out, taken.drawn, 1)

@@ -5,13 +5,14 @@ from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
-from gan_cli import __version__, door, recipe
+from gan_cli import door, recipe
 from gan_cli.binding import Table
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.export.program import input_shapes
-from gan_cli.runs.drawing import prior
 from gan_cli.runs.load import Loaded
+from gan_cli.sampling.drawing import prior
 from gan_cli.types import CLASS
+from gan_cli.version import __version__
 
 LATENT = "z"
 DISTRIBUTIONS = {"normal": "standard normal", "uniform": "uniform in [-1, 1]"}

@@ -11,9 +11,9 @@ from gan_cli import metrics, recipe
 from gan_cli.engine.checkpoint import PACKAGES
 from gan_cli.export.markdown import words
 from gan_cli.metrics.protocol import Protocol
-from gan_cli.runs import lines as logs
+from gan_cli.runs import jsonl as logs
 from gan_cli.runs import times
-from gan_cli.runs.lines import values
+from gan_cli.runs.jsonl import values
 from gan_cli.runs.load import Loaded
 from gan_cli.runs.times import Session
 

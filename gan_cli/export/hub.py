@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_cli import __version__
 from gan_cli.errors import InputError, StorageError
 from gan_cli.export import bundle, card, facts, stablehlo
 from gan_cli.export.markdown import words
 from gan_cli.optional import require
 from gan_cli.runs.load import Loaded
+from gan_cli.version import __version__
 
 METRICS = "metrics.json"
 TOKENS = "https://huggingface.co/settings/tokens"

@@ -11,7 +11,7 @@ from gan_cli.engine.sampler import Inputs, Sampler, draw_many
 from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
 from gan_cli.games.game import Nets, Variables
-from gan_cli.nets.layers import formulation
+from gan_cli.layers.layers import formulation
 from gan_cli.runs.load import Loaded
 from gan_cli.types import Array
 

@@ -9,7 +9,7 @@ from jax.interpreters import mlir
 
 from gan_cli.data.packed import contents
 from gan_cli.errors import DamagedError, InputError
-from gan_cli.features import Features
+from gan_cli.features.network import Features
 from gan_cli.features.probe import check_readable
 from gan_cli.types import Array
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from gan_cli.data import arrays
 from gan_cli.errors import InputError
-from gan_cli.features import Features
+from gan_cli.features.network import Features
 from gan_cli.types import Array
 
 Weights = dict[str, np.ndarray]

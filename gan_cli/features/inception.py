@@ -12,10 +12,10 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from gan_cli.errors import InputError
-from gan_cli.features import Features
 from gan_cli.features.inception_blocks import CLASSES, DIM, SIDE
 from gan_cli.features.inception_net import Weights, forward, in_parts
 from gan_cli.features.inception_weights import load
+from gan_cli.features.network import Features
 from gan_cli.features.resize import bicubic, bilinear, resize, tensorflow
 from gan_cli.types import Array
 

@@ -2,7 +2,7 @@
 
 import functools
 
-from gan_cli.features import Features
+from gan_cli.features.network import Features
 
 
 @functools.cache

@@ -1,11 +1,10 @@
 """A trial in a process of its own: files whose parsers are native code that damage can make crash or eat all memory.
 
-`python -m gan_cli.features.probe` reads an exported program from stdin, within limits. Whether it is sound is for its
+`python -m gan_cli.features.probe_child` reads an exported program from stdin, within limits. Whether it is sound is for its
 caller to say again: all that this tells is that reading it has an end, and leaves the process alive.
 """
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -27,7 +26,7 @@ def check_readable(data: bytes) -> None:
     seconds = SECONDS + len(data) // (4 << 20)
     package = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-P", "-m", "gan_cli.features.probe", str(seconds)]
+    command = [sys.executable, "-P", "-m", "gan_cli.features.probe_child", str(seconds)]
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": paths}
     try:
         ended = subprocess.run(
@@ -56,38 +55,3 @@ def _why(ended: subprocess.CompletedProcess[bytes], seconds: int) -> str:
     if ended.returncode < 0:
         return f"ends a process with {signal.Signals(-ended.returncode).name}"
     return f"fails in a process of its own: {ended.stderr.decode(errors='replace').strip()[-200:]}"
-
-
-def main() -> None:
-    """Read stdin as `artefact` would; end with code 0, TOO_LARGE, or by a signal."""
-    from gan_cli.features import artefact
-
-    data = sys.stdin.buffer.read()
-    _limit(resource.RLIMIT_CPU, int(sys.argv[1]))
-    _limit(resource.RLIMIT_DATA, _taken() + MEMORY + EACH * len(data))  # not RLIMIT_AS: XLA reserves more than it takes
-    _limit(resource.RLIMIT_CORE, 0)
-    try:
-        artefact.look(data)
-    except MemoryError:
-        sys.exit(TOO_LARGE)
-    except Exception:  # any at all: its caller meets it again, and says what it means
-        pass
-
-
-def _limit(what: int, most: int) -> None:
-    hard = resource.getrlimit(what)[1]
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(what, (most, hard))
-
-
-def _taken() -> int:
-    """Bytes of private memory that this process has by now; 0 where /proc does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[5])
-    except OSError:
-        return 0
-    return pages * resource.getpagesize()
-
-
-if __name__ == "__main__":
-    main()

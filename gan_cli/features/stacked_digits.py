@@ -5,8 +5,8 @@ import functools
 import jax.numpy as jnp
 
 from gan_cli.errors import InputError
-from gan_cli.features import Features
 from gan_cli.features.digits import DIM, digits
+from gan_cli.features.network import Features
 from gan_cli.types import Array
 
 COLOURS = 3

@@ -9,11 +9,11 @@ from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.state import Experiment, optimised
 from gan_cli.errors import InputError
 from gan_cli.games.game import Turn
-from gan_cli.inspection.machine import folder_bytes
 from gan_cli.inspection.networks import Network, networks
+from gan_cli.machine import folder_bytes
 from gan_cli.runs import load
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.lines import values
+from gan_cli.runs.jsonl import values
 
 
 class Found(NamedTuple):

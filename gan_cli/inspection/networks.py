@@ -15,7 +15,7 @@ from gan_cli import build
 from gan_cli.binding import Table, call
 from gan_cli.games.game import Game
 from gan_cli.inspection.count import multiply_adds
-from gan_cli.nets.layers import formulation
+from gan_cli.layers.layers import formulation
 from gan_cli.types import DEVICES, Ports, Shape, Spec
 
 MARK = "layer:"  # begins the scope of a layer's operations; a path has no slash

@@ -11,16 +11,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_cli import build
+from gan_cli import build, machine
 from gan_cli.data.pipeline import RESIDENT_LIMIT, stored_bytes
 from gan_cli.engine import parallel, platform, processes
 from gan_cli.engine.state import initial_state
 from gan_cli.engine.step import make_steps
 from gan_cli.errors import InputError
-from gan_cli.inspection import machine
 from gan_cli.inspection.networks import networks
-from gan_cli.inspection.tables import duration, size
 from gan_cli.remote import layout
+from gan_cli.text import duration, size
 
 CALLS = 7  # of the trial at most, besides the first
 SECONDS = 10.0  # that they may take; a call is made as long as a seventh of that, if steps_per_call allows

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gan_cli import recipe
-from gan_cli.inspection.tables import pairs, shape, size, table
+from gan_cli.text import pairs, shape, size, table
 
 
 def of_checkpoint(report: dict[str, Any]) -> str:

@@ -10,10 +10,10 @@ from flax import nnx
 from pydantic import PositiveInt
 
 from gan_cli.errors import InputError
-from gan_cli.nets import layers
+from gan_cli.layers import layers
+from gan_cli.layers.ports import require_no_label
 from gan_cli.nets.dcgan import SLOPE, Plan, normal_kernel, normal_scale, plan
 from gan_cli.nets.mlp import ACTIVATIONS, Activation
-from gan_cli.nets.ports import require_no_label
 from gan_cli.types import Array, Ports
 
 

@@ -16,11 +16,11 @@ from flax import nnx
 from pydantic import NonNegativeInt, PositiveInt
 
 from gan_cli.errors import InputError
-from gan_cli.nets import layers
-from gan_cli.nets.label import Projection, beside_image, beside_vector
-from gan_cli.nets.minibatch import minibatch
-from gan_cli.nets.norms import Norm
-from gan_cli.nets.ports import require_condition, require_image, require_vector
+from gan_cli.layers import layers
+from gan_cli.layers.label import Projection, beside_image, beside_vector
+from gan_cli.layers.minibatch import minibatch
+from gan_cli.layers.norms import Norm
+from gan_cli.layers.ports import require_condition, require_image, require_vector
 from gan_cli.types import Array, Ports
 
 SMALLEST, LARGEST = 8, 256  # pixels of a side

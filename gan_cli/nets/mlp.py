@@ -11,10 +11,10 @@ from flax import nnx
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from gan_cli.errors import InputError
-from gan_cli.nets import layers
-from gan_cli.nets.label import Projection, beside_vector
-from gan_cli.nets.minibatch import minibatch
-from gan_cli.nets.ports import require_condition
+from gan_cli.layers import layers
+from gan_cli.layers.label import Projection, beside_vector
+from gan_cli.layers.minibatch import minibatch
+from gan_cli.layers.ports import require_condition
 from gan_cli.types import Array, Ports
 
 Init = nnx.initializers.Initializer

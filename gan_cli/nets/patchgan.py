@@ -8,10 +8,10 @@ from flax import nnx
 from pydantic import NonNegativeInt, PositiveInt
 
 from gan_cli.errors import InputError
-from gan_cli.nets import layers
+from gan_cli.layers import layers
+from gan_cli.layers.label import beside_image
+from gan_cli.layers.ports import require_condition, require_image
 from gan_cli.nets.dcgan import SLOPE, normal_kernel, normal_scale
-from gan_cli.nets.label import beside_image
-from gan_cli.nets.ports import require_condition, require_image
 from gan_cli.types import Array, Ports
 
 WIDEST = 8  # times the first layer's channels, at most

@@ -7,15 +7,13 @@
 Times are seconds since 1970. Nothing is ever cut off: steps that were done twice have taken their time twice.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from gan_cli.runs import lines as logs
-from gan_cli.runs.following import Follower
+from gan_cli.runs import jsonl as logs
 
 YEAR_3000 = 32503680000  # seconds since 1970; no clock of a training says more
 
@@ -32,31 +30,6 @@ class Session(NamedTuple):
     versions: Mapping[str, str]
     ended: bool  # False: killed, or still going on
     stopped_by: str | None  # the signal, or the problem, that ended it
-
-
-class Clock(Follower):
-    """Writes down the times of one life of a training; a killed one has no end."""
-
-    def __init__(self, path: Path, devices: str, versions: Mapping[str, str]):
-        self._path = path
-        self._about = {"devices": devices, "versions": dict(versions)}
-
-    def start(self, step: int) -> None:
-        """With what the training runs on."""
-        logs.end_line(self._path)  # a full disk has cut it short
-        self._write({"event": "start", "step": step}, **self._about)
-
-    def log(self, line: Mapping[str, Any]) -> None:
-        """The time of what the turns reported."""
-        if not line.keys() & {"monitor", "rollback"}:
-            self._write({"step": line["step"]})
-
-    def end(self, step: int, stopped_by: str | None) -> None:
-        """And what ended it."""
-        self._write({"event": "end", "step": step}, stopped_by=stopped_by)
-
-    def _write(self, line: dict[str, Any], **more: Any) -> None:
-        logs.append(self._path, {**line, "time": round(time.time(), 3), **more})
 
 
 def read(path: Path) -> list[Session]:

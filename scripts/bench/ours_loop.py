@@ -16,7 +16,7 @@ from worker import say
 from gan_cli.cli.console import Reporter
 from gan_cli.data.store import Store
 from gan_cli.engine import platform
-from gan_cli.runs.train import train
+from gan_cli.training.train import train
 
 
 class Clock(Reporter):

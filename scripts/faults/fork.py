@@ -14,7 +14,13 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, NamedTuple
 
-IMPORTS = ["gan_cli.cli.app", "gan_cli.runs.train", "gan_cli.runs.panel", "gan_cli.runs.drawing", "gan_cli.cli.console"]
+IMPORTS = [
+    "gan_cli.cli.app",
+    "gan_cli.training.train",
+    "gan_cli.judging.evaluator",
+    "gan_cli.sampling.drawing",
+    "gan_cli.cli.console",
+]
 
 
 class Said(NamedTuple):

@@ -21,9 +21,9 @@ from gan_cli.engine.optim import OPTIMISER
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.features import FEATURES, check_shipped, torch_file
 from gan_cli.files import whole_folder
+from gan_cli.judging.image_sets import Fit, open_set
 from gan_cli.metrics import cache as statistics_files
 from gan_cli.runs.load import described
-from gan_cli.runs.sets import Fit, open_set
 
 REFUSALS = (InputError, DamagedError)
 WHERE = Path("fuzzed")

@@ -1,0 +1,161 @@
+"""The examples of a recipe's data one after the other, those that cannot be read among them."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_cli import build
+from gan_cli.binding import Table
+from gan_cli.data import folder, images
+from gan_cli.data.classes import Classes, layout
+from gan_cli.data.classes import classes as classes_of
+from gan_cli.data.picture import decode, opened, shape_of
+from gan_cli.data.source import Source
+from gan_cli.data.store import Store
+from gan_cli.data.tree import File, Tree, read_tree
+from gan_cli.datacheck.measures import constant
+from gan_cli.errors import InputError
+from gan_cli.types import Shape
+
+CHUNK = 256  # examples of an array looked at in one go
+THREADS = 8  # that decode files, at most
+
+
+class Header(NamedTuple):
+    """What an image file says of itself before it is decoded."""
+
+    width: int  # pixels, upright
+    height: int
+    channels: int  # of what it is decoded to: 1, 3 or 4
+    mode: str  # Pillow's: "RGB", "P", "I;16"
+    format: str  # "PNG"
+    frames: int  # more than 1: an animation, of which the first is taken
+
+
+class Seen(NamedTuple):
+    """Some examples, or the one that could not be read."""
+
+    indices: np.ndarray  # int [n]
+    x: np.ndarray | None  # images uint8 [n, H, W, C] or vectors float32 [n, D]; None: unreadable
+    blank: np.ndarray | None = None  # bool [n]: of one colour all over, before anything was put around it
+    header: Header | None = None  # of a file
+    transparent: bool = False  # somewhere, before anything was done to it
+    why: str = ""  # it is unreadable
+
+
+class Examples(NamedTuple):
+    """The examples of a data set."""
+
+    name: str
+    size: int
+    shape: Shape  # of one as training would have it; 0 for a number in which images differ
+    classes: tuple[str, ...]
+    labels: np.ndarray | None  # int32 [size]
+    call: Callable[[int], str]  # what an example is called: its file, or its number
+    look: Callable[[], Iterator[Seen]]  # all of them, once; memory does not grow with their number
+    layout: str = ""  # of files: what was made of the folders that they are in
+    remarks: tuple[str, ...] = ()  # see `Source.remarks`
+    refusal: str = ""  # why there are no labels, where some are wanted
+
+
+def examples(data: Table, store: Store) -> Examples:
+    """The examples of a checked table [data]. Raises InputError where there is nothing to look at."""
+    if data["source"] == "folder":
+        return _of_files(data, store)
+    return _of_source(build.read_source(data, store))
+
+
+def _of_source(source: Source) -> Examples:
+    def look() -> Iterator[Seen]:
+        for start in range(0, source.size, CHUNK):
+            indices = np.arange(start, min(start + CHUNK, source.size))
+            x = np.asarray(source.load(indices)["x"])
+            yield Seen(indices, x, constant(x) if x.ndim == 4 else None)
+
+    spec = source.spec
+    made = Examples(source.name, source.size, spec.shape, spec.classes, source.labels, str, look)
+    return made._replace(remarks=source.remarks)
+
+
+def _of_files(data: Table, store: Store) -> Examples:
+    path = store.locate(Path(data["path"]))
+    tree = read_tree(path)
+    files = tree.files
+    folder.check_some(files, path, tree)
+    values = data.get("values")
+    headers = list(_mapped(partial(_header, values), files))
+    sound = [(h.height, h.width, h.channels) for h in headers if isinstance(h, Header)]
+    possible, refusal = _classes(tree, path)
+    found = possible if data["labels"] else None
+    shape = _fitted(_without_opaque(folder.common(sound), path, data), data) if sound else (0, 0, 0)
+
+    def read(index: int) -> Seen:
+        header, own = headers[index], np.array([index])
+        if isinstance(header, str):
+            return Seen(own, None, why=header)
+        try:
+            with files[index].open() as stream:
+                pixels = decode(stream.read(), values)
+            height, width, channels = (side or pixels.shape[axis] for axis, side in enumerate(shape))
+            wanted = (height, width, channels)
+            fitted = pixels if pixels.shape == wanted else images.fit_one(pixels, wanted, data["resize"])
+        except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
+            return Seen(own, None, header=header, why=folder.reason(error))
+        return Seen(own, fitted[None], constant(pixels[None]), header, transparent=bool((pixels[..., 3:] < 255).any()))
+
+    classes, labels = (found.names, found.labels) if found else ((), None)
+    look = partial(_mapped, read, range(len(files)))
+    made = Examples(path.name, len(files), shape, classes, labels, lambda i: files[i].name, look)
+    return made._replace(
+        layout=layout(tree, possible, data["labels"]),
+        remarks=folder.remarks_of(tree, path, found),
+        refusal=refusal if data["labels"] else "",
+    )
+
+
+def _classes(tree: Tree, where: Path) -> tuple[Classes | None, str]:
+    """The classes of a tree, or why there are none: that is no reason not to look at the images."""
+    try:
+        return classes_of(tree, where), ""
+    except InputError as error:
+        return None, str(error)
+
+
+def _mapped(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    """`function` of each item in order, by threads that are never more than a few items ahead: images may be large."""
+    count = min(THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(count) as threads:
+        for start in range(0, len(items), 2 * count):
+            yield from threads.map(function, items[start : start + 2 * count])
+
+
+def _header(values: str | None, file: File) -> Header | str:
+    """The header of a file, or why it has none that is of use."""
+    try:
+        with file.open() as stream, opened(stream) as picture:
+            height, width, channels = shape_of(picture, values)
+            frames = getattr(picture, "n_frames", 1)
+            return Header(width, height, channels, picture.mode, picture.format or "", frames)
+    except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
+        return folder.reason(error)
+
+
+def _without_opaque(common: images.Shape, path: Path, data: Table) -> images.Shape:
+    """The same, RGB where they are all RGBA without a pixel that is transparent."""
+    if common[2] != 4:
+        return common
+    quiet = Store(note=lambda _: None)
+    readable = folder.folder(quiet, path=path, on_corrupt="skip", values=data.get("values"))
+    return (*common[:2], 3) if images.is_opaque(readable) else common
+
+
+def _fitted(common: images.Shape, data: Table) -> images.Shape:
+    """What `images.fit` makes of images of this shape."""
+    height, width, channels = common
+    size = data.get("size")
+    return size or height, size or width, data.get("channels") or channels or 3

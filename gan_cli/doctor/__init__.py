@@ -1,0 +1,1 @@
+"""`gan doctor`: the machine and the installation, examined."""

@@ -1,0 +1,92 @@
+"""What only JAX knows of this machine, as one JSON object on stdout: run in a process of its own, which may crash."""
+
+import json
+import os
+import pkgutil
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+SIDE = 128  # of the matrices that are multiplied
+
+
+def main() -> None:
+    """`python -m gan_cli.doctor.probe [DATA_DIR]`."""
+    began = time.perf_counter()
+    import jax
+
+    devices = jax.devices()
+    found: dict[str, Any] = {
+        "platform": devices[0].platform,
+        "devices": [{"kind": device.device_kind, "memory": _memory(device)} for device in devices],
+        "started": time.perf_counter() - began,  # seconds
+        "precision": {name: _error(name) for name in ("float32", "bfloat16")},
+        "cache": jax.config.values["jax_compilation_cache_dir"],
+    }
+    from gan_cli.engine.platform import idle_accelerators
+
+    found["idle"] = idle_accelerators()
+    found["data"] = _data(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    print(json.dumps(found))
+
+
+def _memory(device: Any) -> int | None:
+    """Bytes of an accelerator."""
+    try:
+        limit: int | None = (device.memory_stats() or {}).get("bytes_limit")
+    except Exception:  # what a backend without statistics makes of the question
+        return None
+    return limit
+
+
+def _error(dtype: str) -> float | str:
+    """How far a matrix product is from NumPy's in float64, in units of its largest value; or why there is none."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    a, b = np.random.default_rng(0).standard_normal((2, SIDE, SIDE))
+    try:
+        a, b = (jnp.asarray(x, dtype) for x in (a, b))
+        made = np.asarray(jax.jit(jnp.matmul)(a, b), np.float64)
+    except Exception as error:  # whatever a backend that lacks the type raises
+        return f"{type(error).__name__}: {error}"[:300]
+    true = np.asarray(a, np.float64) @ np.asarray(b, np.float64)
+    return float(np.abs(made - true).max() / np.abs(true).max())
+
+
+def _data(data_dir: Path | None) -> dict[str, list[str]]:
+    """Data set -> the folders in which files of it are, by their names: nothing is read."""
+    from gan_cli import data
+    from gan_cli.data.idx import FILES
+    from gan_cli.data.store import Asset, Store
+
+    store = Store.from_environment(data_dir)
+    found = {}
+    for info in pkgutil.iter_modules(data.__path__):
+        module = import_module(f"{data.__name__}.{info.name}")
+        published, archive = getattr(module, "PUBLISHED", None), getattr(module, "ARCHIVE", None)
+        if published is not None:
+            names = [file for files in FILES.values() for file in files]
+            assets = [Asset(f"{name}.gz", sha256=published.sha256.get(name, "")) for name in names]
+        elif archive is not None:
+            assets = [archive, *(Asset(f"{module.FOLDER}/{name}", sha256=s) for name, s in module.SHA256.items())]
+        else:
+            continue
+        found[info.name] = sorted({str(folder) for asset in assets for folder in _folders(store, info.name, asset)})
+    return found
+
+
+def _folders(store: Any, dataset: str, asset: Any) -> list[Path]:
+    own = store.find_own(dataset, asset)
+    cached = store.cache_dir / dataset / asset.name
+    return [path.parent for path in (own, cached if os.path.isfile(cached) else None) if path is not None]
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Exception as failure:  # whatever keeps JAX from starting: the other process says it
+        print(json.dumps({"error": f"{type(failure).__name__}: {failure}".rstrip(": ")[:300]}))

@@ -1,0 +1,172 @@
+"""`gan eval --ckpt`: a run's checkpoints, judged against its own data or others."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gan_cli import build, metrics
+from gan_cli.data.store import Store
+from gan_cli.engine.checkpoint import Meta
+from gan_cli.engine.sampler import Told, untold
+from gan_cli.errors import InputError, StorageError
+from gan_cli.judging import image_sets, reference
+from gan_cli.judging.evaluator import COMMAND_LINE, Verdict
+from gan_cli.judging.model_evaluator import ModelEvaluator
+from gan_cli.judging.reference import Reference
+from gan_cli.metric_names import canonical
+from gan_cli.metrics.collect import COMPOSITED, composited_spec
+from gan_cli.pictures import curves
+from gan_cli.recipe import Eval
+from gan_cli.runs import jsonl
+from gan_cli.runs.load import TRIES, Loaded, load, steps
+
+OPTION = "METRIC.OPTION=VALUE, for example kid.subsets=100"
+
+
+class Asked(NamedTuple):
+    """What a person asks of a run."""
+
+    judged: Mapping[str, Any]  # in place of the recipe's [eval]: metric, n, ...
+    split: str | None = None  # of the run's data; None: the one of [eval]
+    real: str | None = None  # images to compare with in place of the run's data, see `image_sets.open_set`
+    training: str | None = None  # what it was trained on, where that is not the run's data
+    seed: int = 0  # of the latents
+    raw: bool = False  # the weights of the last step, not their average
+
+
+class Judged(NamedTuple):
+    """A checkpoint's numbers."""
+
+    step: int
+    score: float  # the first metric as higher-is-better
+    verdict: Verdict
+    line: dict[str, Any]  # of metrics.jsonl
+
+
+def judge(
+    path: Path, at: str, asked: Asked, store: Store, note: Callable[[str], None], told: Told = untold
+) -> tuple[Loaded, Judged]:
+    """Judge one checkpoint, and add its line to the run's metrics.jsonl. Raises InputError."""
+    loaded = load(path, at)
+    made = _judge(loaded, asked, store, note, told)
+    note(f"step {loaded.step} of {loaded.folder.path}: compiling, then judging {made.evaluator.plan.n_fake} samples")
+    return loaded, _judged(loaded, made, asked, note)
+
+
+def judge_all(
+    path: Path, asked: Asked, store: Store, note: Callable[[str], None], told: Told = untold
+) -> Iterator[Judged]:
+    """Judge every checkpoint of a run, first to last, by the same samples' latents and the same real examples."""
+    made: ModelEvaluator | None = None
+    for loaded in _each(path):
+        if made is None:
+            made = _judge(loaded, asked, store, note, told)
+            made.evaluator.check_chooses()
+        yield _judged(loaded, made, asked, note)
+
+
+def _each(path: Path) -> Iterator[Loaded]:
+    """Every checkpoint that is there, first to last; in place of one that a training deletes meanwhile, the next."""
+    newest, last = steps(path)[-1], -1
+    for _ in range(TRIES):
+        step = next((step for step in steps(path) if step > last), None)
+        if step is None or last >= newest:
+            return
+        try:
+            yield load(path, str(step))
+        except InputError:
+            if step in steps(path):
+                raise
+            continue
+        last = step
+    raise InputError(f"{path}: changes all the time; wait until nobody trains there")
+
+
+def best(judged: list[Judged]) -> Judged:
+    """The best by the first metric; of equals the earliest."""
+    return max(judged, key=lambda one: (one.score, -one.step))
+
+
+def draw(judged: list[Judged], out: Path) -> None:
+    """Every value over the steps, the best checkpoint marked, as a PNG."""
+    values = {name: [one.verdict.values[name] for one in judged] for name in judged[0].verdict.values}
+    curves.save(out, [one.step for one in judged], values, best(judged).step, str(judged[0].verdict.protocol))
+
+
+def _judged(loaded: Loaded, made: ModelEvaluator, asked: Asked, note: Callable[[str], None]) -> Judged:
+    verdict = made(loaded.weights(asked.raw))
+    line = {**verdict.line(step=loaded.step), "weights": "raw" if asked.raw else "average"}
+    try:
+        jsonl.append(loaded.folder.metrics, line)
+    except (InputError, OSError, StorageError) as error:  # somebody else's run, or a disk that is full or read-only
+        note(f"not added to {loaded.folder.metrics}: {getattr(error, 'strerror', None) or error}")
+    return Judged(loaded.step, made.evaluator.score(verdict.values), verdict, line)
+
+
+def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], None], told: Told) -> ModelEvaluator:
+    recipe = loaded.meta.recipe["eval"]
+    shape = loaded.experiment.spec.shape
+    if "features" in asked.judged and len(shape) != 3:
+        raise InputError(f"--features {asked.judged['features']}: vectors are their own features; it is for images")
+    options = with_options(recipe, asked.judged)
+    chosen = metrics.options(options.metrics, options.options, *COMMAND_LINE)
+    training = any(metrics.find(name, **own).needs_training for name, own in chosen.items())
+    store = store.near(loaded.folder.path)
+    against = _reference(loaded.meta, asked, store, training)
+    own = "features" in asked.judged
+    made = ModelEvaluator(
+        loaded.experiment, options, against, store, asked.seed, outside=own, where=COMMAND_LINE, told=told
+    )
+    for message in made.evaluator.notices:
+        note(message)
+    if _is_training_set(loaded.meta, asked):
+        for message in reference.changed(against.source, loaded.meta, loaded.step, against.called):
+            note(message)
+    return made
+
+
+def _is_training_set(meta: Meta, asked: Asked) -> bool:
+    """Whether samples are compared with what was trained on."""
+    split = meta.recipe["data"].get("split")
+    return asked.real is None and split in (None, asked.split or meta.recipe["eval"]["split"])
+
+
+def with_options(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> Eval:
+    """[eval] with what was asked for in its place, options of metrics one by one.
+
+    Those that the recipe gives to metrics that are not asked for have no say. Raises InputError.
+    """
+    chosen = Eval(**{**recipe, **judged, "options": {}}).metrics
+    kept = {name: own for name, own in recipe.get("options", {}).items() if canonical(name) in chosen}
+    given = {canonical(name): own for name, own in judged.get("options", {}).items()}
+    for name, own in given.items():
+        if not isinstance(own, Mapping):
+            raise InputError(f"--set {name}={own}: expected {OPTION}")
+    options = {name: {**kept.get(name, {}), **given.get(name, {})} for name in {**kept, **given}}
+    return Eval(**{**recipe, **judged, "options": options})
+
+
+def _reference(meta: Meta, asked: Asked, store: Store, training: bool) -> Reference:
+    """The run's own data, or what is given in their place."""
+    if asked.real is None and asked.training is not None:
+        raise InputError("--train goes with --real; a run's own data have a training split, see --split")
+    if asked.real is None:
+        return reference.of_recipe(meta.recipe, None, asked.split, store, training=training)
+    if asked.split is not None:
+        raise InputError("--split chooses among the run's own data, and --real gives others")
+    if asked.training is not None and not training:
+        raise InputError(f"--train {asked.training}: is for metrics that tell copies: --metric memorisation")
+    shape, data = composited_spec(meta.spec).shape, meta.recipe["data"]
+    resize = data.get("resize", "pad")
+    real = image_sets.open_like(asked.real, shape, store, resize)
+    fits = {str(image_sets.Fit(shape[0], channels, resize)) for channels in (None, 1, 3)}
+    ways = tuple(fits) if len(shape) == 3 else ()
+    ways = tuple(", ".join(filter(None, (way, white))) for way in ("", *ways) for white in ("", COMPOSITED))
+    against = Reference(real.called, real.source, real.stored, ways)
+    if not training:
+        return against
+    if asked.training is None:
+        trained = " ".join(filter(None, (data["source"], data.get("split", "all"))))
+        return against._replace(training=build.load_data(meta.recipe, store), trained=trained)
+    known = image_sets.open_like(asked.training, shape, store, resize)
+    return against._replace(training=known.source, trained=known.called)

@@ -1,0 +1,184 @@
+"""Metrics, the feature network that they look through and the real side: ready for any fakes."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_cli import features as feature_networks
+from gan_cli import metrics
+from gan_cli.data.pipeline import order
+from gan_cli.data.source import Examples, Source
+from gan_cli.data.store import Store
+from gan_cli.engine import processes
+from gan_cli.errors import InputError
+from gan_cli.features import Features
+from gan_cli.judging import requirements
+from gan_cli.judging.reference import Reference
+from gan_cli.judging.requirements import Subject
+from gan_cli.metrics import cache, classes
+from gan_cli.metrics.collect import Images, collect, evaluate
+from gan_cli.metrics.metric import Metric, Sample
+from gan_cli.metrics.protocol import Protocol, protocol
+from gan_cli.recipe import Eval
+from gan_cli.types import Spec
+
+
+class Verdict(NamedTuple):
+    """Numbers, how they were measured and what to be careful about."""
+
+    values: dict[str, float]
+    protocol: Protocol
+    notices: tuple[str, ...]
+
+    def line(self, **about: Any) -> dict[str, Any]:
+        """As a line of metrics.jsonl."""
+        return {**about, **self.values, "protocol": self.protocol._asdict()}
+
+
+class Where(NamedTuple):
+    """What messages call the place where a person has written something."""
+
+    table: str  # before a key
+    option: str  # before the name of a metric of which an option is set
+
+
+RECIPE = Where("[eval] ", "[eval] options.")
+COMMAND_LINE = Where("--", "--set ")
+
+
+class Lens(NamedTuple):
+    """The metrics of [eval], and the feature network that all of them look through."""
+
+    metrics: tuple[Metric, ...]
+    features: Features
+    options: dict[str, dict[str, Any]]  # of the metrics, defaults filled in
+    is_shipped: bool  # the network: its hash then decides what it computes
+
+
+def lens(options: Eval, spec: Spec, *, outside: bool = False, where: Where = RECIPE) -> Lens:
+    """What [eval] names, for examples that look like `spec`; vectors are their own features. Raises InputError.
+
+    outside: whether the person who runs the program has named the features, which may then be code of their own.
+    """
+    chosen = metrics.options(options.metrics, options.options, *where)
+    found = tuple(metrics.find(name, **own) for name, own in chosen.items())
+    name = options.features if len(spec.shape) == 3 else "points"
+    if name == "points" and len(spec.shape) == 3:
+        raise InputError(f"{where.table}features = 'points' are those of vectors; of images, 'pixels' would do")
+    features = feature_networks.find(name, outside=outside, shape=spec.shape)
+    return Lens(found, features, chosen, name in feature_networks.FEATURES.names())
+
+
+class Evaluator:
+    """Metrics against one real side, whose own numbers are taken once."""
+
+    def __init__(
+        self, subject: Subject, seen: Lens, options: Eval, reference: Reference, store: Store, fitted: str = ""
+    ):
+        """`fitted`: what was done to the images before they came here, in words."""
+        self.metrics, self.features, self.options, is_shipped = seen
+        self.needs = requirements.needs(self.metrics, subject.spec, self.features, reference)
+        self.plan = requirements.plan(subject, self.features, reference, options)
+        self.notices = requirements.check(self.metrics, self.plan, subject, self.features, reference)
+        if reference.stored:
+            allowed = reference.fitted or (fitted,)
+            self.notices += cache.check_made_by(reference.stored, self.features, allowed, reference.called)
+        self.batch = min(options.batch, subject.n or options.batch)
+        self._reference = reference
+        self.fitted = fitted
+        self._labelled = requirements.labelled(subject.spec, reference.source)
+        self._note = store.note
+        # which holds statistics only, and knows a network by its hash: one's own may import what it is not of
+        self._cache_dir = store.cache_dir if is_shipped and not self.needs.one_by_one and processes.alone() else None
+        self._real: Sample | None = None
+
+    @property
+    def headline(self) -> str:
+        """The metric that chooses the best checkpoint."""
+        return self.metrics[0].name
+
+    def score(self, values: Mapping[str, float]) -> float:
+        """The headline as higher-is-better."""
+        value = values[self.headline]
+        if math.isnan(value):
+            return -math.inf
+        return -value if self.metrics[0].lower_is_better else value
+
+    def check_chooses(self) -> None:
+        """Raise InputError when the first metric cannot choose among checkpoints."""
+        if not self.metrics[0].chooses:
+            raise InputError(
+                f"{self.headline} cannot choose the best checkpoint: put another metric before it, fid say"
+            )
+
+    def verdict(self, real: Sample | None, fake: Sample, seed: int | None) -> Verdict:
+        """All metrics of both sides; `seed`: of the fakes' latents."""
+        used = protocol(
+            self.features,
+            n_real=self.plan.n_real if self.needs.real else 0,
+            n_fake=fake.n,
+            split=self._reference.called if self.needs.real else "",
+            seed=seed,
+            training=self._reference.trained if self.needs.training else "",
+            fitted=self.fitted,
+            options=self.options,
+        )
+        return Verdict(evaluate(self.metrics, real, fake), used, self.notices)
+
+    def fake(self, batches: Iterable[Images]) -> Sample:
+        """One pass over fakes."""
+        return self._classified(collect(self.features, batches, keep=self.needs.keep))
+
+    def real(self) -> Sample | None:
+        """The real side, of which no pass is made twice; None where no metric asks for it."""
+        if not self.needs.real:
+            return None
+        self._real = self._real or self._measure()
+        return self._real
+
+    def examples(self, batch: int) -> Iterator[Examples]:
+        """The real examples: a fixed random subset of the source, in random order, `batch` at a time as stored."""
+        source = self._reference.source
+        assert source is not None
+        return batches(source, order(0, source.size, 0)[: self.plan.n_real], batch)
+
+    def _measure(self) -> Sample:
+        reference = self._reference
+        if reference.stored:
+            return Sample(reference.stored.statistics)
+        assert reference.source is not None
+        on_white = {"on": "white"} if reference.source.spec.shape[2:] == (4,) else {}
+        key = cache.key(self.features, reference.source.fingerprint, n=self.plan.n_real, **on_white)
+        real = cache.cached(self._cache_dir, key, self.features, self._measure_examples, self._note)
+        training = self._measure_training(reference.training) if self.needs.training else None
+        return real._replace(mixture=reference.mixture, training=training)
+
+    def _measure_examples(self) -> Sample:
+        labels: list[np.ndarray] = []
+
+        def images() -> Iterator[np.ndarray]:
+            for examples in self.examples(self.batch):
+                if self._labelled and self.needs.one_by_one:
+                    labels.append(examples["y"])
+                yield examples["x"]
+
+        sample = collect(self.features, images(), keep=self.needs.keep_real)
+        sample = sample._replace(labels=np.concatenate(labels) if labels else None)
+        return self._classified(sample) if self.needs.one_by_one else sample
+
+    def _measure_training(self, source: Source | None) -> Sample:
+        """All that was trained on: a copy of an image that is left out would not be found."""
+        assert source is not None
+        everything = batches(source, np.arange(source.size), self.batch)
+        return collect(self.features, (examples["x"] for examples in everything), keep=self.needs.keep_real)
+
+    def _classified(self, sample: Sample) -> Sample:
+        """The sample with what an independent classifier sees in it, where there is one and a metric asks for it."""
+        return classes.classify(self.features, sample, self._reference.mixture) if self.needs.classified else sample
+
+
+def batches(source: Source, indices: np.ndarray, size: int) -> Iterator[Examples]:
+    """The examples at `indices` [n], `size` at a time."""
+    return (source.load(indices[start : start + size]) for start in range(0, len(indices), size))

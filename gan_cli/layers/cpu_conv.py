@@ -1,0 +1,131 @@
+"""Convolutions that are fast on CPUs: matrix products between cheap linear maps, on images [C, H, W, N].
+
+XLA:CPU runs transposed convolutions and the gradients of convolutions in generic loops, several times slower than its
+matrix products. Here every convolution is
+
+    y = finish(gather_taps(kernel)ᵀ gather(x))
+
+where `gather` cuts x into windows and combines their pixels, `gather_taps` does the same with the kernel, and `finish`
+combines products into outputs; the coefficients are those of a `Form` (winograd.py) along both axes. A transposed
+convolution is its adjoint in x, and the gradient of the kernel its adjoint in the kernel: the derivatives of each of
+the three are the two others. The maps are in cpu_maps.py, the products in cpu_products.py; docs/cpu-convolutions.md
+derives it all and says what it gains.
+
+Differentiable in reverse mode to any order, as gradient penalties and unrolled games need; not in forward mode (jvp).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gan_cli.layers.cpu_maps import (
+    Geometry,
+    combine_both,
+    finish,
+    gather,
+    gather_taps,
+    gather_taps_transposed,
+    scatter,
+    scatter_taps,
+    spread,
+)
+from gan_cli.layers.cpu_products import data_by_results, taps_by_results, transposed_taps_by_data, wide
+from gan_cli.layers.winograd import choose
+from gan_cli.types import Array
+
+Pads = tuple[tuple[int, int], tuple[int, int]]  # (before, after) of height and of width
+
+
+def conv(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
+    """Convolution of x [C, H, W, N] with kernel [k, k, C, O]: [O, H', W', N].
+
+    H' = (H + padding - k) // stride + 1.
+    """
+    (top, bottom), (left, right) = pads
+    k, _, channels, _ = kernel.shape
+    _, height, width, _ = x.shape
+    small = ((height + top + bottom - k) // stride + 1, (width + left + right - k) // stride + 1)
+    form = choose(k, stride, channels, small)
+    geometry = Geometry(form, jnp.result_type(kernel), (top, left), (height, width), small)
+    return _widely(partial(_conv, geometry), kernel, x)
+
+
+def conv_transpose(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
+    """The adjoint of `conv` with kernel [k, k, O, C], on x [C, H, W, N]: [O, H', W', N].
+
+    H' = stride (H - 1) + k - padding.
+    """
+    (top, bottom), (left, right) = pads
+    k, _, features, _ = kernel.shape
+    _, height, width, _ = x.shape
+    large = (stride * (height - 1) + k - top - bottom, stride * (width - 1) + k - left - right)
+    form = choose(k, stride, features, (height, width))
+    geometry = Geometry(form, jnp.result_type(kernel), (top, left), large, (height, width))
+    return _widely(partial(_conv_transpose, geometry), kernel, x)
+
+
+def _widely(bilinear: Callable[[Array, Array], Array], kernel: Array, x: Array) -> Array:
+    """`bilinear` on float32 or wider, and so are its derivatives; the result has the dtype of `x`."""
+    return bilinear(*(value.astype(wide(jnp.result_type(value))) for value in (kernel, x))).astype(x.dtype)
+
+
+def up_conv(x: Array, kernel: Array) -> Array:
+    """Nearest-neighbour enlargement by 2, then convolution with kernel [3, 3, C, O], stride 1, padding 1.
+
+    An output pixel sees an input pixel through one or two taps: together, a transposed 4x4 convolution of stride 2.
+    """
+    folded = ((0, 0, 1), (0, 1, 1), (1, 1, 0), (1, 0, 0))  # which of the three taps meet in each of the four
+    taps = combine_both(folded, [list(row) for row in kernel])
+    kernel = jnp.stack([jnp.stack(row) for row in taps]).swapaxes(2, 3)  # [4, 4, O, C]
+    return conv_transpose(x, kernel, 2, ((1, 1), (1, 1)))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _conv(geometry: Geometry, kernel: Array, large: Array) -> Array:
+    """Kernel [k, k, A, B] and large map [A, H, W, N] -> small map [B, H', W', N]."""
+    products = transposed_taps_by_data(gather_taps_transposed(geometry, kernel), gather(geometry, large))
+    return finish(geometry, products)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _conv_transpose(geometry: Geometry, kernel: Array, small: Array) -> Array:
+    """Kernel and small map -> large map."""
+    return scatter(geometry, taps_by_results(gather_taps(geometry, kernel), spread(geometry, small)))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _kernel_gradient(geometry: Geometry, large: Array, small: Array) -> Array:
+    """Large map and small map -> kernel."""
+    return scatter_taps(geometry, data_by_results(gather(geometry, large), spread(geometry, small)))
+
+
+def _derivatives(bilinear: Any, of_first: Callable[..., Array], of_second: Callable[..., Array]) -> None:
+    """Give `bilinear` its derivatives, functions of (geometry, first, second, cotangent of the result)."""
+
+    def forward(geometry: Geometry, first: Array, second: Array) -> tuple[Array, tuple[Array, Array]]:
+        return bilinear(geometry, first, second), (first, second)
+
+    def backward(geometry: Geometry, saved: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
+        return of_first(geometry, *saved, cotangent), of_second(geometry, *saved, cotangent)
+
+    bilinear.defvjp(forward, backward)
+
+
+_derivatives(
+    _conv,
+    lambda geometry, kernel, large, small: _kernel_gradient(geometry, large, small),  # noqa: ARG005
+    lambda geometry, kernel, large, small: _conv_transpose(geometry, kernel, small),  # noqa: ARG005
+)
+_derivatives(
+    _conv_transpose,
+    lambda geometry, kernel, small, large: _kernel_gradient(geometry, large, small),  # noqa: ARG005
+    lambda geometry, kernel, small, large: _conv(geometry, kernel, large),  # noqa: ARG005
+)
+_derivatives(
+    _kernel_gradient,
+    lambda geometry, large, small, kernel: _conv_transpose(geometry, kernel, small),  # noqa: ARG005
+    lambda geometry, large, small, kernel: _conv(geometry, kernel, large),  # noqa: ARG005
+)

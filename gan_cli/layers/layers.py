@@ -1,0 +1,156 @@
+"""What networks are made of. Images inside a network are in the inner layout: `enter` and `leave` convert at its edges.
+
+Initialisers always see the shape [..., I, O], so that one that counts inputs and outputs counts them rightly.
+"""
+
+import jax.numpy as jnp
+from flax import nnx
+
+from gan_cli.layers import convolution
+from gan_cli.layers.convolution import Padding
+from gan_cli.layers.layout import axes, channels, enter, formulation, leave, per_channel, planes
+from gan_cli.layers.norms import BatchNorm, InstanceNorm, LayerNorm, SpectralNorm, norm
+from gan_cli.types import Array
+
+__all__ = [
+    "BatchNorm",
+    "Conv",
+    "ConvTranspose",
+    "InstanceNorm",
+    "LayerNorm",
+    "Linear",
+    "SpectralNorm",
+    "UpConv",
+    "axes",
+    "channels",
+    "enter",
+    "formulation",
+    "leave",
+    "norm",
+    "per_channel",
+    "planes",
+]
+
+Init = nnx.initializers.Initializer
+LECUN = nnx.initializers.lecun_normal()
+
+
+class Kernel(nnx.Module):
+    """A trained weight [..., I, O], or [..., O, I] when transposed; divided by its spectral norm if asked."""
+
+    def __init__(
+        self, shape: tuple[int, ...], rngs: nnx.Rngs, init: Init, *, spectral: bool = False, transposed: bool = False
+    ):
+        weight = init(rngs.params(), shape)
+        self.weight = nnx.Param(weight.swapaxes(-1, -2) if transposed else weight)
+        self.transposed = transposed
+        self.spectral = SpectralNorm(shape[-1], rngs) if spectral else None
+
+    def __call__(self) -> Array:
+        """The weight to use in this call."""
+        weight = self.weight[...]
+        if self.spectral is None:
+            return weight
+        outputs_last = weight.swapaxes(-1, -2) if self.transposed else weight
+        sigma = self.spectral(outputs_last.reshape(-1, outputs_last.shape[-1]))
+        return weight / sigma.astype(weight.dtype)
+
+
+class Linear(nnx.Module):
+    """x [B, I] -> x W + b [B, O]."""
+
+    def __init__(
+        self,
+        inputs: int,
+        features: int,
+        rngs: nnx.Rngs,
+        *,
+        bias: bool = True,
+        spectral: bool = False,  # divide the weight by its largest singular value
+        init: Init = LECUN,
+    ):
+        self.kernel = Kernel((inputs, features), rngs, init, spectral=spectral)
+        self.bias = nnx.Param(jnp.zeros(features)) if bias else None
+
+    def __call__(self, x: Array) -> Array:
+        """[B, I] -> [B, O]."""
+        kernel = self.kernel()
+        return _add_bias(x.astype(kernel.dtype) @ kernel, self.bias)
+
+
+class Conv(nnx.Module):
+    """Convolution with a square kernel, stored [k, k, I, O]."""
+
+    def __init__(
+        self,
+        inputs: int,
+        features: int,
+        kernel: int,  # side, pixels
+        rngs: nnx.Rngs,
+        *,
+        stride: int = 1,
+        padding: Padding = "SAME",
+        bias: bool = True,
+        spectral: bool = False,  # divide the kernel by its largest singular value, as a matrix [k k I, O]
+        init: Init = LECUN,
+    ):
+        self.kernel = Kernel((kernel, kernel, inputs, features), rngs, init, spectral=spectral)
+        self.bias = nnx.Param(jnp.zeros(features)) if bias else None
+        self.stride = stride
+        self.padding = padding
+
+    def __call__(self, x: Array) -> Array:
+        """Images in the inner layout, I channels -> O channels."""
+        return _add_bias(convolution.conv(x, self.kernel(), self.stride, self.padding), self.bias)
+
+
+class ConvTranspose(nnx.Module):
+    """Transposed convolution with a square kernel, stored [k, k, O, I]: that of the convolution it transposes."""
+
+    def __init__(
+        self,
+        inputs: int,
+        features: int,
+        kernel: int,  # side, pixels
+        rngs: nnx.Rngs,
+        *,
+        stride: int = 1,
+        padding: Padding = "SAME",  # of the convolution; the side n becomes stride (n - 1) + k - 2 padding
+        bias: bool = True,
+        spectral: bool = False,  # divide the kernel by its largest singular value, as a matrix [k k I, O]
+        init: Init = LECUN,
+    ):
+        shape = (kernel, kernel, inputs, features)
+        self.kernel = Kernel(shape, rngs, init, spectral=spectral, transposed=True)
+        self.bias = nnx.Param(jnp.zeros(features)) if bias else None
+        self.stride = stride
+        self.padding = padding
+
+    def __call__(self, x: Array) -> Array:
+        """Images in the inner layout, I channels -> O channels."""
+        return _add_bias(convolution.conv_transpose(x, self.kernel(), self.stride, self.padding), self.bias)
+
+
+class UpConv(nnx.Module):
+    """Twofold enlargement by repeating pixels, then a 3x3 convolution stored [3, 3, I, O]."""
+
+    def __init__(
+        self,
+        inputs: int,
+        features: int,
+        rngs: nnx.Rngs,
+        *,
+        bias: bool = True,
+        spectral: bool = False,  # divide the kernel by its largest singular value, as a matrix [9 I, O]
+        init: Init = LECUN,
+    ):
+        self.kernel = Kernel((3, 3, inputs, features), rngs, init, spectral=spectral)
+        self.bias = nnx.Param(jnp.zeros(features)) if bias else None
+
+    def __call__(self, x: Array) -> Array:
+        """Images in the inner layout, I channels -> twice the side, O channels."""
+        return _add_bias(convolution.up_conv(x, self.kernel()), self.bias)
+
+
+def _add_bias(x: Array, bias: nnx.Param | None) -> Array:
+    return x if bias is None else x + per_channel(bias[...].astype(x.dtype), x)

@@ -1,0 +1,1 @@
+"""Arrays -> pictures: grids, labelled sheets, animations, curves, comparisons. No model is known here."""

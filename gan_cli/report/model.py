@@ -1,0 +1,218 @@
+"""What a report shows that takes the model or the data: real samples, sweeps, nearest neighbours. With JAX."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gan_cli import build
+from gan_cli.data.images import check_fitted
+from gan_cli.data.pipeline import order
+from gan_cli.data.source import Source
+from gan_cli.data.store import Store
+from gan_cli.errors import InputError
+from gan_cli.pictures.labelled import Block
+from gan_cli.report.parts import Figure, Picture
+from gan_cli.report.seen import Seen
+from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.kept import Kept
+from gan_cli.runs.load import Loaded, load
+from gan_cli.sampling import drawing, neighbours
+from gan_cli.sampling.arrange import Plan, arrange, overview, rows
+from gan_cli.sampling.controls import Wish, resolve
+from gan_cli.sampling.drawing import Painter
+from gan_cli.sampling.take import DEFAULT_N, POINTS_IN_A_PANEL, is_points
+from gan_cli.sampling.writing import Drawn, write_picture
+from gan_cli.training.train import POINTS
+from gan_cli.types import CLASS, Control
+
+BATCH = 64  # samples drawn at once
+IN_A_ROW = 8  # latents of a sweep over categories, and samples whose neighbours are shown
+ROWS = 6  # latents of a sweep over a number
+VALUES = 9  # of a number
+MOST_CATEGORIES = 20  # of a sweep
+MOST_SWEEPS = 12
+MOST_VALUES = 3 << 20  # numbers in the images of one figure: 3 MB without compression
+NEIGHBOURS = 4  # of a sample
+MOST_COMPARED = 100_000  # training images
+REAL = "A fixed random choice of the training data."
+REAL_POINTS = f"{REAL} Each plot has axes of its own, which hold its points."
+
+Note = Callable[[str], None]
+
+
+def look(folder: RunFolder, kept: Kept, store: Store, note: Note) -> Seen:
+    """Draw what a report shows of a run's model and data; what cannot be drawn is left out, with a note.
+
+    Nothing is downloaded.
+    """
+    notes: list[str] = []
+    source = _data(folder, kept, replace(store.near(folder.path), download=False, follow=False), notes)
+    loaded = _model(folder, kept, notes)
+    real = _real(source, loaded, kept, notes) if source else None
+    figures: list[Figure] = []
+    if loaded:
+        note(f"{folder.path}: drawing with the checkpoint of step {loaded.step}")
+        paint = drawing.painter(loaded, raw=False, batch=BATCH)
+        figures += _sweeps(loaded, paint, notes)
+        if source and not is_points(loaded):
+            figures += _neighbours(loaded, paint, source, notes, note)
+    text = REAL_POINTS if source and len(source.spec.shape) == 1 else REAL
+    return Seen(real, text, tuple(figures), tuple(notes), _grid(loaded, kept) if loaded else ())
+
+
+def _data(folder: RunFolder, kept: Kept, store: Store, notes: list[str]) -> Source | None:
+    """The run's data; None where they cannot be had, and where they may be others than those it was trained on.
+
+    A recipe can name any folder of this machine, and the page may go to other people: what it names is shown only when
+    a checkpoint knows its fingerprint, which only they can make who have it.
+    """
+    if not kept.tables:
+        return None  # why not has been said
+    try:
+        resolved = build.resolve(kept.tables, str(folder.recipe))
+        known = kept.fingerprints.get(-1 if kept.shown is None else kept.shown)
+        if "path" in resolved["data"] and known is None:
+            raise InputError("they are shown when there is a checkpoint, which says what data it was trained on")
+        source = build.load_data(resolved, store)
+        check_fitted(source)
+        if "path" in resolved["data"] and known != source.fingerprint:
+            raise InputError(f"what is at {resolved['data']['path']} is not what the run was trained on")
+    except InputError as error:
+        notes.append(f"real samples and nearest neighbours: {error}")
+        return None
+    return source
+
+
+def _model(folder: RunFolder, kept: Kept, notes: list[str]) -> Loaded | None:
+    what = "what is drawn with the model (sweeps, nearest neighbours)"
+    if kept.shown is None:
+        notes.append(f"{what}: there is no checkpoint yet")
+        return None
+    try:
+        try:
+            return load(folder.path, str(kept.shown))
+        except InputError:
+            if (folder.checkpoints / str(kept.shown)).is_dir():
+                raise
+            return load(folder.path)  # a training has deleted it meanwhile: there is a newer one
+    except InputError as error:
+        notes.append(f"{what}: {error}")
+        return None
+
+
+def _real(source: Source, loaded: Loaded | None, kept: Kept, notes: list[str]) -> Picture | None:
+    """Real examples, a fixed random choice of as many as a sample grid shows: of each class a row where it has rows."""
+    n = kept.whole("run", "grid") or DEFAULT_N
+    if len(source.spec.shape) != 3:
+        points = source.load(order(0, source.size, 0)[:POINTS])["x"]
+        return picture(Drawn(points), f"{len(points):,} real points") if points.shape[1] <= 2 else None
+    if int(np.prod(source.spec.shape)) * n > 1 << 28:
+        notes.append("real samples: they are too large for a page")
+        return None
+    chosen, rows = _chosen(source, loaded, n)
+    images = source.load(chosen)["x"]
+    sheet = (Block(np.arange(len(images)).reshape(len(rows), -1), rows),) if rows else ()
+    return picture(Drawn(images, sheet=sheet), f"{len(images)} real images")
+
+
+def _chosen(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndarray, Sequence[str]]:
+    """Which real examples int64 [m], and the classes of their rows; empty: a grid."""
+    chosen = order(0, source.size, 0)
+    sheet = overview(loaded.experiment, 0, n).sheet if loaded and source.labels is not None else ()
+    if not sheet or sheet[0].title != f"rows: {CLASS}" or source.labels is None:
+        return chosen[:n], ()
+    columns = sheet[0].cells.shape[1]
+    of_class = [chosen[source.labels[chosen] == label][:columns] for label in range(len(sheet[0].rows))]
+    if any(len(some) < columns for some in of_class):
+        return chosen[:n], ()
+    return np.concatenate(of_class), sheet[0].rows
+
+
+def _grid(loaded: Loaded, kept: Kept) -> tuple[str, ...]:
+    """The options of `gan sample` that draw what the training drew again and again."""
+    n = POINTS if is_points(loaded) else kept.whole("run", "grid") or DEFAULT_N
+    found = rows(loaded.experiment, n)
+    if found is None:
+        return ("--n", str(n))
+    name, columns = found
+    return (*(("--class", "all") if name == CLASS else ("--code", f"{name}=all")), "--n", str(columns))
+
+
+def _sweeps(loaded: Loaded, paint: Painter, notes: list[str]) -> Iterator[Figure]:
+    """A figure for each class and code that a person can set."""
+    controls = loaded.experiment.game.controls
+    if len(controls) > MOST_SWEEPS:
+        notes.append(f"sweeps: of {len(controls)} codes the first {MOST_SWEEPS} are shown")
+    for name, control in list(controls.items())[:MOST_SWEEPS]:
+        wish, option = _wish(name, control)
+        plan = _plan(loaded, wish, control)
+        if plan is None:
+            notes.append(f"the sweep of {name}: its images are too large for a page; gan sample {option}")
+            continue
+        shown = Drawn(paint(plan.inputs), sheet=plan.sheet, groups=plan.groups)
+        what = "class" if name == CLASS else f"code {name}"
+        alt = f"Samples under each value of the {what}, the same latents for each value"
+        yield Figure(f"Sweep of the {what}", picture(shown, alt), f"gan sample {option}")
+
+
+def _wish(name: str, control: Control) -> tuple[Wish, str]:
+    if control.categories:
+        spec = f"0-{min(control.categories, MOST_CATEGORIES) - 1}"
+    else:
+        spec = f"{control.low:g}:{control.high:g}:{VALUES}"
+    option = f"--class {spec}" if name == CLASS else f"--code {name}={spec}"
+    return Wish(name, spec, option), option
+
+
+def _plan(loaded: Loaded, wish: Wish, control: Control) -> Plan | None:
+    """The samples of a sweep, fewer where they are large; None where one latent would be too large."""
+    shape, points = loaded.experiment.spec.shape, is_points(loaded)
+    values = min(control.categories, MOST_CATEGORIES) or VALUES
+    most = MOST_VALUES // (values * int(np.prod(shape)))
+    n = POINTS_IN_A_PANEL if points else min(IN_A_ROW if control.categories else ROWS, most)
+    if n < 1 or (points and shape[0] > 2):
+        return None
+    latents = drawing.latents(loaded, seeds=None, seed=0, n=n)
+    return arrange(latents, resolve([wish], loaded.experiment.game.controls), points=points)
+
+
+def _neighbours(loaded: Loaded, paint: Painter, source: Source, notes: list[str], note: Note) -> Iterator[Figure]:
+    shape = loaded.experiment.spec.shape
+    n = min(IN_A_ROW, MOST_VALUES // (int(np.prod(shape)) * (NEIGHBOURS + 1)))
+    option = f"--neighbours {NEIGHBOURS}"
+    try:
+        neighbours.check(source, shape, NEIGHBOURS)
+        if source.size > MOST_COMPARED or n < 1:
+            raise InputError(f"{source.size:,} images are too many to compare with for a page; gan sample {option}")
+    except InputError as error:
+        notes.append(f"nearest neighbours: {error}")
+        return
+    latents = drawing.latents(loaded, seeds=None, seed=0, n=n)
+    samples = paint(latents.inputs)
+    note(f"comparing with {source.size:,} images of {source.name}")
+    found = neighbours.search(source, samples, NEIGHBOURS)
+    shown = np.concatenate([samples, source.load(found.indices.ravel())["x"]])
+    near, scale = float(found.distances[:, 0].mean()), float(found.of_training.mean())
+    text = (
+        f"Mean distance of samples to the nearest training image {near:.4g}; of {len(found.of_training)} training "
+        f"images to the nearest other one {scale:.4g} (Euclidean, of pixels in [0, 1]). gan sample {option}"
+    )
+    drawn = Drawn(samples, sheet=neighbours.sheet(found, latents.names), shown=shown)
+    yield Figure(
+        "Nearest training images", picture(drawn, f"{n} samples, each beside its nearest training images"), text
+    )
+
+
+def picture(drawn: Drawn, alt: str) -> Picture:
+    """What `gan sample --out x.png` writes, in memory."""
+    with tempfile.TemporaryDirectory(prefix="gan-") as folder:
+        path = Path(folder) / "picture.png"
+        write_picture(path, drawn)
+        png = path.read_bytes()
+    with Image.open(BytesIO(png)) as image:
+        return Picture(png, *image.size, alt)

@@ -1,0 +1,220 @@
+"""All runs below a folder at a glance: read from recipes and logs, without JAX and without opening a checkpoint."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gan_cli import recipe
+from gan_cli.binding import nearest
+from gan_cli.errors import InputError
+from gan_cli.remote import layout
+from gan_cli.runs.directions import lower_is_better
+from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.jsonl import parsed, read, step_of, texts, values, whole
+
+DEPTH = 6  # folders in one another that are looked into
+MOST_FOLDERS = 20_000  # that are looked into
+KEYS = ("name", "recipe", "step", "time")  # to sort by, besides metrics
+Note = Callable[[str], None]
+
+
+class Value(NamedTuple):
+    """A metric over a run."""
+
+    best: float
+    last: float
+    best_step: int
+
+
+class Run(NamedTuple):
+    """A run at a glance."""
+
+    name: str  # its path below the folder that was searched
+    path: Path
+    title: str  # the first line of its recipe
+    game: str
+    loss: str
+    data: str  # the source, and the name of its folder or file
+    step: int  # of the newest checkpoint or line of the log
+    steps: int  # that the recipe asks for
+    state: str  # "training", "finished" or "unfinished"
+    trained_by: str  # of one that is being trained: process and host
+    metrics: Mapping[str, Value]
+    headline: str  # the metric that chooses its best checkpoint
+    looks: int  # of the monitor
+    alarmed: int  # of these, at how many something was wrong
+    alarms: tuple[str, ...]  # at the last of them
+    rollbacks: int
+    written: float  # when something was written last, seconds since 1970
+
+    def plain(self) -> dict[str, Any]:
+        """As plain JSON."""
+        metrics = {name: value._asdict() for name, value in self.metrics.items()}
+        return {**self._asdict(), "path": str(self.path), "metrics": metrics, "alarms": list(self.alarms)}
+
+
+def survey(folder: Path, note: Note) -> list[Run]:
+    """The runs at or below a folder, by name; what is damaged is told to `note` and left out.
+
+    Raises InputError when there is no such folder.
+    """
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {what}; name the one that holds your runs, as gan train --out RUN made them")
+    runs = []
+    for path in _found(folder, note):
+        try:
+            runs.append(_run(RunFolder(path), str(path.relative_to(folder)) if path != folder else path.name))
+        except (InputError, OSError) as error:
+            note(f"{path} is left out: {getattr(error, 'strerror', None) or error}")
+    return sorted(runs, key=lambda run: run.name)
+
+
+def _found(folder: Path, note: Note) -> Iterator[Path]:
+    """Run folders, their own sub-folders and links left out."""
+    waiting, seen = [(folder, 0)], 0
+    while waiting:
+        here, depth = waiting.pop()
+        seen += 1
+        if seen > MOST_FOLDERS:
+            note(f"{folder}: more than {MOST_FOLDERS:,} folders; the rest is left out. Name a folder further down")
+            return
+        try:
+            entries = list(os.scandir(here))
+        except OSError as error:
+            note(f"{here} is left out: {error.strerror}")
+            continue
+        names = {entry.name for entry in entries}
+        if names & {"checkpoints", "log.jsonl"} and names & {"recipe.toml", "checkpoints"}:
+            yield here
+        elif depth < DEPTH:
+            below = [e for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)]
+            waiting += [(Path(entry.path), depth + 1) for entry in below]
+
+
+def _run(folder: RunFolder, name: str) -> Run:
+    """Raises InputError or OSError for a recipe that cannot be read."""
+    tables = recipe.read(folder.recipe)
+    recipe.check_tables(tables, str(folder.recipe))
+    steps = recipe.check_fixed({"train": tables.get("train", {})}, str(folder.recipe))["train"]["steps"]
+    game, data = tables.get("game", {}), tables.get("data", {})
+    loss = game.get("loss", "")
+    log = _log(folder.log)
+    saved = _checkpoints(folder)
+    step = max([log.step, *saved])
+    is_whole = max(saved, default=step) >= steps  # a log is at its end before the last evaluation and checkpoint
+    by = folder.trained_by()
+    metrics = _metrics(folder.metrics)
+    return Run(
+        name=name,
+        path=folder.path,
+        title=recipe.header(folder.recipe).partition("\n")[0][:200],
+        game=str(game.get("play", "")),
+        loss=str(loss.get("name", "") if isinstance(loss, dict) else loss),
+        data=recipe.data_name(data),
+        step=step,
+        steps=steps,
+        state="training" if by is not None else "finished" if is_whole else "unfinished",
+        trained_by=by or "",
+        metrics=metrics,
+        headline=next(iter(metrics), ""),
+        looks=log.looks,
+        alarmed=log.alarmed,
+        alarms=log.alarms,
+        rollbacks=log.rollbacks,
+        written=_written(folder),
+    )
+
+
+class _Log(NamedTuple):
+    step: int = 0
+    looks: int = 0
+    alarmed: int = 0
+    alarms: tuple[str, ...] = ()
+    rollbacks: int = 0
+
+
+def _log(path: Path) -> _Log:
+    """What a log says: its last step, and what the monitor saw. Only lines that matter are parsed."""
+    found = _Log()
+    newest: deque[bytes] = deque(maxlen=2)  # the last one may have been cut short
+    for text in texts(path):
+        if b'"step"' in text:
+            newest.append(text)
+        if b'"monitor"' in text or b'"rollback"' in text:
+            found = _heard(found, parsed(text))
+    return found._replace(step=max((step_of(parsed(text) or {}) or 0 for text in newest), default=0))
+
+
+def _heard(found: _Log, line: Mapping[str, Any] | None) -> _Log:
+    """With a line of the monitor's."""
+    if line is None:
+        return found
+    if "rollback" in line:
+        return found._replace(rollbacks=max(found.rollbacks, whole(line["rollback"]) or 0))
+    told = line.get("alarms")
+    alarms = tuple(str(alarm)[:200] for alarm in told[:10]) if isinstance(told, list) else ()
+    return found._replace(looks=found.looks + 1, alarmed=found.alarmed + bool(alarms), alarms=alarms)
+
+
+def _checkpoints(folder: RunFolder) -> list[int]:
+    """Steps of the checkpoints, by their names."""
+    try:
+        return layout.steps(os.listdir(folder.checkpoints))
+    except OSError:
+        return []
+
+
+def _metrics(path: Path) -> dict[str, Value]:
+    """Best and last of each metric, as measured during training; where that was not done, by `gan eval`."""
+    lines = [*read(path)]
+    during = [line for line in lines if "weights" not in line]
+    series: dict[str, list[tuple[int, float]]] = {}
+    for line in during or lines:
+        for name, value in values(line).items():
+            series.setdefault(name, []).append((step_of(line) or 0, value))
+    return {name: made for name, own in series.items() if (made := _value(name, own))}
+
+
+def _value(name: str, series: Sequence[tuple[int, float]]) -> Value | None:
+    """None for a number beside a metric, of which it is not known whether more is better."""
+    lower = lower_is_better(name)
+    if lower is None:
+        return None
+    step, best = min(series, key=lambda one: one[1] if lower else -one[1])
+    return Value(best, series[-1][1], step)
+
+
+def _written(folder: RunFolder) -> float:
+    times = []
+    for path in (folder.recipe, folder.log, folder.metrics, folder.checkpoints):
+        try:
+            times.append(path.stat().st_mtime)
+        except OSError:
+            continue
+    return max(times, default=0.0)
+
+
+def ordered(runs: Sequence[Run], key: str, *, reverse: bool = False) -> list[Run]:
+    """The runs by a key of KEYS or a metric: the best, the furthest, the newest first; those that lack it last.
+
+    Raises InputError for a key that is none of these.
+    """
+    metrics = {name for run in runs for name in run.metrics}
+    if key in ("name", "recipe"):
+        found = sorted(runs, key=lambda run: (run.name if key == "name" else run.title, run.name))
+        return found[::-1] if reverse else found
+    if key in ("step", "time"):
+        return sorted(runs, key=lambda run: run.step if key == "step" else run.written, reverse=not reverse)
+    if key not in metrics:
+        if lower_is_better(key) is None or key.startswith("_"):
+            raise InputError(
+                f"--sort {key}: neither a metric of these runs nor a column{nearest(key, {*metrics, *KEYS})}"
+            )
+        return list(runs)  # a metric that none of them has
+    with_it = [run for run in runs if key in run.metrics]
+    sign = -1 if lower_is_better(key) else 1
+    best_first = sorted(with_it, key=lambda run: sign * run.metrics[key].best, reverse=not reverse)
+    return [*best_first, *(run for run in runs if key not in run.metrics)]

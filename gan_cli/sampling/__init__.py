@@ -1,0 +1,1 @@
+"""A request for samples -> arrays and files."""

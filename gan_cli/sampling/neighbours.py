@@ -1,0 +1,86 @@
+"""`gan sample --neighbours`: whether samples are training images."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_cli.data.pipeline import order
+from gan_cli.data.source import Source
+from gan_cli.errors import InputError
+from gan_cli.metrics.neighbours import none_yet
+from gan_cli.pictures.labelled import Block, Sheet
+from gan_cli.types import Shape
+
+CHUNK_BYTES = 1 << 26  # of training images that are compared at once, as float32
+
+
+class Found(NamedTuple):
+    """The nearest training images of samples, and for scale those of training images themselves."""
+
+    indices: np.ndarray  # int64 [n, K]: in the training data
+    distances: np.ndarray  # float32 [n, K]: Euclidean, of pixels in [0, 1]
+    of_training: np.ndarray  # float32 [m]: of training images to the nearest other one
+
+
+def check_images(shape: Shape) -> None:
+    """Raise InputError unless samples of this shape are images."""
+    if len(shape) != 3:
+        raise InputError("--neighbours compares images, and the samples of this recipe are points")
+
+
+def check(source: Source, shape: Shape, k: int) -> None:
+    """Raise InputError unless these data are images like the samples, and enough."""
+    if source.spec.shape != shape:
+        raise InputError(f"{source.name}: its images are {source.spec.shape}, and the samples {shape}")
+    if source.size <= k:
+        raise InputError(
+            f"--neighbours {k}: {source.name} has {source.size} images; at most {source.size - 1} would do"
+        )
+
+
+def search(source: Source, samples: np.ndarray, k: int) -> Found:
+    """The k nearest training images of each sample uint8 [n, H, W, C], in one pass over the data.
+
+    As many training images as there are samples, a fixed random choice, are looked up beside them, each apart from
+    itself. Memory does not grow with the data.
+    """
+    n = len(samples)
+    own = order(0, source.size, 0)[:n]  # [m]
+    queries = np.concatenate([samples, source.load(own)["x"]])
+    distances, indices = nearest(source, queries, k + 1)
+    others = indices[n:] != own[:, None]  # [m, k + 1]; a copy of it elsewhere in the data is another one
+    first = others.argmax(axis=1)
+    return Found(indices[:n, :k], distances[:n, :k], distances[n:][np.arange(len(own)), first])
+
+
+def nearest(source: Source, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distances float32 and indices int64 [q, k] of the k nearest images of the source to each of q; nearest first."""
+    found, wanted = none_yet(len(queries), k), _flat(queries)
+    for chunk in _chunks(source.size, queries.shape[1:]):
+        found = found.add(wanted, _flat(source.load(chunk)["x"]), chunk)
+    return np.sqrt(found.squares).astype(np.float32), found.numbers
+
+
+def _chunks(size: int, shape: Sequence[int]) -> Iterator[np.ndarray]:
+    rows = max(1, CHUNK_BYTES // (4 * int(np.prod(shape))))
+    return (np.arange(start, min(start + rows, size)) for start in range(0, size, rows))
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    """uint8 [n, H, W, C] -> float32 [n, H W C] in [0, 1]."""
+    return images.reshape(len(images), -1).astype(np.float32) / 255
+
+
+def sheet(found: Found, names: Sequence[str]) -> Sheet:
+    """A row a sample: itself, then its neighbours with their distances. Cells number samples, then neighbours."""
+    n, k = found.indices.shape
+    cells = np.concatenate([np.arange(n)[:, None], n + np.arange(n * k).reshape(n, k)], axis=1)
+    captions = [["", *(f"{distance:.3g}" for distance in row)] for row in found.distances]
+    return (Block(cells, names, ["sample", "nearest", *[f"{i}." for i in range(2, k + 1)]], captions),)
+
+
+def blank(names: Sequence[str], k: int) -> Sheet:
+    """The sheet of a search before it is made: of the same size."""
+    n = len(names)
+    return sheet(Found(np.zeros((n, k), np.int64), np.zeros((n, k), np.float32), np.zeros(0, np.float32)), names)
