@@ -1,7 +1,7 @@
 """A trial in a process of its own: files whose parsers are native code that damage can make crash or eat all memory.
 
-`python -m gan_cli.features.probe_child` reads an exported program from stdin, within limits. Whether it is sound is for its
-caller to say again: all that this tells is that reading it has an end, and leaves the process alive.
+`python -m gan_cli.features.probe_child` reads an exported program from stdin, within limits. Whether it is sound is for
+its caller to say again: all that this tells is that reading it has an end, and leaves the process alive.
 """
 
 import os
