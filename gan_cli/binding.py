@@ -150,7 +150,7 @@ def check(kind: Kind, table: Any, where: str = "") -> Table:
         raise InputError(f"{where}{kind.key} is missing: the name of a {kind.word}{nearest('', kind.names())}")
     name = table[kind.key]
     if name not in kind.names():
-        wrong = "no name, which is text" if not isinstance(name, str) else f"no such {kind.word}"
+        wrong = f"expected the name of a {kind.word}" if not isinstance(name, str) else f"no such {kind.word}"
         raise InputError(f"{where}{kind.key} = {shown(name)}: {wrong}{nearest(name, kind.names())}")
     options = {key: value for key, value in table.items() if key != kind.key}
     return {kind.key: name, **validate(kind.model(kind.find(name)), options, where)}

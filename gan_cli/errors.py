@@ -35,4 +35,6 @@ def printable(text: object) -> str:
 
 
 def _escape(sign: str) -> str:
+    if "\udc80" <= sign <= "\udcff":  # a byte of a file's name that is no text
+        return f"\\x{ord(sign) & 0xFF:02x}"
     return sign.encode("unicode_escape").decode("ascii")

@@ -125,7 +125,7 @@ def test_a_recipe_cannot_name_what_is_no_part_of_its_kind(kind):
 
 @pytest.mark.parametrize("name", [None, 1, 1.5, True, [], {}, ["dcgan.generator"], {"net": "x"}])
 def test_a_name_is_text(name):
-    with pytest.raises(InputError, match="no such feature network"):
+    with pytest.raises(InputError, match="expected the name of a feature network"):
         binding.check(FEATURES, {"features": name})
 
 

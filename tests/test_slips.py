@@ -33,7 +33,7 @@ VALUES = [
     ("game.penalties=[{name='penalties.r1', every='16'}]", "penalties.0.every = '16'"),
     ("game.penalties=[penalties.r1]", "not valid TOML"),
     ("game.loss=3", "[game] loss: expected the name of a loss"),
-    ("game.play=3", "no name, which is text"),
+    ("game.play=3", "expected the name of a game"),
     ("eval.features=2", 'in quotes: "2"'),
     ("monitor.action=Warn", "did you mean 'warn'?"),
     ("networks.generator.net=dcgan", "'dcgan.discriminator' or 'dcgan.generator'?"),

@@ -48,7 +48,7 @@ def show(
         from gan_cli import build
 
         tables = build.resolve(tables, str(path))
-    plain = slips.decoded(path.read_bytes(), str(path)).rstrip()
+    plain = "\n".join(slips.decoded(recipe.content(path), str(path)).splitlines()).rstrip()
     result(tables, recipe.write(tables).rstrip() if resolved or set_ else plain, as_json)
 
 

@@ -1,6 +1,6 @@
 """One training step of any game, and several of them in one compiled call.
 
-A step draws the game's latents for the global batch, so that any number of devices gives the same run; all turns of a
+A step draws the game's latents for the global batch, so that any number of devices computes the same; all turns of a
 step share those draws and one key, so that the generator's forward pass in the discriminator's turn and in its own turn
 is the same expression and is computed once.
 """
