@@ -1,10 +1,14 @@
 # Set-up is two commands from a fresh clone: `make demo` and `make test`. PYTHON chooses the interpreter of .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+own = $(shell $(BIN)/python -c 'import sys; print("python{}.{}".format(*sys.version_info))')
+others = $(filter-out $(own),python3.13 python3.12 python3.11)
+# What other versions of JAX, Flax and NumPy are likeliest to break; five minutes at most on two cores
+NEWEST := architecture backend doors engine export games layers optim recipe streams
 RUN ?= runs/demo
 PARITY_PYTHON ?= .venv-parity/bin/python
 
-.PHONY: demo test contract science faults fuzz lint format docs onnx extras bench parity parity-speed growth clean
+.PHONY: demo test newest contract science faults fuzz lint format docs onnx extras bench parity parity-speed growth clean
 
 demo: .venv/installed
 	$(BIN)/gan train dcgan_digits --out $(RUN)
@@ -14,6 +18,12 @@ demo: .venv/installed
 
 test: .venv/tested
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+newest: .venv/tested  # some tests on the newest other Python that is here: JAX 0.11 and newer want 3.12
+	@if python="$$(scripts/python.sh $(others))"; then \
+		$(MAKE) PYTHON="$$python" .venv-newest/tested && \
+		.venv-newest/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(NEWEST:%=tests/test_%.py); \
+	else echo "No tests on another Python than $(own)"; fi
 
 contract: .venv/tested  # the promises that every recipe keeps, all of them for each recipe
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m contract
@@ -63,40 +73,41 @@ growth: .venv/dev  # docs/images/growth.png
 	$(BIN)/python scripts/bench/growth.py
 
 clean:
-	rm -rf .venv .venv-onnx .venv-bench .venv-parity .venv-fuzz build dist *.egg-info
+	rm -rf .venv .venv-newest .venv-onnx .venv-bench .venv-parity .venv-fuzz build dist *.egg-info
 
-.venv/installed: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+%/bin/python:
+	python="$$(scripts/python.sh $(PYTHON))" && "$$python" -m venv $*
+
+.venv/installed: pyproject.toml | .venv/bin/python
 	@echo "Installing into .venv; the first time takes a minute or more"
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-.venv/tested: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+.venv/tested: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ .venv/installed
 
-.venv/dev: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+.venv/dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/tested .venv/installed
 
-.venv-onnx/installed: pyproject.toml
-	test -x .venv-onnx/bin/python || $(PYTHON) -m venv .venv-onnx
+.venv-newest/tested: pyproject.toml | .venv-newest/bin/python
+	@echo "Installing into .venv-newest; the first time takes a minute or more"
+	.venv-newest/bin/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+.venv-onnx/installed: pyproject.toml | .venv-onnx/bin/python
 	.venv-onnx/bin/python -m pip install --quiet --editable '.[test,onnx]'
 	@touch $@
 
-.venv-bench/installed: scripts/bench/requirements.txt  # PyTorch, for comparison only
-	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+.venv-bench/installed: scripts/bench/requirements.txt | .venv-bench/bin/python  # PyTorch, for comparison only
 	.venv-bench/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
-.venv-parity/installed: scripts/parity/requirements.txt  # PyTorch and other people's metrics, for comparison only
-	test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
+.venv-parity/installed: scripts/parity/requirements.txt | .venv-parity/bin/python  # PyTorch and other people's metrics
 	.venv-parity/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
-.venv-fuzz/installed: scripts/faults/requirements-fuzz.txt pyproject.toml  # atheris
-	test -x .venv-fuzz/bin/python || $(PYTHON) -m venv .venv-fuzz
+.venv-fuzz/installed: scripts/faults/requirements-fuzz.txt pyproject.toml | .venv-fuzz/bin/python  # atheris
 	.venv-fuzz/bin/python -m pip install --quiet --requirement $< --editable '.[test]'
 	@touch $@

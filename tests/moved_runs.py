@@ -1,7 +1,6 @@
 """Runs whose weights were moved by a random step instead of trained: raw and averaged ones differ, samples vary."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,47 +8,30 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from untrained import RECIPES, TRAINING
+from tiny import dcgan, tiny_tables
+from untrained import RECIPES
 
 from gan_cli import build
 from gan_cli.data.store import Store
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.state import initial_state
+from gan_cli.recipe_tables import laid_over
 from gan_cli.runs.folder import RunFolder
 
 STEP = 7
-SMALL = """
-[data]
-source = "digits"
-split = "all"
-size = 8
-[networks.generator]
-net = "{net}"
-width = 4
-{condition}
-[networks.discriminator]
-net = "dcgan.discriminator"
-width = 4
-norm = "spectral"
-{judged}
-"""
-STANDARD = """
-[game]
-play = "standard"
-loss = "adversarial.hinge"
-latent = 5
-"""
+HINGE = {"loss": "adversarial.hinge", "latent": 5}
+BRANCHED = {"generator": {"net": "dcgan.branched", "width": 4}}
+CONDITION = {"generator": {"condition": "norm"}, "discriminator": {"condition": "projection"}}
+NETWORKS = dcgan(norm="spectral")
 KINDS = {
-    "images": SMALL.format(net="dcgan.generator", condition="", judged="") + STANDARD,
-    "classes": SMALL.format(net="dcgan.generator", condition='condition = "norm"', judged='condition = "projection"')
-    + STANDARD
-    + "conditional = true\n",
-    "bfloat16": SMALL.format(net="dcgan.generator", condition="", judged="") + STANDARD,
+    "images": tiny_tables(networks=NETWORKS, game=HINGE),
+    "classes": tiny_tables(networks=laid_over(NETWORKS, CONDITION), game={**HINGE, "conditional": True}),
+    "bfloat16": tiny_tables(networks=NETWORKS, game=HINGE, train={"precision": "bfloat16"}),
     "codes": RECIPES["codes"],
-    "branches": SMALL.format(net="dcgan.branched", condition="", judged="") + '[game]\nplay = "mad"\nlatent = 5\n',
+    "branches": tiny_tables(networks={**NETWORKS, **BRANCHED}, game={"play": "mad", "latent": 5}),
     "points": RECIPES["points"],
 }
-FILES = KINDS["images"].replace('source = "digits"\nsplit = "all"', 'source = "npz"\npath = "images.npz"')
+FILES = tiny_tables(data={"source": "npz", "path": "images.npz", "size": 8}, networks=NETWORKS, game=HINGE)
 PROTOCOL = {
     "features": "digits",
     "features_hash": "cf7af2dfefa6",
@@ -77,8 +59,7 @@ def moved_run(
     kind: also "files", of images.npz in the working folder.
     """
     recipe = FILES if kind == "files" else KINDS[kind]
-    training = TRAINING + ('precision = "bfloat16"\n' if kind == "bfloat16" else "")
-    prepared = build.prepare(tomllib.loads(recipe + training), kind, Store())
+    prepared = build.prepare(recipe, kind, Store())
     spec = prepared.source.spec._replace(classes=classes) if classes else prepared.source.spec
     run = RunFolder(path)
     run.create()

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import RUN, both, tiny_recipe
 
 from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.engine.platform import idle_accelerators
@@ -23,51 +24,11 @@ from gan_cli.runs.load import load
 from gan_cli.sampling.drawing import parse_seeds
 from gan_cli.training.signals import stop_on_signals
 
-DIGITS = """
-[data]
-source = "digits"
-split = "all"
-size = 8
-channels = 1
-[networks.generator]
-net = "mlp"
-hidden = [16]
-output = "tanh"
-[networks.discriminator]
-net = "mlp"
-hidden = [16]
-[game]
-play = "standard"
-loss = "adversarial.non_saturating"
-latent = 4
-[optimisers.generator]
-name = "adam"
-learning_rate = 1e-3
-[optimisers.discriminator]
-name = "adam"
-learning_rate = 1e-3
-[train]
-steps = 60
-batch = 16
-steps_per_call = 7
-[run]
-log_every = 20
-sample_every = 30
-checkpoint_every = 20
-grid = 9
-[eval]
-every = 30
-n = 300
-n_real = 300
-batch = 100
-split = "all"
-"""
-
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
-    path.write_text(f"# A tiny recipe\n{DIGITS}")
+    path.write_text(f"# A tiny recipe\n{RUN}")
     return path
 
 
@@ -326,31 +287,13 @@ def photos(tmp_path, monkeypatch):
     (tmp_path / "my_photos").mkdir()
     for i, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8)):
         Image.fromarray(pixels).save(tmp_path / f"my_photos/{i}.png")
-    recipe = f'''
-        [data]
-        source = "folder"
-        path = "my_photos"
-        [game]
-        play = "standard"
-        loss = "adversarial.non_saturating"
-        latent = 2
-        {
-        "".join(
-            f"""
-        [networks.{role}]
-        net = "mlp"
-        hidden = [4]
-        [optimisers.{role}]
-        name = "sgd"
-        learning_rate = 0.1
-        """
-            for role in ("generator", "discriminator")
-        )
-    }
-        [train]
-        steps = 2
-        batch = 4
-    '''
+    recipe = tiny_recipe(
+        data={"source": "folder", "path": "my_photos"},
+        networks=both(hidden=[4]),
+        game={"latent": 2},
+        optimisers=both(name="sgd", learning_rate=0.1),
+        train={"steps": 2, "batch": 4},
+    )
     (tmp_path / "my_photos.toml").write_text(recipe)
     return tmp_path
 

@@ -18,6 +18,7 @@ import pytest
 from flax import nnx
 from PIL import Image
 from rich.console import Console
+from tiny import both, tiny_recipe
 
 from gan_cli import build, recipe
 from gan_cli.cli.console import Reporter
@@ -36,37 +37,20 @@ from gan_cli.recipe import Ema, Train
 from gan_cli.training import compare as runs
 from gan_cli.types import Ports, Spec
 
-RING = """
-[data]
-source = "toy.ring"
-n = 300
-sd = 0.5
-[networks.generator]
-net = "mlp"
-hidden = [8]
-[networks.discriminator]
-net = "mlp"
-hidden = [8]
-[game]
-play = "standard"
-loss = "adversarial.non_saturating"
-latent = 2
-[optimisers.generator]
-name = "adam"
-learning_rate = 1e-3
-[optimisers.discriminator]
-name = "adam"
-learning_rate = 1e-3
-[train]
-steps = 7
-batch = 16
-steps_per_call = 3
-[eval]
-metric = "modes"
-n = 64
-n_real = 50
-batch = 64
-"""
+RING = {
+    "data": {"source": "toy.ring", "n": 300, "sd": 0.5},
+    "networks": both(hidden=[8]),
+    "game": {"latent": 2},
+    "train": {"steps": 7, "steps_per_call": 3},
+    "eval": {"metric": "modes", "n": 64, "n_real": 50, "batch": 64},
+}
+RECIPES = {
+    "plain": tiny_recipe(**RING),
+    "hinge": tiny_recipe(**{**RING, "game": {"latent": 2, "loss": "adversarial.hinge"}}),
+    "fid": tiny_recipe(**{**RING, "eval": {**RING["eval"], "metric": "fid"}}),
+    "broken": tiny_recipe(**{**RING, "eval": 3}),
+    "digits": tiny_recipe(**{**RING, "data": {"channels": 1}}),
+}
 
 
 class Silent:
@@ -236,16 +220,9 @@ def test_seconds_of_a_single_call_are_a_number(made):
 @pytest.fixture(scope="module")
 def recipes(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("recipes")
-    texts = {
-        "plain": RING,
-        "hinge": RING.replace("non_saturating", "hinge"),
-        "fid": RING.replace('"modes"', '"fid"'),
-        "broken": RING.partition("[eval]")[0].replace("[data]", "eval = 3\n[data]"),
-        "digits": RING.replace('"toy.ring"\nn = 300\nsd = 0.5', '"digits"\nsplit = "all"\nsize = 8\nchannels = 1'),
-    }
-    for name, text in texts.items():
+    for name, text in RECIPES.items():
         (folder / f"{name}.toml").write_text(text)
-    return {name: folder / f"{name}.toml" for name in texts}
+    return {name: folder / f"{name}.toml" for name in RECIPES}
 
 
 def untrained(experiment, feeds, seeds, *_):

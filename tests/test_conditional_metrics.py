@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from tiny import tiny_recipe
 
 from gan_cli import features as feature_networks
 from gan_cli.data import toy
@@ -608,44 +609,16 @@ def test_metrics_of_classes_work_on_toys(tmp_path):
 
 # ---- as a person uses it
 
-ACGAN = """
-[data]
-source = "digits"
-split = "all"
-size = 12
-channels = 1
-[networks.generator]
-net = "mlp"
-hidden = [16]
-output = "tanh"
-condition = "concatenate"
-[networks.discriminator]
-net = "mlp"
-hidden = [16]
-[networks.classifier]
-net = "mlp"
-hidden = []
-[game]
-play = "acgan"
-loss = "adversarial.non_saturating"
-latent = 4
-[optimisers.generator]
-name = "adam"
-learning_rate = 1e-3
-[optimisers.discriminator]
-name = "adam"
-learning_rate = 1e-3
-[train]
-steps = 10
-batch = 16
-[eval]
-metric = "class-agreement"
-every = 10
-n = 64
-n_real = 64
-batch = 64
-split = "all"
-"""
+ACGAN = tiny_recipe(
+    data={"size": 12, "channels": 1},
+    networks={
+        "generator": {"output": "tanh", "condition": "concatenate"},
+        "classifier": {"net": "mlp", "hidden": []},
+    },
+    game={"play": "acgan", "loss": "adversarial.non_saturating", "latent": 4},
+    train={"steps": 10},
+    eval={"metric": "class-agreement", "every": 10, "n": 64, "n_real": 64, "batch": 64, "split": "all"},
+)
 
 
 def test_gan_eval_takes_them_of_a_trained_run(gan, tmp_path):

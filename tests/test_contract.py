@@ -1,6 +1,8 @@
-"""The promises that every recipe keeps, checked on each shipped recipe with its networks and batch made small."""
+"""The promises that every recipe keeps, checked on shipped recipes with their networks and batch made small.
 
-import functools
+`make test` takes recipes that stand for all others (representatives.py), `make contract` each one.
+"""
+
 import inspect
 import re
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from representatives import kinds, representatives
 
 from gan_cli import build, recipe
 from gan_cli.data.labels import hide
@@ -30,6 +33,8 @@ SIDE = 8  # pixels: the smallest images that the networks take; a program grows 
 BATCH, STEPS = 8, 2
 ALWAYS = ("width", "max_width", "hidden")  # made small also where the recipe leaves their defaults
 EXTRA = sorted(map(str, (Path(__file__).parent / "recipes").glob("*.toml")))  # options that no shipped recipe uses
+NAMES = [*recipe.shipped(), *EXTRA]
+REPRESENTATIVES = representatives(NAMES)
 
 
 def small(name: str) -> dict[str, Any]:
@@ -58,6 +63,13 @@ def fake_source(resolved: dict[str, Any]) -> Source:
     return hide(source, labelled=20) if "labelled" in data else source
 
 
+def test_representatives_show_every_kind_and_none_is_one_for_nothing():
+    shown = {name: set(kinds(recipe.read(recipe.find(name)))) for name in NAMES}
+    assert set().union(*(shown[name] for name in REPRESENTATIVES)) == set().union(*shown.values())
+    for i, name in enumerate(REPRESENTATIVES):
+        assert shown[name] - set().union(*(shown[before] for before in REPRESENTATIVES[:i]))
+
+
 class Case(NamedTuple):
     name: str
     experiment: Experiment
@@ -82,8 +94,16 @@ class Counted:
         return self._take(constants, feed)
 
 
-@pytest.fixture(scope="module", params=[*recipe.shipped(), *EXTRA], ids=lambda name: Path(name).stem)
-def case(request) -> Iterator[Case]:
+@pytest.fixture(scope="module")
+def quick(request) -> bool:
+    """Whether this is `make test`, which takes recipes that stand for the others, and smaller programs."""
+    return "not slow" in request.config.option.markexpr
+
+
+@pytest.fixture(scope="module", params=NAMES, ids=lambda name: Path(name).stem)
+def case(request, quick) -> Iterator[Case]:
+    if quick and request.param not in REPRESENTATIVES:
+        pytest.skip("others show all that this recipe is made of; make contract runs it")
     yield build_case(request.param)
     jax.clear_caches()  # a process can hold the programs of some hundred cases, not of all (see conftest.py)
 
@@ -159,30 +179,15 @@ def one_by_one(case: Case, convolutions: str = "") -> OneByOne:
     return OneByOne(experiment, initial._replace(optim=optim))
 
 
-@functools.cache
-def representatives() -> set[str]:
-    """The first recipe of each game with the same kinds of networks: others differ in losses and numbers."""
-    first: dict[Any, str] = {}
-    for name in [*recipe.shipped(), *EXTRA]:
-        tables = recipe.read(recipe.find(name))
-        networks = {r: [n.get(k) for k in ("net", "norm", "condition")] for r, n in tables["networks"].items()}
-        game = [tables["game"].get(k) for k in ("play", "packing")] + [bool(tables["game"].get("penalties"))]
-        first.setdefault(str((game, networks)), name)
-    return set(first.values())
-
-
 class Played(NamedTuple):
     one_by_one: OneByOne
     states: list[State]  # on one device
 
 
 @pytest.fixture(scope="module")
-def played(case, request) -> Played:
-    """`make test` does it for a recipe of each kind, with convolutions as accelerators have them: half the program."""
-    quick = "not slow" in request.config.option.markexpr
-    if quick and case.name not in representatives():
-        pytest.skip("another recipe has the same game and kinds of networks; make contract runs this one")
-    made = one_by_one(case, "lax") if quick else one_by_one(case)
+def played(case, quick) -> Played:
+    """`make test` has convolutions as accelerators have them: half the program."""
+    made = one_by_one(case, "lax" if quick else "")
     return Played(made, made.play(case.feed, devices=1))
 
 

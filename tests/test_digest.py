@@ -9,49 +9,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from untrained import RECIPES, TRAINING
+import tomli_w
+from tiny import tiny_recipe
+from untrained import RECIPES
 
 from gan_cli import files
 from gan_cli.data.store import Store
 from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.errors import InputError
 from gan_cli.pictures import grids as pictures
+from gan_cli.recipe_tables import laid_over
 from gan_cli.report import blocks, commands, model, page, parts, series
 from gan_cli.report.run import Asked, asked, collect, differences
 from gan_cli.runs import kept, times
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.listing import survey
 
-RECIPE = """# A recipe with </script> in its header
-[run]
-seed = 3
-grid = 9
-[data]
-source = "digits"
-[networks.generator]
-net = "mlp"
-[networks.discriminator]
-net = "mlp"
-[game]
-play = "standard"
-loss = "adversarial.non_saturating"
-[optimisers.generator]
-name = "adam"
-learning_rate = 1e-3
-[optimisers.discriminator]
-name = "adam"
-learning_rate = 1e-3
-[train]
-steps = 500
-batch = 32
-[eval]
-metric = "fid,precision-recall,kid"
-every = 100
-n = 300
-n_real = 200
-[eval.options.kid]
-subsets = 50
-"""
+RECIPE = "# A recipe with </script> in its header\n" + tiny_recipe(
+    run={"seed": 3, "grid": 9},
+    train={"steps": 500, "batch": 32},
+    eval={
+        "metric": "fid,precision-recall,kid",
+        "every": 100,
+        "n": 300,
+        "n_real": 200,
+        "options": {"kid": {"subsets": 50}},
+    },
+)
 PROTOCOL = {"features": "digits", "n_real": 200, "n_fake": 300, "seed": 3, "options": {}, "training": ""}
 
 
@@ -372,8 +356,9 @@ def test_commands_are_understood(gan, run):
     ],
 )
 def test_the_samples_of_a_training_are_drawn_again(gan, tmp_path, name, grid, options):
-    recipe = RECIPES["codes" if name == "two" else name].replace("categorical = [4]", "categorical = [2]") + TRAINING
-    (tmp_path / "x.toml").write_text(f"{recipe}\n[run]\nseed = 5\ngrid = {grid}\n", encoding="utf-8")
+    like = RECIPES["codes" if name == "two" else name]
+    own = {"run": {"seed": 5, "grid": grid}} | ({"game": {"categorical": [2]}} if name == "two" else {})
+    (tmp_path / "x.toml").write_text(tomli_w.dumps(laid_over(like, own)), encoding="utf-8")
     assert gan("train", tmp_path / "x.toml", "--out", tmp_path / "run")[0] == 0
     lines = gather(tmp_path / "run", store=Store()).commands.splitlines()
     line = next(line for line in lines if line.startswith("gan sample"))

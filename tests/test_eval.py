@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+from tiny import RUN
 
 from gan_cli import build, recipe
 from gan_cli.__main__ import main
@@ -25,7 +26,6 @@ from gan_cli.metrics import cache, names
 from gan_cli.metrics.collect import collect
 from gan_cli.metrics.frechet import Statistics, frechet_distance
 from gan_cli.recipe import Eval
-from tests.test_cli import DIGITS
 
 X = np.round(load_digits().images * (255 / 16)).astype(np.uint8)  # [1797, 8, 8]
 
@@ -67,7 +67,7 @@ def run(shared_folder):
     with filelock.FileLock(f"{where}.lock"):
         if not where.exists():
             where.mkdir()
-            (where / "tiny.toml").write_text(f"# A tiny recipe\n{DIGITS}")
+            (where / "tiny.toml").write_text(f"# A tiny recipe\n{RUN}")
             kept = ["--set", "run.keep_last=9", "--set", "eval.every=0", "--set", "run.sample_every=0"]
             with pytest.MonkeyPatch.context() as patch, contextlib.suppress(SystemExit):
                 patch.setattr(sys, "argv", ["gan", "train", f"{where}/tiny.toml", "--out", f"{where}/run", *kept])
@@ -323,7 +323,7 @@ def test_a_run_against_images_at_hand(gan, run, places):
 
 
 def test_options_of_metrics_in_a_recipe(gan, run, tmp_path):
-    text = DIGITS + "[eval.options.kid]\nsubsets = 2\n"
+    text = RUN + "[eval.options.kid]\nsubsets = 2\n"
     (tmp_path / "r.toml").write_text(text.replace("[eval]\n", '[eval]\nmetric = "fid,kid"\n'))
     code, out, err = gan("recipe", "show", tmp_path / "r.toml", "--resolved")
     assert code == 0, err
@@ -399,7 +399,7 @@ def test_options_asked_for_go_beside_those_of_the_recipe():
 
 
 def test_memorisation_chooses_no_checkpoint(gan, tmp_path):
-    (tmp_path / "r.toml").write_text(DIGITS.replace("[eval]\n", '[eval]\nmetric = "memorisation"\n'))
+    (tmp_path / "r.toml").write_text(RUN.replace("[eval]\n", '[eval]\nmetric = "memorisation"\n'))
     halves = ["--set", "data.split=train", "--set", "eval.split=test"]
     code, _, err = gan("train", tmp_path / "r.toml", "--out", tmp_path / "r", *halves)
     assert code == 2, err

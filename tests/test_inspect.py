@@ -7,6 +7,7 @@ import sys
 import jax
 import pytest
 from flax import nnx
+from tiny import dcgan, tiny_recipe
 
 from gan_cli import build, recipe
 from gan_cli.__main__ import main
@@ -15,53 +16,16 @@ from gan_cli.layers import layers
 from gan_cli.text import WIDTH
 from gan_cli.types import Spec
 
-TINY = """# A tiny run to look at.
-
-[data]
-source = "digits"
-size = 8
-
-[networks.generator]
-net = "dcgan.generator"
-width = 4
-
-[networks.discriminator]
-net = "dcgan.discriminator"
-width = 4
-norm = "spectral"
-
-[game]
-play = "standard"
-loss = "adversarial.hinge"
-latent = 6
-discriminator_steps = 2
-
-[optimisers.generator]
-name = "adam"
-learning_rate = 2e-4
-
-[optimisers.discriminator]
-name = "adam"
-learning_rate = 4e-4
-
-[train]
-steps = 4
-batch = 8
-
-[run]
-sample_every = 0
-checkpoint_every = 2
-
-[monitor]
-every = 0
-
-[eval]
-every = 2
-metric = "fid"
-n = 130
-n_real = 130
-features = "pixels"
-"""
+TINY = "# A tiny run to look at.\n" + tiny_recipe(
+    data={"split": "train"},
+    networks=dcgan(norm="spectral"),
+    game={"loss": "adversarial.hinge", "latent": 6, "discriminator_steps": 2},
+    optimisers={"generator": {"learning_rate": 2e-4}, "discriminator": {"learning_rate": 4e-4}},
+    train={"steps": 4, "batch": 8},
+    run={"sample_every": 0, "checkpoint_every": 2},
+    monitor={"every": 0},
+    eval={"every": 2, "metric": "fid", "n": 130, "n_real": 130, "features": "pixels"},
+)
 
 
 def described(name, spec, *overrides):

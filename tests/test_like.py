@@ -3,37 +3,20 @@
 import json
 
 import pytest
+from tiny import tiny_recipe
 
 from gan_cli import build, recipe
 from gan_cli.errors import InputError
 from gan_cli.recipe_tables import laid_over
 
-BASE = """
-[data]
-source = "toy.ring"
-modes = 6
-[networks.generator]
-net = "mlp"
-hidden = [4]
-[networks.discriminator]
-net = "mlp"
-hidden = [4]
-norm = "spectral"
-[game]
-play = "standard"
-loss = { name = "adversarial.least_squares", real_target = 0.9 }
-latent = 3
-[optimisers.generator]
-name = "adam"
-learning_rate = { schedule = "linear_schedule", init_value = 1e-3, end_value = 0.0, transition_steps = 10 }
-[optimisers.discriminator]
-name = "adam"
-learning_rate = 1e-3
-b1 = 0.5
-[train]
-steps = 7
-batch = 8
-"""
+SCHEDULE = {"schedule": "linear_schedule", "init_value": 1e-3, "end_value": 0.0, "transition_steps": 10}
+BASE = tiny_recipe(
+    data={"source": "toy.ring", "modes": 6},
+    networks={"generator": {"hidden": [4]}, "discriminator": {"hidden": [4], "norm": "spectral"}},
+    game={"loss": {"name": "adversarial.least_squares", "real_target": 0.9}, "latent": 3},
+    optimisers={"generator": {"learning_rate": SCHEDULE}, "discriminator": {"b1": 0.5}},
+    train={"steps": 7, "batch": 8},
+)
 
 
 @pytest.fixture

@@ -3,38 +3,18 @@
 import itertools
 
 import pytest
+from tiny import tiny_recipe
 
 from gan_cli import build, overrides, recipe
 from gan_cli.errors import InputError
 
 DIGITS = recipe.find("dcgan_digits")
-LOSS = """
-[data]
-source = "digits"
-split = "all"
-size = 8
-[networks.generator]
-net = "mlp"
-hidden = [16]
-[networks.discriminator]
-net = "mlp"
-hidden = [16]
-[game]
-play = "standard"
-latent = 4
-loss = { name = "adversarial.least_squares", fake_target = -1.0 }
-[optimisers.generator]
-name = "adam"
-b1 = 0.5
-learning_rate = { schedule = "linear_schedule", init_value = 1e-3, end_value = 0.0, transition_steps = 10 }
-[optimisers.discriminator]
-name = "adam"
-learning_rate = 1e-3
-[eval]
-metric = "kid,fid"
-[eval.options.kid]
-subsets = 3
-"""
+SCHEDULE = {"schedule": "linear_schedule", "init_value": 1e-3, "end_value": 0.0, "transition_steps": 10}
+LOSS = tiny_recipe(
+    game={"loss": {"name": "adversarial.least_squares", "fake_target": -1.0}},
+    optimisers={"generator": {"b1": 0.5, "learning_rate": SCHEDULE}},
+    eval={"metric": "kid,fid", "options": {"kid": {"subsets": 3}}},
+)
 
 
 @pytest.fixture

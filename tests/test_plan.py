@@ -5,6 +5,7 @@ import types
 
 import jax
 import pytest
+from tiny import both, dcgan, tiny_recipe
 
 from gan_cli import build, machine, recipe
 from gan_cli.data.store import Store
@@ -12,43 +13,15 @@ from gan_cli.engine import loop, processes
 from gan_cli.errors import InputError
 from gan_cli.inspection import plan
 
-TINY = """
-[data]
-source = "digits"
-size = 8
-
-[networks.generator]
-net = "dcgan.generator"
-width = 4
-
-[networks.discriminator]
-net = "dcgan.discriminator"
-width = 4
-norm = "none"
-
-[game]
-play = "standard"
-loss = "adversarial.hinge"
-latent = 6
-
-[optimisers.generator]
-name = "sgd"
-learning_rate = 1e-3
-
-[optimisers.discriminator]
-name = "sgd"
-learning_rate = 1e-3
-
-[train]
-steps = 1000
-batch = 8
-
-[run]
-checkpoint_every = 300
-
-[eval]
-every = 250
-"""
+TINY = tiny_recipe(
+    data={"split": "train"},
+    networks=dcgan(norm="none"),
+    game={"loss": "adversarial.hinge", "latent": 6},
+    optimisers=both(name="sgd", learning_rate=1e-3),
+    train={"steps": 1000, "batch": 8},
+    run={"checkpoint_every": 300},
+    eval={"every": 250},
+)
 
 
 @pytest.fixture(scope="module")

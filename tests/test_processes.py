@@ -14,50 +14,21 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from tiny import dcgan, tiny_recipe
 
 from gan_cli.engine import parallel, places, processes
 from gan_cli.engine.places import Job
 from gan_cli.errors import InputError
 from gan_cli.runs.load import load
 
-RECIPE = """
-[data]
-source = "digits"
-split = "all"
-size = 8
-channels = 1
-[networks.generator]
-net = "dcgan.generator"
-width = 4
-[networks.discriminator]
-net = "dcgan.discriminator"
-width = 4
-norm = "batch"
-[game]
-play = "standard"
-loss = "adversarial.non_saturating"
-latent = 4
-[optimisers.generator]
-name = "adam"
-learning_rate = 1e-3
-[optimisers.discriminator]
-name = "adam"
-learning_rate = 1e-3
-[train]
-batch = 16
-steps = 20
-steps_per_call = 2
-[run]
-log_every = 2
-sample_every = 20
-checkpoint_every = 10
-[eval]
-every = 20
-n = 100
-[monitor]
-every = 20
-n = 50
-"""
+RECIPE = tiny_recipe(
+    data={"channels": 1},
+    networks=dcgan(norm="batch"),
+    train={"steps": 20, "steps_per_call": 2},
+    run={"log_every": 2, "sample_every": 20, "checkpoint_every": 10},
+    eval={"every": 20, "n": 100},
+    monitor={"every": 20, "n": 50},
+)
 WAIT = 240  # seconds until a process that does not end counts as hanging
 GONE = 75
 

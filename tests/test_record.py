@@ -4,44 +4,18 @@ import json
 import shutil
 
 import pytest
+from tiny import both, tiny_recipe
 
-RECIPE = """
-[data]
-source = "toy.ring"
-n = 256
-[networks.generator]
-net = "mlp"
-hidden = [4]
-[networks.discriminator]
-net = "mlp"
-hidden = [4]
-[game]
-play = "standard"
-loss = "adversarial.non_saturating"
-latent = 2
-[optimisers.generator]
-name = "sgd"
-learning_rate = 1e-3
-[optimisers.discriminator]
-name = "sgd"
-learning_rate = 1e-3
-[train]
-steps = 20
-batch = 8
-steps_per_call = 5
-[run]
-log_every = 5
-checkpoint_every = 10
-sample_every = 0
-[eval]
-every = 5
-metric = "modes"
-n = 32
-n_real = 32
-[monitor]
-every = 5
-grace = 0
-"""
+RECIPE = tiny_recipe(
+    data={"source": "toy.ring", "n": 256},
+    networks=both(hidden=[4]),
+    game={"latent": 2},
+    optimisers=both(name="sgd", learning_rate=1e-3),
+    train={"steps": 20, "batch": 8, "steps_per_call": 5},
+    run={"log_every": 5, "checkpoint_every": 10, "sample_every": 0},
+    eval={"every": 5, "metric": "modes", "n": 32, "n_real": 32},
+    monitor={"every": 5, "grace": 0},
+)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import RUN
 
 from gan_cli.binding import check
 from gan_cli.build import SOURCE, load_source
@@ -18,7 +19,6 @@ from gan_cli.data.source import in_memory
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 from gan_cli.metrics.collect import composited
-from tests.test_cli import DIGITS
 
 rng = np.random.default_rng(0)
 COLOUR = rng.integers(0, 256, (16, 16, 3), np.uint8)
@@ -160,7 +160,7 @@ def test_a_run_of_transparent_images_is_judged_on_white(gan, tmp_path, read):
     """And one that learned an opaque alpha, before such was left out, is resumed and judged as it was."""
     read(*[file(np.roll(OPAQUE[:8, :8], i, axis=0)) for i in range(60)])
     table = f'source = "folder"\npath = "{tmp_path / "images"}"'
-    text = DIGITS.replace('source = "digits"', table).replace('split = "all"\n', "").replace("channels = 1\n", "")
+    text = RUN.replace('source = "digits"', table).replace('split = "all"\n', "").replace("channels = 1\n", "")
     (tmp_path / "r.toml").write_text(text)
     few = ["--set", "train.steps=2", "--set", "train.batch=8", "--set", "eval.every=0"]
     code, _, err = gan("train", tmp_path / "r.toml", "--out", tmp_path / "run", *few, "--set", "data.channels=4")

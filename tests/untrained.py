@@ -1,82 +1,34 @@
 """Runs before their first step, a recipe of each kind: for what does not depend on what was learnt."""
 
-import tomllib
 from pathlib import Path
 
 import pytest
+from tiny import tiny_tables
 
-TRAINING = """
-[optimisers.generator]
-name = "adam"
-learning_rate = 1e-3
-[optimisers.discriminator]
-name = "adam"
-learning_rate = 1e-3
-[train]
-steps = 1
-batch = 16
-"""
-DIGITS = """
-[data]
-source = "digits"
-split = "all"
-"""
-NETWORKS = """
-[networks.generator]
-net = "mlp"
-hidden = [32]
-output = "tanh"
-{condition}
-[networks.discriminator]
-net = "mlp"
-hidden = [16]
-{condition}
-"""
+MLPS = {"generator": {"hidden": [32], "output": "tanh"}}
+LABELLED = {"condition": "concatenate"}
 RECIPES = {
-    "plain": DIGITS
-    + NETWORKS.format(condition="")
-    + """
-[game]
-play = "standard"
-loss = "adversarial.non_saturating"
-latent = 6
-""",
-    "classes": DIGITS
-    + NETWORKS.format(condition='condition = "concatenate"')
-    + """
-[game]
-play = "standard"
-loss = "adversarial.non_saturating"
-conditional = true
-latent = 6
-""",
-    "codes": DIGITS
-    + NETWORKS.format(condition="")
-    + """
-[networks.recognition]
-net = "mlp"
-hidden = [8]
-[game]
-play = "infogan"
-loss = "adversarial.non_saturating"
-latent = 6
-prior = "uniform"
-categorical = [4]
-continuous = 2
-""",
-    "points": """
-[data]
-source = "toy.ring"
-[networks.generator]
-net = "mlp.branched"
-hidden = [8]
-[networks.discriminator]
-net = "mlp"
-hidden = [8]
-[game]
-play = "mad"
-latent = 2
-""",
+    "plain": tiny_tables(networks=MLPS, game={"latent": 6}),
+    "classes": tiny_tables(
+        networks={"generator": {**MLPS["generator"], **LABELLED}, "discriminator": LABELLED},
+        game={"conditional": True, "latent": 6},
+    ),
+    "codes": tiny_tables(
+        networks={**MLPS, "recognition": {"net": "mlp", "hidden": [8]}},
+        game={
+            "play": "infogan",
+            "loss": "adversarial.non_saturating",
+            "latent": 6,
+            "prior": "uniform",
+            "categorical": [4],
+            "continuous": 2,
+        },
+    ),
+    "points": tiny_tables(
+        data={"source": "toy.ring"},
+        networks={"generator": {"net": "mlp.branched", "hidden": [8]}, "discriminator": {"hidden": [8]}},
+        game={"play": "mad", "latent": 2},
+    ),
 }
 
 
@@ -92,7 +44,7 @@ def untrained(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("untrained")
     for name, recipe in RECIPES.items():
         run = RunFolder(folder / name)
-        prepared = build.prepare(tomllib.loads(recipe + TRAINING), name, Store())
+        prepared = build.prepare(recipe, name, Store())
         run.create()
         run.write_recipe(prepared.resolved, name)
         checkpoints = Checkpoints(run.checkpoints)

@@ -146,7 +146,7 @@ def adapt_margin(memory: Mapping[str, Any], reports: Mapping[str, Aux], *, pretr
         "steps": jnp.where(look, 0.0, steps),
         "real": jnp.where(look, 0.0, real),
         "fake": jnp.where(look, 0.0, fake),
-        "fake_before": jnp.where(look & ~warming, mean_fake, memory["fake_before"]),
+        "fake_before": jnp.where(look & jnp.logical_not(warming), mean_fake, memory["fake_before"]),
     }
 
 

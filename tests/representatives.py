@@ -1,0 +1,40 @@
+"""Recipes that stand for all others: each kind of game, network, loss, penalty and optimiser is in one of them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gan_cli import recipe
+from gan_cli.binding import Table
+
+
+def kinds(tables: Table) -> Iterator[tuple[str, ...]]:
+    """Each part that a recipe names with each of its options, words as they are: any two numbers are of one kind."""
+    game = tables["game"]
+    parts = [*tables["networks"].values(), *tables["optimisers"].values(), *game.get("penalties", ()), game]
+    for part in [*parts, tables.get("train", {})]:
+        name = next((part[key] for key in ("net", "play", "name") if key in part), "train")
+        for key, value in part.items():
+            yield name, key, _family(value) if key == "loss" else _word(value)
+
+
+def _family(loss: Any) -> str:
+    """adversarial or divergences: the losses of one have the same form, and tests of their own."""
+    return (loss["name"] if isinstance(loss, dict) else loss).partition(".")[0]
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, (str, bool)):
+        return str(value)
+    return "number" if isinstance(value, (int, float)) else type(value).__name__
+
+
+def representatives(names: Iterable[str]) -> list[str]:
+    """As few of these recipes as show every kind, or nearly: the next is always the one with the most that is new."""
+    left = {name: set(kinds(recipe.read(recipe.find(name)))) for name in names}
+    chosen: list[str] = []
+    while left:
+        name = max(left, key=lambda name: len(left[name]))
+        shown = left.pop(name)
+        chosen.append(name)
+        left = {other: rest for other, found in left.items() if (rest := found - shown)}
+    return chosen
