@@ -17,9 +17,9 @@ from gan_cli.runs.load import Loaded
 from gan_cli.sampling import controls, take, writing
 from gan_cli.sampling.request import Request
 from gan_cli.types import CLASS
+from gan_cli.version import NAME
 
 TASK = "unconditional-image-generation"  # the Hub's name for what GANs do, also with classes
-LIBRARY = "gan-cli"
 DATASETS = {  # our sources -> their names on the Hub
     "mnist": "ylecun/mnist",
     "stacked_mnist": "ylecun/mnist",
@@ -70,7 +70,7 @@ def metadata(loaded: Loaded, wish: Wish, scores: Sequence[Score]) -> dict[str, A
     tags = ["gan", "generative-adversarial-network", "jax", "flax"] + ([play] if play != "standard" else [])
     known = {
         "license": wish.licence,
-        "library_name": LIBRARY,
+        "library_name": NAME,
         "tags": tags + (["class-conditional"] if CLASS in controls else []),
         "pipeline_tag": TASK if image else None,
         "datasets": [DATASETS[source]] if source in DATASETS else None,

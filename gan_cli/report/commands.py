@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan_cli.runs.kept import Kept
+from gan_cli.version import NAME, PACKAGES
 
-INSTALLED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 NEEDED = {"mnist", "fashion_mnist", "kmnist", "stacked_mnist", "cifar10"}  # sources that are files of other people
 
 
@@ -27,8 +27,8 @@ def commands(kept: Kept, where: str, name: str, grid: Sequence[str] = ()) -> str
 
 
 def _install(versions: Mapping[str, str]) -> str:
-    known = [f"{name}=={versions[name]}" for name in INSTALLED if name in versions]
-    own = f", in a checkout of gan-cli {' '.join(versions['gan-cli'].split())}" if "gan-cli" in versions else ""
+    known = [f"{name}=={versions[name]}" for name in PACKAGES if name in versions]
+    own = f", in a checkout of {NAME} {' '.join(versions[NAME].split())}" if NAME in versions else ""
     return f"# the versions that it was trained with{own}\n{_line('pip', 'install', *known)}" if known else ""
 
 
