@@ -4,10 +4,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gan_cli.names import entries
 from gan_cli.runs.kept import Kept
 from gan_cli.version import NAME, PACKAGES
-
-NEEDED = {"mnist", "fashion_mnist", "kmnist", "stacked_mnist", "cifar10"}  # sources that are files of other people
 
 
 def commands(kept: Kept, where: str, name: str, grid: Sequence[str] = ()) -> str:
@@ -34,7 +33,7 @@ def _install(versions: Mapping[str, str]) -> str:
 
 def _data(kept: Kept) -> str:
     source = kept.setting("data", "source")
-    if source in NEEDED:
+    if isinstance(source, str) and (known := entries("data source").get(source)) and known.published:
         return f"; {source} is downloaded unless --data-dir says where it is"
     path = kept.setting("data", "path")
     return f"; its data were at {' '.join(path.split())}" if isinstance(path, str) else ""

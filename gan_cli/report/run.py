@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gan_cli import recipe
 from gan_cli.errors import InputError
+from gan_cli.names import lower_is_better
 from gan_cli.report import blocks, commands, judged, series
 from gan_cli.report.judged import Judged
 from gan_cli.report.parts import Curve, Run
 from gan_cli.report.seen import Seen
 from gan_cli.runs import kept
-from gan_cli.runs.directions import lower_is_better
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.kept import Kept
 from gan_cli.text import duration
