@@ -8,7 +8,7 @@ NEWEST := architecture backend doors engine export games layers optim recipe str
 RUN ?= runs/demo
 PARITY_PYTHON ?= .venv-parity/bin/python
 
-.PHONY: demo test newest contract science faults fuzz lint format docs onnx extras bench parity parity-speed growth clean
+.PHONY: demo test newest contract science faults fuzz lint format names docs onnx extras bench parity parity-speed growth clean
 
 demo: .venv/installed
 	$(BIN)/gan train dcgan_digits --out $(RUN)
@@ -49,6 +49,9 @@ lint: .venv/dev
 format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+names: .venv/dev  # gan_cli/names.json, what completion reads: after a change of a name, an option or a first line
+	$(BIN)/python -m gan_cli.inspection.names
 
 docs: .venv/dev  # build/docs/index.html
 	$(BIN)/sphinx-build -E -W --keep-going -q -d build/doctrees docs build/docs

@@ -11,7 +11,7 @@ import jax
 from flax import nnx
 from optax import GradientTransformation
 
-from gan_cli import features, metrics, recipe
+from gan_cli import features, metrics, recipe, text
 from gan_cli.binding import Kind, Table, call, check, kind, nearest, options_model, schema
 from gan_cli.data import images, labels, pipeline
 from gan_cli.data.source import Source, told
@@ -230,7 +230,8 @@ def check_size(shapes: State) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if size > memory:
         raise InputError(
-            f"[networks] with their optimisers take {size:,} bytes, and this machine has {memory:,}: make them smaller"
+            f"[networks] with their optimisers take {text.size(size)}, and this machine has {text.size(memory)}: "
+            "make them smaller"
         )
 
 

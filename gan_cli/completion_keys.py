@@ -1,10 +1,10 @@
-"""The keys of a recipe and what they can be, for completion: from its tables and from source, without JAX."""
+"""The keys of a recipe and what they can be, for completion: from its tables and from names.json, without JAX."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
-from gan_cli.signatures import Factory, factories
+from gan_cli.names import entries, literals
 
 Keys = dict[str, list[str]]  # "train.batch" -> values, the recipe's or the default first, as --set has them
 OF_OPTIMISERS = ("learning_rate", "clip_norm", "clip_weights", "bound_units", "historical_averaging")
@@ -25,34 +25,17 @@ def _fixed() -> Iterator[tuple[str, list[str]]]:
 
     for table, model in FIXED.items():
         for name, field in model.model_fields.items():
-            yield f"{table}.{name}", [*_shown(field.default), *_literals(field.annotation)]
-
-
-def _literals(annotation: Any) -> list[str]:
-    if get_origin(annotation) is Literal:
-        return [str(value) for value in get_args(annotation)]
-    if annotation is bool:
-        return ["true", "false"]
-    return [value for inner in get_args(annotation) for value in _literals(inner)]
+            yield f"{table}.{name}", [*_shown(field.default), *literals(field.annotation)]
 
 
 def _named(tables: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """[data], [game], [networks.*]: the names that they can have, and the options of those that they have."""
-    losses = [one.name for one in factories("losses", "Adversarial")]
-    kinds: tuple[tuple[str, str, list[Factory]], ...] = (
-        ("data", "source", factories("data", "Source", ("Store",))),
-        ("game", "play", factories("games", "Game", ("Spec", "..."))),
-        *(
-            (f"networks.{role}", "net", factories("nets", "nnx.Module", ("Ports", "nnx.Rngs")))
-            for role in _tables(tables, "networks")
-        ),
-    )
-    for table, key, found in kinds:
-        yield f"{table}.{key}", [one.name for one in found]
-        own = _at(tables, table).get(key)
-        for option in next((one.options for one in found if one.name == own), ()):
-            default = [] if option.default in (None, "None") else _python(str(option.default))
-            yield f"{table}.{option.name}", [*default, *(losses if option.name == "loss" else option.choices)]
+    networks = [(f"networks.{role}", "net", "network") for role in _tables(tables, "networks")]
+    for table, key, kind in (("data", "source", "data source"), ("game", "play", "game"), *networks):
+        found, own = entries(kind), _at(tables, table).get(key)
+        yield f"{table}.{key}", list(found)
+        for option in found[own].options if own in found else ():
+            yield f"{table}.{option.name}", [*_shown(option.default), *option.choices]
     for table in _tables(tables, "optimisers"):
         yield from ((f"optimisers.{table}.{name}", []) for name in OF_OPTIMISERS)
 
@@ -80,10 +63,3 @@ def _at(tables: Mapping[str, Any], path: str) -> Mapping[str, Any]:
 def _shown(value: Any) -> list[str]:
     """A value as --set has it; none for what a shell would have to quote."""
     return [value] if isinstance(value, str) else [json.dumps(value)] if isinstance(value, (bool, int, float)) else []
-
-
-def _python(text: str) -> list[str]:
-    """A default as written in Python, as --set has it."""
-    if text in ("True", "False"):
-        return [text.lower()]
-    return [text.strip("'\"")] if text.strip("'\"").replace(".", "").replace("_", "").isalnum() else []

@@ -3,6 +3,7 @@
 import io
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from rich import box
@@ -13,6 +14,7 @@ from rich.text import Text
 from gan_cli.errors import printable
 
 WIDTH = 100  # columns, where the terminal has as many
+UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))  # of time, in seconds
 NARROWEST = 80  # a terminal that has less folds the lines itself
 
 
@@ -53,19 +55,27 @@ def pairs(values: Mapping[str, Any]) -> str:
 
 def size(number: float) -> str:
     """Bytes as a person says them: 812 B, 3.4 MB, 15 GB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 999.5 or unit == "GB":
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 99.5 else f"{number:.3g} {unit}"
+    for unit in ("B", "kB", "MB"):
+        if number < 999.5:
+            return f"{number:.0f} B" if unit == "B" else f"{figure(number)} {unit}"
         number /= 1000
-    raise AssertionError
+    return f"{figure(number)} GB"
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it: 2.3 s, 77 s, 23 min, 5 h, 12 d."""
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    """A time as a person says it, in its two largest units: 2.3 s, 41 s, 2 min 05 s, 1 h 02 min, 3 d 04 h."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for (unit, length), (part, smaller) in pairwise(UNITS):
+        if whole >= length:
+            return f"{whole // length:,} {unit} {whole % length // smaller:02} {part}"
+    return f"{whole} s"
+
+
+def figure(x: float) -> str:
+    """A measured number, three digits or all whole ones: 0.0123, 4.56, 106,391."""
+    return f"{x:,.0f}" if abs(x) >= 99.95 else f"{x:.3g}"
 
 
 def shape(sides: Sequence[int]) -> str:

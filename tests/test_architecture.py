@@ -11,7 +11,7 @@ import gan_cli
 ROOT = Path(gan_cli.__file__).parent
 LAYERS = [
     {"errors", "types", "version"},
-    {"backend", "door", "machine", "signatures", "streams"},
+    {"backend", "door", "machine", "names", "streams"},
     {"devices", "files", "metric_names", "optional", "slips", "text"},
     {"binding"},
     {"recipe_tables", "remote"},

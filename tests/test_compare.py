@@ -34,6 +34,7 @@ from gan_cli.losses import adversarial
 from gan_cli.pictures import comparison
 from gan_cli.pictures.comparison import Result
 from gan_cli.recipe import Ema, Train
+from gan_cli.text import figure
 from gan_cli.training import compare as runs
 from gan_cli.types import Ports, Spec
 
@@ -589,10 +590,10 @@ def test_tables_of_one_recipe_and_of_no_values():
 
 @pytest.mark.parametrize(
     ("x", "text"),
-    [(0.012345, "0.0123"), (4.5678, "4.57"), (99.94, "99.9"), (100, "100"), (1234.5678, "1235"), (-250.4, "-250")],
+    [(0.012345, "0.0123"), (4.5678, "4.57"), (99.94, "99.9"), (100, "100"), (1234.5678, "1,235"), (-250.4, "-250")],
 )
 def test_numbers_have_three_digits_or_all_whole_ones(x, text):
-    assert comparison.number(x) == text
+    assert figure(x) == text
 
 
 @pytest.mark.parametrize(

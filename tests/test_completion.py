@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from gan_cli import build, features, lab, metrics, recipe
+from gan_cli import build, metrics, recipe
 from gan_cli.cli import completion
 from gan_cli.completion_keys import keys
-from gan_cli.signatures import factories
+from gan_cli.inspection import names
+from gan_cli.names import KINDS, entries
 
 BIN = Path(sys.executable).parent
 SHELLS = ("bash", "zsh", "fish")
@@ -53,28 +54,19 @@ def offered(monkeypatch, capsys, tmp_path):
     return ask
 
 
-def test_names_read_from_source_are_those_that_a_recipe_can_have():
-    for package, returns, given, kind in (
-        ("losses", "Adversarial", (), build.LOSS),
-        ("losses", "Penalty", (), build.PENALTY),
-        ("nets", "nnx.Module", ("Ports", "nnx.Rngs"), build.NETWORK),
-        ("games", "Game", ("Spec", "..."), build.GAME),
-        ("data", "Source", ("Store",), build.SOURCE),
-        ("lab", "Demonstration", ("Note",), lab.DEMONSTRATION),
-        ("features", "Features", (), features.FEATURES),
-    ):
-        assert [one.name for one in factories(package, returns, given)] == kind.names(), package
-    assert [one.name.replace("_", "-") for one in factories("metrics", "Metric")] == sorted(metrics.names())
+def test_names_json_is_current():
+    assert names.FILE.read_text() == names.written(), "make names writes it anew"
 
 
-def test_options_read_from_source_are_those_of_the_schema():
-    for one in factories("nets", "nnx.Module", ("Ports", "nnx.Rngs")):
-        assert [option.name for option in one.options] == list(
-            build.NETWORK.model(build.NETWORK.find(one.name)).model_fields
-        )
-    (generator,) = [o for o in factories("nets", "nnx.Module", ("Ports", "nnx.Rngs")) if o.name == "dcgan.generator"]
-    norm = next(option for option in generator.options if option.name == "norm")
-    assert norm.choices == ("batch", "layer", "instance", "none")
+def test_what_is_read_without_jax_is_what_the_package_has():
+    assert list(entries("metric")) == sorted(metrics.names())
+    assert {kind.word for kind in names.KINDS} == set(KINDS)
+    options = {option.name: option for option in entries("network")["dcgan.generator"].options}
+    assert list(options) == list(build.NETWORK.model(build.NETWORK.find("dcgan.generator")).model_fields)
+    assert options["norm"].choices == ("batch", "layer", "instance", "none")
+    (loss,) = [option for option in entries("game")["standard"].options if option.name == "loss"]
+    assert list(loss.choices) == build.LOSS.names()
+    assert {name for name, one in entries("data source").items() if one.published} == set(names.origins())
 
 
 def test_every_key_that_is_offered_can_be_set():

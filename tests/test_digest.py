@@ -21,9 +21,10 @@ from gan_cli.pictures import grids as pictures
 from gan_cli.recipe_tables import laid_over
 from gan_cli.report import blocks, commands, model, page, parts, series
 from gan_cli.report.run import Asked, asked, collect, differences
-from gan_cli.runs import kept, times
+from gan_cli.runs import kept
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.listing import survey
+from gan_cli.text import duration
 
 RECIPE = "# A recipe with </script> in its header\n" + tiny_recipe(
     run={"seed": 3, "grid": 9},
@@ -178,7 +179,9 @@ def test_time_device_and_versions(run):
     assert old["Time"] == "not noted: there is no times.jsonl"
     assert old["Versions"] == "gan-cli 0.0.9, jax 0.10.0"  # of a checkpoint
     assert "Device" not in old
-    assert [times.duration(s) for s in (41.4, 125, 3720)] == ["41 s", "2 min 05 s", "1 h 02 min"]
+    told = {2.34: "2.3 s", 9.96: "10 s", 41.4: "41 s", 59.6: "1 min 00 s", 125: "2 min 05 s", 3720: "1 h 02 min"}
+    told |= {86_399: "23 h 59 min", 273_600: "3 d 04 h"}
+    assert {seconds: duration(seconds) for seconds in told} == told
 
 
 def test_state_of_a_run(run):

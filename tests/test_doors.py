@@ -45,13 +45,11 @@ ALLOWED = {  # what is read there is this program's own: pictures just made, its
     "export/hub.py": {"read_bytes"},
     "doctor/doctor.py": {"loads"},
     "machine.py": {"read_text"},
-    "signatures.py": {"read_text"},
     "report/page.py": {"read_text"},
     "remote/mirror.py": {"read_bytes"},  # of its own working copy
     "remote/store.py": {"open", "read_bytes", "file_digest"},
     "report/model.py": {"read_bytes", "open"},
     "report/blocks.py": {"open"},  # of bytes that have come through the door
-    "runs/directions.py": {"read_text"},
     "training/tracking.py": {"open"},
     "runs/weights.py": {"safe_open"},  # after its head has come through the door
     "sampling/writing.py": {"open"},

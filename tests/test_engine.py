@@ -11,13 +11,14 @@ from flax import nnx
 from scipy.stats import truncnorm
 
 from gan_cli.engine import sampler
-from gan_cli.engine.checkpoint import Checkpoints, Meta, versions
+from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.loop import Cadence, DivergedError, Hooks, Trainer, run
 from gan_cli.engine.state import Experiment, State, definitions, initial_state, optimised, sampling_roles
 from gan_cli.errors import InputError
 from gan_cli.games.game import Game, Turn
 from gan_cli.recipe import Ema, Train
 from gan_cli.types import Spec
+from gan_cli.version import versions
 
 RATE = 0.1
 

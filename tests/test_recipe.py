@@ -196,7 +196,7 @@ def test_schema_offers_every_name():
 
 def test_networks_larger_than_the_machine_are_refused_before_memory_is_asked_for():
     tables = recipe.read(recipe.find("ring"), ["networks.generator.hidden=[1000000000000]"])
-    with pytest.raises(InputError, match=r"\[networks\] with their optimisers take [0-9,]+ bytes"):
+    with pytest.raises(InputError, match=r"\[networks\] with their optimisers take [0-9,]+ GB"):
         build.prepare(tables, "ring", Store())
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from gan_cli import metrics, recipe
-from gan_cli.runs import directions
+from gan_cli.names import lower_is_better
 
 
 def make(path, *, steps=100, step=100, fids=(), extra=(), alarms=(), checkpoint=None):
@@ -74,9 +74,9 @@ def test_the_better_is_first_whichever_way_is_better_and_who_lacks_it_is_last(ga
 
 def test_directions_read_from_files_are_those_of_the_metrics():
     for name in metrics.names():
-        assert directions.lower_is_better(name) == metrics.find(name).lower_is_better, name
-    assert directions.lower_is_better("fid-note") is None
-    assert directions.lower_is_better("../secret") is None
+        assert lower_is_better(name) == metrics.find(name).lower_is_better, name
+    assert lower_is_better("fid-note") is None
+    assert lower_is_better("../secret") is None
 
 
 def test_text_shows_a_line_a_run(gan, runs, monkeypatch):

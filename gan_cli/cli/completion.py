@@ -140,37 +140,33 @@ def metrics(incomplete: str) -> Candidates:
 
     before, comma, last = incomplete.rpartition(",")
     named = all_canonical(before) if comma else []
-    found = [(name, line) for name, line in _metrics() if name not in named]
+    found = [(name, line) for name, line in _named("metric") if name not in named]
     if not any(name.startswith(last) for name, _ in found):  # then what else they are called
         found = [(other, line) for name, line in found for other in NAMES.get(name, ())]
     return _offered(((f"{before}{comma}{name}", line) for name, line in found), incomplete)
 
 
-def _metrics() -> Candidates:
-    from gan_cli.signatures import factories
+def _named(kind: str) -> Candidates:
+    """The names of a kind, as on the command line, and what each says of itself."""
+    from gan_cli.names import entries
 
-    return [(found.name.replace("_", "-"), found.line) for found in factories("metrics", "Metric")]
+    return [(one.name, one.line) for one in entries(kind).values()]
 
 
 def sort_key(incomplete: str) -> Candidates:
     """What `gan runs` sorts by."""
     words = [("name", ""), ("recipe", ""), ("step", "the furthest first"), ("time", "the newest first")]
-    return _offered([*words, *_metrics()], incomplete)
+    return _offered([*words, *_named("metric")], incomplete)
 
 
 def demonstration(incomplete: str) -> Candidates:
     """The demonstrations of `gan lab`."""
-    from gan_cli.signatures import factories
-
-    found = factories("lab", "Demonstration", ("Note",))
-    return _offered(((one.name.replace("_", "-"), one.line) for one in found), incomplete)
+    return _offered(((name.replace("_", "-"), line) for name, line in _named("demonstration")), incomplete)
 
 
 def features(incomplete: str) -> Candidates:
     """The shipped feature networks."""
-    from gan_cli.signatures import factories
-
-    return _offered(((one.name, one.line) for one in factories("features", "Features")), incomplete)
+    return _offered(_named("feature network"), incomplete)
 
 
 def set_key(incomplete: str) -> Candidates:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column
 
 from gan_cli.errors import printable
+from gan_cli.text import duration, figure
 
 SECONDS_BETWEEN_LINES = 10.0  # where there is no terminal
 TITLE = "training"
@@ -77,7 +78,7 @@ class Reporter:
             rate = (step - since) / (now - began)
             speed, images = [f"{figure(rate)} it/s"], [f"{figure(rate * self._batch)} images/s"]
             if self._bar is None:
-                images += [f"{clock((self._steps - step) / rate)} left"]
+                images += [f"{duration((self._steps - step) / rate)} left"]
         losses = [f"{key.removesuffix('/loss')} {value:.3f}" for key, value in means.items() if key.endswith("/loss")]
         last = [self._verdict, self._alarm]
         if self._bar is None:
@@ -115,15 +116,3 @@ def short(parts: Sequence[str], room: int) -> str:
     """The same, cut to `room` characters."""
     text = joined(parts)
     return text if len(text) <= room else f"{text[: room - 1]}…" if room > 0 else ""
-
-
-def figure(x: float) -> str:
-    """Three digits or all whole ones: 2.24, 41.7, 106,391."""
-    return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 1:02:03 or 2:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

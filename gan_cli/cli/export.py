@@ -38,6 +38,7 @@ def export(
         start_jax()
         from gan_cli.export import bundle
         from gan_cli.runs.load import load
+        from gan_cli.text import size
 
         bundle.check(form, target)
         loaded = load(fetched_run(ckpt, notice), at)
@@ -58,4 +59,4 @@ def export(
     what = "its weights differ" if form == "safetensors" else "its samples differ"
     agrees = "not compared" if made.difference is None else f"read back, {what} by at most {made.difference:.3g}"
     text = f"step {loaded.step} ({made.description['weights']} weights) as {form} in {out}"
-    result(report, f"{text}: {len(made.data) / 1e6:.2f} MB; {agrees}", as_json)
+    result(report, f"{text}: {size(len(made.data))}; {agrees}", as_json)

@@ -2,8 +2,9 @@
 
 import time
 
-from gan_cli.cli.console import SECONDS_BETWEEN_LINES, clock, figure
+from gan_cli.cli.console import SECONDS_BETWEEN_LINES
 from gan_cli.cli.options import notice
+from gan_cli.text import duration, figure
 
 
 class Pace:
@@ -25,4 +26,4 @@ class Pace:
         elif now - self._last >= self._seconds and now > began:
             self._last = now
             rate = (done - first) / (now - began)
-            notice(f"{done:,} of {of:,} samples  {figure(rate)} samples/s  {clock((of - done) / rate)} left")
+            notice(f"{done:,} of {of:,} samples  {figure(rate)} samples/s  {duration((of - done) / rate)} left")

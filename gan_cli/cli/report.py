@@ -47,6 +47,7 @@ def report(
     from gan_cli.remote.fetch import fetched, output
     from gan_cli.remote.place import is_url, open_place
     from gan_cli.report.run import asked, collect, differences
+    from gan_cli.text import size
 
     if len(runs) > MOST_RUNS:
         raise InputError(f"{len(runs)} runs on one page; {MOST_RUNS} are the most")
@@ -69,7 +70,7 @@ def report(
 
         webbrowser.open(Path(target).resolve().as_uri())
     made = {"out": target, "bytes": len(html), "runs": [_summary(digest) for digest in digests]}
-    result(made, f"{target}: {len(html) / 1e6:.1f} MB\n" + "\n".join(_text(digest) for digest in digests), as_json)
+    result(made, f"{target}: {size(len(html))}\n" + "\n".join(_text(digest) for digest in digests), as_json)
 
 
 def _check(target: str, opened: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from gan_cli.data.source import Source, in_memory
-from gan_cli.data.store import Asset, Store
+from gan_cli.data.store import Asset, Origin, Store
 from gan_cli.errors import DamagedError
 
 FOLDER = "cifar-10-batches-bin"
@@ -29,6 +29,11 @@ SHA256 = {
     "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
     "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
 }
+ORIGIN = Origin(
+    "cifar10",
+    (ARCHIVE, *(Asset(f"{FOLDER}/{name}", sha256=known) for name, known in SHA256.items())),
+    "uoft-cs/cifar10",
+)
 SPLITS = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 RECORDS = 10_000  # in a file

@@ -23,6 +23,7 @@ PUBLISHED = idx.Published(
     },
     gz_sha256={},
 )  # fmt: skip
+ORIGIN = idx.origin(PUBLISHED, "zalando-datasets/fashion_mnist")
 
 
 def fashion_mnist(store: Store, *, split: idx.Split = "train") -> Source:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gan_cli.data.packed import FREE, check_unpacked, gunzipped, gunzipped_head
 from gan_cli.data.source import Source, in_memory
-from gan_cli.data.store import Asset, Store
+from gan_cli.data.store import Asset, Origin, Store
 from gan_cli.errors import DamagedError
 
 Split = Literal["train", "test"]
@@ -31,6 +31,14 @@ class Published(NamedTuple):
     classes: tuple[str, ...]
     sha256: dict[str, str]  # file -> of its content, uncompressed
     gz_sha256: dict[str, str]  # file -> of the published .gz, where no checksum of the content is known
+
+
+def origin(published: Published, hub: str = "") -> Origin:
+    """Where its four files come from."""
+    names = [name for split in FILES.values() for name in split]
+    return Origin(
+        published.name, tuple(Asset(f"{name}.gz", sha256=published.sha256.get(name, "")) for name in names), hub
+    )
 
 
 def load(published: Published, store: Store, split: Split) -> Source:

@@ -21,6 +21,7 @@ PUBLISHED = idx.Published(
         "t10k-labels-idx1-ubyte": "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
     },
 )
+ORIGIN = idx.origin(PUBLISHED)
 
 
 def kmnist(store: Store, *, split: idx.Split = "train") -> Source:

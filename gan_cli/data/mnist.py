@@ -19,6 +19,7 @@ PUBLISHED = idx.Published(
     },
     gz_sha256={},
 )
+ORIGIN = idx.origin(PUBLISHED, "ylecun/mnist")
 
 
 def mnist(store: Store, *, split: idx.Split = "train") -> Source:

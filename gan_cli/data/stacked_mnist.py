@@ -10,6 +10,7 @@ from gan_cli.data.source import Examples, Source, digest, shares
 from gan_cli.data.store import Store
 from gan_cli.types import Spec
 
+ORIGIN = mnist.ORIGIN
 COLOURS = 3
 PLACES = np.array([100, 10, 1])  # of the digits in red, green and blue
 

@@ -48,6 +48,14 @@ class Asset(NamedTuple):
         return self.largest + self.largest // 1000 + 1024
 
 
+class Origin(NamedTuple):
+    """Where the files of a published data set come from."""
+
+    dataset: str  # the folder that they lie in: "mnist"
+    files: tuple[Asset, ...]  # as a person may have them
+    hub: str = ""  # the data set's name on the Hugging Face Hub
+
+
 def _to_stderr(message: str) -> None:
     print(printable(message), file=sys.stderr)
 

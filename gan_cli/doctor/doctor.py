@@ -16,13 +16,12 @@ from gan_cli.errors import printable
 from gan_cli.remote import user_cache
 from gan_cli.remote.place import is_url
 from gan_cli.text import WIDTH, pairs, size
-from gan_cli.version import __version__
+from gan_cli.version import PACKAGES, __version__
 
 Status = Literal["ok", "warning", "broken"]
 PATIENCE = 180.0  # seconds until JAX is taken for stuck
 LITTLE_DISK, NO_DISK = 1 << 30, 64 << 20  # bytes
 LITTLE_MEMORY = 1 << 30  # bytes
-MAIN = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 SETTINGS = re.compile(r"(JAX|XLA|GAN|CUDA|NVIDIA|TPU|OMP|TF_CPP|TF_XLA)_\w+|LD_LIBRARY_PATH")
 HIDDEN = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 FULL, PASSES, HALF = 1e-5, 1e-2, 2e-2  # errors of products: float32; float32 in quicker passes; bfloat16
@@ -63,14 +62,14 @@ def _versions() -> Iterator[Check]:
     if not base:
         mend = "pip install gan-cli, or pip install -e . in a checkout"
         yield Check("versions", "requirements", "warning", "gan-cli is not installed: what it needs is not known", mend)
-    for one in sorted(base, key=lambda one: one.name not in MAIN):
-        if one.fits and one.name not in MAIN:
+    for one in sorted(base, key=lambda one: one.name not in PACKAGES):
+        if one.fits and one.name not in PACKAGES:
             continue
         has = one.found or "not installed"
         told = has if one.fits else f"{has}, where {one.wanted or 'any version'} is wanted"
         mend = "" if one.fits else f"pip install '{one.spelt}'"
         yield Check("versions", one.name, "ok" if one.fits else "broken", told, mend)
-    others = sum(one.fits and one.name not in MAIN for one in base)
+    others = sum(one.fits and one.name not in PACKAGES for one in base)
     if others:
         yield Check("versions", "others", "ok", f"{others} more packages, as gan-cli's metadata want them")
     for name, parts in requirements.extras().items():

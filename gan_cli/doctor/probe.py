@@ -60,23 +60,15 @@ def _error(dtype: str) -> float | str:
 def _data(data_dir: Path | None) -> dict[str, list[str]]:
     """Data set -> the folders in which files of it are, by their names: nothing is read."""
     from gan_cli import data
-    from gan_cli.data.idx import FILES
-    from gan_cli.data.store import Asset, Store
+    from gan_cli.data.store import Store
 
     store = Store.from_environment(data_dir)
-    found = {}
-    for info in pkgutil.iter_modules(data.__path__):
-        module = import_module(f"{data.__name__}.{info.name}")
-        published, archive = getattr(module, "PUBLISHED", None), getattr(module, "ARCHIVE", None)
-        if published is not None:
-            names = [file for files in FILES.values() for file in files]
-            assets = [Asset(f"{name}.gz", sha256=published.sha256.get(name, "")) for name in names]
-        elif archive is not None:
-            assets = [archive, *(Asset(f"{module.FOLDER}/{name}", sha256=s) for name, s in module.SHA256.items())]
-        else:
-            continue
-        found[info.name] = sorted({str(folder) for asset in assets for folder in _folders(store, info.name, asset)})
-    return found
+    modules = [import_module(f"{data.__name__}.{info.name}") for info in pkgutil.iter_modules(data.__path__)]
+    origins = {module.ORIGIN.dataset: module.ORIGIN for module in modules if hasattr(module, "ORIGIN")}
+    return {
+        name: sorted({str(folder) for asset in origin.files for folder in _folders(store, name, asset)})
+        for name, origin in origins.items()
+    }
 
 
 def _folders(store: Any, dataset: str, asset: Any) -> list[Path]:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion
 
-PACKAGE = "gan-cli"
+from gan_cli.version import NAME
+
 NOT_SHOWN = ("dev", "test", "docs")  # extras of those who work on it
 
 
@@ -30,20 +31,20 @@ class Wanted(NamedTuple):
 
 def python() -> str:
     """The versions of Python that the package is for; empty where its metadata are not there."""
-    own = _distribution(PACKAGE)
+    own = _distribution(NAME)
     return (own.metadata["Requires-Python"] or "") if own else ""
 
 
 def base() -> list[Wanted]:
     """What the package cannot do without."""
-    return list(_wanted(PACKAGE, ""))
+    return list(_wanted(NAME, ""))
 
 
 def extras() -> dict[str, list[Wanted]]:
     """Optional extra -> what it wants, with what that wants for the extras that are asked of it."""
-    own = _distribution(PACKAGE)
+    own = _distribution(NAME)
     names = (own.metadata.get_all("Provides-Extra") or []) if own else []
-    return {name: list(_deeply(PACKAGE, name)) for name in sorted(names) if name not in NOT_SHOWN}
+    return {name: list(_deeply(NAME, name)) for name in sorted(names) if name not in NOT_SHOWN}
 
 
 def _deeply(package: str, extra: str) -> Iterator[Wanted]:

@@ -13,7 +13,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -30,9 +29,8 @@ from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.remote import layout
 from gan_cli.remote.layout import META
 from gan_cli.types import Spec
-from gan_cli.version import __version__
+from gan_cli.version import versions
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 STATE = "state"  # in a checkpoint's folder
 LOOKS = 2  # at a folder: one in which a training renames may seem to be empty
 LONGEST = 1 << 20  # pixels of a side, or numbers of a vector
@@ -82,11 +80,6 @@ class Meta(NamedTuple):
 
 def _is_whole(step: object) -> bool:
     return type(step) is int and 0 <= step <= layout.LAST_STEP
-
-
-def versions() -> dict[str, str]:
-    """Of this package, and of those whose versions can move a number."""
-    return {"gan-cli": __version__, **{name: version(name) for name in PACKAGES}}
 
 
 def nothing_more(step: int) -> None:

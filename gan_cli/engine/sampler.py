@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
 
+from gan_cli import text
 from gan_cli.data.pipeline import ahead, decode, encode
 from gan_cli.engine import parallel
 from gan_cli.engine.state import Experiment, state_shapes
@@ -43,8 +44,8 @@ def check_memory(experiment: Experiment, n: int, kept: int) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if n * (size + kept * sample) > memory:
         raise InputError(
-            f"{n:,} samples with their latents take {n * (size + kept * sample) / 1e9:,.0f} GB, and this machine has "
-            f"{memory / 1e9:,.0f} GB of memory: at most {memory // (size + kept * sample):,} would do at once; another "
+            f"{n:,} samples with their latents take {text.size(n * (size + kept * sample))}, and this machine has "
+            f"{text.size(memory)} of memory: at most {memory // (size + kept * sample):,} would do at once; another "
             "seed draws others"
         )
 

@@ -13,19 +13,14 @@ from gan_cli.export import facts, reader
 from gan_cli.export.description import describe, recipe_text
 from gan_cli.export.facts import Score
 from gan_cli.export.markdown import Markup, render, words
+from gan_cli.names import entries
 from gan_cli.runs.load import Loaded
 from gan_cli.sampling import controls, take, writing
 from gan_cli.sampling.request import Request
 from gan_cli.types import CLASS
+from gan_cli.version import NAME
 
 TASK = "unconditional-image-generation"  # the Hub's name for what GANs do, also with classes
-LIBRARY = "gan-cli"
-DATASETS = {  # our sources -> their names on the Hub
-    "mnist": "ylecun/mnist",
-    "stacked_mnist": "ylecun/mnist",
-    "fashion_mnist": "zalando-datasets/fashion_mnist",
-    "cifar10": "uoft-cs/cifar10",
-}
 PICTURE = "sample_grid.png"
 LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}")
 ROWS = 16  # classes that the picture has a row for
@@ -70,10 +65,10 @@ def metadata(loaded: Loaded, wish: Wish, scores: Sequence[Score]) -> dict[str, A
     tags = ["gan", "generative-adversarial-network", "jax", "flax"] + ([play] if play != "standard" else [])
     known = {
         "license": wish.licence,
-        "library_name": LIBRARY,
+        "library_name": NAME,
         "tags": tags + (["class-conditional"] if CLASS in controls else []),
         "pipeline_tag": TASK if image else None,
-        "datasets": [DATASETS[source]] if source in DATASETS else None,
+        "datasets": [hub] if (hub := _hub(source)) else None,
         "metrics": [score.metric for score in scores] or None,
         "model-index": [{"name": words(wish.name), "results": [_result(s, source, image) for s in scores]}]
         if scores
@@ -82,10 +77,16 @@ def metadata(loaded: Loaded, wish: Wish, scores: Sequence[Score]) -> dict[str, A
     return {key: value for key, value in known.items() if value is not None}
 
 
+def _hub(source: str) -> str:
+    """A data source's name on the Hub; empty: it has none there."""
+    known = entries("data source").get(source)
+    return known.hub if known else ""
+
+
 def _result(score: Score, source: str, image: bool) -> dict[str, Any]:
     return {
         "task": {"type": TASK if image else "unconditional-generation"},
-        "dataset": {"type": DATASETS.get(source, source), "name": words(score.protocol.split or source)},
+        "dataset": {"type": _hub(source) or source, "name": words(score.protocol.split or source)},
         "metrics": [{"type": score.metric, "value": score.value, "name": score.metric, "args": _args(score)}],
     }
 

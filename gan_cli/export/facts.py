@@ -8,7 +8,6 @@ import jax
 from pydantic import TypeAdapter, ValidationError
 
 from gan_cli import metrics, recipe
-from gan_cli.engine.checkpoint import PACKAGES
 from gan_cli.export.markdown import words
 from gan_cli.metrics.protocol import Protocol
 from gan_cli.runs import jsonl as logs
@@ -16,6 +15,7 @@ from gan_cli.runs import times
 from gan_cli.runs.jsonl import values
 from gan_cli.runs.load import Loaded
 from gan_cli.runs.times import Session
+from gan_cli.version import NAME, PACKAGES
 
 MOST = 100  # metrics, and kinds of alarms, that are told of
 SHOWN = 64  # letters of a version
@@ -108,7 +108,7 @@ def _messages(lines: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
 def versions(loaded: Loaded) -> dict[str, str]:
     """The versions of the packages that trained it, as the checkpoint has them."""
     known = loaded.meta.versions or {}
-    return {name: words(known[name])[:SHOWN] for name in ("gan-cli", *PACKAGES) if name in known}
+    return {name: words(known[name])[:SHOWN] for name in (NAME, *PACKAGES) if name in known}
 
 
 def sessions(loaded: Loaded) -> list[Session]:

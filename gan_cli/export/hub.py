@@ -13,7 +13,7 @@ from gan_cli.export import bundle, card, facts, stablehlo
 from gan_cli.export.markdown import words
 from gan_cli.optional import require
 from gan_cli.runs.load import Loaded
-from gan_cli.version import __version__
+from gan_cli.version import NAME, __version__
 
 METRICS = "metrics.json"
 TOKENS = "https://huggingface.co/settings/tokens"
@@ -70,7 +70,7 @@ def push(made: Mapping[str, bytes], repo: str, message: str, *, private: bool, n
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()  # what it warns of is said here, in our words
-    api = HfApi(library_name="gan-cli", library_version=__version__)
+    api = HfApi(library_name=NAME, library_version=__version__)
     additions = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=data) for name, data in made.items()]
     with _answering(api.endpoint, repo), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")

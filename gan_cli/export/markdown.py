@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gan_cli.runs import times
+from gan_cli.text import duration, number
 
 SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~$!&@])|(?<=\w)(:)(?=//)|(?<=[wW]{3})(\.)")  # markup, HTML, links, mentions
 LONGEST = 400  # letters of a word or a sentence from elsewhere
@@ -44,11 +44,6 @@ def block(text: str, language: str = "") -> Markup:
     return Markup(f"{fence}{language}\n{body}\n{fence}")
 
 
-def number(value: float) -> str:
-    """1234567 -> "1,234,567", 4.18636 -> "4.186"."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-
-
 def render(template: str, **facts: Any) -> str:
     """The template of this package with these facts in it, which are escaped."""
     return _environment().get_template(template).render(**facts).strip() + "\n"
@@ -58,7 +53,7 @@ def render(template: str, **facts: Any) -> str:
 def _environment() -> Environment:
     folder = FileSystemLoader(Path(__file__).parent / "templates")
     made = Environment(loader=folder, finalize=escaped, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"code": code, "block": block, "number": number, "duration": times.duration}
+    made.filters |= {"code": code, "block": block, "number": number, "duration": duration}
     return made
 
 

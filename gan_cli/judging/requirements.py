@@ -15,6 +15,7 @@ from gan_cli.metrics.classes import listed
 from gan_cli.metrics.collect import IMAGES, check_outputs, kept_by
 from gan_cli.metrics.metric import Metric, Plan
 from gan_cli.recipe import Eval
+from gan_cli.text import size
 from gan_cli.types import CLASS, Control, Spec
 
 MOST_FEATURES = 10_000  # numbers of an image: a covariance of them takes 0.75 GiB
@@ -119,7 +120,7 @@ def check(
     if planned.dim > MOST_FEATURES:
         raise InputError(
             f"[eval] features = {features.name!r}: {planned.dim:,} numbers an image, whose covariance would take "
-            f"{8 * planned.dim**2 / 2**30:.0f} GiB; {MOST_FEATURES:,} are the most"
+            f"{size(8 * planned.dim**2)}; {MOST_FEATURES:,} are the most"
         )
     checks = [metric.check(planned) for metric in metrics]
     check_outputs(features, kept_by(metrics))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from gan_cli import door
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.files import atomic
+from gan_cli.text import figure
 
 
 class Result(NamedTuple):
@@ -140,14 +141,14 @@ def _means(results: Sequence[Result], recipe: str, columns: Sequence[str]) -> li
     runs = [r for r in results if r.recipe == recipe]
     lost = sum(r.diverged is not None for r in runs)
     count = f"{len(runs)}, {lost} diverged" if lost else f"{len(runs)}"
-    seconds = number(statistics.fmean(r.seconds for r in runs))
+    seconds = figure(statistics.fmean(r.seconds for r in runs))
     found = (summarise(list(values(runs, recipe, name).values())) for name in columns[1:-1])
     return [count, *(_with_error(s.mean, s.error) for s in found), seconds]
 
 
 def _ranges(results: Sequence[Result], recipe: str, columns: Sequence[str]) -> list[str]:
     found = (summarise(list(values(results, recipe, name).values())) for name in columns)
-    return [f"{number(s.median)} [{number(s.low)}, {number(s.high)}]" if s.n else "" for s in found]
+    return [f"{figure(s.median)} [{figure(s.low)}, {figure(s.high)}]" if s.n else "" for s in found]
 
 
 def _differences(
@@ -166,12 +167,7 @@ def _differences(
 def _with_error(mean: float, error: float) -> str:
     if math.isnan(mean):
         return ""
-    return number(mean) if math.isnan(error) else f"{number(mean)} ± {number(error)}"
-
-
-def number(x: float) -> str:
-    """Three digits, all whole ones: 0.0123, 4.56, 1234."""
-    return f"{x:.0f}" if abs(x) >= 100 else f"{x:.3g}"
+    return figure(mean) if math.isnan(error) else f"{figure(mean)} ± {figure(error)}"
 
 
 def plot(path: Path, results: Sequence[Result]) -> None:

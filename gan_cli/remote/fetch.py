@@ -22,6 +22,7 @@ from gan_cli.files import atomic, make_folder
 from gan_cli.remote import layout, user_cache
 from gan_cli.remote.place import Place, local, open_place
 from gan_cli.remote.store import Entry, download, each, listing, write
+from gan_cli.text import size
 
 Entries = Mapping[str, Entry]  # by name, from the folder
 Note = Callable[[str], None]  # told what takes time
@@ -93,8 +94,8 @@ def _complete(copy: Path, place: Place, files: Entries, note: Note) -> None:
     old = _older(copy, place)
     new = [name for name in missing if not _linked(old.get(f"{name} {files[name].token}"), files[name], paths[name])]
     if new:
-        size = sum(files[name].size or 0 for name in new)
-        note(f"fetching {len(new)} files ({size / 1e6:.1f} MB) from {place.url}")
+        volume = sum(files[name].size or 0 for name in new)
+        note(f"fetching {len(new)} files ({size(volume)}) from {place.url}")
     each(lambda name: download(place, files[name], paths[name]), new)
 
 

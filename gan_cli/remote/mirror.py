@@ -24,6 +24,7 @@ from gan_cli.remote import layout, user_cache
 from gan_cli.remote.fetch import MEND, TRIES, Entries, Note
 from gan_cli.remote.place import Place, open_place
 from gan_cli.remote.store import delete, download, each, listing, md5, read, write
+from gan_cli.text import size
 
 WRITER = "writer.json"  # at the URL: who trains there
 STATE = ".mirror.json"  # in the working copy: what it remembers
@@ -166,8 +167,8 @@ class Mirror:
             (self.folder / name).unlink(missing_ok=True)
         new = [name for name in sorted(wanted) if not self._is_here(name, files)]
         if new:
-            size = sum(files[name].size or 0 for name in new)
-            self._note(f"fetching {len(new)} files ({size / 1e6:.1f} MB) from {self.url}")
+            volume = sum(files[name].size or 0 for name in new)
+            self._note(f"fetching {len(new)} files ({size(volume)}) from {self.url}")
         each(lambda name: download(self._place, files[name], self.folder / name), new)
         self._files = {name: Sent(sha256(self.folder / name), files[name].token) for name in wanted}
 

@@ -4,10 +4,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gan_cli.names import entries
 from gan_cli.runs.kept import Kept
-
-INSTALLED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-NEEDED = {"mnist", "fashion_mnist", "kmnist", "stacked_mnist", "cifar10"}  # sources that are files of other people
+from gan_cli.version import NAME, PACKAGES
 
 
 def commands(kept: Kept, where: str, name: str, grid: Sequence[str] = ()) -> str:
@@ -27,14 +26,14 @@ def commands(kept: Kept, where: str, name: str, grid: Sequence[str] = ()) -> str
 
 
 def _install(versions: Mapping[str, str]) -> str:
-    known = [f"{name}=={versions[name]}" for name in INSTALLED if name in versions]
-    own = f", in a checkout of gan-cli {' '.join(versions['gan-cli'].split())}" if "gan-cli" in versions else ""
+    known = [f"{name}=={versions[name]}" for name in PACKAGES if name in versions]
+    own = f", in a checkout of {NAME} {' '.join(versions[NAME].split())}" if NAME in versions else ""
     return f"# the versions that it was trained with{own}\n{_line('pip', 'install', *known)}" if known else ""
 
 
 def _data(kept: Kept) -> str:
     source = kept.setting("data", "source")
-    if source in NEEDED:
+    if isinstance(source, str) and (known := entries("data source").get(source)) and known.published:
         return f"; {source} is downloaded unless --data-dir says where it is"
     path = kept.setting("data", "path")
     return f"; its data were at {' '.join(path.split())}" if isinstance(path, str) else ""

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gan_cli import recipe
 from gan_cli.errors import InputError
+from gan_cli.names import lower_is_better
 from gan_cli.report import blocks, commands, judged, series
 from gan_cli.report.judged import Judged
 from gan_cli.report.parts import Curve, Run
 from gan_cli.report.seen import Seen
-from gan_cli.runs import kept, times
-from gan_cli.runs.directions import lower_is_better
+from gan_cli.runs import kept
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.kept import Kept
+from gan_cli.text import duration
 
 if TYPE_CHECKING:
     from gan_cli.data.store import Store
@@ -143,7 +144,7 @@ def _times(own: Kept) -> dict[str, str]:
     lives = own.lives
     seconds = sum(life.seconds for life in lives)
     often = f" in {len(lives)} sessions" if len(lives) > 1 else ""
-    facts = {"Time": f"{times.duration(seconds)}{often}, from {_clock(lives[0].began)} UTC"}
+    facts = {"Time": f"{duration(seconds)}{often}, from {_clock(lives[0].began)} UTC"}
     rates = [life.rate for life in lives if life.rate is not None]
     if rates:
         rate, batch = rates[-1], own.whole("train", "batch")

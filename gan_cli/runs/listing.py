@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from gan_cli import recipe
 from gan_cli.binding import nearest
 from gan_cli.errors import InputError
+from gan_cli.names import lower_is_better
 from gan_cli.remote import layout
-from gan_cli.runs.directions import lower_is_better
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.jsonl import parsed, read, step_of, texts, values, whole
 

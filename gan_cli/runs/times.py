@@ -73,12 +73,3 @@ def _session(lines: Sequence[dict[str, Any]]) -> Session:
         ended=last.get("event") == "end",
         stopped_by=None if stopped_by is None else str(stopped_by),
     )
-
-
-def duration(seconds: float) -> str:
-    """ "1 h 02 min", "2 min 05 s", "41 s"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -8,7 +8,7 @@ import jax
 
 from gan_cli import build, recipe
 from gan_cli.engine import platform
-from gan_cli.engine.checkpoint import Checkpoints, Memory, Meta, nothing_more, versions
+from gan_cli.engine.checkpoint import Checkpoints, Memory, Meta, nothing_more
 from gan_cli.engine.loop import DivergedError
 from gan_cli.engine.state import State, initial_state
 from gan_cli.errors import DamagedError, InputError, StorageError
@@ -21,6 +21,7 @@ from gan_cli.training.callbacks import Callback
 from gan_cli.training.clock import Clock
 from gan_cli.training.monitor import UnwellError
 from gan_cli.training.tracking import Tracker
+from gan_cli.version import versions
 
 Note = Callable[[str], None]
 
