@@ -21,9 +21,9 @@ from gan_cli.pictures import grids as pictures
 from gan_cli.recipe_tables import laid_over
 from gan_cli.report import blocks, commands, model, page, parts, series
 from gan_cli.report.run import Asked, asked, collect, differences
-from gan_cli.runs import kept
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.listing import survey
+from gan_cli.runs.reader import Reader
 from gan_cli.text import duration
 
 RECIPE = "# A recipe with </script> in its header\n" + tiny_recipe(
@@ -145,7 +145,7 @@ def test_best_is_that_of_the_checkpoints(run):
     fid = next(curve for curve in got.curves if curve.name == "fid")
     assert fid.lower_is_better  # from the sign of the checkpoints' scores, without any metric's code
     assert fid.best == (400, 1.0)
-    assert checkpoints.steps() == list(kept.read(RunFolder(run)).checkpoints)
+    assert checkpoints.steps() == list(Reader(RunFolder(run)).metas)
     checkpoints.close()
 
 
@@ -157,7 +157,7 @@ def test_best_agrees_with_checkpoints(untrained, tmp_path, scores):
     for step, score in enumerate(scores):
         write_checkpoint(folder, step, **{**meta, "score": score})
     checkpoints = Checkpoints(folder / "checkpoints", read_only=True)
-    assert kept.read(RunFolder(folder)).best == checkpoints.best()
+    assert Reader(RunFolder(folder)).best == checkpoints.best()
     checkpoints.close()
 
 
@@ -340,7 +340,7 @@ def test_commands_say_how_to_do_it_again(run):
 
 
 def test_commands_are_quoted_for_a_shell(run):
-    text = commands.commands(kept.read(RunFolder(run)), "/tmp/a b; rm -rf ~", "$(evil)")
+    text = commands.commands(Reader(RunFolder(run)), "/tmp/a b; rm -rf ~", "$(evil)")
     assert "gan train '/tmp/a b; rm -rf ~/recipe.toml' --out 'runs/$(evil)-again'" in text
 
 
@@ -463,10 +463,10 @@ def test_nothing_is_downloaded(untrained, tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_deleted_meanwhile_is_not_missed(untrained, tmp_path):
-    run = RunFolder(untrained["plain"])
-    own = kept.read(run)
+    own = Reader(RunFolder(untrained["plain"]))
+    own.metas = {7: {}}  # it was there a moment ago
     notes: list[str] = []
-    loaded = model._model(run, own._replace(checkpoints=(7,)), notes)  # 7 was there a moment ago
+    loaded = model._model(own, notes)
     assert (loaded.step, notes) == (0, [])
 
 

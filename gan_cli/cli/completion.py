@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli import door
+from gan_cli.engine import metadata
 from gan_cli.errors import DamagedError
-from gan_cli.remote import layout
 
 DEFAULT = "dcgan_digits"  # what `gan train` trains where nothing is named: its data are embedded
 MOST = 200  # candidates
@@ -112,7 +112,7 @@ def run(incomplete: str) -> Candidates:
 
 def _steps(run_folder: Path) -> list[str]:
     try:
-        return [str(step) for step in layout.steps(os.listdir(run_folder / "checkpoints"))]
+        return [str(step) for step in metadata.steps(run_folder / "checkpoints")]
     except OSError:
         return []
 

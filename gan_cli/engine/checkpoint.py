@@ -23,7 +23,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from gan_cli import door, files
-from gan_cli.engine import arrays
+from gan_cli.engine import arrays, metadata
 from gan_cli.engine.leaves import flat, unflat
 from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.remote import layout
@@ -114,7 +114,7 @@ class Checkpoints:
     def steps(self) -> list[int]:
         """Steps of the checkpoints, ascending."""
         for _ in range(LOOKS):
-            if found := [step for step in layout.steps(os.listdir(self.folder)) if self._path(step).is_dir()]:
+            if found := metadata.steps(self.folder):
                 return found
         return []
 
@@ -131,8 +131,7 @@ class Checkpoints:
 
     def best(self) -> int | None:
         """The step with the best metric, the first of equals; None when none has a metric."""
-        scores = {step: score for step in self.steps() if (score := self._score(step)) is not None and score == score}
-        return max(scores, key=lambda step: (scores[step], -step), default=None)
+        return metadata.best({step: self._score(step) for step in self.steps()})
 
     def _score(self, step: int) -> float | None:
         if step not in self._scores:
@@ -177,10 +176,10 @@ class Checkpoints:
 
     def meta(self, step: int) -> Meta:
         """What the checkpoint of `step` says about itself; raises DamagedError."""
-        content = files.read_whole(self._path(step), META, door.SMALL)
+        found = metadata.read(self._path(step))
         try:
-            return Meta.from_json(door.parse_json(content))
-        except (ValueError, DamagedError) as error:
+            return Meta.from_json(found)
+        except DamagedError as error:
             raise DamagedError(f"{self._path(step) / META}: {error}") from None
 
     def restore(self, step: int, like: Any) -> Any:

@@ -1,6 +1,6 @@
 """What is known of a trained model: its numbers and how they were measured, and what went wrong on the way."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -11,9 +11,9 @@ from gan_cli import metrics, recipe
 from gan_cli.export.markdown import words
 from gan_cli.metrics.protocol import Protocol
 from gan_cli.runs import jsonl as logs
-from gan_cli.runs import times
 from gan_cli.runs.jsonl import values
 from gan_cli.runs.load import Loaded
+from gan_cli.runs.reader import Reader
 from gan_cli.runs.times import Session
 from gan_cli.version import NAME, PACKAGES
 
@@ -83,26 +83,25 @@ def public_lines(loaded: Loaded, *, raw: bool) -> list[dict[str, Any]]:
 def was_monitored(loaded: Loaded) -> bool:
     """Whether the monitor's log is there, of steps at which it warns."""
     grace = loaded.meta.recipe["monitor"]["grace"]
-    looks = [line["step"] for line in logs.read(loaded.folder.log) if "alarms" in line and "step" in line]
-    return any(type(step) is int and grace <= step <= loaded.step for step in looks)
+    return any(grace <= step <= loaded.step for step, _ in _looks(loaded))
 
 
 def alarms(loaded: Loaded) -> list[Alarm]:
     """What the monitor said up to this checkpoint, a kind at a time."""
     found: dict[str, Alarm] = {}
-    for step, message in _messages(logs.read(loaded.folder.log)):
-        if step <= loaded.step:
+    for step, told in _looks(loaded):
+        for message in told if step <= loaded.step else ():
             kind = words(message.partition(":")[0])
             before = found.get(kind, Alarm(kind, 0, step, step, ""))
             found[kind] = Alarm(kind, before.times + 1, min(before.first, step), max(before.last, step), words(message))
     return list(found.values())[:MOST]
 
 
-def _messages(lines: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
-    for line in lines:
-        said = line.get("alarms")
-        if isinstance(said, list) and type(line.get("step")) is int:
-            yield from ((line["step"], str(message)) for message in said)
+def _looks(loaded: Loaded) -> Iterator[tuple[int, list[str]]]:
+    """When the monitor looked, and what alarmed it."""
+    for line in logs.read(loaded.folder.log):
+        if "alarms" in line and (step := logs.step_of(line)) is not None:
+            yield step, logs.alarms(line)
 
 
 def versions(loaded: Loaded) -> dict[str, str]:
@@ -113,7 +112,7 @@ def versions(loaded: Loaded) -> dict[str, str]:
 
 def sessions(loaded: Loaded) -> list[Session]:
     """When it was trained on what, up to this checkpoint; the first MOST lives of the training."""
-    found = [session for session in times.read(loaded.folder.times) if session.step < loaded.step]
+    found = [session for session in Reader(loaded.folder).lives if session.step < loaded.step]
     return [session for session in found if session.last > session.step][:MOST]
 
 

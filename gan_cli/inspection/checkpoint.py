@@ -1,10 +1,11 @@
 """What a run or one of its checkpoints is: read from its metadata, without weights and without data."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_cli import recipe
 from gan_cli.binding import Table
+from gan_cli.engine import metadata
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.state import Experiment, optimised
 from gan_cli.errors import InputError
@@ -13,7 +14,8 @@ from gan_cli.inspection.networks import Network, networks
 from gan_cli.machine import folder_bytes
 from gan_cli.runs import load
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.jsonl import values
+from gan_cli.runs.jsonl import number, values
+from gan_cli.runs.reader import Reader
 
 
 class Found(NamedTuple):
@@ -48,7 +50,7 @@ def report(found: Found) -> dict[str, Any]:
     folder = found.folder.checkpoints / str(found.step)
     return {
         "run": str(found.folder.path),
-        "recipe": title(found.folder),
+        "recipe": _title(found.folder),
         "step": found.step,
         "steps": tables["train"]["steps"],
         "best_step": found.best,
@@ -65,10 +67,10 @@ def report(found: Found) -> dict[str, Any]:
     }
 
 
-def title(folder: RunFolder) -> str | None:
+def _title(folder: RunFolder) -> str | None:
     """The first line of the recipe's header, where it has one."""
     try:
-        return recipe.header(folder.recipe).partition("\n")[0][:200] or None
+        return Reader(folder).title or None
     except InputError:  # a copy of the checkpoints alone
         return None
 
@@ -108,10 +110,13 @@ def when(turn: Turn) -> str:
 
 
 def _last(meta: Meta) -> dict[str, Any] | None:
-    return {"step": meta.history[-1].get("step"), **values(meta.history[-1])} if meta.history else None
+    return _values(meta.history[-1]) if meta.history else None
 
 
 def _best(meta: Meta) -> dict[str, Any] | None:
-    scored = [line for line in meta.history if isinstance(line.get("score"), (int, float))]
-    best = max(scored, key=lambda line: line["score"], default=None)
-    return None if best is None else {"step": best.get("step"), **values(best)}
+    best = metadata.best({i: number(line.get("score")) for i, line in enumerate(meta.history)})
+    return None if best is None else _values(meta.history[best])
+
+
+def _values(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {"step": line.get("step"), **values(line)}

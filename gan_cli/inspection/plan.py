@@ -1,6 +1,5 @@
 """`gan train --dry-run`: what a training would be, and how long it would take by a trial of its real step."""
 
-import os
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -13,12 +12,11 @@ import jax.numpy as jnp
 
 from gan_cli import build, machine
 from gan_cli.data.pipeline import RESIDENT_LIMIT, stored_bytes
-from gan_cli.engine import parallel, platform, processes
+from gan_cli.engine import metadata, parallel, platform, processes
 from gan_cli.engine.state import initial_state
 from gan_cli.engine.step import make_steps
 from gan_cli.errors import InputError
 from gan_cli.inspection.networks import networks
-from gan_cli.remote import layout
 from gan_cli.text import duration, size
 
 CALLS = 7  # of the trial at most, besides the first
@@ -76,7 +74,7 @@ def plan(prepared: build.Prepared, run: str, folder: Path, *, trial: bool = True
 def _begun(folder: Path) -> int:
     """The step of the newest checkpoint that is there."""
     try:
-        return max(layout.steps(os.listdir(folder / "checkpoints")), default=0)
+        return max(metadata.steps(folder / "checkpoints"), default=0)
     except OSError:
         return 0
 

@@ -18,9 +18,8 @@ from gan_cli.errors import InputError
 from gan_cli.pictures.labelled import Block
 from gan_cli.report.parts import Figure, Picture
 from gan_cli.report.seen import Seen
-from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.kept import Kept
 from gan_cli.runs.load import Loaded, load
+from gan_cli.runs.reader import Reader
 from gan_cli.sampling import drawing, neighbours
 from gan_cli.sampling.arrange import Plan, arrange, overview, rows
 from gan_cli.sampling.controls import Wish, resolve
@@ -45,37 +44,37 @@ REAL_POINTS = f"{REAL} Each plot has axes of its own, which hold its points."
 Note = Callable[[str], None]
 
 
-def look(folder: RunFolder, kept: Kept, store: Store, note: Note) -> Seen:
+def look(run: Reader, store: Store, note: Note) -> Seen:
     """Draw what a report shows of a run's model and data; what cannot be drawn is left out, with a note.
 
     Nothing is downloaded.
     """
     notes: list[str] = []
-    source = _data(folder, kept, replace(store.near(folder.path), download=False, follow=False), notes)
-    loaded = _model(folder, kept, notes)
-    real = _real(source, loaded, kept, notes) if source else None
+    source = _data(run, replace(store.near(run.folder.path), download=False, follow=False), notes)
+    loaded = _model(run, notes)
+    real = _real(source, loaded, run, notes) if source else None
     figures: list[Figure] = []
     if loaded:
-        note(f"{folder.path}: drawing with the checkpoint of step {loaded.step}")
+        note(f"{run.folder.path}: drawing with the checkpoint of step {loaded.step}")
         paint = drawing.painter(loaded, raw=False, batch=BATCH)
         figures += _sweeps(loaded, paint, notes)
         if source and not is_points(loaded):
             figures += _neighbours(loaded, paint, source, notes, note)
     text = REAL_POINTS if source and len(source.spec.shape) == 1 else REAL
-    return Seen(real, text, tuple(figures), tuple(notes), _grid(loaded, kept) if loaded else ())
+    return Seen(real, text, tuple(figures), tuple(notes), _grid(loaded, run) if loaded else ())
 
 
-def _data(folder: RunFolder, kept: Kept, store: Store, notes: list[str]) -> Source | None:
+def _data(run: Reader, store: Store, notes: list[str]) -> Source | None:
     """The run's data; None where they cannot be had, and where they may be others than those it was trained on.
 
     A recipe can name any folder of this machine, and the page may go to other people: what it names is shown only when
     a checkpoint knows its fingerprint, which only they can make who have it.
     """
-    if not kept.tables:
+    if not run.tables:
         return None  # why not has been said
     try:
-        resolved = build.resolve(kept.tables, str(folder.recipe))
-        known = kept.fingerprints.get(-1 if kept.shown is None else kept.shown)
+        resolved = build.resolve(run.tables, str(run.folder.recipe))
+        known = run.fingerprint
         if "path" in resolved["data"] and known is None:
             raise InputError("they are shown when there is a checkpoint, which says what data it was trained on")
         source = build.load_data(resolved, store)
@@ -88,26 +87,26 @@ def _data(folder: RunFolder, kept: Kept, store: Store, notes: list[str]) -> Sour
     return source
 
 
-def _model(folder: RunFolder, kept: Kept, notes: list[str]) -> Loaded | None:
+def _model(run: Reader, notes: list[str]) -> Loaded | None:
     what = "what is drawn with the model (sweeps, nearest neighbours)"
-    if kept.shown is None:
+    if run.shown is None:
         notes.append(f"{what}: there is no checkpoint yet")
         return None
     try:
         try:
-            return load(folder.path, str(kept.shown))
+            return load(run.folder.path, str(run.shown))
         except InputError:
-            if (folder.checkpoints / str(kept.shown)).is_dir():
+            if (run.folder.checkpoints / str(run.shown)).is_dir():
                 raise
-            return load(folder.path)  # a training has deleted it meanwhile: there is a newer one
+            return load(run.folder.path)  # a training has deleted it meanwhile: there is a newer one
     except InputError as error:
         notes.append(f"{what}: {error}")
         return None
 
 
-def _real(source: Source, loaded: Loaded | None, kept: Kept, notes: list[str]) -> Picture | None:
+def _real(source: Source, loaded: Loaded | None, run: Reader, notes: list[str]) -> Picture | None:
     """Real examples, a fixed random choice of as many as a sample grid shows: of each class a row where it has rows."""
-    n = kept.whole("run", "grid") or DEFAULT_N
+    n = run.whole("run", "grid") or DEFAULT_N
     if len(source.spec.shape) != 3:
         points = source.load(order(0, source.size, 0)[:POINTS])["x"]
         return picture(Drawn(points), f"{len(points):,} real points") if points.shape[1] <= 2 else None
@@ -133,9 +132,9 @@ def _chosen(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndarray, 
     return np.concatenate(of_class), sheet[0].rows
 
 
-def _grid(loaded: Loaded, kept: Kept) -> tuple[str, ...]:
+def _grid(loaded: Loaded, run: Reader) -> tuple[str, ...]:
     """The options of `gan sample` that draw what the training drew again and again."""
-    n = POINTS if is_points(loaded) else kept.whole("run", "grid") or DEFAULT_N
+    n = POINTS if is_points(loaded) else run.whole("run", "grid") or DEFAULT_N
     found = rows(loaded.experiment, n)
     if found is None:
         return ("--n", str(n))

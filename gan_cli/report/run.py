@@ -12,9 +12,8 @@ from gan_cli.report import blocks, commands, judged, series
 from gan_cli.report.judged import Judged
 from gan_cli.report.parts import Curve, Run
 from gan_cli.report.seen import Seen
-from gan_cli.runs import kept
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.kept import Kept
+from gan_cli.runs.reader import Reader
 from gan_cli.text import duration
 
 if TYPE_CHECKING:
@@ -62,17 +61,17 @@ def asked(paths: Sequence[Path], wheres: Sequence[str]) -> list[Asked]:
 
 def collect(run: Asked, most_grids: int, store: "Store | None", note: Note) -> Digest:
     """Gather what there is of a run; raises InputError when it is none. Without a `store` no JAX is imported."""
-    own = kept.read(run.folder)
+    notes: list[str] = []
+    own = Reader(run.folder, notes)
     log = series.read_log(run.folder.log)
     verdicts = judged.read_metrics(run.folder.metrics)
     pictures = blocks.read(run.folder.path / "samples", verdicts.values, verdicts.headline, own.best, most_grids)
-    notes = [*own.notes, *log.notes, *verdicts.notes, *pictures.notes]
     seen = Seen(notes=(QUICK,))
     if store is not None:
         from gan_cli.report import model
 
-        seen = model.look(run.folder, own, store, note)
-    last = max(log.last, verdicts.last, *own.checkpoints, *(life.last for life in own.lives), 0)
+        seen = model.look(own, store, note)
+    last = max(log.last, verdicts.last, *own.metas, *(life.last for life in own.lives), 0)
     names = [curve.name for curve in verdicts.curves if lower_is_better(curve.name) is not None]
     curves = [*(_known(curve, names) for curve in verdicts.curves), *log.curves]
     return Digest(
@@ -88,7 +87,7 @@ def collect(run: Asked, most_grids: int, store: "Store | None", note: Note) -> D
             real=seen.real,
             real_text=seen.real_text,
             figures=seen.figures,
-            notes=[*notes, *seen.notes],
+            notes=[*notes, *log.notes, *verdicts.notes, *pictures.notes, *seen.notes],
             recipe=own.recipe,
             commands=commands.commands(own, run.where, run.name.rpartition("/")[2], seen.grid),
         ),
@@ -102,7 +101,7 @@ def _known(curve: Curve, metrics: Collection[str]) -> Curve:
     return curve._replace(lower_is_better=lower_is_better(curve.name), part=part)
 
 
-def _state(folder: RunFolder, own: Kept, last: int) -> str:
+def _state(folder: RunFolder, own: Reader, last: int) -> str:
     steps = own.whole("train", "steps")
     done = f"{last:,} of {steps:,} steps" if steps else f"{last:,} steps"
     if who := folder.trained_by():
@@ -116,12 +115,12 @@ def _state(folder: RunFolder, own: Kept, last: int) -> str:
     return f"{done}: going on elsewhere, or cut short"
 
 
-def _best(own: Kept, verdicts: Judged) -> str:
+def _best(own: Reader, verdicts: Judged) -> str:
     step, values = own.best or 0, verdicts.values
     return f"step {step:,}" + (f", {verdicts.headline} {values[step]:.4g}" if step in values else "")
 
 
-def _facts(own: Kept, verdicts: Judged) -> dict[str, str]:
+def _facts(own: Reader, verdicts: Judged) -> dict[str, str]:
     """What is said of every run, in the same order."""
     values, name = verdicts.values, verdicts.headline
     facts = {"Best checkpoint": _best(own, verdicts)} if own.best is not None else {}
@@ -137,7 +136,7 @@ def _facts(own: Kept, verdicts: Judged) -> dict[str, str]:
     return facts
 
 
-def _times(own: Kept) -> dict[str, str]:
+def _times(own: Reader) -> dict[str, str]:
     """When, how long and how fast."""
     if not own.lives:
         return {"Time": "not noted: there is no times.jsonl"}

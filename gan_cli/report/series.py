@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_cli.report.parts import Curve, Event
-from gan_cli.runs.jsonl import noted, number, step_of
+from gan_cli.runs.jsonl import alarms, noted, number, step_of
 
 MOST_POINTS = 2000  # of a curve
 MOST_CURVES = 100  # of a run
@@ -116,6 +116,5 @@ def _events(step: int, line: Mapping[str, Any]) -> list[Event]:
     found = []
     if "rollback" in line:
         found.append(Event(step, "rollback", f"rollback {line['rollback']} to step {step}: {line.get('because', '')}"))
-    alarms = line.get("alarms")
-    found += [Event(step, "alarm", str(alarm)) for alarm in (alarms if isinstance(alarms, list) else ())]
+    found += [Event(step, "alarm", alarm) for alarm in alarms(line)]
     return [event._replace(text=event.text[:MOST_TEXT]) for event in found]

@@ -99,6 +99,12 @@ def values(line: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in known.items() if value is not None and math.isfinite(value)}
 
 
+def alarms(line: Mapping[str, Any]) -> list[str]:
+    """What the monitor says in a line, if it says anything."""
+    told = line.get("alarms")
+    return [str(alarm) for alarm in told] if isinstance(told, list) else []
+
+
 def cut_after(path: Path, step: int, rollbacks: int) -> None:
     """Drop the lines of steps after `step`, and of rollbacks after so many: a resumed run will write them again."""
     if os.path.lexists(path):

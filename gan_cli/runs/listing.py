@@ -1,7 +1,6 @@
 """All runs below a folder at a glance: read from recipes and logs, without JAX and without opening a checkpoint."""
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,22 +9,14 @@ from gan_cli import recipe
 from gan_cli.binding import nearest
 from gan_cli.errors import InputError
 from gan_cli.names import lower_is_better
-from gan_cli.remote import layout
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.jsonl import parsed, read, step_of, texts, values, whole
+from gan_cli.runs.reader import Reader
+from gan_cli.runs.summary import Value
 
 DEPTH = 6  # folders in one another that are looked into
 MOST_FOLDERS = 20_000  # that are looked into
 KEYS = ("name", "recipe", "step", "time")  # to sort by, besides metrics
 Note = Callable[[str], None]
-
-
-class Value(NamedTuple):
-    """A metric over a run."""
-
-    best: float
-    last: float
-    best_step: int
 
 
 class Run(NamedTuple):
@@ -95,106 +86,35 @@ def _found(folder: Path, note: Note) -> Iterator[Path]:
 
 
 def _run(folder: RunFolder, name: str) -> Run:
-    """Raises InputError or OSError for a recipe that cannot be read."""
+    """Raises InputError or OSError for a run whose recipe or logs cannot be read."""
+    own, where = Reader(folder), str(folder.recipe)
     tables = recipe.read(folder.recipe)
-    recipe.check_tables(tables, str(folder.recipe))
-    steps = recipe.check_fixed({"train": tables.get("train", {})}, str(folder.recipe))["train"]["steps"]
-    game, data = tables.get("game", {}), tables.get("data", {})
+    recipe.check_tables(tables, where)
+    steps = recipe.check_fixed({"train": tables.get("train", {})}, where)["train"]["steps"]
+    game = tables.get("game", {})
     loss = game.get("loss", "")
-    log = _log(folder.log)
-    saved = _checkpoints(folder)
-    step = max([log.step, *saved])
-    is_whole = max(saved, default=step) >= steps  # a log is at its end before the last evaluation and checkpoint
+    step = max([own.log.step, *own.steps])
+    is_whole = max(own.steps, default=step) >= steps  # a log is at its end before the last evaluation and checkpoint
     by = folder.trained_by()
-    metrics = _metrics(folder.metrics)
     return Run(
         name=name,
         path=folder.path,
-        title=recipe.header(folder.recipe).partition("\n")[0][:200],
+        title=own.title,
         game=str(game.get("play", "")),
         loss=str(loss.get("name", "") if isinstance(loss, dict) else loss),
-        data=recipe.data_name(data),
+        data=recipe.data_name(tables.get("data", {})),
         step=step,
         steps=steps,
         state="training" if by is not None else "finished" if is_whole else "unfinished",
         trained_by=by or "",
-        metrics=metrics,
-        headline=next(iter(metrics), ""),
-        looks=log.looks,
-        alarmed=log.alarmed,
-        alarms=log.alarms,
-        rollbacks=log.rollbacks,
-        written=_written(folder),
+        metrics=own.metrics,
+        headline=next(iter(own.metrics), ""),
+        looks=own.log.looks,
+        alarmed=own.log.alarmed,
+        alarms=own.log.alarms,
+        rollbacks=own.log.rollbacks,
+        written=own.written,
     )
-
-
-class _Log(NamedTuple):
-    step: int = 0
-    looks: int = 0
-    alarmed: int = 0
-    alarms: tuple[str, ...] = ()
-    rollbacks: int = 0
-
-
-def _log(path: Path) -> _Log:
-    """What a log says: its last step, and what the monitor saw. Only lines that matter are parsed."""
-    found = _Log()
-    newest: deque[bytes] = deque(maxlen=2)  # the last one may have been cut short
-    for text in texts(path):
-        if b'"step"' in text:
-            newest.append(text)
-        if b'"monitor"' in text or b'"rollback"' in text:
-            found = _heard(found, parsed(text))
-    return found._replace(step=max((step_of(parsed(text) or {}) or 0 for text in newest), default=0))
-
-
-def _heard(found: _Log, line: Mapping[str, Any] | None) -> _Log:
-    """With a line of the monitor's."""
-    if line is None:
-        return found
-    if "rollback" in line:
-        return found._replace(rollbacks=max(found.rollbacks, whole(line["rollback"]) or 0))
-    told = line.get("alarms")
-    alarms = tuple(str(alarm)[:200] for alarm in told[:10]) if isinstance(told, list) else ()
-    return found._replace(looks=found.looks + 1, alarmed=found.alarmed + bool(alarms), alarms=alarms)
-
-
-def _checkpoints(folder: RunFolder) -> list[int]:
-    """Steps of the checkpoints, by their names."""
-    try:
-        return layout.steps(os.listdir(folder.checkpoints))
-    except OSError:
-        return []
-
-
-def _metrics(path: Path) -> dict[str, Value]:
-    """Best and last of each metric, as measured during training; where that was not done, by `gan eval`."""
-    lines = [*read(path)]
-    during = [line for line in lines if "weights" not in line]
-    series: dict[str, list[tuple[int, float]]] = {}
-    for line in during or lines:
-        for name, value in values(line).items():
-            series.setdefault(name, []).append((step_of(line) or 0, value))
-    return {name: made for name, own in series.items() if (made := _value(name, own))}
-
-
-def _value(name: str, series: Sequence[tuple[int, float]]) -> Value | None:
-    """None for a number beside a metric, of which it is not known whether more is better."""
-    lower = lower_is_better(name)
-    if lower is None:
-        return None
-    step, best = min(series, key=lambda one: one[1] if lower else -one[1])
-    return Value(best, series[-1][1], step)
-
-
-def _written(folder: RunFolder) -> float:
-    times = []
-    for path in (folder.recipe, folder.log, folder.metrics, folder.checkpoints):
-        try:
-            times.append(path.stat().st_mtime)
-        except OSError:
-            continue
-    return max(times, default=0.0)
 
 
 def ordered(runs: Sequence[Run], key: str, *, reverse: bool = False) -> list[Run]:
