@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_cli.runs.directions import lower_is_better
+from gan_cli.names import lower_is_better
 from gan_cli.runs.jsonl import alarms, parsed, read, step_of, texts, values, whole
 
 MOST_ALARMS, LONGEST_ALARM = 10, 200  # of one line; letters
