@@ -6,8 +6,6 @@ import tomli_w
 
 from gan_cli.recipe_tables import laid_over
 
-RING = {"source": "toy.ring"}
-
 
 def both(**table: Any) -> dict[str, Any]:
     """Tables of a generator and a discriminator that are the same."""
