@@ -13,9 +13,9 @@ app = typer.Typer(help="List feature networks, and import their weights.", no_ar
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """List the feature networks: length of a feature vector, classes, what is done to an image, weights."""
-    from gan_cli.features import FEATURES
+    from gan_cli.features import FEATURES, outline
 
-    found = {name: _describe(name) for name in FEATURES.names()}
+    found = {name: outline(name)._asdict() for name in FEATURES.names()}
     width = max(map(len, found))
     result({"features": found}, "\n".join(f"{name:{width}}  {_line(row)}" for name, row in found.items()), as_json)
 
@@ -32,30 +32,6 @@ def import_(
     known = "the published file" if imported.published else f"another file than the published one ({PUBLISHED}...)"
     data = {"path": imported.path, "sha256": imported.sha256, "published": imported.published}
     result(data, f"{imported.path}\nfrom {known}, SHA-256 {imported.sha256}", as_json)
-
-
-def _describe(name: str) -> dict[str, Any]:
-    """What is known of a network, whether or not its weights are here."""
-    from gan_cli.features import find, inception
-
-    if name in inception.WAYS:
-        about = {"dim": inception.DIM, "classes": inception.CLASSES, "protocol": inception.protocol(name)}
-        return {**about, "weights": _weights()}
-    features = find(name)
-    about = {"dim": features.dim, "classes": len(features.classes), "protocol": features.protocol}
-    return {**about, "weights": "none needed" if features.hash == "none" else "shipped"}
-
-
-def _weights() -> str:
-    """Whether the weights of Inception-v3 are here."""
-    from gan_cli.errors import InputError
-    from gan_cli.features.inception_weights import find
-
-    try:
-        imported = find()
-    except InputError:
-        return "damaged"
-    return "missing" if imported is None else "published" if imported.published else "not the published ones"
 
 
 def _line(row: dict[str, Any]) -> str:

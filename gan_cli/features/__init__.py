@@ -4,13 +4,15 @@
 with one factory of its own name. A person's own, outside of this package, is for `custom.py` to load.
 """
 
+import sys
+
 from gan_cli.binding import call, check
 from gan_cli.errors import InputError
 from gan_cli.features import custom
-from gan_cli.features.network import FEATURES, OWN, Features
+from gan_cli.features.network import FEATURES, OWN, Features, Outline
 from gan_cli.types import Shape
 
-__all__ = ["FEATURES", "OWN", "Features", "check_shipped", "find", "is_outside"]
+__all__ = ["FEATURES", "OWN", "Features", "Outline", "check_shipped", "find", "is_outside", "outline"]
 
 
 def find(name: str, *, outside: bool = False, shape: Shape = ()) -> Features:
@@ -25,6 +27,17 @@ def find(name: str, *, outside: bool = False, shape: Shape = ()) -> Features:
         network: Features = call(FEATURES, check(FEATURES, name))
         return network
     return custom.find(name, shape)
+
+
+def outline(name: str) -> Outline:
+    """A shipped network's; a file whose weights a person imports has an `outline` of its own, which needs none."""
+    own = getattr(sys.modules[FEATURES.find(name).__module__], "outline", None)
+    if own is not None:
+        made: Outline = own(name)
+        return made
+    found = find(name)
+    weights = "none needed" if found.hash == "none" else "shipped"
+    return Outline(found.dim, len(found.classes), found.protocol, weights)
 
 
 def check_shipped(name: str, where: str = "") -> None:

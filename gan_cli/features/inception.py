@@ -14,8 +14,8 @@ from jax.tree_util import Partial
 from gan_cli.errors import InputError
 from gan_cli.features.inception_blocks import CLASSES, DIM, SIDE
 from gan_cli.features.inception_net import Weights, forward, in_parts
-from gan_cli.features.inception_weights import load
-from gan_cli.features.network import Features
+from gan_cli.features.inception_weights import load, presence
+from gan_cli.features.network import Features, Outline
 from gan_cli.features.resize import bicubic, bilinear, resize, tensorflow
 from gan_cli.types import Array
 
@@ -83,6 +83,11 @@ def _features(name: str) -> Features:
         apply=Partial(_program(name), weights),
         made_for="photographs",
     )
+
+
+def outline(name: str) -> Outline:
+    """What is known of one of the WAYS without the weights."""
+    return Outline(DIM, CLASSES, protocol(name), presence())
 
 
 def protocol(name: str) -> str:

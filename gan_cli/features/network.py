@@ -33,5 +33,14 @@ class Features(NamedTuple):
     suits: Callable[[Spec], bool] = anything  # False: images that look so, or are of such classes, are of another kind
 
 
+class Outline(NamedTuple):
+    """What is known of a network whether or not its weights are here."""
+
+    dim: int  # length of a feature vector; 0: that of its input
+    classes: int
+    protocol: str
+    weights: str  # "none needed", "shipped"; of those that a person imports: "published", "missing", "damaged", ...
+
+
 FEATURES = kind("feature network", "features", "gan_cli.features", Features)
 OWN = "`gan eval --features` takes one's own: package.module:function, file.py:function or file.jaxexport"
