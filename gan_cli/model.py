@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from numbers import Integral
 from os import PathLike, fspath
 from typing import Any
 
@@ -15,7 +14,6 @@ from gan_cli.engine.sampler import Inputs
 from gan_cli.errors import InputError, printable
 from gan_cli.games.game import Variables
 from gan_cli.pictures import grids
-from gan_cli.recipe import SEEDS
 from gan_cli.remote.fetch import fetched, fetched_run
 from gan_cli.runs import load as checkpoints
 from gan_cli.runs import weights
@@ -125,13 +123,6 @@ class Model:
         self, n: int = 1, *, seed: int = 0, seeds: Sequence[int] | None = None, truncation: float | None = None
     ) -> Inputs:
         """What n samples are made of: name -> [n, ...], usually `z` [n, L], and each of `controls` [n]."""
-        if n < 1:
-            raise InputError(f"n = {n}: at least 1 sample would do")
-        for number in [seed] if seeds is None else seeds:
-            if not (isinstance(number, Integral) and 0 <= number < SEEDS):
-                raise InputError(f"seed {number}: seeds are whole numbers from 0 to 2^32 - 1")
-        if seeds is not None and not len(seeds):
-            raise InputError("seeds = []: at least one would do")
         return drawing.latents(self._loaded, seeds=seeds, seed=seed, n=n, truncation=truncation).inputs
 
     def put(self, inputs: Inputs, *, label: Values | None = None, codes: Mapping[str, Values] | None = None) -> Inputs:
@@ -152,8 +143,6 @@ class Model:
 
         `path`: "spherical" where the prior is normal, else "linear". Categories stay those of the first sample.
         """
-        if drawing.count(inputs) < 2 or steps < 2:
-            raise InputError("a walk needs at least two samples and two steps")
         way = path or walk.path_of(self._loaded)
         return walk.between(inputs, drawing.numbers(self._loaded), steps, way, closed=False)
 

@@ -34,8 +34,8 @@ def test_a_run_without_checkpoints(folder):
     assert (run.setting("run", "no"), run.whole("run", "grid")) == (None, None)
     assert run.log == (200, 2, 1, (), 1)
     assert run.metrics == {"fid": (4.0, 5.0, 200)}
-    assert (run.steps, run.metas, run.best, run.shown, run.fingerprint) == ([], {}, None, None, None)
-    assert (run.lives, run.devices, run.versions, run.trained_by) == ((), "", {}, None)
+    assert (run.steps, run.metas, run.best, run.shown) == ([], {}, None, None)
+    assert (run.lives, run.versions) == ((), {})
     assert run.written == max(path.stat().st_mtime for path in (folder.recipe, folder.log, folder.metrics))
 
 
@@ -80,5 +80,4 @@ def test_the_best_is_the_first_of_equals(scores, best):
 def test_a_checkpoint_is_known_by_its_metadata(untrained, tmp_path):
     run = Reader(RunFolder(Path(shutil.copytree(untrained["plain"], tmp_path / "run"))))
     assert (run.steps, [*run.metas], run.best, run.shown) == ([0], [0], None, 0)
-    assert run.fingerprint == run.metas[0]["fingerprint"]
     assert run.versions["gan-cli"]

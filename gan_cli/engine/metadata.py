@@ -12,10 +12,8 @@ from gan_cli.remote import layout
 
 def steps(folder: Path) -> list[int]:
     """Steps of the checkpoints, ascending; none where there is no folder. Raises OSError when it cannot be read."""
-    try:
-        return [step for step in layout.steps(os.listdir(folder)) if (folder / str(step)).is_dir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    names = os.listdir(folder) if folder.is_dir() else ()
+    return [step for step in layout.steps(names) if (folder / str(step)).is_dir()]
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from gan_cli.binding import STRICT, shown
 from gan_cli.errors import InputError
 from gan_cli.recipe import SEEDS
+from gan_cli.sampling.drawing import NARROWEST
 
 MOST_SAMPLES = 64  # of a view
 MOST_PINS = 12
 MOST_STEPS = 128  # of a walk
-TRUNCATION = (0.01, 10.0)
+TRUNCATION = (NARROWEST, 10.0)
 LARGEST = 1e6  # of a code: far beyond what any was trained with
 MOST_PROBLEMS = 3  # in one message
 

@@ -72,7 +72,7 @@ class Service:
     @property
     def truncatable(self) -> bool:
         """Whether truncation means something: the latents are normal."""
-        return self._models[False].prior == "normal" and "z" in drawing.by_seeds(self._loaded, [0], None)
+        return drawing.truncatable(self._loaded, drawing.by_seeds(self._loaded, [0], None))
 
     def description(self) -> dict[str, Any]:
         """The model as the page needs to know it."""

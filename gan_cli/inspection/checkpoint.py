@@ -1,6 +1,6 @@
 """What a run or one of its checkpoints is: read from its metadata, without weights and without data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +60,7 @@ def report(found: Found) -> dict[str, Any]:
         "data": {**tables["data"], "shape": list(spec.shape), "classes": list(spec.classes)},
         "batch": tables["train"]["batch"],
         "precision": tables["train"]["precision"],
-        "metrics": {"last": _last(found.meta), "best": _best(found.meta)},
+        "metrics": _metrics(found.meta.history),
         "networks": {role: of_network(network) for role, network in found.networks.items()},
         "optimisers": of_optimisers(tables, found.experiment),
         "bytes": {"checkpoint": folder_bytes(folder), "run": folder_bytes(found.folder.path)},
@@ -109,14 +109,11 @@ def when(turn: Turn) -> str:
     return f"{often}{start}" + (f" until step {turn.stop}" if turn.stop is not None else "")
 
 
-def _last(meta: Meta) -> dict[str, Any] | None:
-    return _values(meta.history[-1]) if meta.history else None
-
-
-def _best(meta: Meta) -> dict[str, Any] | None:
-    best = metadata.best({i: number(line.get("score")) for i, line in enumerate(meta.history)})
-    return None if best is None else _values(meta.history[best])
-
-
-def _values(line: Mapping[str, Any]) -> dict[str, Any]:
-    return {"step": line.get("step"), **values(line)}
+def _metrics(history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The last evaluation and the best, the first of equals; None where there is none."""
+    best = metadata.best({i: number(line.get("score")) for i, line in enumerate(history)})
+    chosen = {"last": len(history) - 1 if history else None, "best": best}
+    return {
+        name: None if i is None else {"step": history[i].get("step"), **values(history[i])}
+        for name, i in chosen.items()
+    }

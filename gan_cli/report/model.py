@@ -74,7 +74,7 @@ def _data(run: Reader, store: Store, notes: list[str]) -> Source | None:
         return None  # why not has been said
     try:
         resolved = build.resolve(run.tables, str(run.folder.recipe))
-        known = run.fingerprint
+        known = None if run.shown is None else str(run.metas[run.shown].get("fingerprint"))
         if "path" in resolved["data"] and known is None:
             raise InputError("they are shown when there is a checkpoint, which says what data it was trained on")
         source = build.load_data(resolved, store)

@@ -127,7 +127,8 @@ def _facts(own: Reader, verdicts: Judged) -> dict[str, str]:
     if values:
         facts[f"Last {name}"] = f"{values[max(values)]:.4g} at step {max(values):,}"
     facts |= _times(own)
-    facts |= {"Device": own.devices} if own.devices else {}
+    devices = "; ".join(dict.fromkeys(life.devices for life in own.lives if life.devices))
+    facts |= {"Device": devices} if devices else {}
     data, game = own.tables.get("data"), own.setting("game", "play")
     facts |= {"Data": recipe.data_name(data)} if isinstance(data, Mapping) and "source" in data else {}
     facts |= {"Game": str(game)} if game else {}

@@ -10,8 +10,7 @@ from gan_cli.binding import nearest
 from gan_cli.errors import InputError
 from gan_cli.names import lower_is_better
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.reader import Reader
-from gan_cli.runs.summary import Value
+from gan_cli.runs.reader import Reader, Value
 
 DEPTH = 6  # folders in one another that are looked into
 MOST_FOLDERS = 20_000  # that are looked into

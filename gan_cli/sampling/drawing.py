@@ -1,6 +1,7 @@
 """Latents by seeds, and the samples made of them."""
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -50,24 +51,43 @@ def _is_number(text: str) -> bool:
 def latents(
     loaded: Loaded, *, seeds: Sequence[int] | None, seed: int, n: int, truncation: float | None = None
 ) -> Latents:
-    """One sample for each of `seeds`, or the first n of `seed`; raises InputError when they cannot be truncated."""
+    """One sample for each of `seeds`, or the first n of `seed`. Raises InputError for no samples, seeds that are none,
+    and latents that cannot be truncated.
+    """
+    if n < 1:
+        raise InputError(f"n = {n}: at least 1 sample would do")
     if seeds is not None:
         names = tuple(f"seed {own}" for own in seeds)
         return Latents(by_seeds(loaded, seeds, truncation), names, names)
+    _check_seeds([seed])
     sampler.check_memory(loaded.experiment, n, kept=2)  # in parts, and joined
     drawn = sampler.draw_many(loaded.experiment, seed, n)
     return Latents(_truncated(loaded, drawn, truncation), tuple(f"sample {i}" for i in range(n)), ())
 
 
 def by_seeds(loaded: Loaded, seeds: Sequence[int], truncation: float | None) -> Inputs:
-    """The game's inputs for one sample a seed: leaves [n, ...]."""
+    """The game's inputs for one sample a seed: leaves [n, ...]. Raises InputError like `latents`."""
+    _check_seeds(seeds)
     return _truncated(loaded, sampler.draw(loaded.experiment, seeds), truncation)
+
+
+def _check_seeds(seeds: Sequence[int]) -> None:
+    if not len(seeds):
+        raise InputError("seeds = []: at least one would do")
+    for seed in seeds:
+        if not (isinstance(seed, Integral) and 0 <= seed < SEEDS):
+            raise InputError(f"seed {seed}: seeds are whole numbers from 0 to 2^32 - 1")
+
+
+def truncatable(loaded: Loaded, inputs: Inputs) -> bool:
+    """Whether truncation means something for inputs of this model: there are latents, and they are normal."""
+    return prior(loaded) == "normal" and "z" in inputs
 
 
 def _truncated(loaded: Loaded, drawn: Inputs, truncation: float | None) -> Inputs:
     if truncation is None:
         return drawn
-    if prior(loaded) != "normal" or "z" not in drawn:
+    if not truncatable(loaded, drawn):
         raise InputError("--truncation: the latents of this recipe are not normal, so there is nothing to truncate")
     if not truncation >= NARROWEST:  # also where it is not a number
         raise InputError(f"truncation = {truncation}: at least {NARROWEST} would do")

@@ -6,11 +6,12 @@ from typing import Literal
 import numpy as np
 
 from gan_cli.engine.sampler import Inputs
+from gan_cli.errors import InputError
 from gan_cli.pictures.labelled import Block, Sheet
 from gan_cli.runs.load import Loaded
 from gan_cli.sampling.arrange import Plan, check_count, put, title
 from gan_cli.sampling.controls import Setting
-from gan_cli.sampling.drawing import Latents, prior
+from gan_cli.sampling.drawing import Latents, count, prior
 
 Path = Literal["spherical", "linear"]
 
@@ -58,7 +59,7 @@ def _sweep(settings: Sequence[Setting]) -> Setting | None:
 
 def _under(inputs: Inputs, settings: Sequence[Setting]) -> tuple[Inputs, list[str], np.ndarray]:
     """The walk under each value of the settings, value after value; names; and the samples int [F, K] of each frame."""
-    n = len(next(iter(inputs.values())))
+    n = count(inputs)
     sweep = _sweep(settings)
     k = 1 if sweep is None else len(sweep.values)
     check_count(k, n)
@@ -75,9 +76,11 @@ def between(inputs: Inputs, numbers: Collection[str], steps: int, path: Path, *,
 
     Open, F is (m - 1) (steps - 1) + 1; closed, it goes back to the first, which is not repeated: F is m (steps - 1).
     Latents go along `path`, the numbers among the controls, `numbers`, straight; whatever is no float, a category above
-    all, stays that of the first sample.
+    all, stays that of the first sample. Raises InputError for fewer than two samples or steps.
     """
-    m = len(next(iter(inputs.values())))
+    m = count(inputs)
+    if m < 2 or steps < 2:
+        raise InputError("a walk needs at least two samples and two steps")
     legs = m if closed else m - 1
     start, t = np.repeat(np.arange(legs), steps - 1), np.tile(np.arange(steps - 1) / (steps - 1), legs)  # [F]
     if not closed:
