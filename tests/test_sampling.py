@@ -65,11 +65,11 @@ def test_classes_and_codes_are_read_by_name_and_by_number():
 
 
 def test_a_thousand_names_do_not_fill_the_screen():
-    controls = {"class": Control(1000, tuple(f"kind {i}" for i in range(1000)))}
+    known = {"class": Control(1000, tuple(f"kind {i}" for i in range(1000)))}
     with pytest.raises(InputError, match="there is no class 'zebra'; there are 1,000, 'kind 0' to 'kind 999'"):
-        controls.resolve(controls.parse("zebra", []), controls)
+        controls.resolve(controls.parse("zebra", []), known)
     with pytest.raises(InputError, match="did you mean 'kind 99'"):
-        controls.resolve(controls.parse("kid 99", []), controls)
+        controls.resolve(controls.parse("kid 99", []), known)
 
 
 def test_a_column_is_the_same_latent_under_each_class(runs, draw):
