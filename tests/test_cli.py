@@ -130,9 +130,10 @@ ASKING = ("SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGXC
 
 
 @contextmanager
-def waiting(**options) -> Iterator[subprocess.Popen]:
-    """A process that waits for a signal to stop."""
-    with subprocess.Popen([sys.executable, "-c", WAITING], stdout=subprocess.PIPE, text=True, **options) as process:
+def waiting(*before: str, **options) -> Iterator[subprocess.Popen]:
+    """A process that waits for a signal to stop; `before`: what runs the command."""
+    command = [*before, sys.executable, "-c", WAITING]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as process:
         try:
             assert process.stdout.readline() == "ready\n"
             yield process
@@ -164,9 +165,7 @@ def test_a_second_key_stops_at_once(first, second, code):
 
 def test_what_nohup_and_a_shell_ignore_stays_ignored():
     ignored = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
-    with waiting(
-        stderr=subprocess.PIPE, preexec_fn=lambda: [signal.signal(n, signal.SIG_IGN) for n in ignored]
-    ) as process:
+    with waiting("sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh", stderr=subprocess.PIPE) as process:
         for number in (*ignored, signal.SIGTERM):
             process.send_signal(number)
         assert process.stdout.readline() == "SIGTERM\n"
