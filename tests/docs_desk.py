@@ -102,7 +102,7 @@ class Service:
     def check(self, block: Block, path: Path) -> None:
         """A whole recipe, or tables that could stand in one."""
         tables = tomllib.loads(block.text)
-        if not {"data", "networks", "game", "optimisers"} <= tables.keys():
+        if not {"data", "networks", "game", "optimisers"} <= tables.keys() and recipe.LIKE not in tables:
             whole = recipe.read(recipe.find(BASE))
             for name, table in tables.items():
                 whole[name] = {**whole.get(name, {}), **table} if name not in ("data", "game") else table

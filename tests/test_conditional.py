@@ -83,8 +83,8 @@ def _play(game, turn, batch, moved):
     loss = next(t.loss for t in game.turns if t.name == turn)
 
     def run(batch):
-        nets = Nets(definitions, variables, KEY)
-        return *loss(nets, batch, game.memory, KEY), {role: nets.rest(role) for role in game.networks}
+        nets = Nets(definitions, variables, KEY, memory=game.memory)
+        return *loss(nets, batch), {role: nets.rest(role) for role in game.networks}
 
     one = jax.vmap(run, axis_name=DEVICES)(jax.tree.map(lambda x: x[None], batch))
     return jax.tree.map(lambda x: x[0], one)
