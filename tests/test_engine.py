@@ -339,3 +339,10 @@ def test_all_roles_that_infer_are_averaged():
     assert sampling_roles(made) == ["a", "b"]
     b0, b1 = 2.0, weights(advance(made, 1)[0].variables)["b"]
     assert weights(advance(made, 1)[0].average)["b"] == pytest.approx(0.9 * b0 + 0.1 * b1)
+
+
+def test_sample_i_of_a_seed_is_the_same_in_all_releases():
+    """Its key is that of the seed, folded with i: what a person has drawn can be drawn again."""
+    drawn = sampler.draw_many(experiment(bilinear()), 3, 2)["z"]
+    keys = [jax.random.fold_in(jax.random.key(3), i) for i in range(2)]
+    np.testing.assert_array_equal(drawn, np.stack([jax.random.normal(key, (1, 1))[0] for key in keys]))

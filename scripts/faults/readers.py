@@ -112,7 +112,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as temporary:
         scratch = (a.scratch or Path(temporary)).resolve()
-        scratch.mkdir(parents=True, exist_ok=True)
+        (scratch / "runs").mkdir(parents=True, exist_ok=True)
         context = fork.server(environment(GAN_CACHE_DIR=str(scratch / "cache")))
         run, process = train(games.write("toy", scratch), scratch / "runs" / "trained", context)
         rows = [load(run.folder, a.reads, note)] if "load" in a.only else []
