@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli import door
-from gan_cli.engine import metadata
 from gan_cli.errors import DamagedError
 
 DEFAULT = "dcgan_digits"  # what `gan train` trains where nothing is named: its data are embedded
@@ -111,6 +110,8 @@ def run(incomplete: str) -> Candidates:
 
 
 def _steps(run_folder: Path) -> list[str]:
+    from gan_cli.engine import metadata
+
     try:
         return [str(step) for step in metadata.steps(run_folder / "checkpoints")]
     except OSError:
