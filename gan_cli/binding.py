@@ -3,8 +3,8 @@
 A factory is a function: its positional parameters come from the program, its keyword-only parameters are its options.
 The options' pydantic model is derived from that signature, so an option is written down in exactly one place.
 
-Two phases keep a recipe plain data until the moment it is used: `check` validates a table and fills in every default
-(the result is what a run saves); `call` calls the factory that a checked table names.
+Two phases keep a recipe plain data until the moment it is used: `validate_part` checks a table and fills in every
+default (the result is what a run saves); `call` calls the factory that a checked table names.
 """
 
 import difflib
@@ -125,12 +125,12 @@ def _field_type(name: str, hint: Any) -> Any:
         return hint
 
     def check_one(value: Any) -> Any:
-        return value if value is None else check(nested, value, f"{name}.")
+        return value if value is None else validate_part(nested, value, f"{name}.")
 
     def check_each(value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
             raise ValueError(f"expected a list of tables, [{{ {nested.key} = ... }}]")
-        return [check(nested, item, f"{name}.{i}.") for i, item in enumerate(value)]
+        return [validate_part(nested, item, f"{name}.{i}.") for i, item in enumerate(value)]
 
     form = schema(nested)
     if listed:
@@ -138,7 +138,7 @@ def _field_type(name: str, hint: Any) -> Any:
     return Annotated[Any, BeforeValidator(check_one), WithJsonSchema(form), nested]
 
 
-def check(kind: Kind, table: Any, where: str = "") -> Table:
+def validate_part(kind: Kind, table: Any, where: str = "") -> Table:
     """Validate `table` (or a bare name) as a thing of `kind`; return plain data with every default filled in.
 
     Raises InputError that begins with `where`, names the key and, for a misspelt name, the nearest valid one.

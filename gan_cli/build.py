@@ -12,7 +12,7 @@ from flax import nnx
 from optax import GradientTransformation
 
 from gan_cli import features, metrics, recipe, text
-from gan_cli.binding import Kind, Table, call, check, kind, nearest, options_model, schema
+from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, validate_part
 from gan_cli.data import images, labels, pipeline
 from gan_cli.data.source import Source, told
 from gan_cli.data.store import Store
@@ -56,13 +56,13 @@ def _check(what: Kind, tables: Mapping[str, Any], where: str) -> Table:
     table = {"source": "data", "play": "game"}[what.key]
     if table not in tables:
         raise InputError(f"{where}: [{table}] is missing: it names the {what.word}, {what.key} = ...")
-    return check(what, tables[table], f"{where}: [{table}] ")
+    return validate_part(what, tables[table], f"{where}: [{table}] ")
 
 
 def _check_entries(what: Kind, table: str, tables: Mapping[str, Any], where: str) -> dict[str, Table]:
     """The sub-tables of [table], each checked."""
     given = tables.get(table, {})
-    return {name: check(what, given[name], f"{where}: [{table}.{name}] ") for name in given}
+    return {name: validate_part(what, given[name], f"{where}: [{table}.{name}] ") for name in given}
 
 
 def _check_parts(table: str, tables: Mapping[str, Any], wanted: Collection[str], game: str, where: str) -> None:
@@ -93,7 +93,7 @@ def roles(game: str) -> list[str]:
 def with_split(resolved: Table, split: str, where: str) -> Table:
     """The recipe with another split of its data, no label hidden; raises InputError when there is no such split."""
     data = {key: value for key, value in resolved["data"].items() if key not in HIDING}
-    return {**resolved, "data": check(SOURCE, {**data, "split": split}, where)}
+    return {**resolved, "data": validate_part(SOURCE, {**data, "split": split}, where)}
 
 
 def data_table(tables: Mapping[str, Any], where: str, split: str | None) -> Table:

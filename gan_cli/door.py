@@ -50,7 +50,7 @@ def _check(path: Path, found: os.stat_result, most: int) -> None:
         raise DamagedError(f"{path}: cannot be read: has {found.st_size:,} bytes, more than {most:,}")
 
 
-def read(path: Path, most: int = SMALL) -> bytes:
+def read_file(path: Path, most: int = SMALL) -> bytes:
     """The content of a regular file of at most `most` bytes; raises DamagedError."""
     with opened(path, most) as file:
         content = file.read(most + 1) or b""
@@ -62,14 +62,14 @@ def read(path: Path, most: int = SMALL) -> bytes:
 def read_text(path: Path, most: int = SMALL) -> str:
     """The same as UTF-8; raises DamagedError."""
     try:
-        return read(path, most).decode("utf-8")
+        return read_file(path, most).decode("utf-8")
     except UnicodeDecodeError as error:
         raise DamagedError(f"{path}: is no text: {error}") from None
 
 
 def read_json(path: Path, most: int = SMALL) -> Any:
     """The same as JSON; raises DamagedError."""
-    content = read(path, most)
+    content = read_file(path, most)
     try:
         return parse_json(content)
     except ValueError as error:

@@ -136,7 +136,7 @@ def read_whole(path: Path, name: str, most: int, sums: Mapping[str, str] | None 
     sums = checksums(path) if sums is None else sums
     if name not in sums:
         raise DamagedError(f"{path / CHECKSUMS}: does not know {name}")
-    content = door.read(path / name, most)
+    content = door.read_file(path / name, most)
     _compare(path, name, hashlib.sha256(content).hexdigest(), sums)
     return content
 
@@ -150,7 +150,7 @@ def checksums(path: Path) -> dict[str, str]:
     """The SHA-256 of each file of a folder, as `whole_folder` listed them; raises DamagedError for a bad list."""
     listing = path / CHECKSUMS
     try:
-        read = door.parse_json(door.read(listing, LISTING))
+        read = door.parse_json(door.read_file(listing, LISTING))
         sums: dict[str, str] = read["files"]
         sound = read["sha256"] == _digest(sums) and all(map(_is_within, sums.items()))
     except (ValueError, TypeError, KeyError):

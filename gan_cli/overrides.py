@@ -17,10 +17,14 @@ PARTS = {"networks": build.NETWORK, "optimisers": OPTIMISER}
 Place = tuple[str, ...]  # a key and the tables that it is in
 
 
-def read(path: Path, overrides: Iterable[str], note: Callable[[str], None]) -> Table:
+def read_overridden(path: Path, overrides: Iterable[str], note: Callable[[str], None]) -> Table:
     """A recipe's tables with overrides applied; one notice names the keys that are left out. Raises InputError."""
     overrides = list(overrides)
-    written, tables, given = recipe.read(path), recipe.read(path, overrides), recipe_tables.overriding({}, overrides)
+    written, tables, given = (
+        recipe.read_tables(path),
+        recipe.read_tables(path, overrides),
+        recipe_tables.overriding({}, overrides),
+    )
     gone: list[Place] = []
     for obsolete in (_of_names, _of_game, _of_metrics) if overrides else ():  # a game is checked without what is gone
         found = list(obsolete(written, tables, given))

@@ -133,7 +133,7 @@ def shipped() -> list[str]:
     return sorted(str(path.relative_to(folder()).with_suffix("")) for path in folder().rglob("*.toml"))
 
 
-def find(name: str, beside: Path = Path()) -> Path:
+def find_recipe(name: str, beside: Path = Path()) -> Path:
     """The file of a recipe given as a path, from the folder `beside`, or as a shipped one's name; raises InputError."""
     for path in (beside / name, folder() / f"{name}.toml"):
         if path.is_file():
@@ -154,7 +154,7 @@ def _near(path: Path) -> str:
     return "; `gan recipe list` names those that are shipped"
 
 
-def read(path: Path, overrides: Iterable[str] = ()) -> Table:
+def read_tables(path: Path, overrides: Iterable[str] = ()) -> Table:
     """The recipe's tables as written, with `table.key=value` overrides applied; raises InputError."""
     return recipe_tables.overriding(_with_base(path), overrides)
 
@@ -170,7 +170,7 @@ def _with_base(path: Path, above: tuple[Path, ...] = ()) -> Table:
             f'{path}: {LIKE} = {shown(like)}: expected the name or path of a recipe, {LIKE} = "dcgan_mnist"'
         )
     try:
-        base = find(like, beside=path.parent)
+        base = find_recipe(like, beside=path.parent)
     except InputError as error:
         raise InputError(f"{path}: {LIKE} = {shown(like)}: {error}") from None
     if base.resolve() in {one.resolve() for one in (*above, path)}:
@@ -181,7 +181,7 @@ def _with_base(path: Path, above: tuple[Path, ...] = ()) -> Table:
 def content(path: Path) -> bytes:
     """The bytes of a recipe file; raises InputError."""
     try:
-        return door.read(path, LONGEST)
+        return door.read_file(path, LONGEST)
     except DamagedError as error:
         raise InputError(f"{error}; a recipe is a text file") from None
 
@@ -228,7 +228,7 @@ def last_part(path: str) -> str:
     return PurePath(path.replace("\\", "/")).name or path
 
 
-def write(tables: Mapping[str, Any]) -> str:
+def to_toml(tables: Mapping[str, Any]) -> str:
     """`tables` as TOML."""
     return tomli_w.dumps(tables)
 

@@ -27,7 +27,7 @@ from gan_cli.data.images import fit
 from gan_cli.data.mnist import mnist
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
-from gan_cli.features.digits import CLASSES, DIM, SIDE, STAGES, Weights, forward, load, prepare
+from gan_cli.features.digits import CLASSES, DIM, SIDE, STAGES, Weights, forward, load_weights, prepare
 from gan_cli.features.digits import __file__ as shipped
 
 BATCH = 128
@@ -245,7 +245,7 @@ def main() -> None:
     weights = folded(train(data, arguments.epochs, arguments.seed), data, arguments.seed)
     np.savez(arguments.out, **weights)
     print(f"{arguments.out}: {arguments.out.stat().st_size} bytes")
-    report(load(arguments.out.read_bytes()), store, arguments.usps)
+    report(load_weights(arguments.out.read_bytes()), store, arguments.usps)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,9 @@ class Service:
             elif words[0] == "gan":
                 if words[1] in ("train", "compare"):
                     patch.setattr(
-                        recipe, "read", lambda path, given=(), real=recipe.read: made_small(real(path, given))
+                        recipe,
+                        "read_tables",
+                        lambda path, given=(), real=recipe.read_tables: made_small(real(path, given)),
                     )
                 code, out, err = self.gan(*shortened(words)[1:])
                 assert code == 0, f"{block}: {' '.join(words)}\n{out}\n{err}"
@@ -103,11 +105,11 @@ class Service:
         """A whole recipe, or tables that could stand in one."""
         tables = tomllib.loads(block.text)
         if not {"data", "networks", "game", "optimisers"} <= tables.keys() and recipe.LIKE not in tables:
-            whole = recipe.read(recipe.find(BASE))
+            whole = recipe.read_tables(recipe.find_recipe(BASE))
             for name, table in tables.items():
                 whole[name] = {**whole.get(name, {}), **table} if name not in ("data", "game") else table
             tables, path = whole, Path("whole.toml")
-        path.write_text(block.text if path.name != "whole.toml" else recipe.write(tables), encoding="utf-8")
+        path.write_text(block.text if path.name != "whole.toml" else recipe.to_toml(tables), encoding="utf-8")
         code, out, err = self.gan("recipe", "check", path)
         assert code == 0, f"{block}: {out}{err}"
 

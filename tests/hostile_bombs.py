@@ -145,7 +145,7 @@ def bombs() -> Iterator[tuple[str, Callable[[], object]]]:
     beyond = zip_file("x.npy", 1 << 26, npy_header((10 * GIB // 8,)), promised=10 * GIB, packed=10 * GIB)
     yield "npz that says it was hardly packed", lambda: npz(store, path=beyond)
     wide = lying_npz((10**6,), "mu")
-    yield "statistics of a million features", lambda: cache.load(wide)
+    yield "statistics of a million features", lambda: cache.load_statistics(wide)
     images = zip_file("1.png", 10 * GIB, png(8, 8))
     yield "zip with an image of ten gigabytes", lambda: folder(store, path=images)
     for size in (9_000, 12_000, 60_000):  # in the order of: ours, Pillow warns, Pillow refuses
@@ -159,13 +159,13 @@ def bombs() -> Iterator[tuple[str, Callable[[], object]]]:
     pickles = ever_more_dictionaries()
     yield "pickle that makes dictionaries of dictionaries", lambda: torch_file.parse(pickles, Path("w"))
     weights = sparse_file("w.pth", b"PK\3\4")
-    yield "file of weights of ten gigabytes", lambda: torch_file.read(weights)
+    yield "file of weights of ten gigabytes", lambda: torch_file.read_tensors(weights)
     dots = on_disk("dots.toml", ".".join("a" * 60_000).encode() + b" = 1")
-    yield "recipe with a key of 60,000 names", lambda: recipe.read(dots)
+    yield "recipe with a key of 60,000 names", lambda: recipe.read_tables(dots)
     deep = on_disk("deep.toml", b"x = " + b"[" * 60_000)
-    yield "recipe of 60,000 lists in one another", lambda: recipe.read(deep)
+    yield "recipe of 60,000 lists in one another", lambda: recipe.read_tables(deep)
     long = sparse_file("long.toml", b"# ")
-    yield "recipe of ten gigabytes", lambda: recipe.read(long)
+    yield "recipe of ten gigabytes", lambda: recipe.read_tables(long)
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ def _word(value: Any) -> str:
 
 def representatives(names: Iterable[str]) -> list[str]:
     """As few of these recipes as show every kind, or nearly: the next is always the one with the most that is new."""
-    left = {name: set(kinds(recipe.read(recipe.find(name)))) for name in names}
+    left = {name: set(kinds(recipe.read_tables(recipe.find_recipe(name)))) for name in names}
     chosen: list[str] = []
     while left:
         name = max(left, key=lambda name: len(left[name]))

@@ -10,11 +10,11 @@ from scipy.stats import multivariate_normal
 
 from gan_cli.errors import InputError
 from gan_cli.metrics import ais as module
-from gan_cli.metrics import annealing, find
+from gan_cli.metrics import annealing, find_metric
 from gan_cli.metrics.ais import bind, choose_width, forward, reverse, simulate, task
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.metrics.frechet import statistics
-from gan_cli.metrics.metric import Decoder, Plan, Sample
+from gan_cli.metrics.metric import Decoder, Sample, Scope
 
 KEY = jax.random.key(0)
 
@@ -70,7 +70,7 @@ CURVED = np.array([[0.8, 0.5, 0.9], [2.0, -1.0, -0.5], [0.0, 0.0, 0.0]], np.floa
 def test_linear_decoders_have_their_gaussian_density_and_a_small_gap():
     decoder, width, n = principal(), 0.3, 24
     x = drawn(decoder, n, width)
-    values = find("ais", n=n, width=width, steps=299, simulated=n).compute(*samples(decoder, x))
+    values = find_metric("ais", n=n, width=width, steps=299, simulated=n).compute(*samples(decoder, x))
     assert values["ais"] == pytest.approx(density(decoder, x, width).mean(), abs=0.1)
     assert abs(values["ais-gap"]) < 0.1
     assert values["ais-gap-error"] < 0.05
@@ -185,16 +185,16 @@ def test_the_width_is_that_of_the_data(width, wrong):
 
 def test_images_that_choose_the_width_are_not_judged():
     x = drawn(SMALL, 30, 0.25)
-    metric = find("ais", **{**QUICK, "width": "validation", "validation": 8})
+    metric = find_metric("ais", **{**QUICK, "width": "validation", "validation": 8})
     values = metric.compute(*samples(SMALL, x))
     assert values == metric.compute(*samples(SMALL, x[:14]))  # nor are all that there are
-    judged_alone = find("ais", **{**QUICK, "width": values["ais-width"]}).compute(*samples(SMALL, x[:6]))
+    judged_alone = find_metric("ais", **{**QUICK, "width": values["ais-width"]}).compute(*samples(SMALL, x[:6]))
     assert judged_alone == values
 
 
 def test_a_number_is_reproducible_and_its_draws_follow_the_seed():
     x = drawn(SMALL, 70, 0.3)
-    first, again, other = (find("ais", **QUICK, seed=seed).compute(*samples(SMALL, x)) for seed in (0, 0, 1))
+    first, again, other = (find_metric("ais", **QUICK, seed=seed).compute(*samples(SMALL, x)) for seed in (0, 0, 1))
     assert first == again
     assert first["ais"] != other["ais"]
     sampler = bind(SMALL, 4, 3)
@@ -220,41 +220,41 @@ def test_a_second_checkpoint_compiles_nothing():
     def judge(steps, scale):
         weights = principal(2, 12, scale).mean.args[0]
         options = {**QUICK, "width": "validation", "validation": 6, "steps": steps}
-        find("ais", **options).compute(*samples(Decoder(Partial(mean, weights), 2), drawn(SMALL, 12, 0.3)))
+        find_metric("ais", **options).compute(*samples(Decoder(Partial(mean, weights), 2), drawn(SMALL, 12, 0.3)))
         return len(traced)
 
     assert judge(20, 0.2) == judge(110, 0.3) == judge(200, 0.1)
 
 
 def test_too_few_real_images_are_refused():
-    check = find("ais", n=50, validation=10).check
-    assert check(Plan(60, 1, 784)) == ()
+    check = find_metric("ais", n=50, validation=10).check
+    assert check(Scope(60, 1, 784)) == ()
     with pytest.raises(
         InputError, match="judges 50 real images and chooses its width with 10 others, and there are 59"
     ):
-        check(Plan(59, 1, 784))
-    assert find("ais", n=50, width=0.1).check(Plan(50, 1, 784)) == ()
+        check(Scope(59, 1, 784))
+    assert find_metric("ais", n=50, width=0.1).check(Scope(50, 1, 784)) == ()
     with pytest.raises(InputError, match="judges 50 real images, and there are 49: set n_real to 50 or more"):
-        find("ais", n=50, width=0.1).check(Plan(49, 1, 784))
+        find_metric("ais", n=50, width=0.1).check(Scope(49, 1, 784))
 
 
 @pytest.mark.parametrize("options", [{"n": 1}, {"width": 0}, {"width": "best"}, {"simulated": 1}, {"steps": 0}])
 def test_options_out_of_their_range_are_refused(options):
     with pytest.raises(InputError):
-        find("ais", **options)
+        find_metric("ais", **options)
 
 
 def test_weights_that_are_not_finite_are_named():
     broken = SMALL._replace(mean=Partial(linear, tuple(w * np.float32(np.nan) for w in SMALL.mean.args[0])))
     with pytest.raises(NotFiniteError, match="likelihood of an image is not finite"):
-        find("ais", **QUICK).compute(*samples(broken, drawn(SMALL, 6, 0.3)))
+        find_metric("ais", **QUICK).compute(*samples(broken, drawn(SMALL, 6, 0.3)))
 
 
 def test_a_plain_function_is_a_decoder():
     x = drawn(SMALL, 6, 0.3)
     plain = Decoder(lambda u: SMALL.mean(u), 2)
-    expected = find("ais", **QUICK).compute(*samples(SMALL, x))
-    assert find("ais", **QUICK).compute(*samples(plain, x)) == pytest.approx(expected, rel=1e-3)
+    expected = find_metric("ais", **QUICK).compute(*samples(SMALL, x))
+    assert find_metric("ais", **QUICK).compute(*samples(plain, x)) == pytest.approx(expected, rel=1e-3)
 
 
 def test_more_images_than_a_block():

@@ -17,7 +17,7 @@ def apart(untrained, tmp_path_factory):
     """By kind of recipe: a run whose averaged weights are half its raw ones."""
     folders = {}
     for kind in ("plain", "codes"):
-        found = runs.load(untrained[kind])
+        found = runs.load_run(untrained[kind])
         halved = {
             role: own._replace(params=jax.tree.map(lambda x: x / 2, own.params))
             for role, own in found.state.average.items()
@@ -33,7 +33,7 @@ def apart(untrained, tmp_path_factory):
 
 
 def expected(folder, raw):
-    found = runs.load(folder)
+    found = runs.load_run(folder)
     weights = found.state.variables if raw else found.state.average
     return Sampler(found.experiment, 4)(weights, draw_many(found.experiment, 3, 4))
 
@@ -50,7 +50,7 @@ def test_samples_are_of_the_weights_asked_for(apart, gan, tmp_path, raw):
 
 
 def test_what_infers_is_averaged_with_what_draws(apart):
-    found = runs.load(apart["codes"])
+    found = runs.load_run(apart["codes"])
     assert sampling_roles(found.experiment) == ["discriminator", "generator", "recognition"]
     assert sorted(found.state.average) == ["discriminator", "generator", "recognition"]
     assert recognised(found.experiment)

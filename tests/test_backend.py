@@ -116,7 +116,7 @@ def test_a_full_cache_costs_time_and_nothing_else(monkeypatch, tmp_path):
     def full(*_) -> None:
         raise StorageError("full")
 
-    monkeypatch.setattr(cache, "save", full)
+    monkeypatch.setattr(cache, "save_statistics", full)
     sample = cache.Sample(None)
     assert cache.cached(tmp_path, "x", None, lambda: sample) is sample
 

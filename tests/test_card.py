@@ -11,7 +11,7 @@ from PIL import Image
 
 from gan_cli.errors import InputError
 from gan_cli.export import card, facts, markdown
-from gan_cli.runs.load import load
+from gan_cli.runs.load import load_run
 
 EVIL = "<img src=x onerror=alert(1)> [a](http://evil) ![b](http://evil/b.png) **c** `d` | e\n---\n# f & http://evil @g"
 METRICS = (
@@ -95,7 +95,7 @@ def test_a_card_tells_numbers_protocol_and_alarms(gan, run, tmp_path):
     assert "![Samples](sample_grid.png)" in body
     assert "by fid among 3" in body
     assert "zebra" not in body  # a part of fid, for metrics.json
-    assert {line["metric"] for line in facts.public_lines(load(run), raw=False)} == {"fid", "kid", "fid-zebra"}
+    assert {line["metric"] for line in facts.public_lines(load_run(run), raw=False)} == {"fid", "kid", "fid-zebra"}
     with Image.open(tmp_path / "sample_grid.png") as picture:
         assert picture.height > picture.width  # ten classes in rows, eight latents
     code, _, err = gan("card", "--ckpt", run, "--out", tmp_path / "README.md", "--raw")
@@ -109,7 +109,7 @@ def test_each_metric_has_its_own_options_written_out(tmp_path):
     options = {"kid": {"degree": 3}, "precision-recall": {"k": 3}}
     line = {"step": STEP, "fid": 1.0, "kid": 0.1, "precision-recall-recall": 0.5, "weights": "average"}
     metrics = ({**line, "protocol": {**PROTOCOL, "options": options}},)
-    text = card.write(load(moved_run(tmp_path / "run", "classes", metrics=metrics)), card.Wish("m"))
+    text = card.write(load_run(moved_run(tmp_path / "run", "classes", metrics=metrics)), card.CardOptions("m"))
     found = {r["metrics"][0]["name"]: r["metrics"][0]["args"] for r in split(text)[0]["model-index"][0]["results"]}
     assert {name: args.get("options") for name, args in found.items()} == {
         "fid": None,
@@ -132,11 +132,11 @@ def test_the_hub_s_own_library_reads_it(gan, run, tmp_path):
 
 
 def test_the_metric_that_chose_is_named_however_the_recipe_spells_it(run):
-    loaded = load(run)
+    loaded = load_run(run)
     table = {**loaded.meta.recipe["eval"], "metric": "sliced_wasserstein, fid"}
     history = [{"step": STEP, "fid": 1.0, "sliced-wasserstein": 3.0, "protocol": PROTOCOL}]
     meta = loaded.meta._replace(recipe={**loaded.meta.recipe, "eval": table}, history=history)
-    text = card.write(loaded._replace(meta=meta), card.Wish("x"))
+    text = card.write(loaded._replace(meta=meta), card.CardOptions("x"))
     assert "| checkpoint | 1 were judged by sliced-wasserstein up to this one |" in text
     assert split(text)[0]["metrics"][0] == "sliced-wasserstein"
 
@@ -223,7 +223,7 @@ def test_a_card_of_a_run_at_a_url_needs_a_name(gan):
 
 
 def test_parameters_and_versions_are_the_checkpoint_s(run):
-    loaded = load(run)
+    loaded = load_run(run)
     assert facts.parameters(loaded).keys() == {"generator", "discriminator"}
     assert facts.versions(loaded)["jax"] == sys.modules["jax"].__version__
     with pytest.raises(InputError):

@@ -20,7 +20,7 @@ from tiny import RUN, both, tiny_recipe
 
 from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.engine.platform import idle_accelerators
-from gan_cli.runs.load import load
+from gan_cli.runs.load import load_run
 from gan_cli.sampling.drawing import parse_seeds
 from gan_cli.training.signals import stop_on_signals
 
@@ -55,7 +55,7 @@ def environment() -> dict[str, str]:
 
 def state_hash(folder: Path, step: int) -> str:
     """SHA-256 of every array of a checkpoint."""
-    loaded = load(folder / "checkpoints" / str(step))
+    loaded = load_run(folder / "checkpoints" / str(step))
     leaves = jax.tree.leaves(loaded.state)
     plain = [jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x for x in leaves]
     return hashlib.sha256(b"".join(np.asarray(x).tobytes() for x in plain)).hexdigest()

@@ -401,7 +401,7 @@ def test_a_run_whose_last_update_breaks_it_has_diverged(recipes, tmp_path):
 
 @pytest.mark.parametrize("where", ["true", "false"])
 def test_each_seed_has_its_own_batches(recipes, where):
-    tables = recipe.read(recipes["plain"], [f"train.resident={where}"])
+    tables = recipe.read_tables(recipes["plain"], [f"train.resident={where}"])
     feeds = runs._feeds(build.prepare(tables, "plain", Store(download=False)), [3, 4])
     for feed, seed in zip(feeds, (3, 4), strict=True):
         constants, read = jax.tree.map(jnp.asarray, (dict(feed.constants), feed.feed(2, 1)))

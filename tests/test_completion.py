@@ -70,12 +70,12 @@ def test_what_is_read_without_jax_is_what_the_package_has():
 
 
 def test_every_key_that_is_offered_can_be_set():
-    tables = recipe.read(recipe.find("dcgan_digits"))
+    tables = recipe.read_tables(recipe.find_recipe("dcgan_digits"))
     found = keys(tables)
     assert found["train.batch"][0] == str(tables["train"]["batch"])
     for key, values in found.items():
         if key.startswith(("train.", "run.", "networks.", "game.loss")) and values:
-            own = recipe.read(recipe.find("dcgan_digits"), [f"{key}={values[0]}"])
+            own = recipe.read_tables(recipe.find_recipe("dcgan_digits"), [f"{key}={values[0]}"])
             build.resolve(own, key)
 
 

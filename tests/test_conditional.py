@@ -586,7 +586,7 @@ def test_batch_statistics_are_those_of_all_examples_not_of_labelled_ones():
 
 
 def cgan_ring(*overrides):
-    return build.resolve(recipe.read(recipe.find("conditional/cgan_ring"), overrides), "cgan_ring.toml")
+    return build.resolve(recipe.read_tables(recipe.find_recipe("conditional/cgan_ring"), overrides), "cgan_ring.toml")
 
 
 def share_at_own_mode(labels_of):

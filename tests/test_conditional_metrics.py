@@ -27,11 +27,11 @@ from gan_cli.features.digits import digits
 from gan_cli.games.game import Game, Nets
 from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.judging.reference import Reference
-from gan_cli.metrics import classes, find, ms_ssim, ssim
+from gan_cli.metrics import classes, find_metric, ms_ssim, ssim
 from gan_cli.metrics.code_accuracy import matched
 from gan_cli.metrics.collect import NotFiniteError, collect
 from gan_cli.metrics.frechet import frechet_distance, statistics
-from gan_cli.metrics.metric import Code, Plan, Sample
+from gan_cli.metrics.metric import Code, Sample, Scope
 from gan_cli.metrics.mutual_information import lower_bound
 from gan_cli.recipe import Ema, Eval, Train
 from gan_cli.types import Control, Spec
@@ -54,7 +54,7 @@ def asked(values, categories):
 def test_class_agreement_by_hand():
     fake = sample(6, codes=asked([0, 0, 1, 1, 1, 3], 4), classified=np.array([0, 1, 1, 1, 0, 3]))
     real = sample(4, labels=np.array([0, 1, 2, 3]), classified=np.array([0, 1, 2, 2]))
-    values = find("class-agreement").compute(real, fake)
+    values = find_metric("class-agreement").compute(real, fake)
     shuffled = values.pop("class-agreement-shuffled")
     assert values == pytest.approx(
         {
@@ -71,17 +71,17 @@ def test_class_agreement_by_hand():
 def test_shuffled_requests_agree_by_chance():
     labels = rng.integers(4, size=20_000)
     real = sample(2, labels=np.zeros(2, int), classified=np.zeros(2, int))
-    values = find("class-agreement").compute(real, sample(20_000, codes=asked(labels, 4), classified=labels))
+    values = find_metric("class-agreement").compute(real, sample(20_000, codes=asked(labels, 4), classified=labels))
     assert values["class-agreement"] == 1
     assert values["class-agreement-shuffled"] == pytest.approx(0.25, abs=0.02)
-    again = find("class-agreement").compute(real, sample(20_000, codes=asked(labels, 4), classified=labels))
+    again = find_metric("class-agreement").compute(real, sample(20_000, codes=asked(labels, 4), classified=labels))
     assert values == again
 
 
 def test_the_class_of_a_point_is_its_nearest_component_in_standard_deviations():
     mixture = toy.mixture(Store(), n=10, means=(0, 10), sds=(1, 4)).mixture
     points = np.array([[1.0], [1.9], [2.1], [9.0]], np.float32)  # 2 is as far from one as from the other
-    found = classes.classify(feature_networks.find("points"), sample(4, outputs={"features": points}), mixture)
+    found = classes.classify(feature_networks.find_network("points"), sample(4, outputs={"features": points}), mixture)
     assert found.classified.tolist() == [0, 0, 1, 1]
 
 
@@ -96,7 +96,7 @@ def test_assignment_undoes_a_permutation():
     inferred = np.log(np.full((23, 5), 0.1) + 0.5 * np.eye(5)[shifted])
     codes = {"c0": Code(Control(5), inferred=inferred)}
     fake = sample(23, codes={"c0": Code(Control(5), shifted)}, classified=labels)
-    values = find("code-accuracy").compute(sample(23, codes=codes, labels=labels), fake)
+    values = find_metric("code-accuracy").compute(sample(23, codes=codes, labels=labels), fake)
     assert values == {
         "code-accuracy": 1,
         "code-accuracy-unmatched": 0,
@@ -122,7 +122,7 @@ def test_the_best_of_several_codes_is_the_headline():
         "c2": Code(Control(), inferred=np.zeros((4, 2))),
     }
     fake = sample(4, codes={name: Code(code.control, np.zeros(4, int)) for name, code in codes.items()})
-    values = find("code-accuracy").compute(sample(4, codes=codes, labels=labels), fake)
+    values = find_metric("code-accuracy").compute(sample(4, codes=codes, labels=labels), fake)
     assert values == {
         "code-accuracy": 0.75,
         "code-accuracy-unmatched": 0.75,
@@ -159,7 +159,7 @@ def test_information_is_summed_over_categorical_codes():
     two = Code(Control(2, entropy=math.log(2)), values, np.log(np.full((12, 2), 1e-30) + np.eye(2)[values]))
     number = Code(Control(entropy=0.5), np.zeros(12), np.zeros((12, 2)))
     codes = {"c0": two, "c1": two, "c2": number, "class": Code(Control(3), values)}  # the class: not recognised
-    found = find("mutual-information").compute(None, sample(12, codes=codes))
+    found = find_metric("mutual-information").compute(None, sample(12, codes=codes))
     of_number = 0.5 - 0.5 * math.log(2 * math.pi)
     assert found == pytest.approx(
         {
@@ -169,7 +169,7 @@ def test_information_is_summed_over_categorical_codes():
             "mutual-information-c2": of_number,
         }
     )
-    alone = find("mutual-information").compute(None, sample(12, codes={"c2": number}))
+    alone = find_metric("mutual-information").compute(None, sample(12, codes={"c2": number}))
     assert alone["mutual-information"] == pytest.approx(of_number)
 
 
@@ -179,7 +179,7 @@ def test_information_is_summed_over_categorical_codes():
 def test_intra_fid_is_the_mean_of_the_distances_of_classes():
     real, fake = (rng.normal(size=(90, 3)).astype(np.float32) for _ in range(2))
     labels, requests = np.arange(90) % 3, np.arange(90) // 30
-    values = find("intra-fid").compute(
+    values = find_metric("intra-fid").compute(
         sample(90, outputs={"features": real}, labels=labels),
         sample(90, outputs={"features": fake}, codes=asked(requests, 3)),
     )
@@ -193,21 +193,21 @@ def test_intra_fid_sees_classes_that_are_taken_for_each_other():
     features = (rng.normal(size=(400, 2)) + 10 * labels[:, None]).astype(np.float32)
     real = Sample(statistics(features), {"features": features}, labels=labels)
     right, wrong = (real._replace(codes=asked(requests, 2)) for requests in (labels, 1 - labels))
-    assert find("fid").compute(real, wrong)["fid"] < 1e-6
-    assert find("intra-fid").compute(real, right)["intra-fid"] < 1e-6
-    assert find("intra-fid").compute(real, wrong)["intra-fid"] > 150
+    assert find_metric("fid").compute(real, wrong)["fid"] < 1e-6
+    assert find_metric("intra-fid").compute(real, right)["intra-fid"] < 1e-6
+    assert find_metric("intra-fid").compute(real, wrong)["intra-fid"] > 150
 
 
 def test_intra_fid_counts_images_of_each_class():
-    plan = Plan(900, 900, 64, real_by_class=(100, 640, 640), fake_by_class=(640, 64, 640))
+    plan = Scope(900, 900, 64, real_by_class=(100, 640, 640), fake_by_class=(640, 64, 640))
     with pytest.raises(InputError, match="64 fake images of class 1 are too few for features of dimension 64"):
-        find("intra-fid").check(plan)
-    (notice,) = find("intra-fid").check(plan._replace(fake_by_class=(640, 640, 640)))
+        find_metric("intra-fid").check(plan)
+    (notice,) = find_metric("intra-fid").check(plan._replace(fake_by_class=(640, 640, 640)))
     assert "100 real images of class 0 are few" in notice
     features = rng.normal(size=(10, 4)).astype(np.float32)
     labels = np.array([0] * 6 + [1] * 4)
     with pytest.raises(InputError, match="4 real images of class 1 are too few"):
-        find("intra-fid").compute(
+        find_metric("intra-fid").compute(
             sample(10, outputs={"features": features}, labels=labels),
             sample(10, outputs={"features": features}, codes=asked(labels, 2)),
         )
@@ -277,7 +277,7 @@ def test_ms_ssim_compares_within_classes():
     noise = rng.integers(0, 256, (40, 12, 12, 1), dtype=np.uint8)
     fake = sample(40, outputs={"images": collapsed}, codes=asked(labels, 2))
     real = sample(40, outputs={"images": noise}, labels=labels)
-    values = find("ms-ssim", pairs=70).compute(real, fake)  # more than one batch, the second one not full
+    values = find_metric("ms-ssim", pairs=70).compute(real, fake)  # more than one batch, the second one not full
     assert values["ms-ssim"] == pytest.approx(1, abs=1e-6)
     assert [values[f"ms-ssim-{k}"] for k in range(2)] == pytest.approx([1, 1], abs=1e-6)
     assert values["ms-ssim-real"] == pytest.approx(np.mean([values[f"ms-ssim-real-{k}"] for k in range(2)]))
@@ -291,7 +291,7 @@ def test_ms_ssim_compares_within_classes():
 def test_ms_ssim_without_classes_is_of_all_images():
     collapsed = np.repeat(waves(12, 1, 0)[None], 9, axis=0)
     two = np.stack([waves(12, 1, 0), waves(12, 1, 1)])
-    values = find("ms-ssim").compute(
+    values = find_metric("ms-ssim").compute(
         sample(2, outputs={"images": two}, labels=np.zeros(2, int)), sample(9, outputs={"images": collapsed})
     )
     assert values == pytest.approx(
@@ -300,7 +300,7 @@ def test_ms_ssim_without_classes_is_of_all_images():
 
 
 def test_ms_ssim_refuses_small_images_vectors_and_single_ones():
-    check, plan = find("ms-ssim").check, Plan(9, 9, 2, (28, 28, 1))
+    check, plan = find_metric("ms-ssim").check, Scope(9, 9, 2, (28, 28, 1))
     assert check(plan) == ()
     for shape, shown in (((8, 8, 1), "8x8x1"), ((2,), "these are 2$")):
         with pytest.raises(InputError, match=f"11x11 pixels or more, and .*{shown}"):
@@ -415,8 +415,10 @@ def real_images(n=61):
 @pytest.fixture
 def judged(monkeypatch, tmp_path):
     """(metrics, what to change) -> the judge of the game, through a classifier that sees what is painted."""
-    find_features = feature_networks.find
-    monkeypatch.setattr(feature_networks, "find", lambda name, **_: EYES if name == "digits" else find_features(name))
+    find_features = feature_networks.find_network
+    monkeypatch.setattr(
+        feature_networks, "find_network", lambda name, **_: EYES if name == "digits" else find_features(name)
+    )
 
     def make(metric, *, game=GAME, source=None, spec=SPEC, **options):
         options = Eval(**{"metric": metric, "n": 53, "n_real": 61, "batch": 16, **options})
@@ -427,7 +429,7 @@ def judged(monkeypatch, tmp_path):
     return make
 
 
-find_features = feature_networks.find
+find_features = feature_networks.find_network
 
 
 def average(game=GAME):

@@ -39,8 +39,8 @@ REPRESENTATIVES = representatives(NAMES)
 
 def small(name: str) -> dict[str, Any]:
     """The recipe `name`, resolved, with small networks and a small batch."""
-    path = recipe.find(name)
-    tables = recipe.read(path)
+    path = recipe.find_recipe(name)
+    tables = recipe.read_tables(path)
     for table in tables["networks"].values():
         options = inspect.signature(build.NETWORK.find(table["net"])).parameters
         table.update({key: value for key, value in SMALL.items() if key in table or (key in ALWAYS and key in options)})
@@ -64,7 +64,7 @@ def fake_source(resolved: dict[str, Any]) -> Source:
 
 
 def test_representatives_show_every_kind_and_none_is_one_for_nothing():
-    shown = {name: set(kinds(recipe.read(recipe.find(name)))) for name in NAMES}
+    shown = {name: set(kinds(recipe.read_tables(recipe.find_recipe(name)))) for name in NAMES}
     assert set().union(*(shown[name] for name in REPRESENTATIVES)) == set().union(*shown.values())
     for i, name in enumerate(REPRESENTATIVES):
         assert shown[name] - set().union(*(shown[before] for before in REPRESENTATIVES[:i]))

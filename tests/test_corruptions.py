@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_cli.binding import check
+from gan_cli.binding import validate_part
 from gan_cli.data.digits import digits
 from gan_cli.data.store import Store
 from gan_cli.engine import platform
 from gan_cli.errors import InputError
-from gan_cli.lab.demonstration import Demonstration, save
+from gan_cli.lab.demonstration import Demonstration, save_figure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts" / "studies"))
 
@@ -234,7 +234,7 @@ def test_text_values_and_figures(measured, tmp_path, picture):
     assert "not taken through pixels parzen: parzen needs 1002" in text
     json.dumps(values, allow_nan=False)
     drawing, size = PICTURES[picture]
-    save(tmp_path / "x.png", Demonstration(text, values, lambda figure: drawing(figure, measured), size))
+    save_figure(tmp_path / "x.png", Demonstration(text, values, lambda figure: drawing(figure, measured), size))
     assert (tmp_path / "x.png").stat().st_size > 20_000
 
 
@@ -252,7 +252,7 @@ def test_bad_options_and_missing_data_are_refused(monkeypatch, tmp_path):
     with pytest.raises(InputError, match="of which there are 2"):
         corruptions.corruptions(print, draws=3, unharmed=2)
     with pytest.raises(InputError, match="blur"):
-        check(corruptions.STUDY, {"study": "corruptions", "only": ["blurr"]})
+        validate_part(corruptions.STUDY, {"study": "corruptions", "only": ["blurr"]})
     monkeypatch.setenv("GAN_DATA_DIR", str(tmp_path))
     with pytest.raises(InputError, match="GAN_DATA_DIR"):
         corruptions.corruptions(print)

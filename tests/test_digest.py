@@ -101,7 +101,7 @@ def write_run(folder: Path, *, steps: int = 500, scale: float = 1.0, recipe: str
     return folder
 
 
-def gather(path: Path, most: int = 60, store: Store | None = None) -> parts.Run:
+def gather(path: Path, most: int = 60, store: Store | None = None) -> parts.RunPart:
     return collect(asked([path], [str(path)])[0], most, store, lambda _: None).run
 
 
@@ -293,7 +293,7 @@ def test_a_huge_log_is_thinned_and_keeps_its_extremes(tmp_path):
     assert (curve.steps[0], curve.steps[-1]) == (0, 29_999)
     assert curve.values[curve.steps.index(12_345)] == 50
     assert curve.values[curve.steps.index(23_456)] == -50
-    html = page.render([parts.Run("x", "", {}, [curve])], "made")
+    html = page.render([parts.RunPart("x", "", {}, [curve])], "made")
     assert f"{len(curve.values):,} of 30,000 points are drawn, the extremes among them" in html
     assert series.thinned(np.full(5000, np.nan)).tolist() == [0, 4999]
 

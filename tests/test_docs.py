@@ -48,7 +48,7 @@ def parses(words: list[str]) -> None:
         return
     given = command.make_context(" ".join(words), list(rest)).params
     for name in given.get("recipes", [given.get("recipe", "ring")]):
-        assert name.endswith(".toml") or recipe.find(name)
+        assert name.endswith(".toml") or recipe.find_recipe(name)
 
 
 def exists(words: list[str]) -> None:
@@ -112,13 +112,13 @@ def test_links_within_the_repository_lead_somewhere(path):
 def test_the_headers_of_recipes_name_the_command_that_trains_them():
     """That each of them can be trained is in test_contract.py."""
     for name in recipe.shipped():
-        path = recipe.find(name)
+        path = recipe.find_recipe(name)
         line = re.search(r"command: +(.*?)(?:   |$)", recipe.header(path), re.MULTILINE)
         assert line, f"{name} has no command"
         words = line[1].split()
         parses(words)
         assert words[:2] == ["gan", "train"]
-        named = ROOT / words[2] if words[2].endswith(".toml") else recipe.find(words[2])
+        named = ROOT / words[2] if words[2].endswith(".toml") else recipe.find_recipe(words[2])
         assert named.samefile(path), name
 
 

@@ -166,7 +166,7 @@ def test_the_door_lets_files_through_and_nothing_else(tmp_path, kind):
     with ending():
         if kind in NO_FILES:
             with pytest.raises(DamagedError, match="it: cannot be read: "):
-                door.read(path)
+                door.read_file(path)
             with pytest.raises(DamagedError, match="it: cannot be read: "):
                 door.sha256(path, 1 << 20)
         if kind in ("pipe", "endless", "noise", "socket", "circle"):
@@ -193,7 +193,7 @@ def test_a_file_replaced_in_a_checkpoint(run, kind, name):
     put(run / "checkpoints" / "0" / name, kind)
     with ending():
         with pytest.raises(InputError, match="checkpoints/0"):
-            loading.load(run)
+            loading.load_run(run)
         got = collect(Asked(RunFolder(run), str(run), "run"), 60, None, lambda _: None).run
         seen = name not in (CHECKSUMS, "meta.json")
         assert any("a checkpoint: " in note for note in got.notes) != seen
@@ -280,7 +280,7 @@ SPEC |= {"fill_value": None, "filters": None, "order": "C", "shape": [], "zarr_f
 def test_what_an_array_says_of_itself_is_not_believed(run, change):
     forge(run / "checkpoints" / "0", **{"state/step/.zarray": json.dumps({**SPEC, **change}).encode()})
     with pytest.raises(InputError, match=r"step"):
-        loading.load(run)
+        loading.load_run(run)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_what_an_array_says_of_itself_is_not_believed(run, change):
 def test_a_chunk_is_unpacked_to_its_array_and_no_further(run, chunk):
     forge(run / "checkpoints" / "0", **{"state/step/0": chunk[1]})
     with ending(), pytest.raises(InputError, match="state/step/0"):
-        loading.load(run)
+        loading.load_run(run)
 
 
 def test_a_listing_cannot_lead_out_of_its_folder(run):
@@ -359,7 +359,7 @@ def test_metadata_are_not_believed(run, key, value):
     meta = json.loads((checkpoint / "meta.json").read_text())
     forge(checkpoint, **{"meta.json": json.dumps({**meta, key: value}).encode()})
     with pytest.raises(InputError, match=r"meta\.json"):
-        loading.load(run)
+        loading.load_run(run)
 
 
 # JSON and lines
@@ -530,19 +530,19 @@ def trained(run, monkeypatch):
 
 
 def test_a_reader_takes_the_next_one_when_its_own_is_gone(trained):
-    loaded = loading.load(trained(3), "latest")
+    loaded = loading.load_run(trained(3), "latest")
     assert (loaded.step, int(loaded.state.step)) == (30, 30)
 
 
 def test_who_names_a_step_is_told_that_it_is_gone(trained):
     with pytest.raises(InputError, match=r"no checkpoint '?0'?; there are best, latest and steps 10"):
-        loading.load(trained(1), "0")
+        loading.load_run(trained(1), "0")
 
 
 def test_a_reader_gives_up_on_what_never_stays(trained, monkeypatch):
     monkeypatch.setattr(loading, "TRIES", 3)
     with pytest.raises(InputError, match="changes all the time"):
-        loading.load(trained(99))
+        loading.load_run(trained(99))
 
 
 def test_what_is_read_is_of_one_checkpoint(run):

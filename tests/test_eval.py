@@ -218,7 +218,7 @@ def test_statistics_of_another_program_are_taken_on_trust(gan, places, expected,
 )
 def test_statistics_that_cannot_be_compared_are_refused(gan, places, tmp_path, change, message):
     path = tmp_path / "s.npz"
-    cache.save(path, Statistics(np.zeros(64), np.eye(64), 900), digits())
+    cache.save_statistics(path, Statistics(np.zeros(64), np.eye(64), 900), digits())
     with np.load(path) as file:
         np.savez(path, **{**file, **change})
     code, _, err = gan("eval", "--fake", places / "arrays.npz", "--real", path)
@@ -345,7 +345,7 @@ def test_list_names_every_metric_with_its_paper(gan):
 def test_a_file_of_statistics_is_never_unpickled(tmp_path):
     np.savez(tmp_path / "s.npz", mu=np.array([{}], object), sigma=np.eye(1))
     with pytest.raises(InputError, match="cannot be read as statistics"):
-        cache.load(tmp_path / "s.npz")
+        cache.load_statistics(tmp_path / "s.npz")
 
 
 def test_images_are_fitted_to_a_model_by_its_own_rule_and_it_is_said(tmp_path):
@@ -354,7 +354,7 @@ def test_images_are_fitted_to_a_model_by_its_own_rule_and_it_is_said(tmp_path):
     np.savez(tmp_path / "x.npz", x=X[..., None])
     given = image_sets.open_like(str(tmp_path / "x.npz"), (16, 16, 1), store, "squash")
     assert given.called.endswith("x.npz, fitted to 16x16 (squash)")
-    own = build.load_data(build.resolve(recipe.read(recipe.find("dcgan_digits")), "dcgan_digits"), store)
+    own = build.load_data(build.resolve(recipe.read_tables(recipe.find_recipe("dcgan_digits")), "dcgan_digits"), store)
     indices = np.arange(50)
     np.testing.assert_array_equal(given.source.load(indices)["x"], own.load(indices)["x"])
 

@@ -24,7 +24,7 @@ from gan_cli.errors import InputError
 from gan_cli.explore import server as serving
 from gan_cli.explore.service import Service
 from gan_cli.model import Model
-from gan_cli.runs.load import load
+from gan_cli.runs.load import load_run
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def servers(untrained):
         def server(name):
             if name not in made:
                 listening = stack.enter_context(serving.listen(0))
-                listening.start(Service(load(untrained[name]), str(untrained[name])))
+                listening.start(Service(load_run(untrained[name]), str(untrained[name])))
                 stack.callback(listening.shutdown)
                 made[name] = listening
             return made[name]
@@ -46,7 +46,7 @@ def servers(untrained):
 
 @pytest.fixture(scope="module")
 def models(untrained):
-    return {name: Model(load(run)) for name, run in untrained.items()}
+    return {name: Model(load_run(run)) for name, run in untrained.items()}
 
 
 def ask(server, path, body, method="POST", **headers):
@@ -207,7 +207,7 @@ def test_the_description_is_what_the_page_needs(servers):
 
 
 def test_the_scores_are_those_of_the_checkpoint_and_no_number_beside_them(untrained):
-    loaded = load(untrained["plain"])
+    loaded = load_run(untrained["plain"])
     line = {"step": 0, "fid": 9.0, "kid": float("nan"), "score": -9.0, "protocol": {}}
     loaded = loaded._replace(meta=loaded.meta._replace(history=[{"step": 1, "fid": 1.0}, line]))
     assert Service(loaded, "x").description()["scores"] == {"fid": 9.0}

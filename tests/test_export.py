@@ -18,9 +18,9 @@ from gan_cli.engine.sampler import Sampler, draw_many
 from gan_cli.errors import InputError
 from gan_cli.export import bundle, program
 from gan_cli.export.description import describe, public
-from gan_cli.runs.load import load
+from gan_cli.runs.load import load_run
 from gan_cli.runs.weights import KEY
-from gan_cli.runs.weights import load as load_weights
+from gan_cli.runs.weights import load_weights as load_weights
 from gan_cli.types import Spec
 
 INPUTS = {
@@ -143,7 +143,7 @@ def test_weights_come_back_to_the_same_samples(gan, runs, tmp_path, kind, raw):
     code, out, err = gan("export", "--ckpt", runs[kind], "--format", "safetensors", "--out", path, "--json", *options)
     assert code == 0, err
     assert json.loads(out)["max_difference"] == 0
-    loaded, back = load(runs[kind]), load_weights(path)
+    loaded, back = load_run(runs[kind]), load_weights(path)
     np.testing.assert_array_equal(samples_of(back, 6), samples_of(loaded, 6, raw))
     assert (back.step, back.meta.recipe, back.meta.spec) == (STEP, loaded.meta.recipe, loaded.meta.spec)
     arrays = load_file(path)
@@ -166,12 +166,12 @@ def test_weights_are_the_same_file_each_time_and_a_folder_explains_them(gan, run
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"weights.safetensors", "README.md", "recipe.toml"}
     assert "from gan_cli import load" in (tmp_path / "a" / "README.md").read_text()
     assert (tmp_path / "a" / "recipe.toml").read_text().startswith("# A model of points.\n\n[run]")
-    assert recipe.read(tmp_path / "a" / "recipe.toml") == load(runs["points"]).meta.recipe
+    assert recipe.read_tables(tmp_path / "a" / "recipe.toml") == load_run(runs["points"]).meta.recipe
 
 
 def test_classes_whose_names_are_no_text_are_described(tmp_path):
     names = ("\udcff", *map(str, range(9)))  # of a folder in Latin-1, as Python has it
-    loaded = load(moved_run(tmp_path / "run", "classes", classes=names))
+    loaded = load_run(moved_run(tmp_path / "run", "classes", classes=names))
     made = bundle.Exported("stablehlo", b"", describe(loaded, raw=False), None, None)
     told = json.loads(bundle.contents(loaded, made)["sampler.json"])
     assert told["inputs"]["class"]["names"] == ["?", *names[1:]]
@@ -278,7 +278,7 @@ def test_an_onnx_model_of_each_kind_agrees_for_any_batch(needs_onnx, gan, runs, 
 
 
 def test_shapes_of_inputs_are_found_without_computing(runs):
-    experiment = load(runs["classes"]).experiment
+    experiment = load_run(runs["classes"]).experiment
     assert isinstance(experiment.spec, Spec)
     found = program.input_shapes(experiment)
     assert {name: (x.shape, str(x.dtype)) for name, x in found.items()} == {

@@ -14,9 +14,9 @@ from scipy.ndimage import uniform_filter
 from gan_cli.data.mnist import mnist
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
-from gan_cli.features import find as find_features
-from gan_cli.features.digits import digits, load, prepare
-from gan_cli.metrics import find
+from gan_cli.features import find_network as find_features
+from gan_cli.features.digits import digits, load_weights, prepare
+from gan_cli.metrics import find_metric
 from gan_cli.metrics.collect import collect, evaluate
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -44,7 +44,7 @@ def test_weights_file_is_small_and_holds_no_pickle():
         headers = [archive.read(name)[:128] for name in archive.namelist()]
     assert headers
     assert all(header.startswith(b"\x93NUMPY") and b"'<f2'" in header for header in headers)
-    assert sum(weight.size for weight in load(data).values()) == 135_722
+    assert sum(weight.size for weight in load_weights(data).values()) == 135_722
 
 
 def test_hash_is_of_the_file_and_stable():
@@ -119,14 +119,14 @@ def test_covariance_of_real_features_is_well_conditioned(mnist_test):
 @with_mnist
 def test_real_images_set_the_ceiling(mnist_test):
     sample = mnist_test[2]
-    values = evaluate([find("inception-score"), find("class-coverage")], None, sample)
+    values = evaluate([find_metric("inception-score"), find_metric("class-coverage")], None, sample)
     assert 9.5 < values["inception-score"] <= 10
     assert values["class-coverage"] == 10
     assert values["class-coverage-top-probability"] > 0.98
 
 
 def distance(real, fake):
-    return find("fid").compute(real, collect(digits(), batches(fake)))["fid"]
+    return find_metric("fid").compute(real, collect(digits(), batches(fake)))["fid"]
 
 
 @with_mnist

@@ -264,13 +264,13 @@ def test_packs_hold_whole_examples():
     ],
 )
 def test_impossible_combinations_are_refused(override, words):
-    tables = recipe.read(recipe.find("collapse/pacgan"), [override])
+    tables = recipe.read_tables(recipe.find_recipe("collapse/pacgan"), [override])
     with pytest.raises(InputError, match=words):
         build.experiment(build.resolve(tables, "recipe"), SPEC)
 
 
 def test_a_penalty_with_minibatch_discrimination_is_refused():
-    tables = recipe.read(recipe.find("losses/r1"), ["networks.discriminator.minibatch_kernels=3"])
+    tables = recipe.read_tables(recipe.find_recipe("losses/r1"), ["networks.discriminator.minibatch_kernels=3"])
     with pytest.raises(InputError, match="minibatch discrimination"):
         build.experiment(build.resolve(tables, "recipe"), SPEC)
 
@@ -335,7 +335,7 @@ def test_fisher_ipm_of_the_best_critic_is_the_chi_square_distance():
 
 def test_spectral_normalisation_keeps_up_with_training():
     """Persistent power iteration: every layer's estimate of its largest singular value is within 5% of the SVD."""
-    tables = recipe.read(recipe.find("norms/spectral"), ["train.steps=200", "data.n=1000"])
+    tables = recipe.read_tables(recipe.find_recipe("norms/spectral"), ["train.steps=200", "data.n=1000"])
     prepared = build.prepare(tables, "recipe", Store.from_environment(None))
     feed = build.feed(prepared.resolved, prepared.source)
     outcome = train_seeds(prepared.experiment, [feed], [0], jax.devices()[:1], lambda *_: None)

@@ -125,8 +125,8 @@ class Told:
 
 
 def test_a_rollback_says_and_logs_which_layer_it_was(tmp_path):
-    tables = recipe.read(
-        recipe.find(RING),
+    tables = recipe.read_tables(
+        recipe.find_recipe(RING),
         [
             *("train.steps=20", "train.steps_per_call=5", "eval.every=0", "run.sample_every=0", "run.log_every=5"),
             *("optimisers.generator.learning_rate=1e30", "monitor.action=rollback", "monitor.rollbacks=1"),

@@ -24,7 +24,7 @@ from gan_cli.data import images, picture, store
 from gan_cli.data.folder import folder
 from gan_cli.data.store import Asset, Store
 from gan_cli.errors import DamagedError, InputError
-from gan_cli.features import FEATURES, artefact, find, probe
+from gan_cli.features import FEATURES, artefact, find_network, probe
 
 ROOT = Path(gan_cli.__file__).parent
 FAULTS = ROOT.parent / "scripts" / "faults"
@@ -117,7 +117,7 @@ def test_a_recipe_cannot_name_what_is_no_part_of_its_kind(kind):
     before = set(sys.modules)
     for name in HOSTILE:
         with pytest.raises(InputError) as error:
-            binding.check(kind, {kind.key: name})
+            binding.validate_part(kind, {kind.key: name})
         assert "did you mean" in str(error.value) or "valid: " in str(error.value)
         assert len(str(error.value)) < 5000
     assert set(sys.modules) == before
@@ -126,13 +126,13 @@ def test_a_recipe_cannot_name_what_is_no_part_of_its_kind(kind):
 @pytest.mark.parametrize("name", [None, 1, 1.5, True, [], {}, ["dcgan.generator"], {"net": "x"}])
 def test_a_name_is_text(name):
     with pytest.raises(InputError, match="expected the name of a feature network"):
-        binding.check(FEATURES, {"features": name})
+        binding.validate_part(FEATURES, {"features": name})
 
 
 def test_a_recipe_cannot_name_a_network_of_ones_own():
     for name in ("os:system", "evil.py:net", "net.jaxexport", "/tmp/x.py:f"):
         with pytest.raises(InputError):
-            find(name)
+            find_network(name)
 
 
 # changed bytes

@@ -20,10 +20,10 @@ import pytest
 from PIL import Image
 
 from gan_cli.errors import InputError
-from gan_cli.features import find, inception, inception_net, inception_weights
+from gan_cli.features import find_network, inception, inception_net, inception_weights
 from gan_cli.features.inception_blocks import shapes
 from gan_cli.features.resize import bicubic, bilinear, resize, tensorflow
-from gan_cli.features.torch_file import MAGIC, parse, read
+from gan_cli.features.torch_file import MAGIC, parse, read_tensors
 from gan_cli.metrics.collect import collect
 
 DATA = Path(__file__).parent / "data"
@@ -110,7 +110,7 @@ def written(arrays, layout=legacy):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_files_that_pytorch_wrote_are_read(layout):
-    found = read(DATA / f"small_{layout}.pth")
+    found = read_tensors(DATA / f"small_{layout}.pth")
     base = np.arange(12, dtype=np.float32).reshape(3, 4)
     expected = {
         "plain": base,
@@ -234,7 +234,7 @@ def test_other_files_are_told_apart(tmp_path):
         (".", "cannot be read: Is a directory"),
     ):
         with pytest.raises(InputError, match=message):
-            read(tmp_path / name)
+            read_tensors(tmp_path / name)
 
 
 def test_big_endian_archives_are_turned():
@@ -288,7 +288,7 @@ def test_names_and_shapes_are_pytorchs():
 @pytest.mark.parametrize("name", parity.WAYS)
 def test_missing_weights_say_how_to_get_them(name, empty):
     with pytest.raises(InputError, match=r"download https://\S+/pt_inception-2015-12-05-6726825d.pth and say: gan f"):
-        find(name)
+        find_network(name)
 
 
 def test_files_of_other_networks_are_refused(empty, gan):
@@ -345,7 +345,7 @@ def test_list_with_and_without_weights(imported, gan, tmp_path, monkeypatch):
     inception_weights.location().write_bytes(b"PK\x03\x04 and no more")
     assert gan("features", "list")[1].count("weights damaged") == 3
     with pytest.raises(InputError, match=r"damaged .*import it again"):
-        find("inception")
+        find_network("inception")
 
 
 # Resizing
@@ -420,7 +420,7 @@ def test_features_and_logits_are_those_of_the_trusted_programs(imported, recorde
     """All sizes in all three ways, in one program of the network."""
     keys = [(way, shape) for way in parity.WAYS for shape in parity.SIZES]
     prepared = [inception.WAYS[way].prepare(jnp.asarray(levels(shape))) for way, shape in keys]
-    weights = find("inception").apply.args[0]
+    weights = find_network("inception").apply.args[0]
     network = jax.jit(lambda weights, x: inception_net.forward(weights, x))
     found = [network(weights, jnp.concatenate(prepared[i : i + 5])) for i in range(0, 15, 5)]
     for row, (way, shape) in enumerate(keys):
@@ -439,10 +439,10 @@ def test_the_three_ways_are_told_apart(recorded):
 
 def test_a_pass_over_images_gives_the_recorded_features(imported, recorded):
     """As metrics take it: bytes, grey, on two devices, the last batch shorter."""
-    network = find("inception.clean")
+    network = find_network("inception.clean")
     assert network.hash == imported[1]
     assert network.protocol.endswith("without bias, other weights than the published ones")
-    assert network.apply.args[0] is find("inception").apply.args[0]
+    assert network.apply.args[0] is find_network("inception").apply.args[0]
     x = parity.images((28, 28, 1), 1)
     sample = collect(network, [np.concatenate([255 - x, x]), x], keep=["features", "logits"])
     for output in ("features", "logits"):
@@ -453,7 +453,7 @@ def test_a_pass_over_images_gives_the_recorded_features(imported, recorded):
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (299, 299, 3)])
 def test_any_image_gives_features_and_logits(imported, shape):
-    network = find("inception.pytorch")
+    network = find_network("inception.pytorch")
     out = jax.eval_shape(network.apply, jax.ShapeDtypeStruct((5, *shape), jnp.float32))
     assert out["features"].shape == (5, network.dim)
     assert out["logits"].shape == (5, len(network.classes))
@@ -482,6 +482,6 @@ def test_directly_against_the_trusted_programs(imported):
         pytest.importorskip(name, reason=f"{name} is not installed: the recorded features stand for it")
     x = parity.images((32, 32, 3), 2)
     for way, theirs in parity.networks(imported[0]).items():
-        found = collect(find(way), [x], keep=["features", "logits"]).outputs
+        found = collect(find_network(way), [x], keep=["features", "logits"]).outputs
         for output, expected in theirs(x).items():
             close(found[output], expected)

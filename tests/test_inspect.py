@@ -29,7 +29,7 @@ TINY = "# A tiny run to look at.\n" + tiny_recipe(
 
 
 def described(name, spec, *overrides):
-    return networks(build.resolve(recipe.read(recipe.find(name), overrides), name), spec)
+    return networks(build.resolve(recipe.read_tables(recipe.find_recipe(name), overrides), name), spec)
 
 
 def counts(network) -> dict[str, int]:
@@ -89,7 +89,7 @@ def unlike() -> list[str]:
     """Shipped recipes, one of each game with networks of each kind."""
     kinds = {}
     for name in recipe.shipped():
-        tables = recipe.read(recipe.find(name))
+        tables = recipe.read_tables(recipe.find_recipe(name))
         nets = {key: (own["net"], own.get("condition")) for key, own in tables["networks"].items()}
         kinds.setdefault(str((tables["game"]["play"], sorted(nets.items()))), name)
     return list(kinds.values())
@@ -97,7 +97,7 @@ def unlike() -> list[str]:
 
 @pytest.mark.parametrize("name", unlike())
 def test_every_parameter_of_every_recipe_is_some_layers(name):
-    resolved = build.resolve(recipe.read(recipe.find(name)), name)
+    resolved = build.resolve(recipe.read_tables(recipe.find_recipe(name)), name)
     toy = resolved["data"]["source"].startswith("toy.")
     side = resolved["data"].get("size") or 28
     channels = 3 if resolved["data"]["source"] == "stacked_mnist" else resolved["data"].get("channels") or 1

@@ -8,10 +8,10 @@ from scipy.special import gamma
 from scipy.stats import wasserstein_distance
 
 from gan_cli.errors import InputError
-from gan_cli.metrics import fid_infinity, find, kernel, kid, mmd, sliced_wasserstein, wasserstein
+from gan_cli.metrics import fid_infinity, find_metric, kernel, kid, mmd, sliced_wasserstein, wasserstein
 from gan_cli.metrics.frechet import Statistics, frechet_distance, statistics
 from gan_cli.metrics.kernel import between, gaussian, mmd2, mmd2_value, polynomial, within
-from gan_cli.metrics.metric import Plan, Sample
+from gan_cli.metrics.metric import Sample, Scope
 
 NAMES = ("kid", "mmd", "wasserstein", "sliced-wasserstein")
 KID = polynomial(3, 1.0)
@@ -27,7 +27,7 @@ def sample(x):
 
 
 def taken(name, x, y, **options):
-    return find(name, **options).compute(sample(x), sample(y))
+    return find_metric(name, **options).compute(sample(x), sample(y))
 
 
 def normal(n, dim, seed, mean=0.0, sd=1.0):
@@ -163,9 +163,9 @@ def test_the_width_is_the_median_distance_or_given():
     assert found == pytest.approx({"mmd": exact.value, "mmd-error": exact.error, "mmd-width": 2})
     assert taken("mmd", x, y, width="median-real")["mmd-width"] == mmd.median_distance((x,))
     with pytest.raises(InputError, match="width"):
-        find("mmd", width="mean")
+        find_metric("mmd", width="mean")
     with pytest.raises(InputError, match="width"):
-        find("mmd", width=0.0)
+        find_metric("mmd", width=0.0)
 
 
 def test_a_median_of_0_is_replaced():
@@ -318,7 +318,7 @@ def test_the_intercept_is_nearer_to_the_truth_than_fid():
     d, mean, sd = 20, 0.1, 1.1
     truth = d * mean**2 + d * (1 - sd) ** 2
     real = Sample(Statistics(np.zeros(d), np.eye(d), 100_000))
-    metric = find("fid-infinity")
+    metric = find_metric("fid-infinity")
     gaps, plain = [], []
     for seed in range(10):
         fake = sample(normal(250, d, seed, mean, sd))
@@ -338,37 +338,37 @@ def test_fid_infinity_of_constant_images_is_the_distance_of_means():
 
 @pytest.mark.parametrize("name", ["mmd", "kid"])
 def test_too_few_for_an_error_are_refused(name):
-    assert find(name).check(Plan(4, 4, 9)) == ()
+    assert find_metric(name).check(Scope(4, 4, 9)) == ()
     with pytest.raises(InputError, match=f"{name} needs 4 real images at least, and there are 3"):
-        find(name).check(Plan(3, 4, 9))
+        find_metric(name).check(Scope(3, 4, 9))
     with pytest.raises(InputError, match="fake images"):
-        find(name).check(Plan(4, 3, 9))
+        find_metric(name).check(Scope(4, 3, 9))
     assert np.isfinite(list(taken(name, normal(4, 9, 0), normal(4, 9, 1)).values())).all()
 
 
 def test_subsets_larger_than_the_set_are_refused():
-    assert find("kid", subsets=10).check(Plan(1000, 1000, 9)) == ()
+    assert find_metric("kid", subsets=10).check(Scope(1000, 1000, 9)) == ()
     with pytest.raises(InputError, match="kid needs 1000 fake images in a subset, and there are 999"):
-        find("kid", subsets=10).check(Plan(1000, 999, 9))
+        find_metric("kid", subsets=10).check(Scope(1000, 999, 9))
 
 
 @pytest.mark.parametrize("name", ["wasserstein", "sliced-wasserstein"])
 def test_one_real_image_has_no_floor(name):
-    assert find(name).check(Plan(2, 1, 9)) == ()
+    assert find_metric(name).check(Scope(2, 1, 9)) == ()
     with pytest.raises(InputError, match=f"{name} needs two real images or more, and there are 1"):
-        find(name).check(Plan(1, 9, 9))
+        find_metric(name).check(Scope(1, 9, 9))
     assert np.isfinite(list(taken(name, [[0.0], [1]], [[5.0]]).values())).all()
 
 
 def test_fid_infinity_says_what_it_does_not_mend():
-    check = find("fid-infinity").check
-    assert check(Plan(640, 256, 64)) == ()
-    assert "640 or more" in check(Plan(639, 256, 64))[0]
-    assert "not known" in check(Plan(0, 256, 64))[0]
+    check = find_metric("fid-infinity").check
+    assert check(Scope(640, 256, 64)) == ()
+    assert "640 or more" in check(Scope(639, 256, 64))[0]
+    assert "not known" in check(Scope(0, 256, 64))[0]
     with pytest.raises(InputError, match="256 fake images"):
-        check(Plan(640, 255, 64))
+        check(Scope(640, 255, 64))
     with pytest.raises(InputError, match="64 real images are too few"):
-        check(Plan(64, 300, 64))
+        check(Scope(64, 300, 64))
 
 
 @pytest.mark.parametrize("name", [*NAMES, "fid-infinity"])

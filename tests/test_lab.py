@@ -13,7 +13,7 @@ from gan_cli.data.source import Mixture
 from gan_cli.engine import platform
 from gan_cli.errors import InputError
 from gan_cli.lab import disjoint_lines, fgan, optimal_discriminator
-from gan_cli.lab.demonstration import save, table
+from gan_cli.lab.demonstration import save_figure, table
 from gan_cli.losses.divergences import DIVERGENCES
 
 ALL = ["disjoint-lines", "fgan", "generator-losses", "optimal-discriminator"]
@@ -122,7 +122,7 @@ def test_a_trained_discriminator_is_nearly_optimal(tmp_path, dims, steps):
     assert values["mean_error"] < 0.04
     assert values["optimal_value"] == pytest.approx(values["two_jsd_minus_log_4"], abs=1e-6)
     assert values["optimal_value"] - 0.01 < values["value"] < values["optimal_value"]
-    save(tmp_path / "x.png", demonstration)
+    save_figure(tmp_path / "x.png", demonstration)
 
 
 def test_a_smoothed_discriminator_is_scaled():
@@ -152,7 +152,7 @@ def test_lines_that_do_not_meet(tmp_path):
     assert values["wgan_gp_r_squared"] > 0.99
     assert 0.9 < values["wgan_gp_lowest_gradient"] <= values["wgan_gp_highest_gradient"] < 1.15
     assert values["wgan_gp_farthest_end"] < 0.3
-    save(tmp_path / "x.png", demonstration)
+    save_figure(tmp_path / "x.png", demonstration)
 
 
 def test_fixed_lines_lie_on_both_sides_and_never_near_the_data():
@@ -215,7 +215,7 @@ def test_short_trainings_come_near_each_optimum(tmp_path):
         assert values[f"{name}_gap"] < 0.3
         assert values[f"{name}_excess"] == 0
     assert "f, by g" in demonstration.text
-    save(tmp_path / "x.png", demonstration)
+    save_figure(tmp_path / "x.png", demonstration)
 
 
 @pytest.mark.slow

@@ -193,7 +193,7 @@ def prepare(name, tmp_path, *overrides, y=LABELS, hidden=True):
     """The recipe of images, on an .npz file of 8x8 images with these labels; `hidden`: as the recipe hides them."""
     x = np.random.default_rng(0).integers(0, 256, (SIZE, 8, 8, 1), np.uint8)
     path = save(tmp_path / "data.npz", x=x, **({} if y is None else {"y": y}))
-    tables = recipe.read(recipe.find(name), overrides)
+    tables = recipe.read_tables(recipe.find_recipe(name), overrides)
     labelled = {key: value for key, value in tables["data"].items() if hidden and key == "labelled"}
     tables["data"] = {"source": "npz", "path": str(path), **labelled}
     tables["eval"] = {}
@@ -274,13 +274,13 @@ def test_a_folder_with_a_subfolder_a_class_is_trained_on_and_asked_for_by_name(t
             Image.fromarray(PIXELS[8 * number + i].repeat(2, 0).repeat(2, 1)[..., 0]).save(
                 tmp_path / "animals" / name / f"{i}.png"
             )
-    tables = recipe.read(
-        recipe.find("conditional/projection_digits"), ["train.steps=2", "train.batch=4", "eval.every=0"]
+    tables = recipe.read_tables(
+        recipe.find_recipe("conditional/projection_digits"), ["train.steps=2", "train.batch=4", "eval.every=0"]
     )
     tables["data"] = {"source": "folder", "path": str(tmp_path / "animals"), "labels": True, "size": 8, "channels": 1}
     for network in tables["networks"].values():
         network["width"] = 2
-    (tmp_path / "animals.toml").write_text(recipe.write(tables))
+    (tmp_path / "animals.toml").write_text(recipe.to_toml(tables))
     code, _, err = gan("train", tmp_path / "animals.toml", "--out", tmp_path / "run")
     assert code == 0, err
     code, _, err = gan("sample", "--ckpt", tmp_path / "run", "--class", "zebra", "--n", 2, "--out", tmp_path / "drawn")

@@ -27,7 +27,7 @@ def like(tmp_path):
     def read(text, *overrides):
         path = tmp_path / "own.toml"
         path.write_text(f'like = "base.toml"\n{text}')
-        return recipe.read(path, overrides)
+        return recipe.read_tables(path, overrides)
 
     return read
 
@@ -72,7 +72,7 @@ def test_overrides_come_last_and_files_are_found_beside_the_recipe(like):
 def test_a_recipe_may_be_like_one_that_is_like_another(like, tmp_path):
     like("[train]\nsteps = 9\n")
     (tmp_path / "third.toml").write_text('like = "own.toml"\n[train]\nbatch = 16\n')
-    assert recipe.read(tmp_path / "third.toml")["train"] == {"steps": 9, "batch": 16}
+    assert recipe.read_tables(tmp_path / "third.toml")["train"] == {"steps": 9, "batch": 16}
 
 
 def test_a_shipped_recipe_by_its_name(tmp_path, gan):
@@ -102,7 +102,9 @@ def test_refused_with_the_place(tmp_path, text, words):
     (tmp_path / "own.toml").write_text(text)
     (tmp_path / "turn.toml").write_text('like = "own.toml"')
     with pytest.raises(InputError, match=words):
-        build.resolve({**recipe.read(recipe.find("ring")), **recipe.read(tmp_path / "own.toml")}, "own.toml")
+        build.resolve(
+            {**recipe.read_tables(recipe.find_recipe("ring")), **recipe.read_tables(tmp_path / "own.toml")}, "own.toml"
+        )
 
 
 def test_what_is_laid_over_is_a_new_table():
@@ -114,7 +116,7 @@ def test_what_is_laid_over_is_a_new_table():
 @pytest.mark.parametrize("name", recipe.shipped())
 def test_recipes_that_others_are_like_say_all_of_themselves(name):
     """Two files are enough to know what a recipe is."""
-    text = recipe.find(name).read_text()
+    text = recipe.find_recipe(name).read_text()
     base = next((line.split('"')[1] for line in text.splitlines() if line.startswith("like = ")), None)
     if base is not None:
-        assert "\nlike = " not in recipe.find(base).read_text()
+        assert "\nlike = " not in recipe.find_recipe(base).read_text()

@@ -6,11 +6,11 @@ from gan_cli import build, metrics, recipe
 from gan_cli.errors import InputError
 from gan_cli.metric_names import ELSEWHERE, NAMES, canonical
 
-RING = recipe.find("ring")
+RING = recipe.find_recipe("ring")
 
 
 def judged(*overrides):
-    return build.resolve(recipe.read(RING, ["eval.features=digits", *overrides]), "ring.toml")["eval"]
+    return build.resolve(recipe.read_tables(RING, ["eval.features=digits", *overrides]), "ring.toml")["eval"]
 
 
 def test_no_name_is_of_two_metrics_or_hides_one():
@@ -41,7 +41,7 @@ def test_no_name_is_of_two_metrics_or_hides_one():
 )
 def test_names_that_people_type(typed, own):
     assert judged(f"eval.metric='{typed}'")["metric"] == own
-    assert metrics.find(typed).name == own
+    assert metrics.find_metric(typed).name == own
 
 
 def test_the_same_recipe_by_any_names():
@@ -58,7 +58,7 @@ def test_the_same_recipe_by_any_names():
 def test_an_option_by_two_names_is_refused():
     given = {"metric": "is", "options": {"is": {"splits": 3}, "inception_score": {"splits": 4}}}
     with pytest.raises(InputError, match=r"inception-score\.splits is given twice"):
-        build.resolve({**recipe.read(RING), "eval": given}, "ring.toml")
+        build.resolve({**recipe.read_tables(RING), "eval": given}, "ring.toml")
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import scipy.linalg
 from gan_cli.data.source import Mixture
 from gan_cli.errors import InputError
 from gan_cli.features import Features
-from gan_cli.metrics import find, names
-from gan_cli.metrics.cache import cached, key, load, save
+from gan_cli.metrics import find_metric, names
+from gan_cli.metrics.cache import cached, key, load_statistics, save_statistics
 from gan_cli.metrics.collect import collect, eight_bit, equal_batches, evaluate, kept_by
 from gan_cli.metrics.frechet import Moments, Statistics, frechet_distance, no_moments, statistics
-from gan_cli.metrics.metric import Code, Decoder, Plan, Sample
+from gan_cli.metrics.metric import Code, Decoder, Sample, Scope
 from gan_cli.metrics.protocol import protocol
 from gan_cli.types import Control
 
@@ -101,17 +101,17 @@ def test_moments_are_taken_in_float64():
 
 @pytest.mark.parametrize(("n", "notices"), [(64, None), (65, 1), (639, 1), (640, 0)])
 def test_fid_refuses_or_warns_of_few_images(n, notices):
-    check = find("fid").check
+    check = find_metric("fid").check
     if notices is None:
         with pytest.raises(InputError, match="64 fake images are too few for features of dimension 64"):
-            check(Plan(10_000, n, 64))
+            check(Scope(10_000, n, 64))
     else:
-        assert len(check(Plan(10_000, n, 64))) == notices
+        assert len(check(Scope(10_000, n, 64))) == notices
 
 
 def test_fid_needs_real_images():
     with pytest.raises(InputError, match="real images"):
-        find("fid").compute(None, Sample(statistics(correlated(9, 3))))
+        find_metric("fid").compute(None, Sample(statistics(correlated(9, 3))))
 
 
 def predicted(logits):
@@ -121,33 +121,35 @@ def predicted(logits):
 @pytest.mark.parametrize("classes", [1, 4, 10])
 def test_inception_score_of_sure_and_even_predictions_is_the_number_of_classes(classes):
     sure = 1e3 * np.eye(10)[np.arange(1000) % classes]
-    values = find("inception-score", splits=5).compute(None, predicted(sure))
+    values = find_metric("inception-score", splits=5).compute(None, predicted(sure))
     assert values == pytest.approx({"inception-score": classes, "inception-score-std": 0}, abs=1e-9)
 
 
 def test_inception_score_of_unsure_predictions_is_one():
-    assert find("inception-score").compute(None, predicted(np.zeros((50, 10))))["inception-score"] == pytest.approx(1)
+    assert find_metric("inception-score").compute(None, predicted(np.zeros((50, 10))))[
+        "inception-score"
+    ] == pytest.approx(1)
 
 
 def test_inception_score_by_hand():
     """Two images, p = (.9, .1) and (.1, .9): exp(ln 2 - H(.9))."""
     logits = np.log([[0.9, 0.1], [0.1, 0.9]])
     expected = 2 * np.exp(0.9 * np.log(0.9) + 0.1 * np.log(0.1))
-    value = find("inception-score", splits=1).compute(None, predicted(logits))["inception-score"]
+    value = find_metric("inception-score", splits=1).compute(None, predicted(logits))["inception-score"]
     assert value == pytest.approx(expected, rel=1e-6)
 
 
 def test_inception_score_splits_in_order():
     """The first half sees class 0 only, the second two classes: scores 1 and 2."""
     sure = 1e3 * np.eye(2)[[0] * 10 + [0, 1] * 5]
-    values = find("inception-score", splits=2).compute(None, predicted(sure))
+    values = find_metric("inception-score", splits=2).compute(None, predicted(sure))
     assert values == pytest.approx({"inception-score": 1.5, "inception-score-std": 0.5})
     with pytest.raises(InputError, match="4 fake images cannot be divided into 5"):
-        find("inception-score", splits=5).check(Plan(0, 4, 2))
+        find_metric("inception-score", splits=5).check(Scope(0, 4, 2))
 
 
 def test_class_coverage_counts():
-    values = find("class-coverage").compute(
+    values = find_metric("class-coverage").compute(
         None, predicted(np.log([[0.7, 0.2, 0.1], [0.6, 0.2, 0.2], [0.1, 0.8, 0.1]]))
     )
     assert values["class-coverage"] == 2
@@ -160,7 +162,7 @@ QUICK = {"ais": {"n": 2, "validation": 2, "simulated": 2, "steps": 10}}
 
 @pytest.mark.parametrize("name", names())
 def test_every_metric_keeps_the_interface(name):
-    metric = find(name, **QUICK.get(name, {}))
+    metric = find_metric(name, **QUICK.get(name, {}))
     assert metric.name == name
     assert metric.one_line
     assert metric.paper.startswith("https://")
@@ -181,15 +183,15 @@ def test_every_metric_keeps_the_interface(name):
     assert next(iter(values)) == name
     assert all(type(value) is float for value in values.values())
     controls = {name: code.control for name, code in codes.items()}
-    plan = Plan(10_000, 10_000, 3, (16, 16, 1), real_by_class=(5000,) * 2, fake_by_class=(5000,) * 2)
+    plan = Scope(10_000, 10_000, 3, (16, 16, 1), real_by_class=(5000,) * 2, fake_by_class=(5000,) * 2)
     assert metric.check(plan._replace(recognised=controls, n_training=10_000)) == ()
 
 
 def test_unknown_metric_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'inception-score'"):
-        find("inception_scor")
+        find_metric("inception_scor")
     with pytest.raises(InputError, match="valid: ais, class-agreement, class-coverage, "):
-        find("zzz")
+        find_metric("zzz")
 
 
 def images(n):
@@ -222,7 +224,7 @@ def test_collect_compiles_once():
 def test_collect_keeps_only_what_is_asked():
     assert collect(TINY, [images(4)]).outputs == {}
     assert collect(TINY, [images(4)], keep=["features"]).outputs["features"].shape == (4, 6)
-    assert kept_by([find("fid"), find("inception-score"), find("class-coverage")]) == ("logits",)
+    assert kept_by([find_metric("fid"), find_metric("inception-score"), find_metric("class-coverage")]) == ("logits",)
     with pytest.raises(InputError, match="'tiny' has no logits"):
         collect(TINY._replace(classes=()), [images(4)], keep=["logits"])
 
@@ -254,7 +256,7 @@ def test_equal_batches_pad_with_zeros():
 
 
 def test_one_pass_feeds_several_metrics():
-    metrics = [find(name) for name in ("fid", "inception-score", "class-coverage")]
+    metrics = [find_metric(name) for name in ("fid", "inception-score", "class-coverage")]
     real, fake = (collect(TINY, [images(50), images(50)], keep=kept_by(metrics)) for _ in range(2))
     values = evaluate(metrics, real, fake)
     assert {"fid", "inception-score", "class-coverage"} <= set(values)
@@ -294,7 +296,7 @@ def test_damaged_cache_is_measured_anew(tmp_path, harm):
     good = statistics(correlated(50, 8))
     path = tmp_path / "statistics" / "k.npz"
     path.parent.mkdir()
-    save(path, good, TINY)
+    save_statistics(path, good, TINY)
     data = bytearray(path.read_bytes())
     match harm:
         case "truncate":
@@ -307,16 +309,16 @@ def test_damaged_cache_is_measured_anew(tmp_path, harm):
         case "text":
             path.write_text("not an npz file")
         case "nan":
-            save(path, good._replace(covariance=good.covariance * np.nan), TINY)
+            save_statistics(path, good._replace(covariance=good.covariance * np.nan), TINY)
         case "missing key":
             np.savez(path, mu=good.mean)
         case "shape":
-            save(path, good._replace(mean=good.mean[:3]), TINY)
+            save_statistics(path, good._replace(mean=good.mean[:3]), TINY)
     with pytest.raises(InputError, match=r"k\.npz"):
-        load(path)
+        load_statistics(path)
     again = cached(tmp_path, "k", TINY, lambda: Sample(good))
     np.testing.assert_array_equal(again.statistics.mean, good.mean)
-    assert load(path).statistics.n == 50
+    assert load_statistics(path).statistics.n == 50
     assert [file.name for file in path.parent.iterdir()] == ["k.npz"]
 
 
@@ -332,7 +334,7 @@ def test_interrupted_save_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "savez", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        save(tmp_path / "k.npz", statistics(np.eye(3)), TINY)
+        save_statistics(tmp_path / "k.npz", statistics(np.eye(3)), TINY)
     assert not list(tmp_path.iterdir())
 
 

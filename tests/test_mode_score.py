@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gan_cli.metrics import find
+from gan_cli.metrics import find_metric
 from gan_cli.metrics.frechet import statistics
 from gan_cli.metrics.metric import Sample
 
@@ -21,7 +21,7 @@ def sure(labels, k=10):
 
 
 def measured(real, fake):
-    return find("mode-score").compute(real, fake)
+    return find_metric("mode-score").compute(real, fake)
 
 
 @pytest.mark.parametrize("m", [1, 4, 10])
@@ -36,7 +36,7 @@ def test_m_of_k_classes(m):
 def test_the_first_form_is_the_inception_score_whatever_the_real_images(real):
     """So says algebra: p_real cancels."""
     fake = predicted(rng.normal(size=(300, 10)) * 3)
-    score = find("inception-score", splits=1).compute(None, fake)["inception-score"]
+    score = find_metric("inception-score", splits=1).compute(None, fake)["inception-score"]
     assert measured(real, fake)["mode-score-che"] == pytest.approx(score, rel=1e-9)
 
 

@@ -40,8 +40,8 @@ class Silent:
 def ring(tmp_path, *overrides):
     small = ("networks.generator.hidden=[8]", "networks.discriminator.hidden=[8]", "train.batch=32", "data.n=1000")
     common = ("train.steps_per_call=10", "monitor.every=20", "monitor.grace=20", "run.checkpoint_every=20")
-    path = recipe.find("ring")
-    tables = recipe.read(path, [*small, *common, *overrides])
+    path = recipe.find_recipe("ring")
+    tables = recipe.read_tables(path, [*small, *common, *overrides])
     prepared = build.prepare(tables, str(path), Store.from_environment(None))
     watcher = Silent()
 
@@ -116,7 +116,7 @@ def test_a_collapsed_generator_stops_the_training_when_asked(tmp_path):
     run, _ = ring(tmp_path, "train.steps=40", "networks.generator.init_scale=1e-6", "monitor.action=stop")
     with pytest.raises(UnwellError, match=r"collapse: .* at step 20") as raised:
         run()
-    (life,) = times.read(tmp_path / "run/times.jsonl")
+    (life,) = times.read_times(tmp_path / "run/times.jsonl")
     assert (life.ended, life.last, life.stopped_by) == (True, 20, str(raised.value))
 
 
@@ -176,7 +176,7 @@ def test_a_run_resumed_after_a_rollback_equals_an_uninterrupted_one(tmp_path):
 
 
 def test_a_rollback_passes_over_a_damaged_checkpoint(tmp_path):
-    tables = recipe.read(recipe.find("ring"), ["monitor.action=rollback"])
+    tables = recipe.read_tables(recipe.find_recipe("ring"), ["monitor.action=rollback"])
     prepared, notes = build.prepare(tables, "ring", Store()), []
     with opened(RunFolder(tmp_path / "run"), prepared, notes.append) as record:
         state = record.begin(override=False, header="").state

@@ -6,7 +6,7 @@ from gan_cli import build, recipe
 from gan_cli.cli import pace
 from gan_cli.data.store import Store
 
-DIGITS = recipe.find("dcgan_digits")
+DIGITS = recipe.find_recipe("dcgan_digits")
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ DIGITS = recipe.find("dcgan_digits")
 )
 def test_a_width_beyond_the_widest_is_told(changes, told):
     said = []
-    prepared = build.prepare(recipe.read(DIGITS, changes), "a.toml", Store(note=said.append))
+    prepared = build.prepare(recipe.read_tables(DIGITS, changes), "a.toml", Store(note=said.append))
     assert len(said) == len(told)
     for message, part in zip(said, told, strict=True):
         assert message.startswith(part)

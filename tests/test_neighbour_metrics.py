@@ -10,9 +10,9 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 
 from gan_cli.errors import InputError
-from gan_cli.metrics import density_coverage, find, memorisation, neighbours, one_nn, parzen
+from gan_cli.metrics import density_coverage, find_metric, memorisation, neighbours, one_nn, parzen
 from gan_cli.metrics.frechet import statistics
-from gan_cli.metrics.metric import Plan, Sample
+from gan_cli.metrics.metric import Sample, Scope
 from gan_cli.metrics.neighbours import distinct, held, nearest, none_yet, radii
 
 rng = np.random.default_rng(0)
@@ -25,7 +25,7 @@ def sample(points, **others):
 
 
 def measured(name, real, fake, **options):
-    return find(name, **options).compute(sample(real), sample(fake))
+    return find_metric(name, **options).compute(sample(real), sample(fake))
 
 
 def normal(n, dim=3, seed=0, shift=0.0):
@@ -197,11 +197,11 @@ def test_one_nn_knows_neither_order_nor_kind():
 
 
 def test_one_nn_takes_equal_numbers():
-    check = find("one-nn").check
-    assert check(Plan(10, 10, 3)) == ()
-    assert check(Plan(10, 7, 3)) == ("one-nn: of 10 real and 7 fake images 7 each are compared",)
+    check = find_metric("one-nn").check
+    assert check(Scope(10, 10, 3)) == ()
+    assert check(Scope(10, 7, 3)) == ("one-nn: of 10 real and 7 fake images 7 each are compared",)
     with pytest.raises(InputError, match="two real and two fake images, and there are 10 and 1"):
-        check(Plan(10, 1, 3))
+        check(Scope(10, 1, 3))
     found = measured("one-nn", normal(900), normal(300, seed=1), permutations=1)
     assert abs(found["one-nn-accuracy"] - 0.5) < 0.07  # with all of them it would be 0.62
     assert abs(found["one-nn-real"] - found["one-nn-fake"]) < 0.15
@@ -243,13 +243,13 @@ def test_precision_and_recall_of_the_same_images_are_one():
 
 
 def test_precision_and_recall_need_neighbours():
-    check = find("precision-recall").check
-    assert check(Plan(4, 4, 3)) == ()
-    assert "5 real and 4 fake images" in check(Plan(5, 4, 3))[0]
+    check = find_metric("precision-recall").check
+    assert check(Scope(4, 4, 3)) == ()
+    assert "5 real and 4 fake images" in check(Scope(5, 4, 3))[0]
     with pytest.raises(InputError, match="k = 3 needs 4 images of each kind, and there are 3"):
-        check(Plan(10, 3, 3))
+        check(Scope(10, 3, 3))
     with pytest.raises(InputError, match="k = 4"):
-        find("precision-recall", k=4).check(Plan(10, 4, 3))
+        find_metric("precision-recall", k=4).check(Scope(10, 4, 3))
 
 
 # the same with k = 1 and open balls: coverage, then balls that hold a fake, on average
@@ -290,13 +290,13 @@ def test_expected_coverage():
     assert density_coverage.expected_coverage(2, 1, 1) == pytest.approx(1 / 2)  # the fake or the other real image
     assert density_coverage.expected_coverage(4, 2, 2) == pytest.approx(1 - 3 / 5 * 2 / 4)
     with pytest.raises(InputError, match="k = 5 needs 6 real images, and there are 5"):
-        find("density-coverage").check(Plan(5, 1, 3))
-    assert find("density-coverage").check(Plan(6, 1, 3)) == ()
+        find_metric("density-coverage").check(Scope(5, 1, 3))
+    assert find_metric("density-coverage").check(Scope(6, 1, 3)) == ()
 
 
 def remembered(held_out, fake, training, **options):
     real = sample(held_out, training=sample(training))
-    return find("memorisation", **options).compute(real, sample(fake))
+    return find_metric("memorisation", **options).compute(real, sample(fake))
 
 
 def test_memorisation_by_hand():
@@ -383,9 +383,9 @@ def test_rank_z_is_that_of_scipy(ties):
 
 def test_memorisation_needs_as_many_held_out_images_as_the_quantile_divides():
     with pytest.raises(InputError, match=r"closest 1.00% of 99 held-out images are less than one"):
-        find("memorisation").check(Plan(99, 10, 3, n_training=1000))
-    assert find("memorisation").check(Plan(100, 10, 3, n_training=1000)) == ()
-    assert find("memorisation").needs_training
+        find_metric("memorisation").check(Scope(99, 10, 3, n_training=1000))
+    assert find_metric("memorisation").check(Scope(100, 10, 3, n_training=1000)) == ()
+    assert find_metric("memorisation").needs_training
 
 
 def test_parzen_in_many_dimensions_is_that_of_scikit_learn():
@@ -412,4 +412,4 @@ def test_parzen_says_when_its_width_is_at_an_end(spread, edge):
 
 def test_parzen_refuses_widths_that_do_not_rise():
     with pytest.raises(InputError, match=r"narrowest = 2\.0 is not below widest = 1\.0"):
-        find("parzen", narrowest=2.0)
+        find_metric("parzen", narrowest=2.0)

@@ -6,14 +6,14 @@ import numpy as np
 import optax
 import pytest
 
-from gan_cli.binding import call, check
+from gan_cli.binding import call, validate_part
 from gan_cli.engine.optim import OPTIMISER, slowed
 from gan_cli.errors import InputError
 
 
 def optimiser(**options):
     """Plain gradient descent by 0.1, with the package's options."""
-    return call(OPTIMISER, check(OPTIMISER, {"name": "sgd", "learning_rate": 0.1, **options}))
+    return call(OPTIMISER, validate_part(OPTIMISER, {"name": "sgd", "learning_rate": 0.1, **options}))
 
 
 def walk(optimiser, gradients, start=1.0):
@@ -70,7 +70,7 @@ def test_clipped_weights_stay_in_their_box():
 @pytest.mark.parametrize("value", [0, -1.0, "x"])
 def test_options_that_mean_nothing_are_refused(option, value):
     with pytest.raises(InputError, match=option):
-        check(OPTIMISER, {"name": "sgd", "learning_rate": 0.1, option: value})
+        validate_part(OPTIMISER, {"name": "sgd", "learning_rate": 0.1, option: value})
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_options_that_mean_nothing_are_refused(option, value):
     ],
 )
 def test_a_slowed_optimiser_makes_half_the_steps_and_keeps_its_state(table):
-    made = call(OPTIMISER, check(OPTIMISER, table))
+    made = call(OPTIMISER, validate_part(OPTIMISER, table))
     half = slowed(made, 0.5)
     params = {"w": jnp.array([1.0, -2.0, 3.0])}
     state = other = made.init(params)

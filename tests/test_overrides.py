@@ -8,7 +8,7 @@ from tiny import tiny_recipe
 from gan_cli import build, overrides, recipe
 from gan_cli.errors import InputError
 
-DIGITS = recipe.find("dcgan_digits")
+DIGITS = recipe.find_recipe("dcgan_digits")
 SCHEDULE = {"schedule": "linear_schedule", "init_value": 1e-3, "end_value": 0.0, "transition_steps": 10}
 LOSS = tiny_recipe(
     game={"loss": {"name": "adversarial.least_squares", "fake_target": -1.0}},
@@ -27,7 +27,7 @@ def path(tmp_path):
 def changed(path, *changes):
     """The resolved recipe, and what was said."""
     said = []
-    tables = overrides.read(path, changes, said.append)
+    tables = overrides.read_overridden(path, changes, said.append)
     return build.resolve(tables, "a.toml"), " ".join(said)
 
 
@@ -78,7 +78,7 @@ def test_what_both_names_know_is_kept(path):
 
 
 def test_parts_that_another_game_has_not_go_with_the_old_one():
-    path = recipe.find("conditional/infogan_digits")
+    path = recipe.find_recipe("conditional/infogan_digits")
     found, said = changed(path, "game.play=standard")
     assert set(found["networks"]) == {"generator", "discriminator"}
     assert "networks.recognition" in said

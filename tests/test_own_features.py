@@ -14,9 +14,9 @@ from jax import export
 from jax.tree_util import Partial
 
 from gan_cli.errors import InputError
-from gan_cli.features import artefact, check_shipped, custom, find
-from gan_cli.metrics import find as find_metric
-from gan_cli.metrics.class_agreement import compute as agreement
+from gan_cli.features import artefact, check_shipped, custom, find_network
+from gan_cli.metrics import find_metric as find_metric
+from gan_cli.metrics.class_agreement import compute_class_agreement as agreement
 from gan_cli.metrics.classes import classify, fits
 from gan_cli.metrics.collect import collect
 from gan_cli.metrics.metric import Code
@@ -41,7 +41,7 @@ def written(code, name="mine.py"):
 
 
 def own_features(spec, shape=SHAPE):
-    return find(spec, outside=True, shape=shape)
+    return find_network(spec, outside=True, shape=shape)
 
 
 def refused(code, match, shape=SHAPE):
@@ -67,8 +67,8 @@ def test_a_function_of_images_is_a_network(folder):
 def test_the_same_name_is_the_same_object_and_a_shape_does_not_change_apply():
     spec = written(MEAN)
     assert own_features(spec) is own_features(spec)
-    assert own_features(spec).apply is own_features(spec, (8, 8, 3)).apply is find(spec, outside=True).apply
-    assert (own_features(spec, (8, 8, 3)).dim, find(spec, outside=True).dim) == (3, 0)
+    assert own_features(spec).apply is own_features(spec, (8, 8, 3)).apply is find_network(spec, outside=True).apply
+    assert (own_features(spec, (8, 8, 3)).dim, find_network(spec, outside=True).dim) == (3, 0)
 
 
 def test_the_same_name_in_another_folder_is_another(folder, monkeypatch):
@@ -300,7 +300,7 @@ def test_errors_of_the_persons_own_code_say_where(folder):
 def test_only_who_asks_for_it_gets_code_from_outside(folder):
     spec = written("open('ran', 'w').close()\n" + MEAN)
     for name in (spec, str(folder / "net.jaxexport"), "net.jaxexport", "os:getcwd", "mine.py", "a/b", "a\\b"):
-        for asked in (find, check_shipped):
+        for asked in (find_network, check_shipped):
             with pytest.raises(InputError, match="a recipe can name only shipped networks"):
                 asked(name)
     assert not Path("ran").exists()
@@ -309,9 +309,9 @@ def test_only_who_asks_for_it_gets_code_from_outside(folder):
 
 
 def test_shipped_names_stay_as_they_are():
-    assert find("digits", outside=True, shape=SHAPE) is find("digits")
+    assert find_network("digits", outside=True, shape=SHAPE) is find_network("digits")
     check_shipped("digits")
-    for asked in (find, lambda name: find(name, outside=True), check_shipped):
+    for asked in (find_network, lambda name: find_network(name, outside=True), check_shipped):
         with pytest.raises(InputError, match="no such feature network; did you mean 'digits'"):
             asked("digitz")
     with pytest.raises(InputError, match=r"\[eval\] features = 'digitz'"):
@@ -338,7 +338,7 @@ def test_a_package_adds_a_network_by_name():
     with pytest.raises(InputError, match="did you mean 'clouds'"):
         own_features("cloud")
     with pytest.raises(InputError, match="a recipe can name only shipped networks"):
-        find("clouds")
+        find_network("clouds")
 
 
 def net(x):

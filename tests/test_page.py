@@ -11,7 +11,7 @@ from PIL import Image
 from test_digest import PROTOCOL, RECIPE, write_checkpoint, write_lines, write_run
 
 from gan_cli.report import page as pages
-from gan_cli.report.parts import Curve, Event, Figure, Grid, Picture, Run
+from gan_cli.report.parts import Curve, Event, Figure, Grid, Picture, RunPart
 
 OWN = "document.title='owned'"
 HOSTILE = f'</script><script>{OWN}</script><img src=x onerror="{OWN}"><!-- \'"&lt;{{{{ 7*7 }}}}'
@@ -246,7 +246,7 @@ def test_strings_of_strangers_stay_text(page, tmp_path):
     shown = Picture(png, 10, 10, HOSTILE)
     curve = Curve(f"{HOSTILE}/x", HOSTILE, f"<a href='https://example.com'>{HOSTILE}</a>", [1, 2], [1.0, 2.0], 2)
     other = curve._replace(label="<b>bold</b>", lower_is_better=True, metric=True)
-    run = Run(
+    run = RunPart(
         name=HOSTILE, state=HOSTILE, facts={HOSTILE: HOSTILE}, curves=[curve, other],
         events=[Event(1, HOSTILE, HOSTILE)], best=2, protocol=HOSTILE,
         grids=[Grid(1, HOSTILE, shown), Grid(2, HOSTILE, shown)], real=shown, real_text=HOSTILE,
@@ -304,7 +304,7 @@ def test_the_policy_lets_nothing_else_run_or_load(page, report, tmp_path):
 def test_scripts_and_data_cannot_end_early():
     assert pages.script_json({"a": "</script><!--"}) == '{"a":"\\u003c/script>\\u003c!--"}'
     assert json.loads(pages.script_json({"a": HOSTILE})) == {"a": HOSTILE}
-    html = pages.render([Run("x", "", {}, [Curve("loss", "loss", "g", [1], [1.0], 1)])], "made")
+    html = pages.render([RunPart("x", "", {}, [Curve("loss", "loss", "g", [1], [1.0], 1)])], "made")
     assert html.count("<script") == html.count("</script>") == 3
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", html.partition("<script>")[0])
 
@@ -316,5 +316,5 @@ def test_points_of_a_protocol_of_their_own_are_named(report):
 
 def test_what_has_no_room_is_named():
     curves = [Curve(f"turn/kind{i}", f"kind{i}", "turn", [1, 2], [1.0, 2.0], 2) for i in range(42)]
-    text = pages.render([Run("run", "2 steps", {}, curves)], "made")
+    text = pages.render([RunPart("run", "2 steps", {}, curves)], "made")
     assert "There was no room for kind40, kind41." in text

@@ -109,11 +109,11 @@ def test_both_formulations_of_convolutions_agree_to_the_second_order(norm):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * float(jnp.abs(b).max()) + 1e-7)
 
 
-RING = recipe.find("ring")
+RING = recipe.find_recipe("ring")
 
 
 def ring(*overrides):
-    return build.resolve(recipe.read(RING, overrides), "ring.toml")
+    return build.resolve(recipe.read_tables(RING, overrides), "ring.toml")
 
 
 def test_a_recipe_names_penalties_in_a_list():

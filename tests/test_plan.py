@@ -33,7 +33,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prepared(tiny):
-    return build.prepare(recipe.read(tiny), "tiny", Store.from_environment())
+    return build.prepare(recipe.read_tables(tiny), "tiny", Store.from_environment())
 
 
 def test_the_plan_of_a_training_with_a_trial_of_its_step(gan, tiny, tmp_path, monkeypatch):

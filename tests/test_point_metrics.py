@@ -15,14 +15,14 @@ from gan_cli.data.store import Store
 from gan_cli.engine import sampler
 from gan_cli.engine.state import initial_state
 from gan_cli.errors import InputError
-from gan_cli.features import find as find_features
+from gan_cli.features import find_network as find_features
 from gan_cli.features.digits import digits
 from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.judging.reference import Reference
-from gan_cli.metrics import find, modes, parzen
+from gan_cli.metrics import find_metric, modes, parzen
 from gan_cli.metrics.collect import NotFiniteError, check_outputs, collect, kept_by
 from gan_cli.metrics.frechet import statistics
-from gan_cli.metrics.metric import Plan, Sample
+from gan_cli.metrics.metric import Sample, Scope
 
 rng = np.random.default_rng(0)
 
@@ -34,7 +34,7 @@ def sample(points, mixture=None, name="features"):
 
 def measured(points, mixture):
     points = np.asarray(points, np.float32)
-    return find("modes").compute(sample(points, mixture), sample(points))
+    return find_metric("modes").compute(sample(points, mixture), sample(points))
 
 
 def drawn(make, n, **options):
@@ -91,7 +91,7 @@ def test_a_perfect_model_of_the_plane_has_its_ceiling_and_not_more(make, k, scal
 @pytest.mark.parametrize("real", [None, sample([(0, 0)] * 3)])
 def test_data_without_a_known_mixture_are_refused(real):
     with pytest.raises(InputError, match="known mixture of Gaussians"):
-        find("modes").compute(real, sample([(0, 0)] * 3))
+        find_metric("modes").compute(real, sample([(0, 0)] * 3))
 
 
 LINE = Mixture(np.array([[-1.0], [2.0]]), np.array([0.5, 0.2]))
@@ -167,17 +167,17 @@ def test_parzen_chooses_its_width_on_the_first_thousand_and_judges_the_rest():
     best = max(candidates, key=lambda width: score(first, width).mean())
     assert best not in (min(candidates), max(candidates), max(candidates, key=lambda w: score(rest, w).mean()))
     expected = score(rest, best)
-    assert find("parzen").compute(sample(np.concatenate([first, rest])), sample(centres)) == pytest.approx(
+    assert find_metric("parzen").compute(sample(np.concatenate([first, rest])), sample(centres)) == pytest.approx(
         {"parzen": expected.mean(), "parzen-error": expected.std(ddof=1) / math.sqrt(60), "parzen-width": best}
     )
 
 
 def test_parzen_wants_images_beside_those_that_choose_the_width():
-    check = find("parzen").check
+    check = find_metric("parzen").check
     for n in (1, 1000, 1001):  # of a single image there is no standard error
         with pytest.raises(InputError, match=f"1002 real images or more, and there are {n}"):
-            check(Plan(n, 10_000, 784))
-    assert check(Plan(1002, 10, 784)) == ()
+            check(Scope(n, 10_000, 784))
+    assert check(Scope(1002, 10, 784)) == ()
 
 
 def test_pixels_run_from_zero_to_one_in_order():
@@ -215,20 +215,20 @@ STACKED = [
 
 @pytest.mark.parametrize(("triples", "captured", "kl"), STACKED)
 def test_stacked_modes_by_hand(triples, captured, kl):
-    values = find("stacked-modes").compute(None, sample(logits_of(triples), name="digit_logits"))
+    values = find_metric("stacked-modes").compute(None, sample(logits_of(triples), name="digit_logits"))
     assert values == pytest.approx({"stacked-modes": captured, "stacked-modes-kl": kl}, abs=1e-9)
 
 
 def test_stacked_modes_of_equal_shares_have_the_floor_that_is_documented():
     triples = np.random.default_rng(2).integers(10, size=(26_000, 3))
-    values = find("stacked-modes").compute(None, sample(logits_of(triples), name="digit_logits"))
+    values = find_metric("stacked-modes").compute(None, sample(logits_of(triples), name="digit_logits"))
     assert values["stacked-modes"] == 1000
     assert values["stacked-modes-kl"] == pytest.approx(999 / (2 * 26_000), rel=0.15)
 
 
 def test_stacked_modes_refuse_one_digit_an_image():
     with pytest.raises(InputError, match="stacked_digits"):
-        find("stacked-modes").compute(None, sample(np.zeros((5, 10)), name="digit_logits"))
+        find_metric("stacked-modes").compute(None, sample(np.zeros((5, 10)), name="digit_logits"))
 
 
 def test_stacked_digits_look_at_each_colour_by_itself():
@@ -290,7 +290,7 @@ def test_stacked_mnist_is_a_pure_function_of_its_seed_and_of_the_index(stacked):
 def toy_run(*overrides):
     """An experiment on a toy, untrained, and its data."""
     small = ("networks.generator.hidden=[8]", "networks.discriminator.hidden=[8]", "data.n=500", *overrides)
-    tables = recipe.read(recipe.find("ring"), small)
+    tables = recipe.read_tables(recipe.find_recipe("ring"), small)
     return build.prepare(tables, "ring", Store(download=False))
 
 
@@ -320,7 +320,7 @@ def test_the_judge_takes_histograms_on_the_line(tmp_path):
 
 def test_a_metric_of_one_classifier_is_refused_where_there_are_three():
     with pytest.raises(InputError, match="'stacked_digits' has no logits"):
-        check_outputs(find_features("stacked_digits"), kept_by([find("class-coverage")]))
+        check_outputs(find_features("stacked_digits"), kept_by([find_metric("class-coverage")]))
 
 
 def test_the_judge_refuses_what_cannot_be_taken_before_anything_is_drawn(tmp_path, monkeypatch):

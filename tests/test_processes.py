@@ -19,7 +19,7 @@ from tiny import dcgan, tiny_recipe
 from gan_cli.engine import parallel, places, processes
 from gan_cli.engine.places import Job
 from gan_cli.errors import InputError
-from gan_cli.runs.load import load
+from gan_cli.runs.load import load_run
 
 RECIPE = tiny_recipe(
     data={"channels": 1},
@@ -94,7 +94,7 @@ def test_two_processes_do_what_one_does(alone, recipe, tmp_path):
     for one, two in zip(lines(alone, "metrics.jsonl"), lines(folder, "metrics.jsonl"), strict=True):
         assert one["fid"] == pytest.approx(two["fid"], rel=1e-4)
         assert one["protocol"] == two["protocol"]
-    states = [load(run, "latest").state for run in (alone, folder)]
+    states = [load_run(run, "latest").state for run in (alone, folder)]
     one, two = ([np.asarray(x) for x in jax.tree.leaves(state.variables)] for state in states)
     for x, y in zip(one, two, strict=True):
         np.testing.assert_allclose(x, y, atol=2e-4)
@@ -189,7 +189,7 @@ def launched(monkeypatch):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        return places.find(Job())
+        return places.find_place(Job())
 
     return call
 
@@ -245,10 +245,10 @@ def taken():
 def test_a_port_that_is_taken_is_said_before_jax_crashes(launched, taken):
     said = f"port {taken}, .* cannot be had: Address already in use"
     with pytest.raises(InputError, match=said):
-        places.find(Job(f"localhost:{taken}", 2, 0))
+        places.find_place(Job(f"localhost:{taken}", 2, 0))
     with pytest.raises(InputError, match=said):
         launched({**SLURM, "SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_JOB_ID": str(taken - 61440)})
-    assert places.find(Job(f"localhost:{taken}", 2, 1)).process == 1  # the one that does not listen there
+    assert places.find_place(Job(f"localhost:{taken}", 2, 1)).process == 1  # the one that does not listen there
 
 
 WAITS = """

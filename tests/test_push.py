@@ -11,8 +11,8 @@ from moved_runs import STEP, moved_run
 
 from gan_cli import optional
 from gan_cli.engine.sampler import Sampler, draw_many
-from gan_cli.runs.load import load
-from gan_cli.runs.weights import load as load_weights
+from gan_cli.runs.load import load_run
+from gan_cli.runs.weights import load_weights as load_weights
 
 hub = pytest.importorskip("huggingface_hub")
 constants = pytest.importorskip("huggingface_hub.constants")
@@ -67,7 +67,7 @@ def test_what_arrives_is_what_was_made(gan, run, stand_in, tmp_path):
     assert f'hf_hub_download("{REPO}", "sampler.jaxexport")' in arrived["README.md"].decode()
     # and as people fetch them
     path = hub.hf_hub_download(REPO, "weights.safetensors", cache_dir=tmp_path / "cache")
-    loaded, back = load(run), load_weights(Path(path))
+    loaded, back = load_run(run), load_weights(Path(path))
     inputs = draw_many(loaded.experiment, 0, 4)
     made, wanted = (Sampler(one.experiment, 4)(one.weights(False), inputs) for one in (back, loaded))
     np.testing.assert_array_equal(made, wanted)

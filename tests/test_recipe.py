@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import pytest
 
 from gan_cli import build, recipe
-from gan_cli.binding import call, check
+from gan_cli.binding import call, validate_part
 from gan_cli.data.store import Store
 from gan_cli.engine.optim import OPTIMISER
 from gan_cli.errors import InputError
@@ -14,17 +14,17 @@ from gan_cli.games.game import Game, NetFactory
 from gan_cli.games.standard import standard
 from gan_cli.types import Adversarial, Spec
 
-RING = recipe.find("ring")
+RING = recipe.find_recipe("ring")
 
 
 def tables(*overrides):
-    return recipe.read(RING, overrides)
+    return recipe.read_tables(RING, overrides)
 
 
 @pytest.mark.parametrize("name", recipe.shipped())
 def test_every_shipped_recipe_is_valid_and_has_a_header(name):
-    path = recipe.find(name)
-    build.resolve(recipe.read(path), str(path))
+    path = recipe.find_recipe(name)
+    build.resolve(recipe.read_tables(path), str(path))
     header = recipe.header(path)
     for entry in ("paper:", "command:", "expected:", "departures:"):
         assert entry in header
@@ -33,7 +33,7 @@ def test_every_shipped_recipe_is_valid_and_has_a_header(name):
 
 def test_resolved_recipe_resolves_to_itself():
     resolved = build.resolve(tables(), "ring.toml")
-    again = tomllib.loads(recipe.write(resolved))
+    again = tomllib.loads(recipe.to_toml(resolved))
     assert build.resolve(again, "ring.toml") == resolved
 
 
@@ -124,22 +124,22 @@ def test_unreadable_files(tmp_path):
     broken = tmp_path / "broken.toml"
     broken.write_text("[train\nsteps = 1")
     with pytest.raises(InputError, match=r"broken.toml: not valid TOML: .*line 1"):
-        recipe.read(broken)
+        recipe.read_tables(broken)
     with pytest.raises(InputError, match="no such recipe file, nor a shipped recipe; did you mean 'ring'"):
-        recipe.find("rnig")
+        recipe.find_recipe("rnig")
 
 
 @pytest.mark.parametrize(
     ("text", "value"), [("5", 5), ("1e-3", 1e-3), ("adversarial.hinge", "adversarial.hinge"), ("[1, 2]", [1, 2])]
 )
 def test_set_reads_toml_values_and_bare_words(text, value):
-    assert recipe.read(RING, [f"a.b.c={text}"])["a"]["b"]["c"] == value
+    assert recipe.read_tables(RING, [f"a.b.c={text}"])["a"]["b"]["c"] == value
 
 
 @pytest.mark.parametrize("override", ["steps=5", "train.steps", "=5", "train.=5"])
 def test_malformed_set_is_refused(override):
     with pytest.raises(InputError, match=r"expected table.key=value"):
-        recipe.read(RING, [override])
+        recipe.read_tables(RING, [override])
 
 
 def test_differences_name_keys_and_leave_out_what_changes_no_step():
@@ -165,7 +165,7 @@ def test_nested_loss_table_and_its_options():
 
 def test_schedules_and_clipping():
     schedule = {"schedule": "linear_schedule", "init_value": 1.0, "end_value": 0.0, "transition_steps": 10}
-    table = check(OPTIMISER, {"name": "sgd", "learning_rate": schedule, "clip_norm": 1.0})
+    table = validate_part(OPTIMISER, {"name": "sgd", "learning_rate": schedule, "clip_norm": 1.0})
     optimiser = call(OPTIMISER, table)
     params = {"w": jnp.float32(3)}
     update, _ = optimiser.update({"w": jnp.float32(4)}, optimiser.init(params), params)
@@ -173,7 +173,7 @@ def test_schedules_and_clipping():
 
 
 def test_weight_clipping():
-    table = check(OPTIMISER, {"name": "rmsprop", "learning_rate": 1.0, "clip_norm": 1.0, "clip_weights": 0.25})
+    table = validate_part(OPTIMISER, {"name": "rmsprop", "learning_rate": 1.0, "clip_norm": 1.0, "clip_weights": 0.25})
     optimiser = call(OPTIMISER, table)
     params = {"w": jnp.array([0.125, -0.5, 0.0])}
     update, _ = optimiser.update({"w": jnp.array([-1.0, 1e-9, 0.0])}, optimiser.init(params), params)
@@ -182,7 +182,7 @@ def test_weight_clipping():
 
 @pytest.mark.parametrize("name", OPTIMISER.names())
 def test_every_optimiser_can_be_named_and_takes_a_step(name):
-    optimiser = call(OPTIMISER, check(OPTIMISER, {"name": name, "learning_rate": 0.1}))
+    optimiser = call(OPTIMISER, validate_part(OPTIMISER, {"name": name, "learning_rate": 0.1}))
     params = {"w": jnp.ones((2, 2))}
     updates, _ = optimiser.update({"w": jnp.full((2, 2), 0.5)}, optimiser.init(params), params)
     assert jnp.isfinite(updates["w"]).all()
@@ -195,7 +195,7 @@ def test_schema_offers_every_name():
 
 
 def test_networks_larger_than_the_machine_are_refused_before_memory_is_asked_for():
-    tables = recipe.read(recipe.find("ring"), ["networks.generator.hidden=[1000000000000]"])
+    tables = recipe.read_tables(recipe.find_recipe("ring"), ["networks.generator.hidden=[1000000000000]"])
     with pytest.raises(InputError, match=r"\[networks\] with their optimisers take [0-9,]+ GB"):
         build.prepare(tables, "ring", Store())
 
@@ -204,10 +204,10 @@ def test_the_nearest_recipe_is_a_file_beside_it_or_a_shipped_one(tmp_path, monke
     (tmp_path / "my_photos.toml").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"did you mean 'my_photos\.toml'"):
-        recipe.find("my_photo.toml")
+        recipe.find_recipe("my_photo.toml")
     with pytest.raises(InputError, match="did you mean 'conditional/infogan_mnist'"):
-        recipe.find("infogan_mnst")
+        recipe.find_recipe("infogan_mnst")
     with pytest.raises(InputError, match="did you mean 'conditional/cgan_mnist'"):
-        recipe.find("conditional/cgan_mnst")
+        recipe.find_recipe("conditional/cgan_mnst")
     with pytest.raises(InputError, match="`gan recipe list` names those that are shipped"):
-        recipe.find("qqq")
+        recipe.find_recipe("qqq")

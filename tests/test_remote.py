@@ -86,7 +86,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def put(url: str, **files: str) -> None:
     for name, text in files.items():
-        store.write(open_place(url), name.replace("__", "/").replace("_", "."), text.encode())
+        store.write_file(open_place(url), name.replace("__", "/").replace("_", "."), text.encode())
 
 
 def names(url: str) -> set[str]:
@@ -225,8 +225,8 @@ def test_every_byte_arrives(url, content, tmp_path):
     """Also where a driver puts a file between delimiters: b"\\r" before one was lost."""
     (tmp_path / "file").write_bytes(content)
     for name, source in (("bytes", content), ("path", tmp_path / "file")):
-        store.write(open_place(url), name, source)
-        assert store.read(open_place(url), name) == fetched(f"{url}/{name}", quiet).read_bytes() == content
+        store.write_file(open_place(url), name, source)
+        assert store.read_file(open_place(url), name) == fetched(f"{url}/{name}", quiet).read_bytes() == content
 
 
 def test_outputs_go_to_their_url_when_they_are_done(url, tmp_path):
@@ -323,7 +323,9 @@ def test_a_rollback_is_followed_and_nothing_is_sent_twice(url, monkeypatch):
     train(run.folder, 20)
     run.push()
     sent: list[str] = []
-    monkeypatch.setattr(mirror, "write", lambda at, name, content: sent.append(name) or store.write(at, name, content))
+    monkeypatch.setattr(
+        mirror, "write_file", lambda at, name, content: sent.append(name) or store.write_file(at, name, content)
+    )
     run.push()
     assert sent == []
     remove_folder(run.folder / "checkpoints" / "20")
@@ -388,7 +390,7 @@ def check_remote(url: str, cache: Path, monkeypatch, expect: int) -> int:
         newest = steps_at(url)[-1]
         for folder in (at / "checkpoints").iterdir():
             check_whole(folder)
-        assert len(store.read(open_place(url), "log.jsonl").splitlines()) >= newest >= expect
+        assert len(store.read_file(open_place(url), "log.jsonl").splitlines()) >= newest >= expect
         return newest
 
 
@@ -510,7 +512,7 @@ def test_a_training_at_a_url_that_is_killed_often_ends_as_one_that_never_was(url
     loose = layout.loose(names(url)) - {"writer.json"}
     assert loose == layout.loose(contents(tmp_path / "whole"))
     for name in sorted(loose):  # recipe, pictures and log
-        assert store.read(open_place(url), name) == (tmp_path / "whole" / name).read_bytes(), name
+        assert store.read_file(open_place(url), name) == (tmp_path / "whole" / name).read_bytes(), name
     ours, theirs = (arrays(path) for path in (final, tmp_path / "whole"))
     assert ours.keys() == theirs.keys()
     assert not [name for name in ours if ours[name] != theirs[name]]
@@ -520,9 +522,9 @@ def arrays(run: Path) -> dict[str, bytes]:
     """What the newest checkpoint of a run holds, and its step."""
     import jax  # not above: the processes that are killed import this file
 
-    from gan_cli.runs.load import load
+    from gan_cli.runs.load import load_run
 
-    loaded = load(run, "latest")
+    loaded = load_run(run, "latest")
     leaves = jax.tree_util.tree_leaves_with_path((loaded.step, loaded.state))
     raw = {jax.tree_util.keystr(path): jax.random.key_data(x) if is_key(x) else x for path, x in leaves}
     return {name: bytes(jax.numpy.asarray(x).tobytes()) for name, x in raw.items()}

@@ -14,8 +14,8 @@ from gan_cli.names import lower_is_better
 def make(path, *, steps=100, step=100, fids=(), extra=(), alarms=(), checkpoint=None):
     """A run folder as training leaves it, without its arrays."""
     path.mkdir(parents=True)
-    tables = recipe.read(recipe.find("dcgan_digits"), [f"train.steps={steps}"])
-    (path / "recipe.toml").write_text(f"# The run {path.name}.\n\n{recipe.write(tables)}")
+    tables = recipe.read_tables(recipe.find_recipe("dcgan_digits"), [f"train.steps={steps}"])
+    (path / "recipe.toml").write_text(f"# The run {path.name}.\n\n{recipe.to_toml(tables)}")
     log = [{"step": s, "generator/loss": 0.5} for s in range(10, step + 1, 10)]
     log += [{"step": step, "monitor": {"diversity": 0.5}, "alarms": list(told)} for told in alarms]
     (path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
@@ -74,7 +74,7 @@ def test_the_better_is_first_whichever_way_is_better_and_who_lacks_it_is_last(ga
 
 def test_directions_read_from_files_are_those_of_the_metrics():
     for name in metrics.names():
-        assert lower_is_better(name) == metrics.find(name).lower_is_better, name
+        assert lower_is_better(name) == metrics.find_metric(name).lower_is_better, name
     assert lower_is_better("fid-note") is None
     assert lower_is_better("../secret") is None
 

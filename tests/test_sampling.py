@@ -17,7 +17,7 @@ from gan_cli.metrics.collect import extract
 from gan_cli.pictures import animation, labelled
 from gan_cli.pictures.grids import PAPER
 from gan_cli.pictures.labelled import Block
-from gan_cli.runs.load import load
+from gan_cli.runs.load import load_run
 from gan_cli.sampling import arithmetic, controls, neighbours, walk, writing
 from gan_cli.sampling.drawing import by_seeds, painter
 from gan_cli.types import Control
@@ -78,7 +78,7 @@ def test_a_column_is_the_same_latent_under_each_class(runs, draw):
     assert arrays["arr_1"].tolist() == [2] * 4 + [0] * 4 + [9] * 4
     assert arrays["arr_1"].dtype.kind == "i"
     assert report["n"] == 12
-    loaded = load(runs["classes"])
+    loaded = load_run(runs["classes"])
     z = by_seeds(loaded, [5, 3, 8, 1], None)["z"]
     inputs = {"z": np.concatenate([z] * 3), "class": np.repeat(np.int32([2, 0, 9]), 4)}
     np.testing.assert_array_equal(arrays["arr_0"], painter(loaded, raw=False, batch=12)(inputs))
@@ -88,7 +88,7 @@ def test_a_column_is_the_same_latent_under_each_class(runs, draw):
 
 def test_labels_go_into_the_archive_without_being_asked_for(runs, draw, tmp_path):
     arrays, _ = draw(runs["classes"], "--n", 40)
-    loaded = load(runs["classes"])
+    loaded = load_run(runs["classes"])
     assert len(set(arrays["arr_1"].tolist())) > 4
     one = int(arrays["arr_1"][7])
     again, _ = draw(runs["classes"], "--n", 8, "--class", one)
@@ -110,7 +110,7 @@ def test_files_in_a_folder_name_the_class(gan, runs, tmp_path):
 
 def test_codes_sweep_and_the_rest_stays(runs, draw):
     arrays, _ = draw(runs["codes"], "--code", "c1=-2:2:3", "--n", 2)  # a row a latent
-    loaded = load(runs["codes"])
+    loaded = load_run(runs["codes"])
     paint = painter(loaded, raw=False, batch=16)
     plain = by_seeds(loaded, [4, 9], None)
     seeds, _ = draw(runs["codes"], "--code", "c1=-2:2:3", "--seeds", "4,9")
@@ -128,7 +128,7 @@ def test_codes_sweep_and_the_rest_stays(runs, draw):
 def test_labelled_tiles_are_where_they_belong():
     images = np.arange(1, 7, dtype=np.uint8)[:, None, None, None] * np.full((1, 32, 32, 3), 40, np.uint8)
     sheet = (Block(np.array([[0, 1, 2], [3, 4, -1]]), ["cat", "dog"], ["a", "b", "c"], title="rows: class"),)
-    picture = np.asarray(labelled.draw(images, sheet))
+    picture = np.asarray(labelled.draw_sheet(images, sheet))
     pitch = 96 + labelled.GAP
     rows, columns = (picture.shape[i] - labelled.GAP - 48 - pitch * np.arange(n)[::-1] for i, n in ((0, 2), (1, 3)))
     assert picture[rows][:, columns, 0].tolist() == [[40, 80, 120], [160, 200, PAPER]]
@@ -136,9 +136,9 @@ def test_labelled_tiles_are_where_they_belong():
     assert (margin[rows[0] - 10 : rows[0] + 10] > PAPER).any()  # a label in each row, and a title
     assert (margin[rows[1] - 10 : rows[1] + 10] > PAPER).any()
     assert (margin[: labelled.LINE] > PAPER).any()
-    bare = np.asarray(labelled.draw(images, (sheet[0]._replace(rows=(), heads=(), title=""),)))
+    bare = np.asarray(labelled.draw_sheet(images, (sheet[0]._replace(rows=(), heads=(), title=""),)))
     assert bare.shape == (2 * pitch + labelled.GAP, 3 * pitch + labelled.GAP, 3)
-    captioned = labelled.draw(images, (sheet[0]._replace(captions=[["1.23"] * 3] * 2),))
+    captioned = labelled.draw_sheet(images, (sheet[0]._replace(captions=[["1.23"] * 3] * 2),))
     assert captioned.height == picture.shape[0] + 2 * labelled.LINE
 
 
@@ -146,7 +146,7 @@ def test_labelled_tiles_are_where_they_belong():
 def test_text_too_long_is_shortened_and_stays_inside(channels):
     images = np.zeros((1, 30, 30, channels), np.uint8)
     long = ["a very long name of a class " * 3]
-    picture = labelled.draw(images, (Block(np.array([[0]]), long, long, [long], long[0]),))
+    picture = labelled.draw_sheet(images, (Block(np.array([[0]]), long, long, [long], long[0]),))
     edges = np.asarray(picture.convert("L"))
     assert (edges[:, [0, -1]] == PAPER).all()
     assert (edges[[0, -1]] == PAPER).all()
@@ -275,7 +275,7 @@ def test_an_animation_of_several_classes_shows_them_side_by_side(gan, runs, tmp_
 def test_images_of_every_kind_move(tmp_path, suffix, channels):
     images = np.random.default_rng(0).integers(0, 256, (5, 1, 6, 4, channels), np.uint8)
     images[..., 3:] = 255
-    animation.save(tmp_path / f"x.{suffix}", images, 20)
+    animation.save_animation(tmp_path / f"x.{suffix}", images, 20)
     with Image.open(tmp_path / f"x.{suffix}") as moving:
         assert moving.n_frames == 5
         assert moving.size == (4 * 32, 6 * 32)
@@ -307,7 +307,7 @@ def test_arithmetic_of_seeds(gan, runs, draw, tmp_path):
     sums = ["--arithmetic", "0,4 - 2 + 6-8", "--class", 3]
     arrays, report = draw(runs["classes"], *sums)
     assert [term["seeds"] for term in report["terms"]] == [[0, 4], [2], [6, 7, 8]]
-    loaded = load(runs["classes"])
+    loaded = load_run(runs["classes"])
     z = by_seeds(loaded, [0, 4, 2, 6, 7, 8], None)["z"].astype(np.float64)
     result = z[:2].mean(0) - z[2] + z[3:].mean(0)
     made = painter(loaded, raw=False, batch=1)({"z": result[None].astype(np.float32), "class": np.int32([3])})
@@ -325,7 +325,7 @@ def test_arithmetic_of_seeds(gan, runs, draw, tmp_path):
 
 def test_arithmetic_of_classes_takes_the_first_samples_that_the_classifier_knows(gan, runs, draw, tmp_path):
     samples = draw(runs["plain"], "--seeds", "0-999")[0]["arr_0"]
-    digits = features.find("digits")
+    digits = features.find_network("digits")
     told = np.concatenate([out["logits"] for out in extract(digits, [samples])]).argmax(axis=1)
     common = int(np.bincount(told).argmax())
     arrays, report = draw(runs["plain"], "--arithmetic", f"class:{common} - 3", "--n", 4)

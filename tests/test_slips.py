@@ -5,7 +5,7 @@ import pytest
 from gan_cli import build, recipe, recipe_tables, slips
 from gan_cli.errors import InputError
 
-RING = recipe.find("ring")
+RING = recipe.find_recipe("ring")
 RECIPE = '# A header, é.\n[data]\nsource = "folder"\npath = "imgs"\n'
 
 VALUES = [
@@ -44,7 +44,7 @@ VALUES = [
 @pytest.mark.parametrize(("override", "mend"), VALUES)
 def test_a_value_of_another_type_is_told_what_would_be_right(override, mend):
     with pytest.raises(InputError) as error:
-        build.resolve(recipe.read(RING, [override]), "ring.toml")
+        build.resolve(recipe.read_tables(RING, [override]), "ring.toml")
     assert mend in str(error.value)
 
 
@@ -61,7 +61,7 @@ def test_numbers_in_text(text, number):
 def test_a_recipe_is_read_in_the_coding_that_its_mark_names(tmp_path, coding, gan):
     path = tmp_path / "a.toml"
     path.write_bytes(RECIPE.replace("\n", "\r\n").encode(coding))
-    assert recipe.read(path) == {"data": {"source": "folder", "path": "imgs"}}
+    assert recipe.read_tables(path) == {"data": {"source": "folder", "path": "imgs"}}
     assert recipe.header(path) == "A header, é."
     code, out, _ = gan("recipe", "show", path)
     assert (code, out.splitlines()[0]) == (0, "# A header, é.")

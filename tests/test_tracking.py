@@ -151,7 +151,7 @@ def test_texts_and_numbers_of_lines():
 def test_times_of_two_lives(train, tmp_path):
     train(20)
     train(40)
-    first, second = times.read(tmp_path / "run/times.jsonl")
+    first, second = times.read_times(tmp_path / "run/times.jsonl")
     assert (first.step, first.last, first.ended, first.stopped_by) == (0, 20, True, None)
     assert (second.step, second.last) == (20, 40)
     assert second.began >= first.began + first.seconds
@@ -160,7 +160,7 @@ def test_times_of_two_lives(train, tmp_path):
     assert "cpu" in first.devices
     assert first.versions["jax"]
     train(40)  # nothing to do: no life
-    assert len(times.read(tmp_path / "run/times.jsonl")) == 2
+    assert len(times.read_times(tmp_path / "run/times.jsonl")) == 2
 
 
 def test_rates_are_medians_and_scribbles_are_passed_over(tmp_path):
@@ -171,10 +171,10 @@ def test_rates_are_medians_and_scribbles_are_passed_over(tmp_path):
         lines_of_run.append(path, line)
     with path.open("a") as file:
         file.write("}{\n")
-    (session,) = times.read(path)
+    (session,) = times.read_times(path)
     assert session.rate == 10
     assert (session.seconds, session.last, session.ended) == (34.0, 40, False)
-    assert times.read(tmp_path / "none") == []
+    assert times.read_times(tmp_path / "none") == []
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_rates_are_medians_and_scribbles_are_passed_over(tmp_path):
 def test_times_that_cannot_be_are_passed_over(tmp_path, line):
     path = tmp_path / "times.jsonl"
     path.write_text(f'{{"event": "start", "step": 0, "time": 1.0}}\n{line}\n{{"step": 10, "time": 3.0}}\n')
-    (session,) = times.read(path)
+    (session,) = times.read_times(path)
     assert (session.seconds, session.last, session.rate) == (2.0, 10, None)
 
 
@@ -201,7 +201,7 @@ def test_a_line_that_was_cut_short_does_not_join_two_sessions(tmp_path):
     path = tmp_path / "times.jsonl"
     path.write_text('{"event": "start", "step": 0, "time": 1.0}\n{"step": 10, "ti')
     Clock(path, "one", {}).start(5)
-    assert [life.step for life in times.read(path)] == [0, 5]
+    assert [life.step for life in times.read_times(path)] == [0, 5]
 
 
 def test_values_of_an_evaluation_are_its_finite_numbers():

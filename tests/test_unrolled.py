@@ -212,7 +212,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("override", "message"), REFUSED)
 def test_what_cannot_be_unrolled_is_refused_with_the_reason(override, message):
-    path = recipe.find("collapse/unrolled")
-    resolved = build.resolve(recipe.read(path, [override]), "unrolled.toml")
+    path = recipe.find_recipe("collapse/unrolled")
+    resolved = build.resolve(recipe.read_tables(path, [override]), "unrolled.toml")
     with pytest.raises(InputError, match=message):
         build.experiment(resolved, Spec((2,)))

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from gan_cli.binding import check
+from gan_cli.binding import validate_part
 from gan_cli.build import SOURCE, load_source
 from gan_cli.data.npz import npz
 from gan_cli.data.store import Store
@@ -88,7 +88,7 @@ def test_a_negative_is_read_as_such(read):
 @pytest.mark.parametrize("values", ["", "0", "0..", "0..0", "a..b", "0..nan", "0..inf", "0...5..", "1..2..3"])
 def test_a_range_is_two_numbers(values):
     with pytest.raises(InputError, match="two numbers with two dots between"):
-        check(SOURCE, {"source": "npz", "path": "a.npz", "values": values})
+        validate_part(SOURCE, {"source": "npz", "path": "a.npz", "values": values})
 
 
 @pytest.mark.parametrize("ends", [(-3.14159, 2.5), (0.0, 1e300), (-1e-7, 5e-8), (-70_000.5, 3.0), (-5.0, -5.0)])
@@ -184,4 +184,4 @@ def test_what_an_option_mends_is_said_so_that_it_leads_there(gan, tmp_path, stor
         code, _, err = gan("eval", "--fake", tmp_path / "own.toml", "--metric", "class-coverage")
         assert code == 0, err
     table = {"source": "npz", "path": str(tmp_path / "a b.npz"), "values": "0..1"}
-    assert everything(load_source(check(SOURCE, table), store)).max() == 255
+    assert everything(load_source(validate_part(SOURCE, table), store)).max() == 255

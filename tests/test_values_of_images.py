@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from tiny import RUN
 
-from gan_cli.binding import check
+from gan_cli.binding import validate_part
 from gan_cli.build import SOURCE, load_source
 from gan_cli.data import images, picture
 from gan_cli.data.picture import decode, opened, shape_of
@@ -48,7 +48,7 @@ def read(tmp_path, store):
         where.mkdir(exist_ok=True)
         for i, content in enumerate(contents):
             (where / f"{i}.{suffix}").write_bytes(content)
-        return load_source(check(SOURCE, {"source": "folder", "path": str(where), **options}), store)
+        return load_source(validate_part(SOURCE, {"source": "folder", "path": str(where), **options}), store)
 
     return made
 

@@ -29,14 +29,14 @@ def card(
 
     start_jax()
     from gan_cli.export import bundle, card_file
-    from gan_cli.export.card import Wish
+    from gan_cli.export.card import CardOptions
     from gan_cli.remote.fetch import fetched_run
-    from gan_cli.runs.load import load
+    from gan_cli.runs.load import load_run
 
-    card_file.check(ckpt, out, licence)
-    loaded = load(fetched_run(ckpt, notice), at)
+    card_file.check_card(ckpt, out, licence)
+    loaded = load_run(fetched_run(ckpt, notice), at)
     target = Path(out) if out is not None else loaded.folder.path / bundle.README
-    wish = Wish(name or loaded.folder.path.name, licence, raw=raw)
-    picture = card_file.save(loaded, wish, target, notice)
+    wish = CardOptions(name or loaded.folder.path.name, licence, raw=raw)
+    picture = card_file.save_card(loaded, wish, target, notice)
     report = {"out": str(target), "picture": str(picture), "step": loaded.step, "weights": "raw" if raw else "average"}
     result(report, f"step {loaded.step} described in {target}, pictured in {picture}", as_json)

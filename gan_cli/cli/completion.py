@@ -194,5 +194,5 @@ def _tables() -> Mapping[str, Any]:
     for word in (*words[1:], *([DEFAULT] if words[:1] == ["train"] else [])):
         with suppress(InputError):
             if word and not word.startswith("-"):
-                return recipes.read(recipes.find(word))
+                return recipes.read_tables(recipes.find_recipe(word))
     return {}

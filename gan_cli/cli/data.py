@@ -13,8 +13,8 @@ app = typer.Typer(help="Look at data before training on them.", no_args_is_help=
 UNREADABLE = 1
 
 
-@app.command()
-def check(
+@app.command("check")
+def check_data(
     recipe: Annotated[
         str,
         typer.Argument(
@@ -39,14 +39,14 @@ def check(
     from gan_cli.datacheck import check, contact_sheet, text
     from gan_cli.datacheck.examples import examples
 
-    path = recipes.find(recipe)
-    tables = overrides.read(path, set_ or (), notice)
+    path = recipes.find_recipe(recipe)
+    tables = overrides.read_overridden(path, set_ or (), notice)
     data = build.data_table(tables, str(path), None)
     batch = check.batch_of(tables, str(path))
     sources = store(data_dir).near(path)
     found = examples(data, sources)
     sheet = contact_sheet.ContactSheet(found, Path(out)) if out else None
-    checked = check.check(data, found, sources, *([sheet.keep] if sheet else []))
+    checked = check.check_data(data, found, sources, *([sheet.keep] if sheet else []))
     report = check.report(checked, data, batch)
     if sheet:
         sheet.save()

@@ -240,7 +240,7 @@ def _list(as_json: bool) -> None:
     from gan_cli import metrics
     from gan_cli.metric_names import NAMES
 
-    found = {name: metrics.find(name) for name in metrics.names()}
+    found = {name: metrics.find_metric(name) for name in metrics.names()}
     best = {name: "low" if m.lower_is_better else "high" for name, m in found.items()}
     rows = {
         name: {"best": best[name], "detects": m.one_line, "paper": m.paper, "names": list(NAMES.get(name, ()))}

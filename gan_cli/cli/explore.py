@@ -33,9 +33,9 @@ def explore(
         start_jax()
         from gan_cli.explore.service import Service
         from gan_cli.remote.fetch import fetched_run
-        from gan_cli.runs.load import load
+        from gan_cli.runs.load import load_run
 
-        desk = Service(load(fetched_run(ckpt, notice), at), ckpt)
+        desk = Service(load_run(fetched_run(ckpt, notice), at), ckpt)
         desk.warm_up(notice)
         server.serve(listening, desk, lambda url: _ready(url, open_))
 

@@ -37,17 +37,17 @@ def export(
     with output(out) as target:
         start_jax()
         from gan_cli.export import bundle
-        from gan_cli.runs.load import load
+        from gan_cli.runs.load import load_run
         from gan_cli.text import size
 
-        bundle.check(form, target)
-        loaded = load(fetched_run(ckpt, notice), at)
+        bundle.check_form(form, target)
+        loaded = load_run(fetched_run(ckpt, notice), at)
         notice(f"step {loaded.step} of {loaded.folder.path}: exporting{', then comparing' if check else ''}")
         made = bundle.export(loaded, form, raw=raw, compare=check)
         if target.suffix:
             bundle.save_file(target, made.data)
         else:
-            bundle.save(target, bundle.contents(loaded, made))
+            bundle.save_bundle(target, bundle.contents(loaded, made))
     report = {
         "out": out,
         "format": form,

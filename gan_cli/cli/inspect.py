@@ -30,6 +30,6 @@ def inspect(
     start_jax()
     from gan_cli.inspection import checkpoint, text
 
-    found = checkpoint.find(path, at)
+    found = checkpoint.find_checkpoint(path, at)
     report = checkpoint.report(found)
     result(report, text.of_checkpoint(report), as_json)

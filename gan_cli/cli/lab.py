@@ -30,7 +30,7 @@ def lab(
         raise InputError("--out and --set go with a demonstration; gan lab lists their names")
     start_jax()
     from gan_cli import lab as demonstrations
-    from gan_cli.lab.demonstration import save
+    from gan_cli.lab.demonstration import save_figure
 
     if name is None:
         found = demonstrations.names()
@@ -40,7 +40,7 @@ def lab(
     requested = demonstrations.request(name, set_ or ())
     path = _folder_made(Path(out or f"lab/{name}.png"))
     shown = demonstrations.demonstrate(requested, notice)
-    save(path, shown)
+    save_figure(path, shown)
     report = {**requested, "values": shown.values, "figure": str(path)}
     result(report, f"{shown.text}\n{path}", as_json)
 

@@ -23,14 +23,14 @@ def push(
     """Put a model on the Hugging Face Hub: card, program, weights, recipe (HF_TOKEN; docs/taking-away.md)."""
     start_jax()
     from gan_cli.export import hub
-    from gan_cli.export.card import Wish
+    from gan_cli.export.card import CardOptions
     from gan_cli.remote.fetch import fetched_run
-    from gan_cli.runs.load import load
+    from gan_cli.runs.load import load_run
     from gan_cli.version import __version__
 
-    hub.check(repo, licence, dry_run=dry_run)
-    loaded = load(fetched_run(ckpt, notice), at)
-    made = hub.files(loaded, Wish(repo.partition("/")[2], licence, repo, raw), notice)
+    hub.check_push(repo, licence, dry_run=dry_run)
+    loaded = load_run(fetched_run(ckpt, notice), at)
+    made = hub.files(loaded, CardOptions(repo.partition("/")[2], licence, repo, raw), notice)
     report = {"repo": repo, "step": loaded.step, "files": {name: len(data) for name, data in sorted(made.items())}}
     text = "\n".join(f"{size:>12,} {name}" for name, size in report["files"].items())  # type: ignore[attr-defined]
     if dry_run:

@@ -23,7 +23,7 @@ def list_(as_json: Json = False) -> None:
     """List the shipped recipes, each with the first line of its header."""
     from gan_cli import recipe
 
-    found = {name: recipe.header(recipe.find(name)).partition("\n")[0] for name in recipe.shipped()}
+    found = {name: recipe.header(recipe.find_recipe(name)).partition("\n")[0] for name in recipe.shipped()}
     width = max(map(len, found), default=0)
     result({"recipes": found}, "\n".join(f"{name:{width}}  {line}" for name, line in found.items()), as_json)
 
@@ -38,22 +38,22 @@ def show(
     """Print a recipe as written, or with every default filled in."""
     from gan_cli import recipe, slips
 
-    path = recipe.find(name)
-    tables = recipe.read(path)
+    path = recipe.find_recipe(name)
+    tables = recipe.read_tables(path)
     if set_:
         from gan_cli import overrides
 
-        tables = overrides.read(path, set_, notice)
+        tables = overrides.read_overridden(path, set_, notice)
     if resolved:
         from gan_cli import build
 
         tables = build.resolve(tables, str(path))
     plain = "\n".join(slips.decoded(recipe.content(path), str(path)).splitlines()).rstrip()
-    result(tables, recipe.write(tables).rstrip() if resolved or set_ else plain, as_json)
+    result(tables, recipe.to_toml(tables).rstrip() if resolved or set_ else plain, as_json)
 
 
-@app.command()
-def check(
+@app.command("check")
+def check_recipe(
     name: Name,
     set_: Set = None,
     data: Annotated[
@@ -74,8 +74,8 @@ def check(
     from gan_cli import recipe as recipes
     from gan_cli.errors import InputError
 
-    path = recipes.find(name)
-    resolved = build.resolve(overrides.read(path, set_ or (), notice), str(path))
+    path = recipes.find_recipe(name)
+    resolved = build.resolve(overrides.read_overridden(path, set_ or (), notice), str(path))
     if data is not False:
         start_jax()
         sources = store(data_dir).near(path)

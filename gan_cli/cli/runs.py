@@ -12,7 +12,7 @@ from gan_cli.cli.options import Json, notice, result
 from gan_cli.errors import InputError
 
 if TYPE_CHECKING:
-    from gan_cli.runs.listing import Run
+    from gan_cli.runs.listing import RunSummary
 
 OTHERS, METRIC = 85, 16  # columns of text that all but the metrics take, and that one of them does; --json has all
 
@@ -43,7 +43,7 @@ def runs(
     result({"folder": folder, "runs": [run.plain() for run in found]}, _table(found, folder, sort), as_json)
 
 
-def _table(found: list["Run"], folder: str, sort: str) -> str:
+def _table(found: list["RunSummary"], folder: str, sort: str) -> str:
     from gan_cli.text import columns, duration, table
 
     if not found:
@@ -68,13 +68,13 @@ def _table(found: list["Run"], folder: str, sort: str) -> str:
     return f"{text}\nno room for {', '.join(left)}; --json has all" if left else text
 
 
-def _state(run: "Run") -> str:
+def _state(run: "RunSummary") -> str:
     """How far it is."""
     of = f"{run.step:,}" if run.state == "finished" else f"{run.step:,} of {run.steps:,}"
     return f"{of} {run.state}"
 
 
-def _value(run: "Run", name: str) -> str:
+def _value(run: "RunSummary", name: str) -> str:
     """The best of a metric, and its last where that is another."""
     from gan_cli.text import number
 
@@ -84,7 +84,7 @@ def _value(run: "Run", name: str) -> str:
     return number(value.best) + (f" ({number(value.last)})" if value.last != value.best else "")
 
 
-def _alarms(run: "Run") -> str:
+def _alarms(run: "RunSummary") -> str:
     """How often the monitor raised an alarm, and what is wrong now."""
     now = ", ".join(alarm.partition(":")[0] for alarm in run.alarms)
     times = f"{run.alarmed} of {run.looks}" if run.alarmed else ""

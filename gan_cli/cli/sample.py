@@ -133,12 +133,12 @@ def sample(
             terms=sums.parse(arithmetic) if arithmetic is not None else (),
             neighbours=neighbours,
         )
-        request.check(asked)
+        request.check_request(asked)
         sources = store(data_dir) if neighbours else None
         start_jax()
-        from gan_cli.runs.load import load
+        from gan_cli.runs.load import load_run
 
-        loaded = load(fetched_run(ckpt, notice), at)
+        loaded = load_run(fetched_run(ckpt, notice), at)
         taken = take.take(loaded, asked, sources, notice, Pace())
         writing.write(target, taken.drawn, fps or request.DEFAULT_FPS)
     count = len(taken.drawn.samples)

@@ -73,8 +73,8 @@ def train(
     from gan_cli.remote.place import is_url
     from gan_cli.training import tracking
 
-    path = recipes.find(recipe)
-    tables = overrides.read(path, set_ or (), notice)
+    path = recipes.find_recipe(recipe)
+    tables = overrides.read_overridden(path, set_ or (), notice)
     sources = store(data_dir).near(path)
     trackers = tracking.parse(track) if track is not None else ()
     processes.start(places.Job(coordinator, num_processes, process_id), notice)
@@ -86,9 +86,9 @@ def train(
     shown = mirror.url if mirror else str(folder)
     if dry_run:
         from gan_cli.inspection import plan
-        from gan_cli.training.train import check
+        from gan_cli.training.train import prepare_metric
 
-        check(prepared, folder, sources, notice if processes.first() else lambda _: None)
+        prepare_metric(prepared, folder, sources, notice if processes.first() else lambda _: None)
         if trial and processes.first():
             notice("compiling the step and trying it; --no-trial leaves that out")
         found = plan.plan(prepared, shown, folder, trial=trial)

@@ -36,7 +36,9 @@ def names(file: Path | bytes) -> list[str]:
         return [_short(name) for name in archive.namelist()]
 
 
-def load(file: Path | bytes, wanted: Collection[str] | None = None, largest: int = LARGEST) -> dict[str, np.ndarray]:
+def load_arrays(
+    file: Path | bytes, wanted: Collection[str] | None = None, largest: int = LARGEST
+) -> dict[str, np.ndarray]:
     """Those of the `wanted` arrays that an npz file holds; None: all of them. An .npy file holds one, "x".
 
     largest: bytes of one array. Raises OSError, and DamagedError for a file that is damaged, a bomb, or holds what are

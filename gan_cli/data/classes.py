@@ -51,7 +51,7 @@ def _classes(tree: Tree, where: Path) -> Classes:
     start = len(above) + 1 if above else 0
     names = [posixpath.join(tree.shared, image.name)[start:] for image in tree.files]
     called = f"{where}: {file.name}"
-    found = dataset_json.read(file, names, called)
+    found = dataset_json.read_labels(file, names, called)
     if found is None:
         own = _of_folders(tree, where)
         return own._replace(remarks=(f"{called} lists no labels: a folder is a class", *own.remarks))

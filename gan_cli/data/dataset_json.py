@@ -25,7 +25,7 @@ class Listed(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def read(file: File, names: Sequence[str], where: str) -> Listed | None:
+def read_labels(file: File, names: Sequence[str], where: str) -> Listed | None:
     """The labels of images; None where the file has no "labels", and is somebody else's.
 
     names: of the images, relative to the file's folder. Raises InputError that begins with `where`.

@@ -28,4 +28,4 @@ ORIGIN = idx.origin(PUBLISHED, "zalando-datasets/fashion_mnist")
 
 def fashion_mnist(store: Store, *, split: idx.Split = "train") -> Source:
     """Fashion-MNIST: clothes, 28x28 grey, 10 classes; 60,000 to train, 10,000 to test."""
-    return idx.load(PUBLISHED, store, split)
+    return idx.load_split(PUBLISHED, store, split)

@@ -41,7 +41,7 @@ def origin(published: Published, hub: str = "") -> Origin:
     )
 
 
-def load(published: Published, store: Store, split: Split) -> Source:
+def load_split(published: Published, store: Store, split: Split) -> Source:
     """Read one split: x uint8 [60000 or 10000, 28, 28, 1], ink is 255, y in 0 .. 9; raises InputError."""
     shapes = ((COUNTS[split], 28, 28), (COUNTS[split],))
     x, y = (

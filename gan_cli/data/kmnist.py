@@ -26,4 +26,4 @@ ORIGIN = idx.origin(PUBLISHED)
 
 def kmnist(store: Store, *, split: idx.Split = "train") -> Source:
     """Kuzushiji-MNIST: cursive Japanese characters, 28x28 grey, 10 classes; 60,000 to train, 10,000 to test."""
-    return idx.load(PUBLISHED, store, split)
+    return idx.load_split(PUBLISHED, store, split)

@@ -24,4 +24,4 @@ ORIGIN = idx.origin(PUBLISHED, "ylecun/mnist")
 
 def mnist(store: Store, *, split: idx.Split = "train") -> Source:
     """MNIST: handwritten digits, 28x28 grey, 10 classes; 60,000 to train, 10,000 to test."""
-    return idx.load(PUBLISHED, store, split)
+    return idx.load_split(PUBLISHED, store, split)

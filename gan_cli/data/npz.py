@@ -63,7 +63,7 @@ def _array(path: Path, names: list[str], option: str, name: str) -> np.ndarray:
         line = f'{option} = "{min(names, default="")}"'
         raise OptionError(f"{path}: has no array {name!r}; set [data] {option} to one of {known}", line, "npz")
     try:
-        return idx.unpacked(contents(path)) if _is_idx(path) else arrays.load(path, [name])[name]
+        return idx.unpacked(contents(path)) if _is_idx(path) else arrays.load_arrays(path, [name])[name]
     except (DamagedError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({error}); it should hold plain arrays of numbers") from None
 

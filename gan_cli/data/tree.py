@@ -42,7 +42,7 @@ class Tree(NamedTuple):
     left_out: str = ""  # a sentence; empty: nothing is
 
 
-class _Found:
+class _Collected:
     """Collects while a folder or a zip is gone through."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ def read_tree(path: Path) -> Tree:
 
     Links are followed. Hidden files, what systems put into folders of photographs, and all other files are left out.
     """
-    found = _Found()
+    found = _Collected()
     (_look_into_zip if path.is_file() else _look_into_folder)(path, found)
     shared = posixpath.commonpath({posixpath.dirname(f"/{file.name}") for file in found.files} or {"/"})[1:]
     start = len(shared) + 1 if shared else 0
@@ -96,7 +96,7 @@ class _Folder(NamedTuple):
     above: frozenset[tuple[int, int]] = frozenset()  # devices and inodes of the folders that it is in
 
 
-def _look_into_folder(path: Path, found: _Found) -> None:
+def _look_into_folder(path: Path, found: _Collected) -> None:
     """Strings and one look at each entry: with many files, pathlib and os.walk take longer than the looking."""
     reads: Counter[tuple[int, int]] = Counter()
     waiting = [_Folder(str(path), "")]
@@ -124,7 +124,7 @@ def _look_into_folder(path: Path, found: _Found) -> None:
                 waiting.append(_Folder(entry.path, name, here.linked or entry.is_symlink(), here.above | {own}))
 
 
-def _is_folder(entry: os.DirEntry[str], name: str, found: _Found) -> bool:
+def _is_folder(entry: os.DirEntry[str], name: str, found: _Collected) -> bool:
     """Whether an entry is a folder to be looked into; anything else is put where it belongs."""
     kind = barred(entry.name)
     try:
@@ -160,7 +160,7 @@ def _stamp(path: str) -> str:
         return f"{size} {hashlib.sha256(first + file.read()).hexdigest()}"
 
 
-def _look_into_zip(path: Path, found: _Found) -> None:
+def _look_into_zip(path: Path, found: _Collected) -> None:
     """A zip is read in place: nothing is unpacked to disk."""
     try:
         archive, size = open_zip(path), path.stat().st_size

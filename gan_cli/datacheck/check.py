@@ -11,7 +11,7 @@ from gan_cli.binding import Table
 from gan_cli.data.images import check_fitted
 from gan_cli.data.store import Store
 from gan_cli.datacheck import file_kinds
-from gan_cli.datacheck.examples import Examples, Header, Seen
+from gan_cli.datacheck.examples import Chunk, Examples, Header
 from gan_cli.datacheck.measures import Moments, Sums, copies, digests
 from gan_cli.errors import InputError
 
@@ -49,10 +49,10 @@ class Checked(NamedTuple):
         return self.examples.size - len(self.bad)
 
 
-Keep = Callable[[Seen], None]
+Keep = Callable[[Chunk], None]
 
 
-def check(data: Table, found: Examples, store: Store, keep: Keep = lambda _: None) -> Checked:
+def check_data(data: Table, found: Examples, store: Store, keep: Keep = lambda _: None) -> Checked:
     """Look at every example once; `keep` is shown all that can be read."""
     sums: dict[int, Sums] = {}
     bad: list[Bad] = []

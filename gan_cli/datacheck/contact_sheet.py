@@ -8,7 +8,7 @@ from PIL import Image
 
 from gan_cli.data import images
 from gan_cli.data.pipeline import order
-from gan_cli.datacheck.examples import Examples, Seen
+from gan_cli.datacheck.examples import Chunk, Examples
 from gan_cli.errors import InputError, printable
 from gan_cli.files import check_folder_of
 from gan_cli.pictures import grids, labelled
@@ -56,7 +56,7 @@ class ContactSheet:
         rows_ = [mixed[labels == label][:COLUMNS] for label in self._classes]
         return np.stack([np.pad(row, (0, COLUMNS - len(row)), constant_values=-1) for row in rows_])
 
-    def keep(self, seen: Seen) -> None:
+    def keep(self, seen: Chunk) -> None:
         """Take what was chosen."""
         assert seen.x is not None
         for index, one in zip(seen.indices.tolist(), seen.x, strict=True):
@@ -66,7 +66,7 @@ class ContactSheet:
     def save(self) -> None:
         """Write the picture; raises InputError where it cannot be written."""
         try:
-            grids.save(self._out, self._picture())
+            grids.save_png(self._out, self._picture())
         except OSError as error:
             raise InputError(f"--out {self._out}: cannot be written: {error.strerror or error}") from None
 
@@ -80,7 +80,7 @@ class ContactSheet:
         places = {index: place for place, index in enumerate(indices)}
         rows = [[places[int(i)] for i in row if int(i) in places] for row in self._cells]  # without what is unreadable
         cells = np.array([row + [-1] * (self._cells.shape[1] - len(row)) for row in rows])
-        return labelled.draw(tiles, (Block(cells, rows=self._names(), title=self._title()),))
+        return labelled.draw_sheet(tiles, (Block(cells, rows=self._names(), title=self._title()),))
 
     def _names(self) -> list[str]:
         labels = self._found.labels

@@ -37,7 +37,7 @@ class Header(NamedTuple):
     frames: int  # more than 1: an animation, of which the first is taken
 
 
-class Seen(NamedTuple):
+class Chunk(NamedTuple):
     """Some examples, or the one that could not be read."""
 
     indices: np.ndarray  # int [n]
@@ -57,7 +57,7 @@ class Examples(NamedTuple):
     classes: tuple[str, ...]
     labels: np.ndarray | None  # int32 [size]
     call: Callable[[int], str]  # what an example is called: its file, or its number
-    look: Callable[[], Iterator[Seen]]  # all of them, once; memory does not grow with their number
+    look: Callable[[], Iterator[Chunk]]  # all of them, once; memory does not grow with their number
     layout: str = ""  # of files: what was made of the folders that they are in
     remarks: tuple[str, ...] = ()  # see `Source.remarks`
     refusal: str = ""  # why there are no labels, where some are wanted
@@ -71,11 +71,11 @@ def examples(data: Table, store: Store) -> Examples:
 
 
 def _of_source(source: Source) -> Examples:
-    def look() -> Iterator[Seen]:
+    def look() -> Iterator[Chunk]:
         for start in range(0, source.size, CHUNK):
             indices = np.arange(start, min(start + CHUNK, source.size))
             x = np.asarray(source.load(indices)["x"])
-            yield Seen(indices, x, constant(x) if x.ndim == 4 else None)
+            yield Chunk(indices, x, constant(x) if x.ndim == 4 else None)
 
     spec = source.spec
     made = Examples(source.name, source.size, spec.shape, spec.classes, source.labels, str, look)
@@ -94,10 +94,10 @@ def _of_files(data: Table, store: Store) -> Examples:
     found = possible if data["labels"] else None
     shape = _fitted(_without_opaque(folder.common(sound), path, data), data) if sound else (0, 0, 0)
 
-    def read(index: int) -> Seen:
+    def read(index: int) -> Chunk:
         header, own = headers[index], np.array([index])
         if isinstance(header, str):
-            return Seen(own, None, why=header)
+            return Chunk(own, None, why=header)
         try:
             with files[index].open() as stream:
                 pixels = decode(stream.read(), values)
@@ -105,8 +105,8 @@ def _of_files(data: Table, store: Store) -> Examples:
             wanted = (height, width, channels)
             fitted = pixels if pixels.shape == wanted else images.fit_one(pixels, wanted, data["resize"])
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
-            return Seen(own, None, header=header, why=folder.reason(error))
-        return Seen(own, fitted[None], constant(pixels[None]), header, transparent=bool((pixels[..., 3:] < 255).any()))
+            return Chunk(own, None, header=header, why=folder.reason(error))
+        return Chunk(own, fitted[None], constant(pixels[None]), header, transparent=bool((pixels[..., 3:] < 255).any()))
 
     classes, labels = (found.names, found.labels) if found else ((), None)
     look = partial(_mapped, read, range(len(files)))

@@ -35,7 +35,7 @@ def files(name: str, x: Any, folder: str) -> tuple[str, str]:
     return f"{folder}/{name}/{SPEC}", f"{folder}/{name}/{'.'.join('0' * len(x.shape)) or '0'}"
 
 
-def read(checkpoint: Path, name: str, x: Any, folder: str, sums: Mapping[str, str]) -> np.ndarray:
+def read_array(checkpoint: Path, name: str, x: Any, folder: str, sums: Mapping[str, str]) -> np.ndarray:
     """The array of a leaf, of the shape and type of `x`, from a checkpoint with these checksums.
 
     Raises InputError where it has another shape or type, and DamagedError where it is not what was written.

@@ -176,7 +176,7 @@ class Checkpoints:
 
     def meta(self, step: int) -> Meta:
         """What the checkpoint of `step` says about itself; raises DamagedError."""
-        found = metadata.read(self._path(step))
+        found = metadata.read_metadata(self._path(step))
         try:
             return Meta.from_json(found)
         except DamagedError as error:
@@ -192,7 +192,7 @@ class Checkpoints:
         sums = files.checksums(folder)
         own = {file for name, x in wanted.items() for file in arrays.files(name, x, STATE)}
         _check_same(arrays.names(sums, STATE), wanted, str(folder))
-        read = {name: arrays.read(folder, name, x, STATE, sums) for name, x in wanted.items()}
+        read = {name: arrays.read_array(folder, name, x, STATE, sums) for name, x in wanted.items()}
         files.check_whole(folder, sums, but=own, most=door.SMALL)
         return unflat(read, like)
 

@@ -16,7 +16,7 @@ def steps(folder: Path) -> list[int]:
     return [step for step in layout.steps(names) if (folder / str(step)).is_dir()]
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_metadata(path: Path) -> dict[str, Any]:
     """The metadata of the checkpoint at `path`, as JSON; raises DamagedError."""
     try:
         meta = door.parse_json(files.read_whole(path, layout.META, door.SMALL))

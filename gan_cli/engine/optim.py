@@ -25,7 +25,7 @@ import optax
 from pydantic import BaseModel, BeforeValidator, PositiveFloat, WithJsonSchema
 
 from gan_cli import slips
-from gan_cli.binding import Factory, Kind, check, strict_model
+from gan_cli.binding import Factory, Kind, strict_model, validate_part
 from gan_cli.types import Array
 
 BOUNDARIES = dict[int, float]  # step -> factor or value
@@ -74,7 +74,7 @@ def _check_learning_rate(value: Any) -> Any:
     if isinstance(value, str) and slips.number_in(value) is not None:
         raise ValueError(f"expected a number{slips.number_meant(value, whole=False)}")
     if isinstance(value, (str, dict)):
-        return check(SCHEDULE, value, "learning_rate.")
+        return validate_part(SCHEDULE, value, "learning_rate.")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise ValueError("expected a number greater than 0, or a table that names a schedule")
     return float(value)

@@ -51,7 +51,7 @@ LAUNCHERS = (
 )
 
 
-def find(job: Job) -> Place | None:
+def find_place(job: Job) -> Place | None:
     """The place that is given, or the one in which srun, mpirun or a TPU pod has started us; None: we are alone.
 
     Raises InputError when it is no place.

@@ -47,7 +47,7 @@ def start(job: Job, note: Callable[[str], None]) -> None:
     Call it before anything asks JAX for its devices. `note` is told who is waited for. Raises InputError when the place
     is not one, and LostError when the others cannot be found or do not come within START_TIMEOUT.
     """
-    place = places.find(job)
+    place = places.find_place(job)
     if place is None:
         return
     if jax.config.values["jax_platforms"] in (None, "", "cpu"):

@@ -3,12 +3,12 @@
 import shlex
 from collections.abc import Iterable, Sequence
 
-from gan_cli.explore.requests import Ask, Pin, Samples, Setting, Sum, Walk
+from gan_cli.explore.requests import Ask, Conditions, Pin, Samples, Sum, Walk
 from gan_cli.sampling.controls import Setting as Chosen
 from gan_cli.types import CLASS
 
 
-def command(ask: Ask, n: int, checkpoint: str, step: int, setting: Setting | None, chosen: Sequence[Chosen]) -> str:
+def command(ask: Ask, n: int, checkpoint: str, step: int, setting: Conditions | None, chosen: Sequence[Chosen]) -> str:
     """The command that makes the same picture of `n` samples; empty where there is none.
 
     `checkpoint`: as a person named it. `setting`: that of all samples, and `chosen` the same as the model has it;

@@ -25,19 +25,19 @@ class _Table(BaseModel):
     model_config = ConfigDict(**STRICT, strict=True)
 
 
-class Setting(_Table):
+class Conditions(_Table):
     """What a sample is made with besides its seed; what is not set is drawn as in training."""
 
     truncation: Annotated[float, Field(ge=TRUNCATION[0], le=TRUNCATION[1])] | None = None  # of normal latents
     values: Annotated[dict[Name, Value], Field(max_length=64)] = {}  # of classes, codes: a category's number, a number
 
     @property
-    def setting(self) -> "Setting":
+    def setting(self) -> "Conditions":
         """This alone."""
-        return Setting(truncation=self.truncation, values=self.values)
+        return Conditions(truncation=self.truncation, values=self.values)
 
 
-class Pin(Setting):
+class Pin(Conditions):
     """A sample that was kept."""
 
     seed: Seed
@@ -46,7 +46,7 @@ class Pin(Setting):
 Pins = tuple[Pin, ...]
 
 
-class Samples(Setting):
+class Samples(Conditions):
     """Samples of seeds `seed`, `seed + 1`, ..., one each; of points always as many as a plot has."""
 
     view: Literal["samples"]
@@ -55,7 +55,7 @@ class Samples(Setting):
     n: int = Field(ge=1, le=MOST_SAMPLES)
 
 
-class Kept(_Table):
+class Pinned(_Table):
     """The pins, with these weights."""
 
     view: Literal["pins"]
@@ -98,11 +98,11 @@ class Sum(_Table):
         return self
 
 
-Ask = Samples | Kept | Walk | Sum
+Ask = Samples | Pinned | Walk | Sum
 _ASK: TypeAdapter[Ask] = TypeAdapter(Annotated[Ask, Field(discriminator="view")])
 
 
-def read(body: bytes) -> Ask:
+def parse_request(body: bytes) -> Ask:
     """The JSON of a request; raises InputError that says what is wrong with it."""
     try:
         return _ASK.validate_json(body)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from gan_cli.errors import InputError
-from gan_cli.explore.requests import read
+from gan_cli.explore.requests import parse_request
 from gan_cli.explore.service import KINDS, Service
 from gan_cli.training.signals import handling
 
@@ -190,7 +190,7 @@ class Handler(BaseHTTPRequestHandler):
         suffix = f".{path.removeprefix('/file/')}" if path.startswith("/file/") else ""
         if desk is None or (path != "/draw" and suffix not in KINDS):
             raise Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
-        ask = read(self._body())
+        ask = parse_request(self._body())
         if suffix:
             return Content(KINDS[suffix], desk.file(ask, suffix))
         return Content("application/json", json.dumps(desk.draw(ask)).encode())

@@ -15,7 +15,7 @@ from gan_cli.binding import nearest
 from gan_cli.engine.sampler import Inputs
 from gan_cli.errors import InputError
 from gan_cli.explore.commands import command, parts, seeds
-from gan_cli.explore.requests import MOST_PINS, MOST_SAMPLES, MOST_STEPS, Ask, Pin, Samples, Setting, Sum, Walk
+from gan_cli.explore.requests import MOST_PINS, MOST_SAMPLES, MOST_STEPS, Ask, Conditions, Pin, Samples, Sum, Walk
 from gan_cli.model import SIZES, Model
 from gan_cli.pictures import grids
 from gan_cli.recipe import SEEDS
@@ -37,7 +37,7 @@ class View(NamedTuple):
     """What is to be drawn for a request."""
 
     plan: Plan
-    setting: Setting | None  # of all samples; None: they differ
+    setting: Conditions | None  # of all samples; None: they differ
     chosen: Sequence[controls.Setting]  # the same, as the model has it
     only: slice = slice(None)  # which of the samples an archive keeps
 
@@ -56,14 +56,14 @@ class Service:
 
     def warm_up(self, note: Note) -> None:
         """Compile what the page uses, so that no drawing waits for it."""
-        setting = Setting(truncation=1.0) if self.truncatable else Setting()
+        setting = Conditions(truncation=1.0) if self.truncatable else Conditions()
         sizes = (POINTS_IN_A_PANEL,) if self._points else SIZES
         note(f"step {self._loaded.step} of {self._checkpoint}: compiling for {_listed(sizes)} samples at once")
         for model in self._models.values():
             for n in sizes:
                 model.draw(self._latents(range(n), setting))
         if self._points:
-            self._reach = self._models[False].draw(self._latents(range(POINTS_IN_A_PANEL), Setting())).arrays
+            self._reach = self._models[False].draw(self._latents(range(POINTS_IN_A_PANEL), Conditions())).arrays
 
     def close(self, seconds: float) -> None:
         """Let no further drawing begin, and wait for the one under way, but not longer than this."""
@@ -160,7 +160,7 @@ class Service:
         latents = Latents(self._latents(own, ask), names, names)
         return View(arrange(latents, chosen, points=self._points), ask.setting, chosen)
 
-    def _pinned(self, pins: Sequence[Pin]) -> tuple[Latents, Setting | None, list[controls.Setting]]:
+    def _pinned(self, pins: Sequence[Pin]) -> tuple[Latents, Conditions | None, list[controls.Setting]]:
         """The pins' latents; and their setting, where it is the same. Otherwise each latent has its own already."""
         names = tuple(f"seed {pin.seed}" for pin in pins)
         if all(pin.setting == pins[0].setting for pin in pins):
@@ -181,7 +181,7 @@ class Service:
         sums = [arithmetic.Term(sign, seeds(pins), tuple(pin.seed for pin in pins)) for sign, pins in parts(ask)]
         return arithmetic.plan(sums, lambda _: latents.inputs, chosen, drawing.numbers(self._loaded), seed=0)
 
-    def _chosen(self, setting: Setting) -> list[controls.Setting]:
+    def _chosen(self, setting: Conditions) -> list[controls.Setting]:
         """Values of classes and codes as the model has them; raises InputError for those that it does not have."""
         return [self._one(name, value) for name, value in setting.values.items()]
 
@@ -194,7 +194,7 @@ class Service:
         said = control.names[int(value)] if control.names else value  # a name wins over a number
         return controls.of_values(name, [said], self._controls, name)
 
-    def _latents(self, own: Sequence[int], setting: Setting) -> Inputs:
+    def _latents(self, own: Sequence[int], setting: Conditions) -> Inputs:
         """Leaves [n, ...]. Filled up to a few sizes, because what truncates them is compiled for each."""
         padded = [*own, *[own[-1]] * (MOST_SAMPLES - len(own))]
         drawn = drawing.by_seeds(self._loaded, padded, setting.truncation)

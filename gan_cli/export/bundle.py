@@ -17,7 +17,7 @@ from gan_cli.export.description import describe, recipe_text
 from gan_cli.export.program import Example, example
 from gan_cli.files import atomic, check_folder_of, make_folder
 from gan_cli.runs.load import Loaded
-from gan_cli.runs.weights import load as load_weights
+from gan_cli.runs.weights import load_weights as load_weights
 
 Format = Literal["stablehlo", "safetensors", "onnx"]
 NAMES: dict[str, str] = {"stablehlo": "sampler.jaxexport", "safetensors": "weights.safetensors", "onnx": "sampler.onnx"}
@@ -34,7 +34,7 @@ class Exported(NamedTuple):
     difference: float | None  # the largest of its samples from this package's; of weights: from the checkpoint's
 
 
-def check(form: Format, out: Path) -> None:
+def check_form(form: Format, out: Path) -> None:
     """Raise InputError when a package for this form is missing, or the output does not fit or is not empty."""
     if form != "safetensors":
         (stablehlo if form == "stablehlo" else onnx).check()
@@ -101,7 +101,7 @@ def _npz(given: Example) -> bytes:
     return stream.getvalue()
 
 
-def save(out: Path, files: Mapping[str, bytes]) -> None:
+def save_bundle(out: Path, files: Mapping[str, bytes]) -> None:
     """Write a folder's files, each whole or not at all. Raises InputError and StorageError."""
     make_folder(out)
     for name, data in files.items():

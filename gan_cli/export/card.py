@@ -34,7 +34,7 @@ class Plain(yaml.SafeDumper):
         return True
 
 
-class Wish(NamedTuple):
+class CardOptions(NamedTuple):
     """What a person says of the card."""
 
     name: str  # the model's
@@ -49,14 +49,14 @@ def check_licence(licence: str | None) -> None:
         raise InputError(f"--license {words(licence)}: an identifier is expected, such as mit, apache-2.0 or cc-by-4.0")
 
 
-def write(loaded: Loaded, wish: Wish) -> str:
+def write(loaded: Loaded, wish: CardOptions) -> str:
     """The card, as README.md."""
     scores = facts.headlines(facts.scores(loaded, raw=wish.raw))
     head = yaml.dump(metadata(loaded, wish, scores), Dumper=Plain, sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{head}---\n\n{_text(loaded, wish, scores)}"
 
 
-def metadata(loaded: Loaded, wish: Wish, scores: Sequence[Score]) -> dict[str, Any]:
+def metadata(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> dict[str, Any]:
     """What the Hub reads: licence, tags, task, data sets, and the metrics with their protocols."""
     source = str(loaded.meta.recipe["data"]["source"])
     image = not take.is_points(loaded)
@@ -99,7 +99,7 @@ def _args(score: Score) -> dict[str, Any]:
     return {key: words(value) if isinstance(value, str) else value for key, value in found if value not in ("", {})}
 
 
-def _text(loaded: Loaded, wish: Wish, scores: Sequence[Score]) -> str:
+def _text(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
     resolved = loaded.meta.recipe
     game, data, train = resolved["game"], resolved["data"], resolved["train"]
     description = describe(loaded, raw=wish.raw)

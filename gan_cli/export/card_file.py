@@ -15,7 +15,7 @@ MARK = "\nlibrary_name: gan-cli\n"  # in the head of our cards
 LOOKED_AT = 1000  # bytes of a file that is in the way
 
 
-def check(ckpt: str, out: str | None, licence: str | None) -> None:
+def check_card(ckpt: str, out: str | None, licence: str | None) -> None:
     """Raise InputError for an output that cannot be, or a licence that is none."""
     card.check_licence(licence)
     if out is None and is_url(ckpt):
@@ -30,7 +30,7 @@ def check(ckpt: str, out: str | None, licence: str | None) -> None:
     check_folder_of(path)
 
 
-def save(loaded: Loaded, wish: card.Wish, target: Path, note: Callable[[str], None]) -> Path:
+def save_card(loaded: Loaded, wish: card.CardOptions, target: Path, note: Callable[[str], None]) -> Path:
     """Write card and picture; returns the picture's path. Raises InputError when other files are in the way."""
     picture = target.parent / card.PICTURE
     if target.exists() and not _is_card(target):

@@ -70,4 +70,4 @@ def recipe_text(loaded: Loaded) -> str:
         door.check_inside(loaded.folder.recipe, loaded.folder.path)
         head = recipe.header(loaded.folder.recipe)
     comment = "".join(f"# {line}".rstrip() + "\n" for line in head.splitlines())
-    return f"{comment}\n{recipe.write(public(loaded.meta.recipe))}".lstrip("\n")
+    return f"{comment}\n{recipe.to_toml(public(loaded.meta.recipe))}".lstrip("\n")

@@ -51,7 +51,7 @@ def headlines(found: Sequence[Score]) -> list[Score]:
 
 def scores(loaded: Loaded, *, raw: bool) -> list[Score]:
     """Every number of this checkpoint with these weights, the last value of each; the recipe's own metrics first."""
-    lines = [{"weights": "average", **line} for line in (*loaded.meta.history, *logs.read(loaded.folder.metrics))]
+    lines = [{"weights": "average", **line} for line in (*loaded.meta.history, *logs.read_lines(loaded.folder.metrics))]
     wanted = [line for line in lines if line.get("step") == loaded.step]
     found: dict[str, Score] = {}
     for line in wanted:
@@ -99,7 +99,7 @@ def alarms(loaded: Loaded) -> list[Alarm]:
 
 def _looks(loaded: Loaded) -> Iterator[tuple[int, list[str]]]:
     """When the monitor looked, and what alarmed it."""
-    for line in logs.read(loaded.folder.log):
+    for line in logs.read_lines(loaded.folder.log):
         if "alarms" in line and (step := logs.step_of(line)) is not None:
             yield step, logs.alarms(line)
 

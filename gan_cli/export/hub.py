@@ -27,7 +27,7 @@ class Pushed(NamedTuple):
     commit: str  # hexadecimal
 
 
-def check(repo: str, licence: str | None, *, dry_run: bool) -> None:
+def check_push(repo: str, licence: str | None, *, dry_run: bool) -> None:
     """Raise InputError when a package is missing, the name is none, or there is no token to push with."""
     require("hub", "gan push", "huggingface_hub")
     stablehlo.check()
@@ -45,7 +45,7 @@ def check(repo: str, licence: str | None, *, dry_run: bool) -> None:
         raise InputError(f"there is no token for the Hub: set HF_TOKEN, or `hf auth login`; {TOKENS} makes one")
 
 
-def files(loaded: Loaded, wish: card.Wish, note: Note) -> dict[str, bytes]:
+def files(loaded: Loaded, wish: card.CardOptions, note: Note) -> dict[str, bytes]:
     """All that is pushed, by name, read back and compared. Raises InputError."""
     note(f"step {loaded.step} of {loaded.folder.path}: exporting, comparing, drawing")
     program = bundle.export(loaded, "stablehlo", raw=wish.raw, compare=True)

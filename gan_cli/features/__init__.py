@@ -6,7 +6,7 @@ with one factory of its own name. A person's own, outside of this package, is fo
 
 import sys
 
-from gan_cli.binding import call, check
+from gan_cli.binding import call, validate_part
 from gan_cli.errors import InputError
 from gan_cli.features import custom
 from gan_cli.features.network import FEATURES, OWN, Features, Outline
@@ -15,18 +15,18 @@ from gan_cli.types import Shape
 __all__ = ["FEATURES", "OWN", "Features", "Outline", "check_shipped", "find", "is_outside", "outline"]
 
 
-def find(name: str, *, outside: bool = False, shape: Shape = ()) -> Features:
+def find_network(name: str, *, outside: bool = False, shape: Shape = ()) -> Features:
     """The feature network of this name; InputError for an unknown name, with the nearest valid one.
 
-    outside: whether the name may be of code or a file outside of this package (see `custom.find`). Only for names that
-    the person who runs the program has typed: what is named is run. shape: of the images (H, W, C), by which such a
-    network is tried and measured.
+    outside: whether the name may be of code or a file outside of this package (see `custom.find_custom`). Only for
+    names that the person who runs the program has typed: what is named is run. shape: of the images (H, W, C), by which
+    such a network is tried and measured.
     """
     if not outside or name in FEATURES.names():
         check_shipped(name)
-        network: Features = call(FEATURES, check(FEATURES, name))
+        network: Features = call(FEATURES, validate_part(FEATURES, name))
         return network
-    return custom.find(name, shape)
+    return custom.find_custom(name, shape)
 
 
 def outline(name: str) -> Outline:
@@ -35,7 +35,7 @@ def outline(name: str) -> Outline:
     if own is not None:
         made: Outline = own(name)
         return made
-    found = find(name)
+    found = find_network(name)
     weights = "none needed" if found.hash == "none" else "shipped"
     return Outline(found.dim, len(found.classes), found.protocol, weights)
 
@@ -45,7 +45,7 @@ def check_shipped(name: str, where: str = "") -> None:
     if name not in FEATURES.names() and is_outside(name):
         shipped = ", ".join(FEATURES.names())
         raise InputError(f"{where}features = {name!r}: a recipe can name only shipped networks ({shipped}); {OWN}")
-    check(FEATURES, name, where)
+    validate_part(FEATURES, name, where)
 
 
 def is_outside(name: str) -> bool:

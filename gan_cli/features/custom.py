@@ -38,7 +38,7 @@ class _Loaded(NamedTuple):
     content: str  # SHA-256 of the files that its code is in
 
 
-def find(name: str, shape: Shape = ()) -> Features:
+def find_custom(name: str, shape: Shape = ()) -> Features:
     """The network that `name` leads to; the same object each time, for the same current folder and image shape.
 
     name: `package.module:function`, `path/file.py:function` or `path/file.jaxexport`, relative to the current folder,

@@ -31,7 +31,7 @@ PROTOCOL = "28x28 padded to 32x32 with black, other sizes resized to it (antiali
 def digits() -> Features:
     """Features of handwritten digits: 64 numbers from a convolutional network trained on MNIST, and its 10 logits."""
     data = (resources.files("gan_cli.features") / "digits.npz").read_bytes()
-    weights = load(data)
+    weights = load_weights(data)
     return Features(
         name="digits",
         hash=hashlib.sha256(data).hexdigest(),
@@ -44,9 +44,9 @@ def digits() -> Features:
     )
 
 
-def load(data: bytes) -> Weights:
+def load_weights(data: bytes) -> Weights:
     """The weights of an npz file's bytes: stored as float16, used as float32."""
-    return {name: array.astype(np.float32) for name, array in arrays.load(data).items()}
+    return {name: array.astype(np.float32) for name, array in arrays.load_arrays(data).items()}
 
 
 def prepare(images: Array) -> Array:

@@ -14,7 +14,7 @@ from jax.tree_util import Partial
 from gan_cli.errors import InputError
 from gan_cli.features.inception_blocks import CLASSES, DIM, SIDE
 from gan_cli.features.inception_net import Weights, forward, in_parts
-from gan_cli.features.inception_weights import load, presence
+from gan_cli.features.inception_weights import load_weights, presence
 from gan_cli.features.network import Features, Outline
 from gan_cli.features.resize import bicubic, bilinear, resize, tensorflow
 from gan_cli.types import Array
@@ -72,7 +72,7 @@ def clean() -> Features:
 
 
 def _features(name: str) -> Features:
-    weights, imported = load()
+    weights, imported = load_weights()
     known = "" if imported.published else ", other weights than the published ones"
     return Features(
         name=name,

@@ -71,18 +71,18 @@ def _checked(found: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarra
     return weights
 
 
-def find() -> Imported | None:
+def find_weights() -> Imported | None:
     """The weights in the user's cache, or None; InputError for a damaged file."""
     path = location()
     return Imported(path, str(_load(path, [HASH])[HASH])) if path.is_file() else None
 
 
-def load() -> tuple[Weights, Imported]:
+def load_weights() -> tuple[Weights, Imported]:
     """The network's weights, ready to be computed with; InputError, with the mend, when they are missing or damaged.
 
     The same object each time, until another file is imported.
     """
-    imported = find()
+    imported = find_weights()
     if imported is None:
         raise InputError(f"the weights of Inception-v3 are not here ({location()}): {MEND}")
     return _folded(imported, imported.path.stat().st_mtime_ns), imported
@@ -95,7 +95,7 @@ def _folded(imported: Imported, _: int) -> Weights:
 
 def _load(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     try:
-        found = arrays.load(path, names, LARGEST)
+        found = arrays.load_arrays(path, names, LARGEST)
         return {name: found[name] for name in names}
     except (OSError, KeyError, DamagedError) as error:
         raise InputError(f"{path}: damaged ({error}): import it again with gan features import FILE") from None
@@ -104,7 +104,7 @@ def _load(path: Path, names: list[str]) -> dict[str, np.ndarray]:
 def presence() -> str:
     """Whether the weights are here, in words: "published", "not the published ones", "missing" or "damaged"."""
     try:
-        imported = find()
+        imported = find_weights()
     except InputError:
         return "damaged"
     return "missing" if imported is None else "published" if imported.published else "not the published ones"

@@ -15,7 +15,7 @@ import numpy as np
 
 from gan_cli.data import packed
 from gan_cli.errors import DamagedError, InputError
-from gan_cli.features.torch_pickle import Storage, Tensor, load
+from gan_cli.features.torch_pickle import Storage, Tensor, load_pickle
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
@@ -26,7 +26,7 @@ ZIP = b"PK\x03\x04"
 Numbers = Mapping[str, np.ndarray]  # storages by their keys
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
     """The tensors of a file by name: float16, 32 or 64, or int64, read-only, in their own shapes.
 
     Raises InputError that names the file and what is wrong with it: not such a file, truncated, a pickle that asks for
@@ -46,7 +46,7 @@ def contents(path: Path) -> bytes:
 
 
 def parse(data: bytes, path: Path) -> dict[str, np.ndarray]:
-    """The tensors in the bytes of a file; `path` is what messages call it. Raises InputError as `read` does."""
+    """The tensors in the bytes of a file; `path` is what messages call it. Raises InputError as `read_tensors` does."""
     try:
         tree, numbers = _from_zip(data) if data.startswith(ZIP) else _from_pickles(data)
         return {name: _cut(name, tensor, numbers) for name, tensor in _named(tree)}
@@ -93,16 +93,16 @@ def _from_pickles(data: bytes) -> tuple[Any, Numbers]:
     """The layout before PyTorch 1.6, always little-endian."""
     stream = io.BytesIO(data)
     try:
-        magic = load(stream)
+        magic = load_pickle(stream)
     except DamagedError:
         magic = None
     if magic != MAGIC:
         raise DamagedError("not a file of weights as PyTorch writes them: it begins otherwise")
-    version = load(stream)
+    version = load_pickle(stream)
     if version != VERSION:
         raise DamagedError(f"its layout has version {version!r}; {VERSION} is the one known")
-    load(stream)  # the machine's sizes of integers: of no consequence
-    tree, keys = load(stream), load(stream)
+    load_pickle(stream)  # the machine's sizes of integers: of no consequence
+    tree, keys = load_pickle(stream), load_pickle(stream)
     storages = _storages(tree)
     if type(keys) is not list or any(type(key) is not str or key not in storages for key in keys):
         raise DamagedError("its storages are not those that its tensors refer to")
@@ -150,7 +150,7 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
 
 def _from_archive(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> tuple[Any, Numbers]:
     order = archive.read(members["byteorder"]) if "byteorder" in members else b"little"
-    tree = load(io.BytesIO(archive.read(members["data.pkl"])))
+    tree = load_pickle(io.BytesIO(archive.read(members["data.pkl"])))
     numbers = {}
     for key, storage in _storages(tree).items():
         if f"data/{key}" not in members:

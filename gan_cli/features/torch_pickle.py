@@ -48,7 +48,7 @@ DTYPES: dict[str, np.dtype] = {
 }
 
 
-def load(stream: BinaryIO) -> Any:
+def load_pickle(stream: BinaryIO) -> Any:
     """The value of one pickle: dictionaries, tuples, lists, strings, integers, `Tensor`s. DamagedError for others."""
     stack: list[Any] = []
     memo: dict[Any, Any] = {}

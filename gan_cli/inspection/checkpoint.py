@@ -18,7 +18,7 @@ from gan_cli.runs.jsonl import number, values
 from gan_cli.runs.reader import Reader
 
 
-class Found(NamedTuple):
+class FoundCheckpoint(NamedTuple):
     """A checkpoint among those of its run."""
 
     folder: RunFolder
@@ -30,21 +30,21 @@ class Found(NamedTuple):
     networks: dict[str, Network]
 
 
-def find(path: Path, at: str) -> Found:
+def find_checkpoint(path: Path, at: str) -> FoundCheckpoint:
     """The checkpoint that `load` would take of `path` at "best", "latest" or a step. Raises InputError.
 
     Its arrays are not looked at: one whose arrays are damaged can be inspected.
     """
 
-    def read(run: RunFolder, checkpoints: Checkpoints, step: int) -> Found:
+    def read(run: RunFolder, checkpoints: Checkpoints, step: int) -> FoundCheckpoint:
         meta, experiment = load.described(checkpoints, step)
         made = networks(meta.recipe, meta.spec)
-        return Found(run, step, checkpoints.steps(), checkpoints.best(), meta, experiment, made)
+        return FoundCheckpoint(run, step, checkpoints.steps(), checkpoints.best(), meta, experiment, made)
 
     return load.taken(path, at, read)
 
 
-def report(found: Found) -> dict[str, Any]:
+def report(found: FoundCheckpoint) -> dict[str, Any]:
     """All that is known, as plain JSON."""
     tables, spec = found.meta.recipe, found.meta.spec
     folder = found.folder.checkpoints / str(found.step)

@@ -28,7 +28,7 @@ def _entry(kind: Kind, name: str) -> dict[str, Any]:
     fields = kind.model(factory).model_fields.items()
     about: dict[str, Any] = {"line": (inspect.getdoc(factory) or "").partition("\n")[0]}
     if kind is metrics.METRIC:
-        about["lower_is_better"] = metrics.find(name).lower_is_better
+        about["lower_is_better"] = metrics.find_metric(name).lower_is_better
     if kind is build.SOURCE and (origin := origins().get(name)):
         about |= {"published": True, "hub": origin.hub}
     return {**about, "options": {key: _option(field) for key, field in fields}}

@@ -18,7 +18,7 @@ from gan_cli.metrics.collect import COMPOSITED, composited_spec
 from gan_cli.pictures import curves
 from gan_cli.recipe import Eval
 from gan_cli.runs import jsonl
-from gan_cli.runs.load import TRIES, Loaded, load, steps
+from gan_cli.runs.load import TRIES, Loaded, load_run, steps
 
 OPTION = "METRIC.OPTION=VALUE, for example kid.subsets=100"
 
@@ -34,7 +34,7 @@ class Asked(NamedTuple):
     raw: bool = False  # the weights of the last step, not their average
 
 
-class Judged(NamedTuple):
+class Evaluation(NamedTuple):
     """A checkpoint's numbers."""
 
     step: int
@@ -45,9 +45,9 @@ class Judged(NamedTuple):
 
 def judge(
     path: Path, at: str, asked: Asked, store: Store, note: Callable[[str], None], told: Told = untold
-) -> tuple[Loaded, Judged]:
+) -> tuple[Loaded, Evaluation]:
     """Judge one checkpoint, and add its line to the run's metrics.jsonl. Raises InputError."""
-    loaded = load(path, at)
+    loaded = load_run(path, at)
     made = _judge(loaded, asked, store, note, told)
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then judging {made.evaluator.plan.n_fake} samples")
     return loaded, _judged(loaded, made, asked, note)
@@ -55,7 +55,7 @@ def judge(
 
 def judge_all(
     path: Path, asked: Asked, store: Store, note: Callable[[str], None], told: Told = untold
-) -> Iterator[Judged]:
+) -> Iterator[Evaluation]:
     """Judge every checkpoint of a run, first to last, by the same samples' latents and the same real examples."""
     made: ModelEvaluator | None = None
     for loaded in _each(path):
@@ -73,7 +73,7 @@ def _each(path: Path) -> Iterator[Loaded]:
         if step is None or last >= newest:
             return
         try:
-            yield load(path, str(step))
+            yield load_run(path, str(step))
         except InputError:
             if step in steps(path):
                 raise
@@ -82,25 +82,25 @@ def _each(path: Path) -> Iterator[Loaded]:
     raise InputError(f"{path}: changes all the time; wait until nobody trains there")
 
 
-def best(judged: list[Judged]) -> Judged:
+def best(judged: list[Evaluation]) -> Evaluation:
     """The best by the first metric; of equals the earliest."""
     return max(judged, key=lambda one: (one.score, -one.step))
 
 
-def draw(judged: list[Judged], out: Path) -> None:
+def draw(judged: list[Evaluation], out: Path) -> None:
     """Every value over the steps, the best checkpoint marked, as a PNG."""
     values = {name: [one.verdict.values[name] for one in judged] for name in judged[0].verdict.values}
-    curves.save(out, [one.step for one in judged], values, best(judged).step, str(judged[0].verdict.protocol))
+    curves.save_curves(out, [one.step for one in judged], values, best(judged).step, str(judged[0].verdict.protocol))
 
 
-def _judged(loaded: Loaded, made: ModelEvaluator, asked: Asked, note: Callable[[str], None]) -> Judged:
+def _judged(loaded: Loaded, made: ModelEvaluator, asked: Asked, note: Callable[[str], None]) -> Evaluation:
     verdict = made(loaded.weights(asked.raw))
     line = {**verdict.line(step=loaded.step), "weights": "raw" if asked.raw else "average"}
     try:
         jsonl.append(loaded.folder.metrics, line)
     except (InputError, OSError, StorageError) as error:  # somebody else's run, or a disk that is full or read-only
         note(f"not added to {loaded.folder.metrics}: {getattr(error, 'strerror', None) or error}")
-    return Judged(loaded.step, made.evaluator.score(verdict.values), verdict, line)
+    return Evaluation(loaded.step, made.evaluator.score(verdict.values), verdict, line)
 
 
 def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], None], told: Told) -> ModelEvaluator:
@@ -110,7 +110,7 @@ def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], Non
         raise InputError(f"--features {asked.judged['features']}: vectors are their own features; it is for images")
     options = with_options(recipe, asked.judged)
     chosen = metrics.options(options.metrics, options.options, *COMMAND_LINE)
-    training = any(metrics.find(name, **own).needs_training for name, own in chosen.items())
+    training = any(metrics.find_metric(name, **own).needs_training for name, own in chosen.items())
     store = store.near(loaded.folder.path)
     against = _reference(loaded.meta, asked, store, training)
     own = "features" in asked.judged

@@ -63,11 +63,11 @@ def lens(options: Eval, spec: Spec, *, outside: bool = False, where: Where = REC
     outside: whether the person who runs the program has named the features, which may then be code of their own.
     """
     chosen = metrics.options(options.metrics, options.options, *where)
-    found = tuple(metrics.find(name, **own) for name, own in chosen.items())
+    found = tuple(metrics.find_metric(name, **own) for name, own in chosen.items())
     name = options.features if len(spec.shape) == 3 else "points"
     if name == "points" and len(spec.shape) == 3:
         raise InputError(f"{where.table}features = 'points' are those of vectors; of images, 'pixels' would do")
-    features = feature_networks.find(name, outside=outside, shape=spec.shape)
+    features = feature_networks.find_network(name, outside=outside, shape=spec.shape)
     return Lens(found, features, chosen, name in feature_networks.FEATURES.names())
 
 
@@ -81,7 +81,7 @@ class Evaluator:
         self.metrics, self.features, self.options, is_shipped = seen
         self.needs = requirements.needs(self.metrics, subject.spec, self.features, reference)
         self.plan = requirements.plan(subject, self.features, reference, options)
-        self.notices = requirements.check(self.metrics, self.plan, subject, self.features, reference)
+        self.notices = requirements.check_metrics(self.metrics, self.plan, subject, self.features, reference)
         if reference.stored:
             allowed = reference.fitted or (fitted,)
             self.notices += cache.check_made_by(reference.stored, self.features, allowed, reference.called)

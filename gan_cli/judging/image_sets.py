@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from gan_cli import build, door, recipe
-from gan_cli.binding import check, nearest
+from gan_cli.binding import nearest, validate_part
 from gan_cli.data import idx, images
 from gan_cli.data.folder import folder
 from gan_cli.data.npz import npz
@@ -171,7 +171,7 @@ def _of_zip(path: Path, store: Store) -> Source | cache.Stored:
     if not all(name.endswith(".npy") for name in names):
         return told(folder(store, path=path), store.tell)
     if {"mu.npy", "sigma.npy"} <= {*names}:
-        found = cache.load(path)
+        found = cache.load_statistics(path)
         cache.check_covariance(found.statistics, str(path))
         return found
     if not names:
@@ -181,7 +181,7 @@ def _of_zip(path: Path, store: Store) -> Source | cache.Stored:
 
 def _of_recipe(path: Path, split: str, store: Store) -> Source:
     """The data of a recipe, or of a TOML file with nothing but [data]."""
-    return build.load_source(build.data_table(recipe.read(path), str(path), split or None), store.near(path))
+    return build.load_source(build.data_table(recipe.read_tables(path), str(path), split or None), store.near(path))
 
 
 def _of_name(text: str, store: Store) -> Source:
@@ -189,9 +189,9 @@ def _of_name(text: str, store: Store) -> Source:
     name, _, split = text.partition(":")
     if name in build.SOURCE.names():
         chosen = {"split": split} if split else {}
-        return build.load_source(check(build.SOURCE, {"source": name, **chosen}, f"{text}: "), store)
+        return build.load_source(validate_part(build.SOURCE, {"source": name, **chosen}, f"{text}: "), store)
     if name in recipe.shipped():
-        return _of_recipe(recipe.find(name), split, store)
+        return _of_recipe(recipe.find_recipe(name), split, store)
     known = [*build.SOURCE.names(), *recipe.shipped()]
     close = nearest(name, known) if name else ""
     mend = close if "did you mean" in close else f"; data sources: {', '.join(build.SOURCE.names())}"

@@ -90,8 +90,8 @@ def wanted(features: str, n: int | None, batch: int) -> Eval:
     return Eval(features=features, n=n or ALL, batch=batch)
 
 
-def save(given: Set, options: Eval, store: Store, fit: Fit, out: Path) -> Saved:
-    """Write the statistics of a set's features, which a person has named, to an .npz file: see `cache.save`.
+def save_statistics(given: Set, options: Eval, store: Store, fit: Fit, out: Path) -> Saved:
+    """Write the statistics of a set's features, which a person has named, to an .npz file: see `cache.save_statistics`.
 
     Of more images than `options.n` a fixed random subset. Raises InputError.
     """
@@ -105,7 +105,7 @@ def save(given: Set, options: Eval, store: Store, fit: Fit, out: Path) -> Saved:
     make_folder(out.parent)
     sample = evaluator.fake(_images(given.source, order(0, given.source.size, 0)[: options.n], evaluator.batch))
     try:
-        cache.save(out, sample.statistics, evaluator.features, fitted)
+        cache.save_statistics(out, sample.statistics, evaluator.features, fitted)
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written: {error.strerror}") from None
     return Saved(sample.n, evaluator.features, in_words(evaluator.features, fitted), notices)

@@ -13,7 +13,7 @@ from gan_cli.judging.reference import Reference
 from gan_cli.metrics import classes
 from gan_cli.metrics.classes import listed
 from gan_cli.metrics.collect import IMAGES, check_outputs, kept_by
-from gan_cli.metrics.metric import Metric, Plan
+from gan_cli.metrics.metric import Metric, Scope
 from gan_cli.recipe import Eval
 from gan_cli.text import size
 from gan_cli.types import CLASS, Control, Spec
@@ -73,13 +73,13 @@ def _one_by_one(metric: Metric) -> bool:
     return bool(metric.keeps_real) or metric.needs_labels
 
 
-def plan(subject: Subject, features: Features, reference: Reference, options: Eval) -> Plan:
+def plan(subject: Subject, features: Features, reference: Reference, options: Eval) -> Scope:
     """What the metrics of `options` would be taken of."""
     spec = subject.spec
     source = reference.source
     n_real = min(source.size, options.n_real) if source else (reference.stored.statistics.n if reference.stored else 0)
     real = source if labelled(spec, source) else None
-    return Plan(
+    return Scope(
         n_real=n_real,
         n_fake=subject.n,
         dim=features.dim or math.prod(spec.shape),
@@ -109,8 +109,8 @@ def _has_labels(source: Source) -> bool:
     return bool(source.spec.classes) and "y" in source.load(np.arange(1))
 
 
-def check(
-    metrics: Sequence[Metric], planned: Plan, subject: Subject, features: Features, reference: Reference
+def check_metrics(
+    metrics: Sequence[Metric], planned: Scope, subject: Subject, features: Features, reference: Reference
 ) -> tuple[str, ...]:
     """Notices about all metrics; raises InputError for one that does not fit."""
     for metric in metrics:

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from inspect import getdoc
 
-from gan_cli.binding import Table, call, check, kind
+from gan_cli.binding import Table, call, kind, validate_part
 from gan_cli.errors import InputError
 from gan_cli.lab.demonstration import Demonstration, Note
 
@@ -22,7 +22,7 @@ def names() -> dict[str, str]:
 
 def request(name: str, overrides: Iterable[str] = ()) -> Table:
     """A demonstration and its options, `option=value` each, checked and with defaults filled in; raises InputError."""
-    return check(DEMONSTRATION, {"demonstration": name.replace("-", "_"), **dict(map(option, overrides))})
+    return validate_part(DEMONSTRATION, {"demonstration": name.replace("-", "_"), **dict(map(option, overrides))})
 
 
 def demonstrate(requested: Table, note: Note) -> Demonstration:

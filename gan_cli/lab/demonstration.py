@@ -21,7 +21,7 @@ class Demonstration(NamedTuple):
     size: tuple[float, float] = (10.0, 4.0)  # of the figure, inches
 
 
-def save(path: Path, demonstration: Demonstration) -> None:
+def save_figure(path: Path, demonstration: Demonstration) -> None:
     """The figure as a PNG, whole or not at all."""
     from matplotlib.figure import Figure  # takes half a second to import
 

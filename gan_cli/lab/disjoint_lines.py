@@ -45,7 +45,7 @@ class Line(nnx.Module):
         return jnp.concatenate([jnp.full_like(z, self.theta[...]), (z + 1) / 2], axis=1), {}
 
 
-class Judged(NamedTuple):
+class Scores(NamedTuple):
     """What trained discriminators say of fixed lines, one number a line."""
 
     theta: np.ndarray
@@ -127,7 +127,7 @@ def _experiment(game: Game, steps: int) -> Experiment:
 
 def _judge(
     name: str, make: Callable[..., Game], loss: Adversarial, source: Source, lines: int, steps: int, note: Note
-) -> Judged:
+) -> Scores:
     """Train a discriminator for each of some fixed lines, and ask it what the generator would be told."""
     game = make(generator=_line(_anywhere), discriminator=_discriminator)
     alone = _experiment(game._replace(turns=game.turns[:1]), steps)
@@ -146,7 +146,7 @@ def _judge(
         told = jax.grad(lambda x, nets=nets, real=real_score: loss.generator(real, score(nets, x)))
         values.append(-float(loss.discriminator(real_score, score(nets, jnp.float32(theta)))))
         gradients.append(float(told(jnp.float32(theta))))
-    return Judged(np.array(thetas), np.array(values), np.array(gradients))
+    return Scores(np.array(thetas), np.array(values), np.array(gradients))
 
 
 def _move(name: str, make: Callable[..., Game], source: Source, seeds: int, steps: int, note: Note) -> Moved:
@@ -176,13 +176,13 @@ def _reporting(loss: Loss) -> Loss:
     return reporting
 
 
-def _jsd(judged: Judged) -> np.ndarray:
+def _jsd(judged: Scores) -> np.ndarray:
     """(V + log 4) / 2, what the 2014 discriminators take the divergence to be."""
     jsd: np.ndarray = (judged.value + np.log(4)) / 2
     return jsd
 
 
-def _values(judged: dict[str, Judged], moved: dict[str, Moved]) -> dict[str, float]:
+def _values(judged: dict[str, Scores], moved: dict[str, Moved]) -> dict[str, float]:
     old, new = judged["minimax"], judged["wgan_gp"]
     distance = np.abs(new.theta)
     slope, intercept = np.polyfit(distance, new.value, 1)
@@ -202,7 +202,7 @@ def _values(judged: dict[str, Judged], moved: dict[str, Moved]) -> dict[str, flo
     }
 
 
-def _text(values: dict[str, float], judged: dict[str, Judged], moved: dict[str, Moved]) -> str:
+def _text(values: dict[str, float], judged: dict[str, Scores], moved: dict[str, Moved]) -> str:
     old, new = judged["minimax"], judged["wgan_gp"]
     columns = zip(old.theta, _jsd(old), old.gradient, new.value, new.gradient, strict=True)  # the θ of both are equal
     rows = [
@@ -223,7 +223,7 @@ def _list(numbers: Iterable[float]) -> str:
     return ", ".join(f"{x:+.4f}" for x in numbers)
 
 
-def _draw(figure: "Figure", judged: dict[str, Judged], moved: dict[str, Moved]) -> None:
+def _draw(figure: "Figure", judged: dict[str, Scores], moved: dict[str, Moved]) -> None:
     estimates, gradients, paths = figure.subplots(1, 3)
     old, new = judged["minimax"], judged["wgan_gp"]
     x = np.linspace(-1.1 * FARTHEST, 1.1 * FARTHEST, 401)

@@ -125,8 +125,8 @@ def fgan(
 
 def _prepared(name: str, steps: int | None) -> build.Prepared:
     """The shipped recipe, shortened on demand, the fall of its learning rates with it."""
-    path = recipe.find(f"fgan/fgan_{name}")
-    tables = recipe.read(path)
+    path = recipe.find_recipe(f"fgan/fgan_{name}")
+    tables = recipe.read_tables(path)
     if steps is not None:
         tables["train"]["steps"] = steps
         for optimiser in tables["optimisers"].values():

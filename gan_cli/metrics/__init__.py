@@ -6,7 +6,7 @@ A new metric is one file with one factory of its own name.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gan_cli.binding import Table, call, check, kind, nearest
+from gan_cli.binding import Table, call, kind, nearest, validate_part
 from gan_cli.errors import InputError
 from gan_cli.metric_names import canonical, elsewhere
 from gan_cli.metrics.metric import Metric
@@ -19,9 +19,9 @@ METRIC = _BY_FILE._replace(
 )
 
 
-def find(name: str, **options: object) -> Metric:
+def find_metric(name: str, **options: object) -> Metric:
     """The metric of this name, with its options; InputError for an unknown name, with the nearest valid one."""
-    metric: Metric = call(METRIC, check(METRIC, {"metric": canonical(name), **options}))
+    metric: Metric = call(METRIC, validate_part(METRIC, {"metric": canonical(name), **options}))
     return metric
 
 
@@ -47,7 +47,7 @@ def options(
     for name in wanted:
         if name not in names_chosen:
             raise InputError(f"{option}{name}: this metric is not asked for{nearest(name, names_chosen)}")
-    filled = {name: check(METRIC, _table(name, wanted, option), f"{option}{name}.") for name in names_chosen}
+    filled = {name: validate_part(METRIC, _table(name, wanted, option), f"{option}{name}.") for name in names_chosen}
     return {name: {key: value for key, value in table.items() if key != "metric"} for name, table in filled.items()}
 
 

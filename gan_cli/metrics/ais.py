@@ -15,7 +15,7 @@ from gan_cli.errors import InputError
 from gan_cli.metrics import annealing
 from gan_cli.metrics.annealing import PILOTS, STAY, STEERED, Chains, Trace
 from gan_cli.metrics.collect import NotFiniteError
-from gan_cli.metrics.metric import Decoder, Metric, Plan, Sample
+from gan_cli.metrics.metric import Decoder, Metric, Sample, Scope
 from gan_cli.types import Array, Key
 
 SEGMENT = 100  # transitions in one call
@@ -110,7 +110,7 @@ def ais(
             "ais-acceptance": float(lower.acceptance[:n].mean()),
         }
 
-    def check(plan: Plan) -> tuple[str, ...]:
+    def check(plan: Scope) -> tuple[str, ...]:
         others = validation if width == "validation" else 0
         if plan.n_real >= n + others:
             return ()

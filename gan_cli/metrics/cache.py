@@ -64,7 +64,7 @@ def cached(
     path = cache_dir / "statistics" / f"{name}.npz"
     if path.exists():
         try:
-            found = load(path).statistics
+            found = load_statistics(path).statistics
             if found.n:
                 return Sample(found)
         except InputError as error:
@@ -72,11 +72,11 @@ def cached(
     sample = measure()
     with contextlib.suppress(OSError, StorageError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        save(path, sample.statistics, features)
+        save_statistics(path, sample.statistics, features)
     return sample
 
 
-def save(path: Path, statistics: Statistics, features: Features, fitted: str = "") -> None:
+def save_statistics(path: Path, statistics: Statistics, features: Features, fitted: str = "") -> None:
     """Write `mu`, `sigma` (the layout of pytorch-fid and others), `n` and what they were made with to an npz file.
 
     Whole or not at all. `fitted`: what was done to the images before, in words.
@@ -87,13 +87,13 @@ def save(path: Path, statistics: Statistics, features: Features, fitted: str = "
         np.savez(file, mu=statistics.mean, sigma=statistics.covariance, n=statistics.n, **made_by)
 
 
-def load(path: Path) -> Stored:
-    """The statistics in a file written by `save`, or of another program: `mu` [D] and `sigma` [D, D].
+def load_statistics(path: Path) -> Stored:
+    """The statistics in a file written by `save_statistics`, or of another program: `mu` [D] and `sigma` [D, D].
 
     Raises InputError that names the file where there is none, or none that is sound. No pickle is ever read.
     """
     try:
-        file = arrays.load(path, ("mu", "sigma", "n", *MADE_BY), LARGEST)
+        file = arrays.load_arrays(path, ("mu", "sigma", "n", *MADE_BY), LARGEST)
         mean, covariance = file["mu"], file["sigma"]
         n = int(file["n"]) if "n" in file else 0
         made_by = [_text(file[name]) if name in file else "" for name in MADE_BY]

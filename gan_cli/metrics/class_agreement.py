@@ -20,7 +20,7 @@ def class_agreement() -> Metric:
         one_line="sees generators that ignore the class or confuse classes; cannot see collapse within a class or bad "
         "images that the classifier is sure of",
         paper="https://arxiv.org/abs/1610.09585",
-        compute=compute,
+        compute=compute_class_agreement,
         needs_real=True,
         needs_class=True,
         needs_labels=True,
@@ -28,7 +28,7 @@ def class_agreement() -> Metric:
     )
 
 
-def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
+def compute_class_agreement(real: Sample | None, fake: Sample) -> dict[str, float]:
     """The share in all, with shuffled requests, of real images, and by class asked for.
 
     `class-agreement-shuffled` compares with the requests in another, fixed order: what ignoring them would give, the

@@ -18,12 +18,12 @@ def class_coverage() -> Metric:
         one_line="sees missing classes and uneven shares; cannot see collapse within a class or bad images that "
         "the classifier is sure of",
         paper="https://arxiv.org/abs/1705.07761",
-        compute=compute,
+        compute=compute_class_coverage,
         keeps=("logits",),
     )
 
 
-def compute(_: Sample | None, fake: Sample) -> dict[str, float]:
+def compute_class_coverage(_: Sample | None, fake: Sample) -> dict[str, float]:
     """Number of classes present; then the mean top probability in [0, 1] and the count of each class."""
     logits = fake.outputs["logits"]  # [N, classes]
     counts = np.bincount(logits.argmax(1), minlength=logits.shape[1])

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 
 
 def code_accuracy() -> Metric:
@@ -24,15 +24,15 @@ def code_accuracy() -> Metric:
         one_line="sees codes whose categories are not the classes; cannot see what the images are like, or codes that "
         "find something else that is worth finding",
         paper="https://arxiv.org/abs/1606.03657",
-        compute=compute,
+        compute=compute_code_accuracy,
         needs_real=True,
         needs_labels=True,
         needs_recognition_real=True,
-        check=check,
+        check=check_code_accuracy,
     )
 
 
-def check(plan: Plan) -> tuple[str, ...]:
+def check_code_accuracy(plan: Scope) -> tuple[str, ...]:
     """InputError when the game recognises no code that has categories."""
     if not any(control.categories for control in plan.recognised.values()):
         only = ", ".join(plan.recognised) or "nothing"
@@ -40,7 +40,7 @@ def check(plan: Plan) -> tuple[str, ...]:
     return ()
 
 
-def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
+def compute_code_accuracy(real: Sample | None, fake: Sample) -> dict[str, float]:
     """The best code's numbers, then, where there are several, those of each as `code-accuracy-c0`.
 
     `code-accuracy-samples` is of fakes, and of no recognition network: the class that an independent classifier sees

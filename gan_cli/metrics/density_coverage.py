@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import PositiveInt
 
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 from gan_cli.metrics.neighbours import distinct, held, radii
 
 
@@ -42,11 +42,11 @@ def density_coverage(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=lambda plan: check(plan, k),
+        check=lambda plan: check_density_coverage(plan, k),
     )
 
 
-def check(plan: Plan, k: int) -> tuple[str, ...]:
+def check_density_coverage(plan: Scope, k: int) -> tuple[str, ...]:
     """InputError when a real image has no k-th neighbour."""
     if plan.n_real <= k:
         raise InputError(f"density-coverage with k = {k} needs {k + 1} real images, and there are {plan.n_real}")

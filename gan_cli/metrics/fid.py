@@ -2,7 +2,7 @@
 
 from gan_cli.errors import InputError
 from gan_cli.metrics.frechet import check_sides, frechet_distance
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 
 
 def fid() -> Metric:
@@ -18,18 +18,18 @@ def fid() -> Metric:
         one_line="sees blur, noise, missing classes and collapse as shifts of mean and covariance of features; "
         "cannot see memorised training images or anything beyond second moments",
         paper="https://arxiv.org/abs/1706.08500",
-        compute=compute,
-        check=check,
+        compute=compute_fid,
+        check=check_fid,
     )
 
 
-def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
+def compute_fid(real: Sample | None, fake: Sample) -> dict[str, float]:
     """{"fid": distance}; InputError without real images."""
     if real is None:
         raise InputError("fid compares with real images: give some (--real, or a run whose data set is at hand)")
     return {"fid": frechet_distance(real.statistics, fake.statistics)}
 
 
-def check(plan: Plan) -> tuple[str, ...]:
+def check_fid(plan: Scope) -> tuple[str, ...]:
     """Notices when either side is small; InputError when its covariance would be singular."""
     return check_sides(plan.n_real, plan.n_fake, plan.dim)

@@ -9,7 +9,7 @@ from pydantic import Field
 from gan_cli.data.pipeline import order
 from gan_cli.errors import InputError
 from gan_cli.metrics.frechet import Statistics, check_n, statistics
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 
 SEED = 1  # of the subsets
 
@@ -43,7 +43,7 @@ def fid_infinity(
             "fid-infinity-slope": float(slope),
         }
 
-    def check(plan: Plan) -> tuple[str, ...]:
+    def check(plan: Scope) -> tuple[str, ...]:
         sizes(plan.n_fake, plan.dim, points)
         return check_real(plan)
 
@@ -60,7 +60,7 @@ def fid_infinity(
     )
 
 
-def check_real(plan: Plan) -> tuple[str, ...]:
+def check_real(plan: Scope) -> tuple[str, ...]:
     """`check_n` of the real side, whose number is unknown (0) where a file of statistics does not say it."""
     if plan.n_real:
         return check_n(plan.n_real, plan.dim, "real")

@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import PositiveInt
 
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 
 
 def inception_score(
@@ -21,7 +21,7 @@ def inception_score(
         scores = split_scores(fake.outputs["logits"], splits)
         return {"inception-score": float(scores.mean()), "inception-score-std": float(scores.std())}
 
-    def check(plan: Plan) -> tuple[str, ...]:
+    def check(plan: Scope) -> tuple[str, ...]:
         if plan.n_fake < splits:
             raise InputError(
                 f"{plan.n_fake} fake images cannot be divided into {splits} splits: give more, or fewer splits"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gan_cli.metrics.frechet import check_n, frechet_distance, statistics
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 from gan_cli.types import CLASS
 
 
@@ -19,17 +19,17 @@ def intra_fid() -> Metric:
         one_line="sees what fid sees, within each class, and classes that are taken for each other; cannot see "
         "memorised training images or anything beyond second moments",
         paper="https://arxiv.org/abs/1802.05637",
-        compute=compute,
+        compute=compute_intra_fid,
         needs_real=True,
         needs_class=True,
         needs_labels=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=check,
+        check=check_intra_fid,
     )
 
 
-def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
+def compute_intra_fid(real: Sample | None, fake: Sample) -> dict[str, float]:
     """The mean; then the distance of each class, `intra-fid-3` of class number 3. InputError for too few of one."""
     assert real is not None
     code = fake.codes[CLASS]
@@ -45,7 +45,7 @@ def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
     return {"intra-fid": mean, **{f"intra-fid-{label}": value for label, value in distances.items()}}
 
 
-def check(plan: Plan) -> tuple[str, ...]:
+def check_intra_fid(plan: Scope) -> tuple[str, ...]:
     """Notices when the rarest class is small on either side; InputError when its covariance would be singular."""
     notices: tuple[str, ...] = ()
     for counts, what in ((plan.real_by_class, "real"), (plan.fake_by_class, "fake")):

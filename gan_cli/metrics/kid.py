@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from gan_cli.data.pipeline import order
 from gan_cli.errors import InputError
 from gan_cli.metrics.kernel import LEAST, Kernel, mmd2, mmd2_value, polynomial
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 
 REAL, FAKE = 1, 2  # seeds of the subsets
 
@@ -30,7 +30,7 @@ def kid(
     """
     kernel = polynomial(degree, coefficient)
 
-    def check(plan: Plan) -> tuple[str, ...]:
+    def check(plan: Scope) -> tuple[str, ...]:
         least, why = (subset_size, "in a subset") if subsets else (LEAST, "at least")
         for n, what in ((plan.n_real, "real"), (plan.n_fake, "fake")):
             if n < least:

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 from gan_cli.metrics.neighbours import distinct, nearest
 
 MOST_KNOWN = 0.5  # share of held-out images that may be among the training images: some data sets repeat themselves
@@ -65,11 +65,11 @@ def memorisation(
         chooses=False,
         keeps=("features",),
         keeps_real=("features",),
-        check=lambda plan: check(plan, quantile),
+        check=lambda plan: check_memorisation(plan, quantile),
     )
 
 
-def check(plan: Plan, quantile: float) -> tuple[str, ...]:
+def check_memorisation(plan: Scope, quantile: float) -> tuple[str, ...]:
     """InputError when there are too few held-out images for the quantile."""
     if plan.n_real * quantile < 1:
         raise InputError(

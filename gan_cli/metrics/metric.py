@@ -48,7 +48,7 @@ class Sample(NamedTuple):
         return self.statistics.n
 
 
-class Plan(NamedTuple):
+class Scope(NamedTuple):
     """What a metric is to be taken of: known before any image is made."""
 
     n_real: int
@@ -61,7 +61,7 @@ class Plan(NamedTuple):
     n_training: int = 0  # training images, where a metric asks for them
 
 
-def accept(_: Plan) -> tuple[str, ...]:
+def accept(_: Scope) -> tuple[str, ...]:
     """Any number of images will do."""
     return ()
 
@@ -88,7 +88,7 @@ class Metric(NamedTuple):
     features: tuple[str, ...] = ()  # the feature networks through which it means something; empty: any
     keeps: tuple[str, ...] = ()  # outputs of every fake image that it needs: "logits", "features", "images" (uint8)
     keeps_real: tuple[str, ...] = ()  # the same of every real image, and of every training image
-    check: Callable[[Plan], tuple[str, ...]] = accept
+    check: Callable[[Scope], tuple[str, ...]] = accept
     """Notices for the user; InputError when the number would mean nothing. It needs no images: call it before any are
     made.
     """

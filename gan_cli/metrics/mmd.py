@@ -8,7 +8,7 @@ from pydantic import PositiveFloat
 from gan_cli.data.pipeline import order
 from gan_cli.errors import InputError
 from gan_cli.metrics.kernel import LEAST, gaussian, mmd2
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 
 REAL, FAKE = 1, 2  # seeds of the subsets
 FEW = 500  # features of each side whose distances choose the width
@@ -44,11 +44,11 @@ def mmd(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=check,
+        check=check_mmd,
     )
 
 
-def check(plan: Plan) -> tuple[str, ...]:
+def check_mmd(plan: Scope) -> tuple[str, ...]:
     """InputError when either side is too small for a standard error."""
     for n, what in ((plan.n_real, "real"), (plan.n_fake, "fake")):
         if n < LEAST:

@@ -27,14 +27,14 @@ def mode_score() -> Metric:
         one_line="sees unrecognisable images, missing classes and uneven shares; cannot see collapse within a class, "
         "memorised training images or anything the classifier ignores",
         paper="https://arxiv.org/abs/1806.07755",
-        compute=compute,
+        compute=compute_mode_score,
         needs_real=True,
         keeps=("logits",),
         keeps_real=("logits",),
     )
 
 
-def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
+def compute_mode_score(real: Sample | None, fake: Sample) -> dict[str, float]:
     """Both forms, and the divergence of the shares."""
     assert real is not None
     log_p = log_softmax(fake.outputs["logits"])

@@ -28,14 +28,14 @@ def modes() -> Metric:
         lower_is_better=False,
         one_line="sees missing and uneven modes and samples between them, of toys; one good sample captures a mode",
         paper="https://arxiv.org/abs/1712.04086",
-        compute=compute,
+        compute=compute_modes,
         needs_real=True,
         needs_mixture=True,
         keeps=("features",),
     )
 
 
-def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
+def compute_modes(real: Sample | None, fake: Sample) -> dict[str, float]:
     """Number of modes; then the share of high quality and reverse KL; on the line also `histogram`'s numbers."""
     if real is None or real.mixture is None:
         raise InputError("modes counts the modes of a known mixture of Gaussians, and these data are no such toy")

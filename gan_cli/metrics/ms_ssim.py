@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 from gan_cli.data.pipeline import ahead
 from gan_cli.errors import InputError
 from gan_cli.metrics import ssim
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 from gan_cli.types import CLASS
 
 PAIRS_AT_ONCE = 64
@@ -50,11 +50,11 @@ def ms_ssim(
         needs_real=True,
         keeps=("images",),
         keeps_real=("images",),
-        check=check,
+        check=check_ms_ssim,
     )
 
 
-def check(plan: Plan) -> tuple[str, ...]:
+def check_ms_ssim(plan: Scope) -> tuple[str, ...]:
     """InputError unless they are images as large as the window, and two of each class."""
     if len(plan.shape) != 3 or not ssim.scales(*plan.shape[:2]):
         shape = "x".join(map(str, plan.shape))

@@ -16,12 +16,12 @@ def mutual_information() -> Metric:
         lower_is_better=False,
         one_line="sees codes that the generator ignores; cannot see what they mean, or what the images are like",
         paper="https://arxiv.org/abs/1606.03657",
-        compute=compute,
+        compute=compute_mutual_information,
         needs_recognition=True,
     )
 
 
-def compute(_: Sample | None, fake: Sample) -> dict[str, float]:
+def compute_mutual_information(_: Sample | None, fake: Sample) -> dict[str, float]:
     """The sum; then the bound of each code.
 
     A number's bound is of a density: it is negative where Q is less sure than the prior, and always where Q's standard

@@ -7,7 +7,7 @@ from pydantic import PositiveInt
 
 from gan_cli.data.pipeline import order
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 from gan_cli.metrics.neighbours import distinct, nearest
 
 
@@ -46,11 +46,11 @@ def one_nn(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=check,
+        check=check_one_nn,
     )
 
 
-def check(plan: Plan) -> tuple[str, ...]:
+def check_one_nn(plan: Scope) -> tuple[str, ...]:
     """A notice when not all images will be used; InputError when there are not two of each kind."""
     n = min(plan.n_real, plan.n_fake)
     if n < 2:

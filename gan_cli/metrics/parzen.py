@@ -7,7 +7,7 @@ from pydantic import PositiveFloat, PositiveInt
 from scipy.special import logsumexp
 
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 
 VALIDATION = 1000  # real images that choose the window's width
 CHUNK = 500  # test images whose distances to all fakes are held at once
@@ -46,11 +46,11 @@ def parzen(
         features=("pixels", "points"),
         keeps=("features",),
         keeps_real=("features",),
-        check=check,
+        check=check_parzen,
     )
 
 
-def check(plan: Plan) -> tuple[str, ...]:
+def check_parzen(plan: Scope) -> tuple[str, ...]:
     """InputError when fewer than two real images, of which an error can be told, are left for the test."""
     if plan.n_real < VALIDATION + 2:
         raise InputError(f"parzen needs {VALIDATION + 2} real images or more, and there are {plan.n_real}: set n_real")

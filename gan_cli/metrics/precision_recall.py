@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import PositiveInt
 
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 from gan_cli.metrics.neighbours import Vectors, distinct, held, radii
 
 
@@ -41,11 +41,11 @@ def precision_recall(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=lambda plan: check(plan, k),
+        check=lambda plan: check_precision_recall(plan, k),
     )
 
 
-def check(plan: Plan, k: int) -> tuple[str, ...]:
+def check_precision_recall(plan: Scope, k: int) -> tuple[str, ...]:
     """A notice when the numbers of images differ; InputError when there is no k-th neighbour."""
     few = min(plan.n_real, plan.n_fake)
     if few <= k:

@@ -6,7 +6,7 @@ from scipy.special import ndtri
 
 from gan_cli.data.pipeline import order
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 
 HALVES = 1  # seed of the two halves of the real images
 AT_ONCE = 100  # directions
@@ -48,11 +48,11 @@ def sliced_wasserstein(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=check,
+        check=check_sliced_wasserstein,
     )
 
 
-def check(plan: Plan) -> tuple[str, ...]:
+def check_sliced_wasserstein(plan: Scope) -> tuple[str, ...]:
     """InputError when the real images have no two halves."""
     if plan.n_real < 2:
         raise InputError(f"sliced-wasserstein needs two real images or more, and there are {plan.n_real}: set n_real")

@@ -22,13 +22,13 @@ def stacked_modes() -> Metric:
         lower_is_better=False,
         one_line="sees missing and uneven triples of digits; cannot see bad images that the classifier is sure of",
         paper="https://arxiv.org/abs/1712.04086",
-        compute=compute,
+        compute=compute_stacked_modes,
         features=("stacked_digits",),
         keeps=("digit_logits",),
     )
 
 
-def compute(_: Sample | None, fake: Sample) -> dict[str, float]:
+def compute_stacked_modes(_: Sample | None, fake: Sample) -> dict[str, float]:
     """Number of triples; then the KL."""
     logits = fake.outputs["digit_logits"]  # [N, 3 x 10]
     if logits.shape[1] != 3 * CLASSES:

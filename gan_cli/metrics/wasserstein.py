@@ -5,7 +5,7 @@ from pydantic import PositiveInt
 
 from gan_cli.data.pipeline import order
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 
 REAL, FAKE = 1, 2  # seeds of the subsets
 
@@ -44,11 +44,11 @@ def wasserstein(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=check,
+        check=check_wasserstein,
     )
 
 
-def check(plan: Plan) -> tuple[str, ...]:
+def check_wasserstein(plan: Scope) -> tuple[str, ...]:
     """InputError when there is no second real image for the floor."""
     if plan.n_real < 2:
         raise InputError(f"wasserstein needs two real images or more, and there are {plan.n_real}: set n_real")

@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 from gan_cli.errors import InputError
 from gan_cli.layers import layers
 from gan_cli.layers.ports import require_no_label
-from gan_cli.nets.dcgan import SLOPE, Plan, normal_kernel, normal_scale, plan
+from gan_cli.nets.dcgan import SLOPE, Pyramid, normal_kernel, normal_scale, plan
 from gan_cli.nets.mlp import ACTIVATIONS, Activation
 from gan_cli.types import Array, Ports
 
@@ -65,7 +65,7 @@ def mlp(
 class Convolutional(nnx.Module):
     """Image -> halved by convolutions down to the smallest map, the code -> doubled up to the image again."""
 
-    def __init__(self, plan: Plan, rngs: nnx.Rngs, norm: str):
+    def __init__(self, plan: Pyramid, rngs: nnx.Rngs, norm: str):
         bias = norm == "none"
         downs, ups = (plan.colours, *plan.widths), plan.widths[::-1]
         self.downs = nnx.List(

@@ -37,7 +37,7 @@ def normal_scale(key: Array, shape: tuple[int, ...], dtype: type = jnp.float32) 
     return 1.0 + normal_kernel(key, shape, dtype)
 
 
-class Plan(NamedTuple):
+class Pyramid(NamedTuple):
     """The pyramid of maps between an image and its smallest map."""
 
     base: int  # side of the smallest map, 4 to 7 pixels
@@ -45,7 +45,7 @@ class Plan(NamedTuple):
     colours: int  # channels of the image
 
 
-def plan(shape: tuple[int, ...], net: str, end: str, width: int, max_width: int) -> Plan:
+def plan(shape: tuple[int, ...], net: str, end: str, width: int, max_width: int) -> Pyramid:
     """The pyramid for images of this shape; raises InputError for a shape that has none."""
     height, width_pixels, colours = require_image(shape, net, end)
     halvings = (height // 4).bit_length() - 1  # the largest k with 4 * 2^k <= side
@@ -56,14 +56,14 @@ def plan(shape: tuple[int, ...], net: str, end: str, width: int, max_width: int)
         )
     if end == "output" and colours > 4:  # at an input they may be several images, packed
         raise InputError(f'net = "{net}" makes images of 1 to 4 channels, not {colours}')
-    return Plan(height >> halvings, tuple(min(width << i, max_width) for i in range(halvings)), colours)
+    return Pyramid(height >> halvings, tuple(min(width << i, max_width) for i in range(halvings)), colours)
 
 
 class Generator(nnx.Module):
     """Latent -> smallest map -> doubled by transposed convolutions up to the image."""
 
     def __init__(
-        self, latent: int, plan: Plan, rngs: nnx.Rngs, norm: str, classes: int, condition: str, embedding: int
+        self, latent: int, plan: Pyramid, rngs: nnx.Rngs, norm: str, classes: int, condition: str, embedding: int
     ):
         widths = plan.widths[::-1]  # from the smallest map up
         bias = norm == "none"  # a norm layer has its own
@@ -89,7 +89,7 @@ class Generator(nnx.Module):
 class Branched(nnx.Module):
     """A generator whose last two layers are each label's own."""
 
-    def __init__(self, latent: int, plan: Plan, rngs: nnx.Rngs, norm: str, branches: int):
+    def __init__(self, latent: int, plan: Pyramid, rngs: nnx.Rngs, norm: str, branches: int):
         widths = plan.widths[::-1]  # from the smallest map up
         shared = max(1, len(widths) - 1)  # maps that all branches have in common
         bias = norm == "none"
@@ -134,7 +134,7 @@ class Discriminator(nnx.Module):
 
     def __init__(
         self,
-        plan: Plan,
+        plan: Pyramid,
         outputs: tuple[int, ...],
         rngs: nnx.Rngs,
         norm: str,

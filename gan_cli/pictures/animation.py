@@ -22,14 +22,14 @@ FORMATS: dict[str, dict[str, Any]] = {  # suffix -> Pillow's options
 }
 
 
-def check(shape: Sequence[int], frames: int, images: int, out: Path) -> None:
+def check_animation(shape: Sequence[int], frames: int, images: int, out: Path) -> None:
     """Raise InputError when an animation with so many images of `shape` (H, W, C) in each frame would be too large."""
     pixels = frames * images * math.prod(_factor(shape, images) * side for side in shape[:2])
     if pixels > MOST_PIXELS:
         raise InputError(f"--out {out}: {frames:,} frames would be {pixels:,} pixels, and {MOST_PIXELS:,} are the most")
 
 
-def save(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
+def save_animation(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
     """An endless animation; a frame is the images uint8 [M, H, W, C] that are seen at once, side by side.
 
     `fps`: frames a second. GIF counts in hundredths of a second; equal frames in succession may become one long one.

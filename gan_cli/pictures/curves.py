@@ -9,7 +9,9 @@ from gan_cli.files import atomic
 COLUMNS = 3  # plots beside each other
 
 
-def save(path: Path, steps: Sequence[int], values: Mapping[str, Sequence[float]], best: int, caption: str) -> None:
+def save_curves(
+    path: Path, steps: Sequence[int], values: Mapping[str, Sequence[float]], best: int, caption: str
+) -> None:
     """A plot a value over the steps as a PNG, whole or not at all; a star marks the step that is best by the first."""
     from matplotlib.figure import Figure  # takes half a second to import
 

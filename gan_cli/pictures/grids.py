@@ -34,10 +34,10 @@ def tile(images: np.ndarray, columns: int = 0) -> np.ndarray:
 
 def save_samples(path: Path, samples: np.ndarray) -> None:
     """A PNG of samples: a grid of images uint8 [N, H, W, C], or a plot of points float32 [N, 1] or [N, 2]."""
-    save(path, image_grid(samples) if samples.ndim == 4 else plot(samples))
+    save_png(path, image_grid(samples) if samples.ndim == 4 else plot(samples))
 
 
-def save(path: Path, picture: Image.Image) -> None:
+def save_png(path: Path, picture: Image.Image) -> None:
     """A picture as PNG, whole or not at all; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:

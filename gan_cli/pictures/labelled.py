@@ -45,7 +45,7 @@ class _Measures(NamedTuple):
     size: tuple[int, int]  # width and height of all
 
 
-def check(sheet: Sheet, shape: Sequence[int], out: Path) -> None:
+def check_sheet(sheet: Sheet, shape: Sequence[int], out: Path) -> None:
     """Raise InputError when a picture of images of `shape` (H, W, C) would be larger than can be looked at."""
     width, height = _measures(sheet, shape[0], shape[1]).size
     if max(width, height) > MOST_SIDE or width * height > MOST_PIXELS:
@@ -54,7 +54,7 @@ def check(sheet: Sheet, shape: Sequence[int], out: Path) -> None:
         )
 
 
-def draw(images: np.ndarray, sheet: Sheet) -> Image.Image:
+def draw_sheet(images: np.ndarray, sheet: Sheet) -> Image.Image:
     """The sheet of images uint8 [N, H, W, C], small ones enlarged by a whole factor; text too long is shortened."""
     measures = _measures(sheet, *images.shape[1:3])
     mode = to_pil(images[0]).mode

@@ -21,10 +21,10 @@ from gan_cli.errors import DamagedError, InputError
 from gan_cli.files import atomic, make_folder
 from gan_cli.remote import layout, user_cache
 from gan_cli.remote.place import Place, local, open_place
-from gan_cli.remote.store import Entry, download, each, listing, write
+from gan_cli.remote.store import StoredFile, download, each, listing, write_file
 from gan_cli.text import size
 
-Entries = Mapping[str, Entry]  # by name, from the folder
+Entries = Mapping[str, StoredFile]  # by name, from the folder
 Note = Callable[[str], None]  # told what takes time
 TRIES = 5  # listings of a folder that changes while it is copied
 MEND = "set GAN_CACHE_DIR to a folder"
@@ -99,7 +99,7 @@ def _complete(copy: Path, place: Place, files: Entries, note: Note) -> None:
     each(lambda name: download(place, files[name], paths[name]), new)
 
 
-def _is_there(path: Path, entry: Entry) -> bool:
+def _is_there(path: Path, entry: StoredFile) -> bool:
     return path.is_file() and entry.size in (None, path.stat().st_size)
 
 
@@ -119,7 +119,7 @@ def _older(copy: Path, place: Place) -> dict[str, Path]:
     return found
 
 
-def _linked(old: Path | None, entry: Entry, new: Path) -> bool:
+def _linked(old: Path | None, entry: StoredFile, new: Path) -> bool:
     """Make a file another name of one that is here; False where there is none."""
     with suppress(OSError):
         if old is not None and _is_there(old, entry):
@@ -178,4 +178,4 @@ def output(where: str | Path) -> Iterator[Path]:
         yield path
         parent = place._replace(root=place.root.rpartition("/")[0])
         made = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-        each(lambda file: write(parent, file.relative_to(folder).as_posix(), file), made)
+        each(lambda file: write_file(parent, file.relative_to(folder).as_posix(), file), made)

@@ -23,7 +23,7 @@ from gan_cli.files import atomic, checksums, make_folder, remove_folder
 from gan_cli.remote import layout, user_cache
 from gan_cli.remote.fetch import MEND, TRIES, Entries, Note
 from gan_cli.remote.place import Place, open_place
-from gan_cli.remote.store import delete, download, each, listing, md5, read, write
+from gan_cli.remote.store import delete, download, each, listing, md5, read_file, write_file
 from gan_cli.text import size
 
 WRITER = "writer.json"  # at the URL: who trains there
@@ -132,14 +132,14 @@ class Mirror:
     def _writer(self) -> dict[str, Any]:
         """Who wrote last; empty where that cannot be known."""
         with suppress(FileNotFoundError, ValueError):
-            found = door.parse_json(read(self._place, WRITER))
+            found = door.parse_json(read_file(self._place, WRITER))
             return found if isinstance(found, dict) else {}
         return {}
 
     def _claim(self) -> None:
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         about = {"name": self._name, "host": platform.node(), "since": since}
-        self._claimed = write(self._place, WRITER, json.dumps(about).encode()).token
+        self._claimed = write_file(self._place, WRITER, json.dumps(about).encode()).token
 
     def _check_writer(self, files: Entries) -> None:
         """Raise InputError when another process has taken the run over; where somebody emptied the URL, begin again."""
@@ -203,7 +203,7 @@ class Mirror:
             content = (self.folder / name).read_bytes() if sums is None else self.folder / name
             digest = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else (sums or {}).get(name, "")
             if not self._is_there(name, digest, files):
-                self._files[name] = Sent(digest, write(self._place, name, content).token)
+                self._files[name] = Sent(digest, write_file(self._place, name, content).token)
 
         try:
             each(send, names)

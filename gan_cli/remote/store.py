@@ -40,7 +40,7 @@ CHANGES = (
 )
 
 
-class Entry(NamedTuple):
+class StoredFile(NamedTuple):
     """A file in a store."""
 
     key: str  # its name there, bucket and all
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
     md5: str = ""  # in hexadecimal digits, where the store knows it
 
 
-def listing(place: Place) -> dict[str, Entry]:
+def listing(place: Place) -> dict[str, StoredFile]:
     """Every file below a place, by its name from there; "" is the place itself, where it is a file.
 
     Raises InputError where the store does not let one look, and StorageError where it cannot be reached.
@@ -73,13 +73,13 @@ def listing(place: Place) -> dict[str, Entry]:
     return {_checked(name, place.url): _entry(info, info["name"]) for name, info in files.items()}
 
 
-def read(place: Place, name: str) -> bytes:
+def read_file(place: Place, name: str) -> bytes:
     """The content of a small file of a folder; raises FileNotFoundError where there is none."""
     content: bytes = patiently(f"{place.url}/{name}", lambda: place.fs.cat_file(place.key(name)))
     return content
 
 
-def download(place: Place, entry: Entry, to: Path) -> None:
+def download(place: Place, entry: StoredFile, to: Path) -> None:
     """Bring a file, whole or not at all; raises FileNotFoundError when it is no longer the one that was listed."""
     to.parent.mkdir(parents=True, exist_ok=True)
 
@@ -94,7 +94,7 @@ def download(place: Place, entry: Entry, to: Path) -> None:
         patiently(f"{place.url} ({entry.key})", bring)
 
 
-def write(place: Place, name: str, content: bytes | Path) -> Entry:
+def write_file(place: Place, name: str, content: bytes | Path) -> StoredFile:
     """Write a file of a folder, from memory or from a file here; what is there of it afterwards.
 
     Raises InputError where one may not write, and StorageError where the store cannot be reached.
@@ -102,7 +102,7 @@ def write(place: Place, name: str, content: bytes | Path) -> Entry:
     key = place.key(name)
     size = len(content) if isinstance(content, bytes) else content.stat().st_size
 
-    def put() -> Entry:
+    def put() -> StoredFile:
         if isinstance(content, Path) and size >= LARGE:
             place.fs.put_file(str(content), key)
         else:
@@ -120,7 +120,7 @@ def write(place: Place, name: str, content: bytes | Path) -> Entry:
         return _write_first(place, name, put)
 
 
-def _write_first(place: Place, name: str, put: Callable[[], Entry]) -> Entry:
+def _write_first(place: Place, name: str, put: Callable[[], StoredFile]) -> StoredFile:
     """Once more, after making the folder, in stores that have folders; a bucket is never made."""
     try:
         if place.url.partition("://")[0].lower() not in EXTRAS:
@@ -192,7 +192,9 @@ def _checked(name: str, url: str) -> str:
     return name
 
 
-def _entry(info: Mapping[str, Any], key: str) -> Entry:
+def _entry(info: Mapping[str, Any], key: str) -> StoredFile:
     token = next((f"{name}:{info[name]}" for name in CHANGES if info.get(name) is not None), "")
     known = info.get("md5Hash")
-    return Entry(key, info.get("size"), f"{info.get('size')}:{token}", base64.b64decode(known).hex() if known else "")
+    return StoredFile(
+        key, info.get("size"), f"{info.get('size')}:{token}", base64.b64decode(known).hex() if known else ""
+    )

@@ -24,7 +24,7 @@ class Grids(NamedTuple):
     notes: tuple[str, ...]  # what was left out
 
 
-def read(folder: Path, values: Mapping[int, float], headline: str, best: int | None, most: int) -> Grids:
+def read_grids(folder: Path, values: Mapping[int, float], headline: str, best: int | None, most: int) -> Grids:
     """The grids in folder `samples/`, at most `most`; `values`: of the `headline` metric by step."""
     found = {int(path.stem): path for path in _pictures(folder)}
     steps = spread(sorted(found), best, most)
@@ -82,7 +82,7 @@ def read_picture(path: Path, folder: Path, alt: str) -> Picture | None:
     """A PNG in `folder` with its size; None where the file is none that can be shown."""
     try:
         door.check_inside(path, folder.parent)
-        png = door.read(path, MOST_BYTES)
+        png = door.read_file(path, MOST_BYTES)
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(png), formats=["PNG"]) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:

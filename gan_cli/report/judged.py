@@ -13,7 +13,7 @@ TRAINING = ""  # the group of what was measured during training
 MOST_PROTOCOLS = 20  # by which a run was judged afterwards
 
 
-class Judged(NamedTuple):
+class Evaluations(NamedTuple):
     """The evaluations of a run."""
 
     curves: tuple[Curve, ...]  # a chart a value; what was measured later, by each protocol, in curves of its own
@@ -31,7 +31,7 @@ class _Group(NamedTuple):
     series: dict[str, Series]
 
 
-def read_metrics(path: Path) -> Judged:
+def read_metrics(path: Path) -> Evaluations:
     """The curves of metrics.jsonl."""
     groups: dict[str, _Group] = {}
     notes: list[str] = []
@@ -68,12 +68,12 @@ def _curves(key: str, group: _Group) -> list[Curve]:
     return [s.curve(name, name, label)._replace(metric=True, later=True) for name, s in group.series.items()]
 
 
-def _judged(curves: list[Curve], training: _Group | None, notes: tuple[str, ...]) -> Judged:
+def _judged(curves: list[Curve], training: _Group | None, notes: tuple[str, ...]) -> Evaluations:
     if training is None or not training.series:
-        return Judged(tuple(curves), "", {}, "", 0, notes)
+        return Evaluations(tuple(curves), "", {}, "", 0, notes)
     headline, series = next(iter(training.series.items()))
     values = {int(step): value for step, value in zip(series.steps, series.values, strict=True)}
-    return Judged(tuple(curves), headline, values, said(training.first.get("protocol")), max(values), notes)
+    return Evaluations(tuple(curves), headline, values, said(training.first.get("protocol")), max(values), notes)
 
 
 def said(protocol: object) -> str:

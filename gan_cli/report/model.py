@@ -18,11 +18,11 @@ from gan_cli.errors import InputError
 from gan_cli.pictures.labelled import Block
 from gan_cli.report.parts import Figure, Picture
 from gan_cli.report.seen import Seen
-from gan_cli.runs.load import Loaded, load
+from gan_cli.runs.load import Loaded, load_run
 from gan_cli.runs.reader import Reader
 from gan_cli.sampling import drawing, neighbours
 from gan_cli.sampling.arrange import Plan, arrange, overview, rows
-from gan_cli.sampling.controls import Wish, resolve
+from gan_cli.sampling.controls import ControlOption, resolve
 from gan_cli.sampling.drawing import Painter
 from gan_cli.sampling.take import DEFAULT_N, POINTS_IN_A_PANEL, is_points
 from gan_cli.sampling.writing import Drawn, write_picture
@@ -94,11 +94,11 @@ def _model(run: Reader, notes: list[str]) -> Loaded | None:
         return None
     try:
         try:
-            return load(run.folder.path, str(run.shown))
+            return load_run(run.folder.path, str(run.shown))
         except InputError:
             if (run.folder.checkpoints / str(run.shown)).is_dir():
                 raise
-            return load(run.folder.path)  # a training has deleted it meanwhile: there is a newer one
+            return load_run(run.folder.path)  # a training has deleted it meanwhile: there is a newer one
     except InputError as error:
         notes.append(f"{what}: {error}")
         return None
@@ -159,16 +159,16 @@ def _sweeps(loaded: Loaded, paint: Painter, notes: list[str]) -> Iterator[Figure
         yield Figure(f"Sweep of the {what}", picture(shown, alt), f"gan sample {option}")
 
 
-def _wish(name: str, control: Control) -> tuple[Wish, str]:
+def _wish(name: str, control: Control) -> tuple[ControlOption, str]:
     if control.categories:
         spec = f"0-{min(control.categories, MOST_CATEGORIES) - 1}"
     else:
         spec = f"{control.low:g}:{control.high:g}:{VALUES}"
     option = f"--class {spec}" if name == CLASS else f"--code {name}={spec}"
-    return Wish(name, spec, option), option
+    return ControlOption(name, spec, option), option
 
 
-def _plan(loaded: Loaded, wish: Wish, control: Control) -> Plan | None:
+def _plan(loaded: Loaded, wish: ControlOption, control: Control) -> Plan | None:
     """The samples of a sweep, fewer where they are large; None where one latent would be too large."""
     shape, points = loaded.experiment.spec.shape, is_points(loaded)
     values = min(control.categories, MOST_CATEGORIES) or VALUES
@@ -185,7 +185,7 @@ def _neighbours(loaded: Loaded, paint: Painter, source: Source, notes: list[str]
     n = min(IN_A_ROW, MOST_VALUES // (int(np.prod(shape)) * (NEIGHBOURS + 1)))
     option = f"--neighbours {NEIGHBOURS}"
     try:
-        neighbours.check(source, shape, NEIGHBOURS)
+        neighbours.check_source(source, shape, NEIGHBOURS)
         if source.size > MOST_COMPARED or n < 1:
             raise InputError(f"{source.size:,} images are too many to compare with for a page; gan sample {option}")
     except InputError as error:

@@ -13,13 +13,13 @@ from typing import Any
 
 from gan_cli.errors import printable
 from gan_cli.report import page_charts
-from gan_cli.report.parts import Run
+from gan_cli.report.parts import RunPart
 
 POLICY = "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "
 POLICY += "base-uri 'none'; form-action 'none'"
 
 
-def render(runs: Sequence[Run], made: str, differences: Sequence[tuple[str, Sequence[str]]] = ()) -> str:
+def render(runs: Sequence[RunPart], made: str, differences: Sequence[tuple[str, Sequence[str]]] = ()) -> str:
     """The page. `made`: by what and when; `differences`: keys of the recipes that differ, with a value a run."""
     import jinja2
     from markupsafe import Markup
@@ -53,7 +53,7 @@ def render(runs: Sequence[Run], made: str, differences: Sequence[tuple[str, Sequ
     )
 
 
-def _keys(runs: Sequence[Run]) -> list[str]:
+def _keys(runs: Sequence[RunPart]) -> list[str]:
     """What is said of the runs, in the order of the one of which most is said."""
     wordy = sorted(runs, key=lambda run: -len(run.facts))
     return list(dict.fromkeys(key for run in wordy for key in run.facts))
@@ -74,7 +74,7 @@ def _file(name: str) -> str:
     return resources.files("gan_cli.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _slider(run: Run) -> dict[str, Any]:
+def _slider(run: RunPart) -> dict[str, Any]:
     """What the script needs to move through a run's grids."""
     return {
         "labels": [grid.label for grid in run.grids],

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from gan_cli.report.parts import Curve, Run
+    from gan_cli.report.parts import Curve, RunPart
 
 # Apart from each other for those who see fewer colours, and legible on white and on near-black.
 COLOURS = ("#3b7ddd", "#d9762b", "#1f9e78", "#b35fc4", "#d1485f", "#7f8c3a", "#2aa5b8", "#8a7f76")
@@ -39,7 +39,7 @@ class Chart(NamedTuple):
     data: dict[str, Any]  # {"figure": Plotly's}
 
 
-def charts(runs: Sequence["Run"]) -> tuple[list[Chart], list[str]]:
+def charts(runs: Sequence["RunPart"]) -> tuple[list[Chart], list[str]]:
     """The charts, those of metrics first, and the kinds for which there was no room.
 
     The same kind of number of all runs is on one chart.
@@ -49,7 +49,7 @@ def charts(runs: Sequence["Run"]) -> tuple[list[Chart], list[str]]:
     return made, kinds[MOST_CHARTS:]
 
 
-def _kinds(runs: Sequence["Run"]) -> list[str]:
+def _kinds(runs: Sequence["RunPart"]) -> list[str]:
     curves = [curve for run in runs for curve in run.curves]
     every = [curve.chart for curve in curves]
     metrics = [curve.chart for curve in curves if curve.metric and not curve.part]
@@ -58,7 +58,7 @@ def _kinds(runs: Sequence["Run"]) -> list[str]:
     return [*kinds, *dict.fromkeys(parts)]
 
 
-def _chart(number: int, kind: str, runs: Sequence["Run"]) -> Chart:
+def _chart(number: int, kind: str, runs: Sequence["RunPart"]) -> Chart:
     from plotly import graph_objects as go
 
     found = [(i, run, curve) for i, run in enumerate(runs) for curve in run.curves if curve.chart == kind]
@@ -100,7 +100,7 @@ def _falls(curve: "Curve") -> bool:
     return curve.chart == "loss" or curve.lower_is_better is True
 
 
-def _name(run: "Run", curve: "Curve", *, several_runs: bool, several_labels: bool) -> str:
+def _name(run: "RunPart", curve: "Curve", *, several_runs: bool, several_labels: bool) -> str:
     """What the legend says: the run where there are several, the label where the chart has several."""
     parts = ([run.name] if several_runs else []) + ([curve.label] if several_labels or not several_runs else [])
     return " · ".join(_short(part) for part in parts)
@@ -154,7 +154,7 @@ def _star(best: tuple[int, float], name: str, colour: str) -> Any:
     )
 
 
-def _mark(figure: Any, run: "Run", colour: str | None) -> None:
+def _mark(figure: Any, run: "RunPart", colour: str | None) -> None:
     """Lines across the chart: the best checkpoint, rollbacks and alarms. The script colours those without a colour."""
     marks = [("best", run.best)] if run.best is not None else []
     marks += [(event.kind, event.step) for event in run.events][-RULED:]
@@ -176,7 +176,7 @@ def _text(kind: str, curves: Sequence["Curve"]) -> str:
     return "; ".join(parts)
 
 
-def _alt(kind: str, found: Sequence[tuple[int, "Run", "Curve"]]) -> str:
+def _alt(kind: str, found: Sequence[tuple[int, "RunPart", "Curve"]]) -> str:
     """The chart in words: where each curve begins and ends, and its best."""
     said = []
     for _, run, curve in found[:8]:

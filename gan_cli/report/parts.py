@@ -66,7 +66,7 @@ class Figure(NamedTuple):
     text: str = ""
 
 
-class Run(NamedTuple):
+class RunPart(NamedTuple):
     """What the page says of one run."""
 
     name: str

@@ -9,8 +9,8 @@ from gan_cli import recipe
 from gan_cli.errors import InputError
 from gan_cli.names import lower_is_better
 from gan_cli.report import blocks, commands, judged, series
-from gan_cli.report.judged import Judged
-from gan_cli.report.parts import Curve, Run
+from gan_cli.report.judged import Evaluations
+from gan_cli.report.parts import Curve, RunPart
 from gan_cli.report.seen import Seen
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.reader import Reader
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
 class Digest(NamedTuple):
     """A run as the page shows it, and its recipe."""
 
-    run: Run
+    run: RunPart
     tables: Mapping[str, Any]
 
 
@@ -65,7 +65,7 @@ def collect(run: Asked, most_grids: int, store: "Store | None", note: Note) -> D
     own = Reader(run.folder, notes)
     log = series.read_log(run.folder.log)
     verdicts = judged.read_metrics(run.folder.metrics)
-    pictures = blocks.read(run.folder.path / "samples", verdicts.values, verdicts.headline, own.best, most_grids)
+    pictures = blocks.read_grids(run.folder.path / "samples", verdicts.values, verdicts.headline, own.best, most_grids)
     seen = Seen(notes=(QUICK,))
     if store is not None:
         from gan_cli.report import model
@@ -75,7 +75,7 @@ def collect(run: Asked, most_grids: int, store: "Store | None", note: Note) -> D
     names = [curve.name for curve in verdicts.curves if lower_is_better(curve.name) is not None]
     curves = [*(_known(curve, names) for curve in verdicts.curves), *log.curves]
     return Digest(
-        Run(
+        RunPart(
             name=run.name,
             state=_state(run.folder, own, last),
             facts=_facts(own, verdicts),
@@ -115,12 +115,12 @@ def _state(folder: RunFolder, own: Reader, last: int) -> str:
     return f"{done}: going on elsewhere, or cut short"
 
 
-def _best(own: Reader, verdicts: Judged) -> str:
+def _best(own: Reader, verdicts: Evaluations) -> str:
     step, values = own.best or 0, verdicts.values
     return f"step {step:,}" + (f", {verdicts.headline} {values[step]:.4g}" if step in values else "")
 
 
-def _facts(own: Reader, verdicts: Judged) -> dict[str, str]:
+def _facts(own: Reader, verdicts: Evaluations) -> dict[str, str]:
     """What is said of every run, in the same order."""
     values, name = verdicts.values, verdicts.headline
     facts = {"Best checkpoint": _best(own, verdicts)} if own.best is not None else {}

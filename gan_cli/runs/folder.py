@@ -127,7 +127,7 @@ class RunFolder(NamedTuple):
     def write_recipe(self, resolved: Mapping[str, Any], header: str) -> None:
         """Save the resolved recipe, whole or not at all."""
         comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
-        replace(self.recipe, f"{comment}\n{recipe.write(resolved)}")
+        replace(self.recipe, f"{comment}\n{recipe.to_toml(resolved)}")
 
 
 def replace(path: Path, text: str) -> None:

@@ -60,7 +60,7 @@ def parsed(text: bytes) -> dict[str, Any] | None:
     return line if isinstance(line, dict) else None
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The JSON objects in a file, line by line; what is none is left out."""
     return (line for text in texts(path) if (line := parsed(text)) is not None)
 
@@ -108,7 +108,7 @@ def alarms(line: Mapping[str, Any]) -> list[str]:
 def cut_after(path: Path, step: int, rollbacks: int) -> None:
     """Drop the lines of steps after `step`, and of rollbacks after so many: a resumed run will write them again."""
     if os.path.lexists(path):
-        kept = [line for line in read(path) if _is_before(line, step, rollbacks)]
+        kept = [line for line in read_lines(path) if _is_before(line, step, rollbacks)]
         replace(path, "".join(json.dumps(line) + "\n" for line in kept))
 
 

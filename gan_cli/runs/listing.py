@@ -18,7 +18,7 @@ KEYS = ("name", "recipe", "step", "time")  # to sort by, besides metrics
 Note = Callable[[str], None]
 
 
-class Run(NamedTuple):
+class RunSummary(NamedTuple):
     """A run at a glance."""
 
     name: str  # its path below the folder that was searched
@@ -45,7 +45,7 @@ class Run(NamedTuple):
         return {**self._asdict(), "path": str(self.path), "metrics": metrics, "alarms": list(self.alarms)}
 
 
-def survey(folder: Path, note: Note) -> list[Run]:
+def survey(folder: Path, note: Note) -> list[RunSummary]:
     """The runs at or below a folder, by name; what is damaged is told to `note` and left out.
 
     Raises InputError when there is no such folder.
@@ -84,10 +84,10 @@ def _found(folder: Path, note: Note) -> Iterator[Path]:
             waiting += [(Path(entry.path), depth + 1) for entry in below]
 
 
-def _run(folder: RunFolder, name: str) -> Run:
+def _run(folder: RunFolder, name: str) -> RunSummary:
     """Raises InputError or OSError for a run whose recipe or logs cannot be read."""
     own, where = Reader(folder), str(folder.recipe)
-    tables = recipe.read(folder.recipe)
+    tables = recipe.read_tables(folder.recipe)
     recipe.check_tables(tables, where)
     steps = recipe.check_fixed({"train": tables.get("train", {})}, where)["train"]["steps"]
     game = tables.get("game", {})
@@ -95,7 +95,7 @@ def _run(folder: RunFolder, name: str) -> Run:
     step = max([own.log.step, *own.steps])
     is_whole = max(own.steps, default=step) >= steps  # a log is at its end before the last evaluation and checkpoint
     by = folder.trained_by()
-    return Run(
+    return RunSummary(
         name=name,
         path=folder.path,
         title=own.title,
@@ -116,7 +116,7 @@ def _run(folder: RunFolder, name: str) -> Run:
     )
 
 
-def ordered(runs: Sequence[Run], key: str, *, reverse: bool = False) -> list[Run]:
+def ordered(runs: Sequence[RunSummary], key: str, *, reverse: bool = False) -> list[RunSummary]:
     """The runs by a key of KEYS or a metric: the best, the furthest, the newest first; those that lack it last.
 
     Raises InputError for a key that is none of these.

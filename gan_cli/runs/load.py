@@ -30,7 +30,7 @@ class Loaded(NamedTuple):
         return self.state.variables if raw else self.state.average
 
 
-def load(path: Path, at: str = "best") -> Loaded:
+def load_run(path: Path, at: str = "best") -> Loaded:
     """The checkpoint `path` (RUN/checkpoints/STEP), or that of run `path` at "best" by its metric, "latest" or a step.
 
     "best" is the newest where no metric was taken. Raises InputError when there is none or it cannot be read.
@@ -46,7 +46,7 @@ def load(path: Path, at: str = "best") -> Loaded:
 
 
 def taken(path: Path, at: str, read: Callable[[RunFolder, Checkpoints, int], T]) -> T:
-    """What is read of the checkpoint that `load` takes, all of the same one, also beside a training.
+    """What is read of the checkpoint that `load_run` takes, all of the same one, also beside a training.
 
     A training deletes checkpoints, and may write one anew: then it is chosen once more. Raises InputError, also when
     `read` raises DamagedError for one that is still what it was.

@@ -12,7 +12,7 @@ from gan_cli.errors import DamagedError, InputError
 from gan_cli.names import lower_is_better
 from gan_cli.runs import times
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.jsonl import alarms, number, parsed, read, step_of, texts, values, whole
+from gan_cli.runs.jsonl import alarms, number, parsed, read_lines, step_of, texts, values, whole
 
 LONGEST_TITLE = 200  # letters
 MOST_ALARMS, LONGEST_ALARM = 10, 200  # of one line of the monitor; letters
@@ -101,7 +101,7 @@ class Reader:
         for step in self.steps:
             path = self.folder.checkpoints / str(step)
             try:
-                found[step] = metadata.read(path)
+                found[step] = metadata.read_metadata(path)
             except DamagedError as error:
                 if path.is_dir():  # else a training has deleted it meanwhile
                     self._note(f"a checkpoint: {error}")
@@ -121,7 +121,7 @@ class Reader:
     def lives(self) -> tuple[times.Session, ...]:
         """Its sessions, first to last. Empty: a run from before times were noted."""
         try:
-            return tuple(times.read(self.folder.times))
+            return tuple(times.read_times(self.folder.times))
         except InputError as error:
             self._note(str(error))
             return ()
@@ -152,7 +152,7 @@ class Reader:
 
         The first is the one that chooses the best checkpoint. Raises InputError.
         """
-        lines = [*read(self.folder.metrics)]
+        lines = [*read_lines(self.folder.metrics)]
         during = [line for line in lines if "weights" not in line]
         series: dict[str, list[tuple[int, float]]] = {}
         for line in during or lines:

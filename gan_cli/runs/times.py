@@ -32,9 +32,9 @@ class Session(NamedTuple):
     stopped_by: str | None  # the signal, or the problem, that ended it
 
 
-def read(path: Path) -> list[Session]:
+def read_times(path: Path) -> list[Session]:
     """The sessions in a times.jsonl, first to last; none where there is no such file."""
-    return [_session(lines) for lines in _lives([*logs.read(path)])]
+    return [_session(lines) for lines in _lives([*logs.read_lines(path)])]
 
 
 def _lives(lines: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -22,7 +22,7 @@ LONGEST_HEAD = 1 << 24  # bytes
 KEY = "gan-cli"  # of the file's metadata, one text: JSON
 
 
-def load(path: Path) -> Loaded:
+def load_weights(path: Path) -> Loaded:
     """The model: it samples; it cannot be trained on. Raises InputError.
 
     All roles have the weights of the file, averaged or raw.

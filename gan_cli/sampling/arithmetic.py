@@ -52,7 +52,7 @@ def _term(text: str, sign: str, option: str) -> Term:
 
 def classifier(name: str, terms: Sequence[Term]) -> Features:
     """The feature network `name`, which finds the classes of the terms; raises InputError when it knows none such."""
-    network = features.find(name)
+    network = features.find_network(name)
     for term in terms:
         if term.wanted and not network.classes:
             raise InputError(
@@ -66,7 +66,7 @@ def classifier(name: str, terms: Sequence[Term]) -> Features:
     return network
 
 
-def find(terms: Sequence[Term], n: int, network: Features, samples: np.ndarray) -> tuple[Term, ...]:
+def find_exemplars(terms: Sequence[Term], n: int, network: Features, samples: np.ndarray) -> tuple[Term, ...]:
     """The terms with seeds for their classes: the first n whose samples [SEARCHED, H, W, C] the network takes for it.
 
     Raises InputError when there are fewer.

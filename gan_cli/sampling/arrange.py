@@ -10,7 +10,7 @@ from gan_cli.engine.sampler import Inputs, draw_many
 from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
 from gan_cli.pictures.labelled import Block, Sheet
-from gan_cli.sampling.controls import Setting, Wish, resolve
+from gan_cli.sampling.controls import ControlOption, Setting, resolve
 from gan_cli.sampling.drawing import Latents, count
 
 MOST_SAMPLES = 100_000  # of sweeps and walks
@@ -64,7 +64,7 @@ def overview(experiment: Experiment, seed: int, n: int) -> Plan:
         return Plan(draw_many(experiment, seed, n), [""] * n)
     name, columns = found
     latents = Latents(draw_many(experiment, seed, columns), ("",) * columns, ())
-    return arrange(latents, resolve([Wish(name, "all", "")], experiment.game.controls))
+    return arrange(latents, resolve([ControlOption(name, "all", "")], experiment.game.controls))
 
 
 def rows(experiment: Experiment, n: int) -> tuple[str, int] | None:

@@ -16,7 +16,7 @@ CATEGORY_FORMS = "a number or a name, several with commas, a range 0-4, or all"
 NUMBER_FORMS = "a number, 0.5, or a sweep from:to:count, -2:2:9"
 
 
-class Wish(NamedTuple):
+class ControlOption(NamedTuple):
     """A control to be set, as written."""
 
     name: str
@@ -42,21 +42,21 @@ class Setting(NamedTuple):
         return len(self.values) > 1
 
 
-def parse(classes: str | None, codes: Sequence[str]) -> tuple[Wish, ...]:
+def parse(classes: str | None, codes: Sequence[str]) -> tuple[ControlOption, ...]:
     """The wishes of `--class CLASSES` and of each `--code NAME=SPEC`, in this order; raises InputError."""
-    wishes = [Wish(CLASS, classes, f"--class {classes}")] if classes is not None else []
+    wishes = [ControlOption(CLASS, classes, f"--class {classes}")] if classes is not None else []
     for code in codes:
         name, equals, spec = (part.strip() for part in code.partition("="))
         if not (name and equals and spec):
             raise InputError(f"--code {code}: expected NAME=VALUES, for example c1=-2:2:9 or c0=all")
-        wishes.append(Wish(name, spec, f"--code {code}"))
+        wishes.append(ControlOption(name, spec, f"--code {code}"))
     for i, wish in enumerate(wishes):
         if wish.name in [other.name for other in wishes[:i]]:
             raise InputError(f"{wish.option}: {wish.name} is set twice")
     return tuple(wishes)
 
 
-def resolve(wishes: Sequence[Wish], controls: Mapping[str, Control]) -> list[Setting]:
+def resolve(wishes: Sequence[ControlOption], controls: Mapping[str, Control]) -> list[Setting]:
     """The settings of a model with these controls; raises InputError for what it does not have, or more than 2 sweeps.
 
     A name of a category wins over its number.
@@ -73,7 +73,7 @@ def of_values(name: str, values: Sequence[Any], controls: Mapping[str, Control],
 
     `argument`: what messages call it.
     """
-    wishes = [Wish(name, str(value), f"{argument} = {value!r}") for value in values]
+    wishes = [ControlOption(name, str(value), f"{argument} = {value!r}") for value in values]
     control = _control(wishes[0], controls)
     if control.categories:
         return _of_categories(name, [_category(wish.spec, wish, control) for wish in wishes], control)
@@ -83,14 +83,14 @@ def of_values(name: str, values: Sequence[Any], controls: Mapping[str, Control],
     return _of_numbers(name, [number for wish in wishes for number in _numbers(wish)])
 
 
-def _setting(wish: Wish, controls: Mapping[str, Control]) -> Setting:
+def _setting(wish: ControlOption, controls: Mapping[str, Control]) -> Setting:
     control = _control(wish, controls)
     if not control.categories:
         return _of_numbers(wish.name, _numbers(wish))
     return _of_categories(wish.name, _categories(wish, control), control)
 
 
-def _control(wish: Wish, controls: Mapping[str, Control]) -> Control:
+def _control(wish: ControlOption, controls: Mapping[str, Control]) -> Control:
     if wish.name not in controls:
         raise InputError(_unknown(wish, controls))
     return controls[wish.name]
@@ -105,7 +105,7 @@ def _of_categories(name: str, chosen: Sequence[int], control: Control) -> Settin
     return Setting(name, np.array(chosen, np.int32), tuple(names[i] for i in chosen))
 
 
-def _unknown(wish: Wish, controls: Mapping[str, Control]) -> str:
+def _unknown(wish: ControlOption, controls: Mapping[str, Control]) -> str:
     if not controls:
         return f"{wish.option}: this model has neither classes nor codes; its recipe is not conditional"
     if wish.name == CLASS:
@@ -113,7 +113,7 @@ def _unknown(wish: Wish, controls: Mapping[str, Control]) -> str:
     return f"{wish.option}: this model has no {wish.name!r}{nearest(wish.name, controls)}"
 
 
-def _numbers(wish: Wish) -> list[float]:
+def _numbers(wish: ControlOption) -> list[float]:
     """ "0.5" -> [0.5], "-1:1:3" -> [-1, 0, 1]."""
     parts = wish.spec.split(":")
     try:
@@ -130,11 +130,11 @@ def _numbers(wish: Wish) -> list[float]:
     return np.linspace(ends[0], ends[1], count).tolist()
 
 
-def _malformed(wish: Wish) -> str:
+def _malformed(wish: ControlOption) -> str:
     return f"{wish.option}: {wish.name} is a number, and {wish.spec!r} is none; right: {NUMBER_FORMS}"
 
 
-def _categories(wish: Wish, control: Control) -> list[int]:
+def _categories(wish: ControlOption, control: Control) -> list[int]:
     """ "zebra,3,5-7" -> the numbers of these categories."""
     if wish.spec in control.names:  # also names with a comma in them
         return [control.names.index(wish.spec)]
@@ -158,7 +158,7 @@ def _is_range(text: str) -> bool:
     return bool(dash) and all(end.isascii() and end.isdecimal() for end in (first, last))
 
 
-def _range(text: str, wish: Wish) -> range:
+def _range(text: str, wish: ControlOption) -> range:
     """ "3-5" is short for 3,4,5."""
     first, _, last = text.partition("-")
     if int(last) < int(first) or int(last) - int(first) > MOST_VALUES:
@@ -166,7 +166,7 @@ def _range(text: str, wish: Wish) -> range:
     return range(int(first), int(last) + 1)
 
 
-def _category(text: str, wish: Wish, control: Control) -> int:
+def _category(text: str, wish: ControlOption, control: Control) -> int:
     if text in control.names:
         return control.names.index(text)
     what = "class" if wish.name == CLASS else "category"

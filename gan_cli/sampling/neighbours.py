@@ -15,7 +15,7 @@ from gan_cli.types import Shape
 CHUNK_BYTES = 1 << 26  # of training images that are compared at once, as float32
 
 
-class Found(NamedTuple):
+class NearestImages(NamedTuple):
     """The nearest training images of samples, and for scale those of training images themselves."""
 
     indices: np.ndarray  # int64 [n, K]: in the training data
@@ -29,7 +29,7 @@ def check_images(shape: Shape) -> None:
         raise InputError("--neighbours compares images, and the samples of this recipe are points")
 
 
-def check(source: Source, shape: Shape, k: int) -> None:
+def check_source(source: Source, shape: Shape, k: int) -> None:
     """Raise InputError unless these data are images like the samples, and enough."""
     if source.spec.shape != shape:
         raise InputError(f"{source.name}: its images are {source.spec.shape}, and the samples {shape}")
@@ -39,7 +39,7 @@ def check(source: Source, shape: Shape, k: int) -> None:
         )
 
 
-def search(source: Source, samples: np.ndarray, k: int) -> Found:
+def search(source: Source, samples: np.ndarray, k: int) -> NearestImages:
     """The k nearest training images of each sample uint8 [n, H, W, C], in one pass over the data.
 
     As many training images as there are samples, a fixed random choice, are looked up beside them, each apart from
@@ -51,7 +51,7 @@ def search(source: Source, samples: np.ndarray, k: int) -> Found:
     distances, indices = nearest(source, queries, k + 1)
     others = indices[n:] != own[:, None]  # [m, k + 1]; a copy of it elsewhere in the data is another one
     first = others.argmax(axis=1)
-    return Found(indices[:n, :k], distances[:n, :k], distances[n:][np.arange(len(own)), first])
+    return NearestImages(indices[:n, :k], distances[:n, :k], distances[n:][np.arange(len(own)), first])
 
 
 def nearest(source: Source, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +72,7 @@ def _flat(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1).astype(np.float32) / 255
 
 
-def sheet(found: Found, names: Sequence[str]) -> Sheet:
+def sheet(found: NearestImages, names: Sequence[str]) -> Sheet:
     """A row a sample: itself, then its neighbours with their distances. Cells number samples, then neighbours."""
     n, k = found.indices.shape
     cells = np.concatenate([np.arange(n)[:, None], n + np.arange(n * k).reshape(n, k)], axis=1)
@@ -83,4 +83,6 @@ def sheet(found: Found, names: Sequence[str]) -> Sheet:
 def blank(names: Sequence[str], k: int) -> Sheet:
     """The sheet of a search before it is made: of the same size."""
     n = len(names)
-    return sheet(Found(np.zeros((n, k), np.int64), np.zeros((n, k), np.float32), np.zeros(0, np.float32)), names)
+    return sheet(
+        NearestImages(np.zeros((n, k), np.int64), np.zeros((n, k), np.float32), np.zeros(0, np.float32)), names
+    )

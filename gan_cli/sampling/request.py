@@ -7,7 +7,7 @@ from gan_cli.errors import InputError
 from gan_cli.pictures.animation import FORMATS
 from gan_cli.sampling import walk
 from gan_cli.sampling.arithmetic import Term
-from gan_cli.sampling.controls import Wish
+from gan_cli.sampling.controls import ControlOption
 from gan_cli.sampling.writing import check_out
 
 DEFAULT_FPS = 12.0  # frames a second
@@ -23,7 +23,7 @@ class Request(NamedTuple):
     truncation: float | None = None
     batch: int = 500
     raw: bool = False
-    wishes: tuple[Wish, ...] = ()  # --class and --code
+    wishes: tuple[ControlOption, ...] = ()  # --class and --code
     steps: int | None = None  # --interpolate
     path: walk.Path | None = None
     fps: float | None = None
@@ -36,7 +36,7 @@ class Request(NamedTuple):
         return self.out.suffix in FORMATS
 
 
-def check(request: Request) -> None:
+def check_request(request: Request) -> None:
     """Raise InputError for options that contradict each other or an output that cannot be written.
 
     Whatever needs the model is checked later: see `sampling`.

@@ -129,7 +129,7 @@ def _arithmetic(loaded: Loaded, request: Request, settings: list[Setting], note:
         network = arithmetic.classifier(loaded.meta.recipe["eval"]["features"], terms)
         paint = _painter(loaded, request, arithmetic.SEARCHED, note)
         candidates = paint(put(draw(range(arithmetic.SEARCHED)), settings))
-        terms = arithmetic.find(terms, request.n or EXEMPLARS, network, candidates)
+        terms = arithmetic.find_exemplars(terms, request.n or EXEMPLARS, network, candidates)
     plan = arithmetic.plan(terms, draw, settings, drawing.numbers(loaded), request.seed or 0)
     writing.check_size(request.out, loaded.experiment.spec.shape, plan.sheet)
     paint = paint or _painter(loaded, request, drawing.count(plan.inputs), note)
@@ -167,7 +167,7 @@ def _neighbours(
     plan = _arranged(loaded, request, settings)
     writing.check_size(request.out, shape, neighbours.blank(plan.names, k))
     source = build.load_data(loaded.meta.recipe, store.near(loaded.folder.path))
-    neighbours.check(source, shape, k)
+    neighbours.check_source(source, shape, k)
     for message in reference.changed(source, loaded.meta, loaded.step, source.name):
         note(message)
     samples = _painter(loaded, request, drawing.count(plan.inputs), note, told)(plan.inputs)

@@ -56,9 +56,9 @@ def check_points(out: Path) -> None:
 def check_size(out: Path, shape: Sequence[int], sheet: Sheet, groups: np.ndarray | None = None) -> None:
     """Raise InputError when the picture or the animation would be too large. `shape`: of one sample."""
     if out.suffix in animation.FORMATS and groups is not None:
-        animation.check(shape, len(groups), groups.shape[1], out)
+        animation.check_animation(shape, len(groups), groups.shape[1], out)
     if out.suffix == ".png" and sheet:
-        labelled.check(sheet, shape if len(shape) == 3 else (PANEL, PANEL, 1), out)
+        labelled.check_sheet(sheet, shape if len(shape) == 3 else (PANEL, PANEL, 1), out)
 
 
 def write(out: Path, drawn: Drawn, fps: float) -> None:
@@ -70,7 +70,7 @@ def write(out: Path, drawn: Drawn, fps: float) -> None:
             _write_npz(out, drawn)
         elif out.suffix:
             assert drawn.groups is not None
-            animation.save(out, [drawn.samples[group] for group in drawn.groups], fps)
+            animation.save_animation(out, [drawn.samples[group] for group in drawn.groups], fps)
         else:
             _write_folder(out, drawn)
     except OSError as error:
@@ -85,7 +85,7 @@ def write_picture(out: Path, drawn: Drawn) -> None:
     if drawn.groups is not None:
         panels = [grids.plot(shown[group], PANEL, within=shown) for group in drawn.groups]
         shown = np.stack([np.asarray(panel)[..., None] for panel in panels])  # [G, PANEL, PANEL, 1]
-    return grids.save(out, labelled.draw(shown, drawn.sheet))
+    return grids.save_png(out, labelled.draw_sheet(shown, drawn.sheet))
 
 
 def _write_npz(out: Path, drawn: Drawn) -> None:

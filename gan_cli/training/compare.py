@@ -28,7 +28,7 @@ from gan_cli.version import __version__
 SMALL = 1_000_000  # weights of a recipe, all networks together, up to which its seeds are trained at once
 
 
-class Entry(NamedTuple):
+class Candidate(NamedTuple):
     """A recipe of the comparison, its data loaded, ready to be trained."""
 
     name: str
@@ -49,7 +49,7 @@ class Comparison(NamedTuple):
 
 def entries(
     names: Sequence[str], changes: Sequence[str], judged: dict[str, Any], store: Store, watcher: Watcher
-) -> list[Entry]:
+) -> list[Candidate]:
     """The recipes, all checked before any is trained; `judged` replaces options of their [eval]. Raises InputError."""
     found = [_entry(name, changes, judged, store, watcher.note) for name in names]
     labels = [entry.name for entry in found]
@@ -82,15 +82,17 @@ def _check_alike(evaluators: Sequence[Evaluator]) -> None:
 
 def _entry(
     name: str, changes: Sequence[str], judged: dict[str, Any], store: Store, note: Callable[[str], None]
-) -> Entry:
-    path = recipe.find(name)
-    tables = overrides.read(path, [*changes, *(f"eval.{key}={value}" for key, value in judged.items())], note)
+) -> Candidate:
+    path = recipe.find_recipe(name)
+    tables = overrides.read_overridden(
+        path, [*changes, *(f"eval.{key}={value}" for key, value in judged.items())], note
+    )
     store = store.near(path)
     prepared = build.prepare(tables, str(path), store)
     options = recipe.Eval(**prepared.resolved["eval"])
     against = reference.of_recipe(prepared.resolved, prepared.source, None, store, training=True)
     judge = ModelEvaluator(prepared.experiment, options, against, store, seed=0)
-    return Entry(path.stem, prepared, judge, _digest(prepared, against, judge))
+    return Candidate(path.stem, prepared, judge, _digest(prepared, against, judge))
 
 
 def _digest(prepared: build.Prepared, against: reference.Reference, judge: ModelEvaluator) -> str:
@@ -106,7 +108,7 @@ def _digest(prepared: build.Prepared, against: reference.Reference, judge: Model
 
 
 def compare(
-    chosen: Sequence[Entry], seeds: Sequence[int], at_once: int | None, out: Path, watcher: Watcher
+    chosen: Sequence[Candidate], seeds: Sequence[int], at_once: int | None, out: Path, watcher: Watcher
 ) -> Comparison:
     """Train every recipe with every seed; runs that `out` already has the results of are not repeated.
 
@@ -133,14 +135,14 @@ def compare(
     return done._replace(results=results, markdown=text)
 
 
-def _announcement(entry: Entry, old: int, new: int) -> str:
+def _announcement(entry: Candidate, old: int, new: int) -> str:
     plural = "" if new == 1 else "s"
     parts = [f"{new} run{plural} of {entry.prepared.experiment.train.steps} steps"] if new else []
     parts += [f"{old} already there"] if old else []
     return f"{entry.name}: {', '.join(parts)}"
 
 
-def _fitting(entry: Entry, seeds: int) -> int:
+def _fitting(entry: Candidate, seeds: int) -> int:
     """How many seeds to train at once."""
     shapes = state_shapes(entry.prepared.experiment)
     weights = sum(leaf.size for v in shapes.variables.values() for leaf in jax.tree.leaves(v.params))
@@ -148,7 +150,7 @@ def _fitting(entry: Entry, seeds: int) -> int:
     return seeds if weights <= SMALL else accelerators
 
 
-def _run(entry: Entry, seeds: Sequence[int], watcher: Watcher) -> Iterator[Result]:
+def _run(entry: Candidate, seeds: Sequence[int], watcher: Watcher) -> Iterator[Result]:
     """Train some seeds together, then judge each."""
     experiment = entry.prepared.experiment
     feeds = _feeds(entry.prepared, seeds)

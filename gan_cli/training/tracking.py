@@ -78,7 +78,7 @@ class TensorBoard(Callback):
             filename_suffix=f".{earlier:06d}",  # files are named by the second, and a rollback may come within one
             flush_secs=10,
         )
-        self._writer.add_text("recipe", f"```toml\n{recipe.write(self._resolved)}\n```", step)
+        self._writer.add_text("recipe", f"```toml\n{recipe.to_toml(self._resolved)}\n```", step)
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Numbers as scalars, alarms and rollbacks as texts."""

@@ -100,7 +100,7 @@ def train(
             "versions of gan-cli and JAX": f"{__version__}, {jax.__version__}",
         }
     )
-    judge = check(prepared, out, store, watcher.note)
+    judge = prepare_metric(prepared, out, store, watcher.note)
     train = prepared.experiment.train
     run_folder = RunFolder(out)
     with ExitStack() as stack:
@@ -123,7 +123,9 @@ def train(
         return outcome
 
 
-def check(prepared: build.Prepared, out: Path, store: Store, note: Callable[[str], None]) -> ModelEvaluator | None:
+def prepare_metric(
+    prepared: build.Prepared, out: Path, store: Store, note: Callable[[str], None]
+) -> ModelEvaluator | None:
     """What takes the metric during training, if the recipe asks for one.
 
     Raises InputError for all that would keep a training into `out` from beginning.

@@ -16,7 +16,7 @@ from jax import lax
 from worker import serve
 
 from gan_cli.engine import platform
-from gan_cli.nets.dcgan import Plan, plan
+from gan_cli.nets.dcgan import Pyramid, plan
 
 TAPS = 16  # of a 4x4 kernel
 LARGE = 4096  # two sides of the product that measures the device's ceiling; the third follows from the operations
@@ -33,7 +33,7 @@ class Layer(NamedTuple):
 Product = tuple[int, int, int]  # [m, k] x [k, n]
 
 
-def layers(pyramid: Plan, outer: int) -> list[Layer]:
+def layers(pyramid: Pyramid, outer: int) -> list[Layer]:
     """From the image inwards; `outer`: channels beyond the smallest map: 1 score or the latent's size."""
     channels, side = (pyramid.colours, *pyramid.widths), pyramid.base << len(pyramid.widths)
     downs = [
@@ -54,7 +54,7 @@ def weights(layer: Layer, batch: int) -> Product:
     return layer.narrow, batch * layer.places, layer.wide
 
 
-def step(pyramid: Plan, latent: int, batch: int) -> Iterator[Product]:
+def step(pyramid: Pyramid, latent: int, batch: int) -> Iterator[Product]:
     """The products of one update of each player that are really needed.
 
     G forward once. D's turn: forward and weight gradients for real and fake, data gradients but to the image.

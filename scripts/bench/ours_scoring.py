@@ -25,7 +25,7 @@ def main() -> None:
     a = parser.parse_args()
 
     platform.start()
-    network = features.find("digits")
+    network = features.find_network("digits")
 
     def statistics(images: np.ndarray):
         return collect(network, (images[i : i + a.batch] for i in range(0, len(images), a.batch))).statistics

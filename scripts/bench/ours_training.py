@@ -24,7 +24,7 @@ def noise(shape: str, examples: int = 10_000) -> Source:
 
 def prepare(name: str, overrides: list[str], shape: str, examples: int = 10_000) -> build.Prepared:
     """The recipe with its own data, or with random images of `shape`."""
-    tables = recipe.read(recipe.find(name), overrides)
+    tables = recipe.read_tables(recipe.find_recipe(name), overrides)
     if not shape:
         return build.prepare(tables, name, Store.from_environment())
     resolved, source = build.resolve(tables, name), noise(shape, examples)

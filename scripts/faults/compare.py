@@ -10,7 +10,7 @@ import numpy as np
 
 from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.errors import InputError
-from gan_cli.runs.load import Loaded, load
+from gan_cli.runs.load import Loaded, load_run
 
 
 def unreadable(folder: Path) -> list[str]:
@@ -19,7 +19,7 @@ def unreadable(folder: Path) -> list[str]:
     for path in sorted((folder / "checkpoints").glob("[0-9]*")):
         if path.name.isdecimal():
             try:
-                load(path)
+                load_run(path)
             except InputError as error:
                 found.append(str(error))
     return found
@@ -43,7 +43,7 @@ def checkpoints(cut: Path, whole: Path) -> list[str]:
     kept, wanted = (_steps(folder) for folder in (cut, whole))
     found = [] if kept == wanted else [f"checkpoints {kept} instead of {wanted}"]
     for step in sorted(set(kept) & set(wanted)):
-        ours, theirs = (load(folder / "checkpoints" / str(step)) for folder in (cut, whole))
+        ours, theirs = (load_run(folder / "checkpoints" / str(step)) for folder in (cut, whole))
         found += [f"checkpoint {step}: {name} differs" for name in _leaves_that_differ(ours, theirs)]
         found += [f"checkpoint {step}: the history differs"] if ours.meta.history != theirs.meta.history else []
     return found

@@ -157,7 +157,7 @@ def checkpoints() -> list[bytes]:
     """What a run of two recipes says about itself."""
     metas = []
     for name, spec in (("ring", Spec((2,))), ("dcgan_digits", Spec((16, 16, 1), tuple("0123456789")))):
-        resolved = build.resolve(recipe.read(recipe.find(name)), name)
+        resolved = build.resolve(recipe.read_tables(recipe.find_recipe(name)), name)
         metas.append(Meta(resolved, spec, "0", [{"step": 5, "fid": 1.5, "score": -1.5}], 1, -1.5, {"past": {}}))
     return [json.dumps(meta.to_json()).encode() for meta in metas]
 

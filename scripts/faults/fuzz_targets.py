@@ -44,7 +44,7 @@ def written(data: bytes, name: str) -> Path:
 
 
 def a_recipe(data: bytes) -> None:
-    build.resolve(recipe.read(written(data, "r.toml")), "r.toml")
+    build.resolve(recipe.read_tables(written(data, "r.toml")), "r.toml")
 
 
 def an_override(data: bytes) -> None:
@@ -56,7 +56,7 @@ def a_name(data: bytes) -> None:
     name = data.decode(errors="surrogateescape")
     for kind in KINDS:
         try:
-            found = binding.check(kind, name)
+            found = binding.validate_part(kind, name)
         except InputError:
             continue
         assert found[kind.key] in kind.names()
@@ -78,7 +78,7 @@ def a_pickle_in_a_zip(data: bytes) -> None:
 
 
 def an_npz_file(data: bytes) -> None:
-    for array in arrays.load(data).values():
+    for array in arrays.load_arrays(data).values():
         assert not array.dtype.hasobject
     source = npz(Store(None, scratch(), download=False), path=written(data, "a.npz"))
     examine(source)
@@ -96,7 +96,7 @@ def examine(source: Source) -> None:
 
 def a_statistics_file(data: bytes) -> None:
     path = written(data, "s.npz")
-    found = statistics_files.load(path)
+    found = statistics_files.load_statistics(path)
     statistics_files.check_covariance(found.statistics, "s.npz")
 
 
@@ -119,7 +119,7 @@ def a_zip_file(data: bytes) -> None:
 
 def a_list_of_labels(data: bytes) -> None:
     """A StyleGAN set's dataset.json."""
-    found = dataset_json.read(File("dataset.json", lambda: io.BytesIO(data), str), ("a/1.png", "a/2.png"), WHERE)
+    found = dataset_json.read_labels(File("dataset.json", lambda: io.BytesIO(data), str), ("a/1.png", "a/2.png"), WHERE)
     if found:
         assert 0 <= found.labels.min() <= found.labels.max() < CLASSES
 

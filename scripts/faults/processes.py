@@ -23,7 +23,7 @@ import numpy as np
 from life import GAN, TRAINING, environment, size, until
 from table import Row, report
 
-from gan_cli.runs.load import load
+from gan_cli.runs.load import load_run
 
 STEPS = 400
 DESCENT = '{ name = "sgd", learning_rate = 5e-2 }'  # Adam would divide rounding by rounding where gradients are small
@@ -125,7 +125,7 @@ def differs(one: Path, other: Path) -> tuple[float, float, float]:
     assert [line["step"] for line in logs[0]] == [line["step"] for line in logs[1]] == list(range(10, STEPS + 1, 10))
     losses = [np.array([[line[k] for k in line if k.endswith("/loss")] for line in log]) for log in logs]
     fids = [np.array([line["fid"] for line in read(run, "metrics.jsonl")]) for run in (one, other)]
-    pairs = zip(compare.leaves(load(one, "latest")), compare.leaves(load(other, "latest")), strict=True)
+    pairs = zip(compare.leaves(load_run(one, "latest")), compare.leaves(load_run(other, "latest")), strict=True)
     weights = max((float(np.abs(x - y).max()) for (name, x), (_, y) in pairs if "variables" in name), default=0.0)
     return _relative(*losses), weights, _relative(*fids)
 

@@ -87,7 +87,7 @@ def harmed(images: np.ndarray) -> np.ndarray:
 def seen(network: str, images: np.ndarray) -> Sample:
     """Images as metrics get them."""
     batches = np.split(images, range(BATCH, len(images), BATCH))
-    return collect(features.find(network), batches, keep=KEEP[network])
+    return collect(features.find_network(network), batches, keep=KEEP[network])
 
 
 def judge(folder: Path, network: str, real: np.ndarray, held: np.ndarray, fake: np.ndarray) -> dict[str, float]:
@@ -97,7 +97,7 @@ def judge(folder: Path, network: str, real: np.ndarray, held: np.ndarray, fake: 
     values: dict[str, float] = {}
     for name in OF[network]:
         sides = (unseen._replace(training=one), other) if name == "memorisation" else (one, other)
-        values |= metrics.find(name, **({"most": MATCHED} if name == "wasserstein" else {})).compute(*sides)
+        values |= metrics.find_metric(name, **({"most": MATCHED} if name == "wasserstein" else {})).compute(*sides)
     x, y = (sample.outputs["features"] for sample in (one, other))
     arrays = {"real": x, "fake": y, "held": unseen.outputs["features"]}
     arrays["directions"] = sliced_wasserstein.draw_directions(1000, x.shape[1])
@@ -127,7 +127,7 @@ def through_inception() -> dict[str, np.ndarray]:
     for way in inception_torch.WAYS:
         for shape in inception_torch.SIZES:
             x = inception_torch.images(shape, IMAGES)
-            outputs = collect(features.find(way), [x], keep=("features", "logits")).outputs
+            outputs = collect(features.find_network(way), [x], keep=("features", "logits")).outputs
             found |= {f"{way} {words(shape)} {output}": value for output, value in outputs.items()}
     return found
 

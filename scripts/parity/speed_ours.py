@@ -30,7 +30,7 @@ METRICS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 def inception() -> None:
     """Features of n images, their mean and covariance."""
     platform.start()
-    network = features.find("inception")
+    network = features.find_network("inception")
 
     def prepare(n: int) -> Callable[[], object]:
         images = inception_torch.images((32, 32, 3), n)
@@ -55,7 +55,7 @@ def compute(task: str, real: np.ndarray, fake: np.ndarray) -> None:
     one, other = (Sample(NOT_ASKED, {"features": x}) for x in (real, fake))
     for name in task.split("+"):
         called, options = METRICS[name]
-        metrics.find(called, **options).compute(one, other)
+        metrics.find_metric(called, **options).compute(one, other)
 
 
 if __name__ == "__main__":

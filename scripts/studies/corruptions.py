@@ -16,12 +16,12 @@ from response import CAP, CERTAIN, MIDDLE, Found, Row, least, load, measure
 from response_figures import PICTURES
 
 from gan_cli import lab
-from gan_cli.binding import Kind, call, check, options_model
+from gan_cli.binding import Kind, call, options_model, validate_part
 from gan_cli.data.mnist import mnist
 from gan_cli.data.store import Store
 from gan_cli.engine import platform
 from gan_cli.errors import InputError
-from gan_cli.lab.demonstration import Demonstration, Note, save, table
+from gan_cli.lab.demonstration import Demonstration, Note, save_figure, table
 
 Name = Literal[
     "blur",
@@ -189,14 +189,14 @@ def main() -> int:
     )
     asked = parser.parse_args()
     try:
-        options = check(STUDY, {"study": "corruptions", **dict(map(lab.option, asked.set))})
+        options = validate_part(STUDY, {"study": "corruptions", **dict(map(lab.option, asked.set))})
         for message in platform.start():
             print(message, file=sys.stderr)
         shown: Demonstration = call(STUDY, options, lambda message: print(message, file=sys.stderr))
     except InputError as error:
         parser.error(str(error))
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    save(asked.out, shown)
+    save_figure(asked.out, shown)
     asked.out.with_suffix(".json").write_text(
         json.dumps({**options, "values": shown.values}, indent=1), encoding="utf-8"
     )

@@ -13,7 +13,7 @@ from gan_cli.features import Features
 from gan_cli.lab.demonstration import Note
 from gan_cli.metrics.collect import IMAGES, collect
 from gan_cli.metrics.frechet import statistics
-from gan_cli.metrics.metric import Metric, Plan, Sample
+from gan_cli.metrics.metric import Metric, Sample, Scope
 
 BATCH = 250  # images
 CAP = 1000.0  # the largest |z| that is reported: more, or a change of what does not vary at all
@@ -111,11 +111,11 @@ def lenses(data: Data) -> tuple[Lens, ...]:
     """Both feature networks with all their metrics."""
     made = []
     for name, wanted in METRICS.items():
-        network = features.find(name)
+        network = features.find_network(name)
         keep = ("features", *(("logits",) if network.classes else (IMAGES,)))
         held_out = collect(network, _batches(data.images), keep=keep)
         training = collect(network, _batches(data.training), keep=("features",))
-        found = tuple(metrics.find(key, **OPTIONS.get(key, {})) for key in wanted)
+        found = tuple(metrics.find_metric(key, **OPTIONS.get(key, {})) for key in wanted)
         made.append(Lens(network, found, held_out, training))
     return tuple(made)
 
@@ -127,7 +127,7 @@ def fitting(lens: Lens, n: int) -> tuple[Lens, dict[str, str]]:
     fits, refused = [], {}
     for metric in lens.metrics:
         try:
-            metric.check(Plan(n * (2 if metric.name in DIVIDES else 1), n, dim, shape))
+            metric.check(Scope(n * (2 if metric.name in DIVIDES else 1), n, dim, shape))
         except InputError as error:
             refused[f"{lens.network.name} {metric.name}"] = str(error)
         else:
