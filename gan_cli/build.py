@@ -13,7 +13,7 @@ from optax import GradientTransformation
 
 from gan_cli import features, metrics, recipe, text
 from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, validate_part
-from gan_cli.data import images, labels, pipeline
+from gan_cli.data import images, pipeline
 from gan_cli.data.source import Source, told
 from gan_cli.data.store import Store
 from gan_cli.engine import parallel
@@ -28,8 +28,8 @@ PENALTY = kind("penalty", "name", "gan_cli.losses", Penalty, option=True)
 NETWORK = kind("network", "net", "gan_cli.nets", nnx.Module, Ports, nnx.Rngs)
 GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
 # [data] holds the options of its source and of what is then done to it.
-HIDING = options_model(labels.hide).model_fields
-TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, labels.hide)
+HIDING = options_model(pipeline.hide).model_fields
+TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, pipeline.hide)
 SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(
     model=lambda source: options_model(source, *TRANSFORMS)
 )

@@ -14,7 +14,7 @@ Batch = Mapping[str, Array]
 
 `x`: real examples, images [B, H, W, C] float32 in [-1, 1] or vectors [B, D] float32; `y`: labels int32 [B];
 and the game's own draws (see `Game.draw`), usually `z`: latents float32 [B, L]. Where only some labels are known
-(`data/labels.py`), there is no `y`, but another batch beside the first, `labelled_x` and `labelled_y`.
+(`data/pipeline.py`), there is no `y`, but another batch beside the first, `labelled_x` and `labelled_y`.
 """
 
 Aux = dict[str, Array]  # what a loss reports: scalars are logged, arrays only reach `Game.remember`

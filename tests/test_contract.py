@@ -18,7 +18,7 @@ import pytest
 from representatives import kinds, representatives
 
 from gan_cli import build, recipe
-from gan_cli.data.labels import hide
+from gan_cli.data.pipeline import hide
 from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Store
 from gan_cli.engine import parallel

@@ -164,7 +164,7 @@ def test_missing_files_say_where_to_put_them(store):
 def test_idx_of_any_rank():
     for shape in ((3,), (2, 3), (2, 3, 4)):
         array = np.arange(np.prod(shape)).reshape(shape)
-        np.testing.assert_array_equal(idx.parse(idx_file(array)), array)
+        np.testing.assert_array_equal(idx.parse_idx(idx_file(array)), array)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_idx_of_any_rank():
 )
 def test_malformed_idx(content, why):
     with pytest.raises(DamagedError, match=why):
-        idx.parse(content)
+        idx.parse_idx(content)
 
 
 # where files come from
@@ -252,10 +252,10 @@ def cached_files(store):
 
 
 def test_download_is_kept_and_used_again(server, online, notes):
-    np.testing.assert_array_equal(online.read("tiny", asset(server, "good"), idx.parse), np.arange(200))
+    np.testing.assert_array_equal(online.read("tiny", asset(server, "good"), idx.parse_idx), np.arange(200))
     assert cached_files(online) == ["tiny.gz"]
     assert notes == [f"downloading {server}good/tiny.gz"]
-    online.read("tiny", asset("http://127.0.0.1:9/", "nobody"), idx.parse)
+    online.read("tiny", asset("http://127.0.0.1:9/", "nobody"), idx.parse_idx)
     assert len(notes) == 1
 
 
@@ -264,19 +264,19 @@ def test_download_is_kept_and_used_again(server, online, notes):
     [("truncated", "bytes arrived"), ("other", "SHA-256"), ("page", "not an IDX file"), ("gone", "404")],
 )
 def test_bad_mirror_leaves_nothing_and_is_explained(server, online, folder, why):
-    refused(lambda: online.read("tiny", asset(server, folder), idx.parse), f"{folder}/tiny.gz", why, "DIR/tiny/")
+    refused(lambda: online.read("tiny", asset(server, folder), idx.parse_idx), f"{folder}/tiny.gz", why, "DIR/tiny/")
     assert cached_files(online) == []
 
 
 def test_next_mirror_is_tried(server, online):
-    online.read("tiny", asset(server, "gone", "truncated", "other", "good"), idx.parse)
+    online.read("tiny", asset(server, "gone", "truncated", "other", "good"), idx.parse_idx)
     assert cached_files(online) == ["tiny.gz"]
 
 
 def test_nobody_listens(online):
     with socketserver.TCPServer(("127.0.0.1", 0), None) as taken:
         port = taken.server_address[1]
-    refused(lambda: online.read("tiny", asset(f"http://127.0.0.1:{port}/", "x"), idx.parse), "refused", "tiny.gz")
+    refused(lambda: online.read("tiny", asset(f"http://127.0.0.1:{port}/", "x"), idx.parse_idx), "refused", "tiny.gz")
 
 
 def test_interrupted_download_leaves_nothing(server, online):
@@ -289,10 +289,10 @@ def test_interrupted_download_leaves_nothing(server, online):
 
 
 def test_damaged_cache_is_fetched_anew(server, online, notes):
-    online.read("tiny", asset(server, "good"), idx.parse)
+    online.read("tiny", asset(server, "good"), idx.parse_idx)
     path = online.cache_dir / "tiny" / "tiny.gz"
     path.write_bytes(PACKED[:40])
-    online.read("tiny", asset(server, "good"), idx.parse)
+    online.read("tiny", asset(server, "good"), idx.parse_idx)
     assert path.read_bytes() == PACKED
     assert any("downloading it again" in note for note in notes)
 
@@ -300,7 +300,7 @@ def test_damaged_cache_is_fetched_anew(server, online, notes):
 def test_unwritable_cache_is_named(server, tmp_path, notes):
     (tmp_path / "file").write_text("")
     store = Store(None, tmp_path / "file" / "cache", note=notes.append)
-    refused(lambda: store.read("tiny", asset(server, "good"), idx.parse), "cannot be written", "GAN_CACHE_DIR")
+    refused(lambda: store.read("tiny", asset(server, "good"), idx.parse_idx), "cannot be written", "GAN_CACHE_DIR")
 
 
 def test_published_checksum_binds_the_published_file_only(store):
@@ -308,12 +308,12 @@ def test_published_checksum_binds_the_published_file_only(store):
     folder = store.data_dir / "tiny"
     folder.mkdir()
     (folder / "tiny.gz").write_bytes(PACKED)
-    store.read("tiny", known, idx.parse)
+    store.read("tiny", known, idx.parse_idx)
     (folder / "tiny.gz").write_bytes(gzip.compress(CONTENT, 1, mtime=1))
-    refused(lambda: store.read("tiny", known, idx.parse), "SHA-256 of its file")
+    refused(lambda: store.read("tiny", known, idx.parse_idx), "SHA-256 of its file")
     (folder / "tiny.gz").unlink()
     (folder / "tiny").write_bytes(CONTENT)
-    store.read("tiny", known, idx.parse)
+    store.read("tiny", known, idx.parse_idx)
 
 
 # CIFAR-10

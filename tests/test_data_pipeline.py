@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from gan_cli.data import images, toy
-from gan_cli.data.labels import hide
 from gan_cli.data.pipeline import (
     Resident,
     Streamed,
@@ -16,6 +15,7 @@ from gan_cli.data.pipeline import (
     decode,
     encode,
     everything,
+    hide,
     indices,
     order,
     pipeline,

@@ -105,7 +105,7 @@ HOSTILE = [
         "x" * 10_000,
         "\ud800",
         "store.Store",
-        "idx.parse",
+        "idx.parse_idx",
     ),
     *("own.find", "torch_file.read", "artefact.exported", "binding.call", "adversarial.importlib", "folder.os.system"),
 ]

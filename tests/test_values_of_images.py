@@ -83,7 +83,7 @@ def test_masks_of_zeros_and_ones(read):
 
 def test_colours_of_sixteen_bits_keep_only_eight(read):
     rows = b"".join(b"\0" + rng.integers(0, 4096, (16, 3)).astype(">u2").tobytes() for _ in range(16))
-    content = picture.png.SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 16, 2, 0, 0, 0))
+    content = picture.SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 16, 2, 0, 0, 0))
     content += chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     assert "of 16 bits a colour only the upper 8 are read" in read(content).remarks[0]
     with pytest.raises(ValueError, match="16 bits a colour, of which only 8"):
@@ -241,7 +241,7 @@ def test_a_cameras_photo_is_read_at_half_its_sides(monkeypatch):
         (b"<!DOCTYPE html>", "HTML"),
         (b"", "empty"),
         (b"hello", "no image"),
-        (picture.png.SIGNATURE + b"xxxx", "damaged"),
+        (picture.SIGNATURE + b"xxxx", "damaged"),
     ],
 )
 def test_what_is_not_read_is_named(content, name):

@@ -48,15 +48,15 @@ def cifar10(store: Store, *, split: Literal["train", "test"] = "train") -> Sourc
     files = SPLITS[split]
     unpacked = [Asset(f"{FOLDER}/{file}", sha256=SHA256[file], largest=RECORDS * RECORD) for file in files]
     if store.find_own("cifar10", unpacked[0]):
-        records = np.concatenate([store.read("cifar10", asset, parse) for asset in unpacked])
+        records = np.concatenate([store.read("cifar10", asset, parse_records) for asset in unpacked])
     else:
-        records = store.read("cifar10", ARCHIVE, lambda content: _from_archive(content, files))
+        records = store.read("cifar10", ARCHIVE, lambda content: records_of_archive(content, files))
     planes = records[:, 1:].reshape(-1, 3, 32, 32)
     x = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))  # [N, 32, 32, 3]
     return in_memory(f"cifar10 {split}", x, records[:, 0], CLASSES)
 
 
-def parse(content: bytes) -> np.ndarray:
+def parse_records(content: bytes) -> np.ndarray:
     """One file of the binary version -> records uint8 [10000, 3073]; raises DamagedError."""
     if len(content) != RECORDS * RECORD:
         what = "truncated" if len(content) < RECORDS * RECORD else "too long"
@@ -67,30 +67,30 @@ def parse(content: bytes) -> np.ndarray:
     return records
 
 
-def _from_archive(content: bytes, files: Iterable[str]) -> np.ndarray:
-    """Records of `files` in the unzipped archive; nothing is unpacked to disk."""
+def records_of_archive(content: bytes, files: Iterable[str]) -> np.ndarray:
+    """The records of `files` in the unzipped archive, uint8 [n * 10000, 3073]; nothing is unpacked to disk.
+
+    Raises DamagedError when the archive or one of its files is not what was published.
+    """
+    records = []
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:  # "r" would unpack what is packed again
-            return np.concatenate([_member(archive, file) for file in files])
+            members = {member.name: member for member in archive.getmembers()}
+            for file in files:
+                found = members.get(f"{FOLDER}/{file}")
+                if found is None or not found.isreg() or found.issparse():  # a sparse file or a link can be longer
+                    raise DamagedError(f"has no {FOLDER}/{file} in it: the binary version of CIFAR-10 is wanted")
+                if found.size > RECORDS * RECORD:
+                    long = f"{found.size} bytes where {RECORDS * RECORD} are wanted"
+                    raise DamagedError(f"its {file} is too long: {long}")
+                stream = archive.extractfile(found)
+                assert stream is not None
+                unpacked = stream.read()
+                records.append(parse_records(unpacked))
+                if hashlib.sha256(unpacked).hexdigest() != SHA256[file]:
+                    raise DamagedError(f"the SHA-256 of {file} in it should be {SHA256[file]}")
     except DamagedError:
         raise
     except Exception as error:  # tarfile raises what its parsing happens to meet, not only TarError
         raise DamagedError(f"damaged: not a sound tar archive ({error})") from None
-
-
-def _member(archive: tarfile.TarFile, file: str) -> np.ndarray:
-    try:
-        found = archive.getmember(f"{FOLDER}/{file}")
-    except KeyError:
-        found = None
-    if found is None or not found.isreg() or found.issparse():  # a sparse file, or a link, can be longer than it is
-        raise DamagedError(f"has no {FOLDER}/{file} in it: the binary version of CIFAR-10 is wanted")
-    if found.size > RECORDS * RECORD:
-        raise DamagedError(f"its {file} is too long: {found.size} bytes where {RECORDS * RECORD} are wanted")
-    member = archive.extractfile(found)
-    assert member is not None
-    content = member.read()
-    records = parse(content)
-    if hashlib.sha256(content).hexdigest() != SHA256[file]:
-        raise DamagedError(f"the SHA-256 of {file} in it should be {SHA256[file]}")
-    return records
+    return np.concatenate(records)

@@ -27,7 +27,7 @@ INSTEAD = f"put the images of each class into a folder of its own, or list label
 
 
 class Classes(NamedTuple):
-    """Classes, and what is to be said of them."""
+    """The classes of a tree of images, and what is to be said of them."""
 
     names: tuple[str, ...]
     labels: np.ndarray  # int32 [n], of every image
@@ -35,56 +35,49 @@ class Classes(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def classes(tree: Tree, where: Path) -> Classes:
-    """The class of every image; raises InputError where it is not known, with what was left out of the tree."""
+def classes_of_tree(tree: Tree, where: Path) -> Classes:
+    """The class of every image: what a dataset.json says or, without one, the first subfolder, in natural order.
+
+    Raises InputError where it is not known, with what was left out of the tree.
+    """
     try:
-        return _classes(tree, where)
+        file = tree.labels_file
+        if not file:
+            return _classes_of_folders(tree, where)
+        above = posixpath.dirname(file.name)
+        start = len(above) + 1 if above else 0
+        names = [posixpath.join(tree.shared, image.name)[start:] for image in tree.files]
+        called = f"{where}: {file.name}"
+        read = dataset_json.read_labels(file, names, called)
+        if read is None:
+            own = _classes_of_folders(tree, where)
+            return own._replace(remarks=(f"{called} lists no labels: a folder is a class", *own.remarks))
     except InputError as error:
         raise InputError("; ".join(filter(None, (str(error), tree.left_out)))) from None
+    labels, remarks = read
+    return Classes(tuple(str(label) for label in range(int(labels.max()) + 1)), labels, True, remarks)
 
 
-def _classes(tree: Tree, where: Path) -> Classes:
-    file = tree.labels_file
-    if not file:
-        return _of_folders(tree, where)
-    above = posixpath.dirname(file.name)
-    start = len(above) + 1 if above else 0
-    names = [posixpath.join(tree.shared, image.name)[start:] for image in tree.files]
-    called = f"{where}: {file.name}"
-    found = dataset_json.read_labels(file, names, called)
-    if found is None:
-        own = _of_folders(tree, where)
-        return own._replace(remarks=(f"{called} lists no labels: a folder is a class", *own.remarks))
-    classes = tuple(str(label) for label in range(int(found.labels.max()) + 1))
-    return Classes(classes, found.labels, True, found.remarks)
-
-
-def _of_folders(tree: Tree, where: Path) -> Classes:
-    """A class is the first subfolder, in natural order."""
+def _classes_of_folders(tree: Tree, where: Path) -> Classes:
     names = [file.name for file in tree.files]  # sorted
     loose = [name for name in names if "/" not in name]
     if loose:
-        raise InputError(f"{where}: {_homeless(tree, loose)}; labels = true takes classes from subfolders: {INSTEAD}")
+        homeless = f"{quoted(loose[0])} is in no subfolder"
+        if len(loose) < len(names):
+            homeless += f", as {len(loose):,} of {len(names):,} images are"
+        elif tree.shared:
+            homeless = f"all images are in one folder, {quoted(tree.shared)}, and one class is none"
+        raise InputError(f"{where}: {homeless}; labels = true takes classes from subfolders: {INSTEAD}")
     folders = [name.split("/", 1)[0] for name in names]
     found = tuple(dict.fromkeys(folders))
-    if apart := parts(tree, where):
+    if apart := parts_of_a_set(tree, where):
         raise InputError(f"{where}: {apart}, and no classes: {INSTEAD}")
     numbers = {name: number for number, name in enumerate(found)}
     labels = np.array([numbers[name] for name in folders], np.int32)
     return Classes(found, labels, False, tuple(f"{where}: {said}" for said in _doubts(tree, found)))
 
 
-def _homeless(tree: Tree, loose: Sequence[str]) -> str:
-    """What is wrong where images lie in no folder that could be their class."""
-    if len(loose) < len(tree.files):
-        count = f"{len(loose):,} of {len(tree.files):,} images"
-        return f"{quoted(loose[0])} is in no subfolder, as {count} are"
-    if tree.shared:
-        return f"all images are in one folder, {quoted(tree.shared)}, and one class is none"
-    return f"{quoted(loose[0])} is in no subfolder"
-
-
-def parts(tree: Tree, where: Path) -> str:
+def parts_of_a_set(tree: Tree, where: Path) -> str:
     """That the first subfolders are parts of a data set, as train and test are; empty where they are not, or alone."""
     folders = [name for name, _ in Counter(file.name.partition("/")[0] for file in tree.files).most_common()]
     if len(folders) < 2 or not all(PARTS.fullmatch(name) for name in folders):
@@ -97,7 +90,10 @@ def parts(tree: Tree, where: Path) -> str:
 def _doubts(tree: Tree, found: Sequence[str]) -> list[str]:
     """What speaks against taking these folders for classes."""
     said = []
-    if _are_shards(tree):
+    # Shards: folders and files are numbers, and those of the files grow from one folder to the next.
+    matches = [SHARD.fullmatch(file.name) for file in tree.files]
+    numbers = [int(match[1]) for match in matches if match]
+    if len(numbers) == len(matches) and all(a < b for a, b in pairwise(numbers)):
         said.append(
             f"its folders {_listed(found)} look like shards, whose files are numbered through, and are taken for "
             f"classes; the labels of StyleGAN's data sets are in a {LABELS_FILE}, which is not there"
@@ -111,20 +107,13 @@ def _doubts(tree: Tree, found: Sequence[str]) -> list[str]:
     return said
 
 
-def _are_shards(tree: Tree) -> bool:
-    """Whether folders and files are numbers, and those of the files grow from one folder to the next."""
-    matches = [SHARD.fullmatch(file.name) for file in tree.files]
-    numbers = [int(match[1]) for match in matches if match]
-    return len(numbers) == len(matches) and all(a < b for a, b in pairwise(numbers))
-
-
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return ", ".join(map(quoted, names[:SHOWN])) + more
 
 
-def layout(tree: Tree, found: Classes | None, used: bool) -> str:
-    """What was made of the tree, in words: its folders, and its classes, or those that labels = true would make."""
+def layout_in_words(tree: Tree, found: Classes | None, used: bool) -> str:
+    """What was made of the tree: its folders, and its classes (`used`), or those that labels = true would make."""
     folders = tuple(dict.fromkeys(file.name.partition("/")[0] for file in tree.files if "/" in file.name))
     said = f"{len(folders):,} folders: {_listed(folders)}" if folders else "no subfolders"
     if tree.shared:

@@ -4,7 +4,7 @@ import json
 import posixpath
 import reprlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,35 +18,12 @@ ROOM_EACH = 1 << 12  # and for every image: what follows from it takes some 20 t
 FORM = '{"labels": [["a/1.png", 0], ["a/2.png", 1], ...]}'
 
 
-class Listed(NamedTuple):
-    """What the file says of the images."""
+def read_labels(file: File, names: Sequence[str], where: str) -> tuple[np.ndarray, tuple[str, ...]] | None:
+    """The labels of images, int32 [n], and remarks; None where the file has no "labels", and is somebody else's.
 
-    labels: np.ndarray  # int32 [n]
-    remarks: tuple[str, ...]
-
-
-def read_labels(file: File, names: Sequence[str], where: str) -> Listed | None:
-    """The labels of images; None where the file has no "labels", and is somebody else's.
-
-    names: of the images, relative to the file's folder. Raises InputError that begins with `where`.
+    names: of the n images, relative to the file's folder. Raises InputError that begins with `where`.
     """
-    content = _parsed(file, ROOM + ROOM_EACH * len(names), where)
-    if not isinstance(content, dict) or "labels" not in content:
-        return None
-    listed = content["labels"]
-    if listed is None:
-        raise InputError(f'{where} says "labels": null: these images have no labels, and labels = false would do')
-    known = _checked(list(listed.items()) if isinstance(listed, dict) else listed, where)
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise InputError(
-            f"{where} holds no label of {len(missing):,} of {len(names):,} images, {quoted(missing[0])} for one"
-        )
-    labels = np.array([known[name] for name in names], np.int32)
-    return Listed(labels, tuple(_remarks(known, names, labels, where)))
-
-
-def _parsed(file: File, longest: int, where: str) -> Any:
+    longest = ROOM + ROOM_EACH * len(names)
     try:
         with file.open() as stream:
             data = stream.read(longest + 1)
@@ -55,13 +32,33 @@ def _parsed(file: File, longest: int, where: str) -> Any:
     if len(data) > longest:
         raise InputError(f"{where} has more than {longest:,} bytes: too many for labels of so few images")
     try:
-        return json.loads(data)
+        content = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is no JSON text ({str(error)[:100]}); {FORM} is wanted") from None
+    if not isinstance(content, dict) or "labels" not in content:
+        return None
+    if content["labels"] is None:
+        raise InputError(f'{where} says "labels": null: these images have no labels, and labels = false would do')
+    known = _labels_by_name(content["labels"], where)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise InputError(
+            f"{where} holds no label of {len(missing):,} of {len(names):,} images, {quoted(missing[0])} for one"
+        )
+    labels = np.array([known[name] for name in names], np.int32)
+    remarks = []
+    if others := sorted(known.keys() - set(names)):
+        remarks.append(f"{where} names images that are not read ({len(others):,}): {quoted(others[0])} for one")
+    empty = np.flatnonzero(np.bincount(labels) == 0)
+    if len(empty):
+        count = f"{len(empty):,} of {labels.max() + 1:,} classes"
+        remarks.append(f"{where} gives no image the label {empty[0]}: {count} are empty")
+    return labels, tuple(remarks)
 
 
-def _checked(entries: Any, where: str) -> dict[str, int]:
-    """Labels by name."""
+def _labels_by_name(labels: Any, where: str) -> dict[str, int]:
+    """The labels in the file, a list of pairs or an object, by clean names; raises InputError."""
+    entries = list(labels.items()) if isinstance(labels, dict) else labels
     if not isinstance(entries, list):
         raise InputError(f"{where} has labels that are no list; {FORM} is wanted")
     known: dict[str, int] = {}
@@ -80,15 +77,3 @@ def _checked(entries: Any, where: str) -> dict[str, int]:
         if known.setdefault(clean, label) != label:
             raise InputError(f"{where} labels {quoted(name)} twice, {known[clean]} and {label}")
     return known
-
-
-def _remarks(known: dict[str, int], names: Sequence[str], labels: np.ndarray, where: str) -> list[str]:
-    said = []
-    others = sorted(known.keys() - set(names))
-    if others:
-        said.append(f"{where} names images that are not read ({len(others):,}): {quoted(others[0])} for one")
-    empty = np.flatnonzero(np.bincount(labels) == 0)
-    if len(empty):
-        count = f"{len(empty):,} of {labels.max() + 1:,} classes"
-        said.append(f"{where} gives no image the label {empty[0]}: {count} are empty")
-    return said

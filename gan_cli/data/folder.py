@@ -4,28 +4,31 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from gan_cli.data import levels
-from gan_cli.data.classes import Classes, classes, parts
+from gan_cli.data.classes import Classes, classes_of_tree, parts_of_a_set
 from gan_cli.data.images import CHANNELS, Shape
 from gan_cli.data.left_out import SUFFIXES, quoted
-from gan_cli.data.picture import decode, opened, shape_of
-from gan_cli.data.source import Differences, Examples, OptionError, Source, digest, is_ragged, shares
+from gan_cli.data.picture import Extent, decode, extent, opened, shape_of
+from gan_cli.data.pipeline import order
+from gan_cli.data.source import Examples, OptionError, Source, digest, is_ragged, shares
 from gan_cli.data.store import Store
 from gan_cli.data.tree import File, Tree, read_tree
-from gan_cli.data.values import Range
+from gan_cli.data.values import Range, limits, remarks_on
 from gan_cli.errors import InputError
 from gan_cli.types import Spec
 
 THREADS = 16  # that look at the files' headers
 CHUNK = 64  # files that a thread looks at in one go
 NAMED = 3  # files that differ from most
+LOOKED_AT = 32  # images at most whose values are looked at,
+PIXELS = 1 << 25  # and pixels of all of them together,
+FEW_THREADS = 4  # by so many threads
 
 
 def folder(
@@ -44,14 +47,15 @@ def folder(
     """
     path = store.locate(path)
     tree = read_tree(path)
-    headers = _headers(tree.files, path, values, store.note if on_corrupt == "skip" else None)
+    note = store.note if on_corrupt == "skip" else None
+    headers = _headers(tree.files, path, values, note)
     files = [file for file, header in zip(tree.files, headers, strict=True) if header]
     check_some(files, path, tree)
     tree, shapes = tree._replace(files=files), [header for header in headers if header]
-    found = classes(tree, path) if labels else None
+    found = classes_of_tree(tree, path) if labels else None
     names, y = (found.names, found.labels) if found else ((), None)
-    spec = Spec(common(shapes), names, () if y is None else shares(y, len(names)))
-    read = partial(_read_or_next, files, path, values, _Skipped(store.note) if on_corrupt == "skip" else None)
+    spec = Spec(common_shape(shapes), names, () if y is None else shares(y, len(names)))
+    read = _reader(files, path, values, note)
 
     def load(indices: np.ndarray) -> Examples:
         images, used = zip(*map(read, indices.tolist()), strict=True)
@@ -61,10 +65,17 @@ def folder(
     listed = [y] if found and found.listed and y is not None else []  # other labels are in the files' names
     chosen = () if values is None else (f"values {values}",)
     names_and_stamps = (f"{file.name} {file.stamp()}" for file in files)
-    fingerprint = digest(*names_and_stamps, f"labels {labels}", *listed, *chosen)
-    remarks = (*remarks_of(tree, path, found), *levels.remarks(files, shapes, path, values))
-    differences = _differences(files, shapes)
-    return Source(path.name, spec, len(files), load, fingerprint, labels=y, remarks=remarks, differences=differences)
+    return Source(
+        path.name,
+        spec,
+        len(files),
+        load,
+        digest(*names_and_stamps, f"labels {labels}", *listed, *chosen),
+        labels=y,
+        remarks=(*remarks_on_tree(tree, path, found), *_remarks_on_values(files, shapes, path, values)),
+        odd_sizes=_odd_ones(files, [f"{width} x {height}" for height, width, _ in shapes]),
+        odd_channels=_odd_ones(files, [CHANNELS.get(count, f"of {count} channels") for *_, count in shapes]),
+    )
 
 
 def check_some(files: Sequence[File], where: Path, tree: Tree) -> None:
@@ -74,53 +85,47 @@ def check_some(files: Sequence[File], where: Path, tree: Tree) -> None:
         raise InputError("; ".join(filter(None, (none, tree.left_out))))
 
 
-def remarks_of(tree: Tree, where: Path, found: Classes | None) -> tuple[str, ...]:
+def remarks_on_tree(tree: Tree, where: Path, found: Classes | None) -> tuple[str, ...]:
     """What a person should know of which files are examples, and of which class."""
     said = [f"{where}: {tree.left_out}"] if tree.left_out else []
-    if found is None and (apart := parts(tree, where)):
+    if found is None and (apart := parts_of_a_set(tree, where)):
         said.append(f"{where}: {apart}, and are read as one")
     return (*said, *(found.remarks if found else ()))
 
 
 def _headers(
-    files: Sequence[File], where: Path, values: str | None, skip: Callable[[str], None] | None
+    files: Sequence[File], where: Path, values: str | None, note: Callable[[str], None] | None
 ) -> list[Shape | None]:
-    """Height, width and channels of every file, from its header; None for one that is to be left out."""
+    """Height, width and channels of every file, from its header.
 
-    def look(file: File) -> Shape | None:
-        try:
-            with file.open() as data, opened(data) as picture:
-                return shape_of(picture, values)
-        except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
-            if skip is None:
-                raise _corrupt(where, file, error) from None
-            skip(f"{where}: {file.name} is left out: {reason(error)}")
-            return None
+    A file that cannot be read is an error or, where there is a `note` to be told of it, None.
+    """
 
     def look_at(start: int) -> list[Shape | None]:
-        return [look(file) for file in files[start : start + CHUNK]]
+        found: list[Shape | None] = []
+        for file in files[start : start + CHUNK]:
+            try:
+                with file.open() as data, opened(data) as picture:
+                    found.append(shape_of(picture, values))
+            except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
+                if note is None:
+                    raise _corrupt(where, file, error) from None
+                note(f"{where}: {file.name} is left out: {reason(error)}")
+                found.append(None)
+        return found
 
     with ThreadPoolExecutor(THREADS) as threads:
         return list(chain.from_iterable(threads.map(look_at, range(0, len(files), CHUNK))))
 
 
-def common(shapes: Sequence[Shape]) -> Shape:
-    """The shape of all, with 0 for a number that differs."""
-    height, width, channels = (set(numbers) for numbers in zip(*shapes, strict=True))
-    return _only(height), _only(width), _only(channels)
+def common_shape(shapes: Sequence[Shape]) -> Shape:
+    """The height, width and channels of all images, with 0 for a number that differs."""
+    sides = [set(numbers) for numbers in zip(*shapes, strict=True)]
+    height, width, channels = (side.pop() if len(side) == 1 else 0 for side in sides)
+    return height, width, channels
 
 
-def _only(numbers: set[int]) -> int:
-    return next(iter(numbers)) if len(numbers) == 1 else 0
-
-
-def _differences(files: Sequence[File], shapes: Sequence[Shape]) -> Differences:
-    sizes = [f"{width} x {height}" for height, width, _ in shapes]
-    channels = [CHANNELS.get(count, f"of {count} channels") for *_, count in shapes]
-    return Differences(_odd(files, sizes), _odd(files, channels))
-
-
-def _odd(files: Sequence[File], what: Sequence[str]) -> str:
+def _odd_ones(files: Sequence[File], what: Sequence[str]) -> str:
     """The files that are not what most are, the rarest first: "'a.png' is 8 x 8; 299 of 300 are 9 x 9"."""
     counts = Counter(what)
     if len(counts) < 2:
@@ -132,32 +137,64 @@ def _odd(files: Sequence[File], what: Sequence[str]) -> str:
     return f"{said}{more}; {count:,} of {len(what):,} {'is' if count == 1 else 'are'} {usual}"
 
 
-class _Skipped:
-    """Tells once of each file that is skipped."""
+def _remarks_on_values(
+    files: Sequence[File], shapes: Sequence[Shape], path: Path, values: str | None
+) -> tuple[str, ...]:
+    """What a person should know of the values in images, by a fixed random choice of them.
 
-    def __init__(self, note: Callable[[str], None]):
-        self._note, self._told = note, set[str]()
+    Files that cannot be read are left to who reads them.
+    """
+    chosen = order(0, len(files), 0)[:LOOKED_AT]
+    pixels = np.cumsum([shapes[i][0] * shapes[i][1] for i in chosen])
+    chosen = chosen[: max(1, int((pixels <= PIXELS).sum()))]
 
-    def __call__(self, where: Path, file: File, error: Exception) -> None:
-        if file.name not in self._told:
-            self._told.add(file.name)
-            self._note(f"{where}: {file.name} is skipped, the next image takes its place: {reason(error)}")
+    def look_at(i: int) -> Extent | None:
+        with suppress(Exception), files[i].open() as data:  # whatever a damaged file makes Pillow or zipfile raise
+            return extent(data.read())
+        return None
+
+    with ThreadPoolExecutor(FEW_THREADS) as threads:
+        found = [one for one in threads.map(look_at, chosen) if one]
+    where = f"{path} ({len(found)} of {len(files)} images looked at)"
+    groups: dict[tuple[int, bool], list[Extent]] = {}
+    for one in found:
+        groups.setdefault((one.white, one.is_cut), []).append(one)
+    remarks: list[str] = []
+    for (white, is_cut), group in groups.items():
+        least, most = min(one.least for one in group), max(one.most for one in group)
+        if is_cut:
+            cut = "; of 16 bits a colour only the upper 8 are read: stretch such values before they are saved"
+            remarks += [line.partition(";")[0] + cut for line in remarks_on(least, most, (0, 255), where)]
+        else:
+            remarks += remarks_on(least, most, limits(values) if values else (0, white), where)
+    return tuple(remarks)
 
 
-def _read_or_next(
-    files: Sequence[File], where: Path, values: str | None, skipped: _Skipped | None, index: int
-) -> tuple[np.ndarray, int]:
-    """The image at `index` or, when corrupt ones are skipped, the next that can be read; and its index."""
-    for shift in range(len(files)):
-        at = (index + shift) % len(files)
-        try:
-            with files[at].open() as data:
-                return decode(data.read(), values), at
-        except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
-            if skipped is None:
-                raise _corrupt(where, files[at], error) from None
-            skipped(where, files[at], error)
-    raise InputError(f"{where}: none of its {len(files)} images can be read")
+def _reader(
+    files: Sequence[File], where: Path, values: str | None, note: Callable[[str], None] | None
+) -> Callable[[int], tuple[np.ndarray, int]]:
+    """A function from an index to the image there, and its index.
+
+    An image that cannot be read is an error or, where there is a `note` to be told of it once, the next one is taken.
+    """
+    told: set[str] = set()
+
+    def read(index: int) -> tuple[np.ndarray, int]:
+        for shift in range(len(files)):
+            at = (index + shift) % len(files)
+            name = files[at].name
+            try:
+                with files[at].open() as data:
+                    return decode(data.read(), values), at
+            except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
+                if note is None:
+                    raise _corrupt(where, files[at], error) from None
+                if name not in told:
+                    told.add(name)
+                    note(f"{where}: {name} is skipped, the next image takes its place: {reason(error)}")
+        raise InputError(f"{where}: none of its {len(files)} images can be read")
+
+    return read
 
 
 def _corrupt(where: Path, file: File, error: Exception) -> OptionError:

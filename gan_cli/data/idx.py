@@ -1,7 +1,7 @@
 """MNIST and its drop-in replacements: four IDX files, raw or gzipped."""
 
 import math
-from collections.abc import Callable
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ class Published(NamedTuple):
 
 
 def origin(published: Published, hub: str = "") -> Origin:
-    """Where its four files come from."""
+    """Where its four files come from; `hub` is the data set's name on the Hugging Face Hub."""
     names = [name for split in FILES.values() for name in split]
     return Origin(
         published.name, tuple(Asset(f"{name}.gz", sha256=published.sha256.get(name, "")) for name in names), hub
@@ -44,21 +44,13 @@ def origin(published: Published, hub: str = "") -> Origin:
 def load_split(published: Published, store: Store, split: Split) -> Source:
     """Read one split: x uint8 [60000 or 10000, 28, 28, 1], ink is 255, y in 0 .. 9; raises InputError."""
     shapes = ((COUNTS[split], 28, 28), (COUNTS[split],))
-    x, y = (
-        store.read(published.name, _asset(published, file, shape), _parser(shape))
-        for file, shape in zip(FILES[split], shapes, strict=True)
-    )
+    arrays = []
+    for file, shape in zip(FILES[split], shapes, strict=True):
+        checksums = published.sha256.get(file, ""), published.gz_sha256.get(file, "")
+        asset = Asset(f"{file}.gz", published.mirrors, *checksums, largest=_file_bytes(shape))
+        arrays.append(store.read(published.name, asset, partial(parse_idx, wanted=shape)))
+    x, y = arrays
     return in_memory(f"{published.name} {split}", x[..., None], y, published.classes)
-
-
-def _asset(published: Published, file: str, shape: tuple[int, ...]) -> Asset:
-    checksums = published.sha256.get(file, ""), published.gz_sha256.get(file, "")
-    return Asset(f"{file}.gz", published.mirrors, *checksums, largest=_length(shape))
-
-
-def _length(shape: tuple[int, ...]) -> int:
-    """Bytes of an IDX file."""
-    return 4 + 4 * len(shape) + math.prod(shape)
 
 
 def unpacked(data: bytes) -> np.ndarray:
@@ -67,32 +59,27 @@ def unpacked(data: bytes) -> np.ndarray:
     Raises DamagedError.
     """
     if not data.startswith(GZIP):
-        return parse(data)
+        return parse_idx(data)
     head = gunzipped_head(data, 4 + 4 * RANKS)
     if not head:  # damaged at its very beginning, or empty: `gunzipped` says which
-        return parse(gunzipped(data, FREE))
-    promised = _length(_shape(head))
+        return parse_idx(gunzipped(data, FREE))
+    promised = _file_bytes(_shape_in_header(head))
     check_unpacked(len(data), promised)
-    return parse(gunzipped(data, promised))
+    return parse_idx(gunzipped(data, promised))
 
 
-def _parser(shape: tuple[int, ...]) -> Callable[[bytes], np.ndarray]:
-    def parse_this(content: bytes) -> np.ndarray:
-        array = parse(content)
-        if array.shape != shape:
-            raise DamagedError(f"holds an array of shape {array.shape}, where {shape} is wanted: another data set?")
-        return array
-
-    return parse_this
+def _file_bytes(shape: tuple[int, ...]) -> int:
+    return 4 + 4 * len(shape) + math.prod(shape)
 
 
-def parse(content: bytes) -> np.ndarray:
+def parse_idx(content: bytes, wanted: tuple[int, ...] | None = None) -> np.ndarray:
     """An IDX file of unsigned bytes -> uint8 array. Format: http://yann.lecun.com/exdb/mnist/.
 
     Two zero bytes, a type code, the number of dimensions, each dimension as a big-endian 32-bit number, the values.
-    Raises DamagedError when the magic number is another or the length is not what the header says.
+    Raises DamagedError when the magic number is another, the length is not what the header says, or the shape is not
+    the `wanted` one.
     """
-    shape = _shape(content)
+    shape = _shape_in_header(content)
     values, found = math.prod(shape), len(content) - (4 + 4 * len(shape))
     if found != values:
         what = "truncated" if found < values else "too long"
@@ -100,11 +87,13 @@ def parse(content: bytes) -> np.ndarray:
         raise DamagedError(f"{what}: its header promises {sides} = {values} bytes, {found} follow")
     if not values:
         raise DamagedError("its header promises no values at all")
+    if wanted is not None and shape != wanted:
+        raise DamagedError(f"holds an array of shape {shape}, where {wanted} is wanted: another data set?")
     return np.frombuffer(content, np.uint8, offset=len(content) - found).reshape(shape)
 
 
-def _shape(content: bytes) -> tuple[int, ...]:
-    """What the header promises; raises DamagedError."""
+def _shape_in_header(content: bytes) -> tuple[int, ...]:
+    """The shape that the header of an IDX file promises; raises DamagedError."""
     if len(content) < 4 or content[:2] != MAGIC or content[2] != UBYTE or not content[3]:
         raise DamagedError(f"not an IDX file of bytes: begins with {content[:4].hex(' ')}, not 00 00 08 and a rank")
     rank = content[3]

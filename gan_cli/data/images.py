@@ -5,9 +5,9 @@ What is resampled is resampled by Pillow with Lanczos' filter, which widens with
 """
 
 import math
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from PIL import Image
@@ -18,6 +18,7 @@ from gan_cli.errors import InputError
 
 Shape = tuple[int, int, int]  # height, width, channels
 Resize = Literal["pad", "crop", "squash"]
+RULES: tuple[Resize, ...] = get_args(Resize)
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by channels
 CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}  # in words
 FILTER = Image.Resampling.LANCZOS
@@ -51,26 +52,20 @@ def fit(
     height, width, own_channels = source.spec.shape
     shape = (size or height, size or width, channels or own_channels or 3)
     fitted = source._replace(spec=source.spec._replace(shape=shape))
-    if source.differences.channels and channels is None:
-        said = f"{source.name}: {source.differences.channels}; all become RGB, and [data] channels says otherwise"
+    if source.odd_channels and channels is None:
+        said = f"{source.name}: {source.odd_channels}; all become RGB, and [data] channels says otherwise"
         fitted = fitted._replace(remarks=(*source.remarks, said))
     check_fitted(fitted)
     if shape == source.spec.shape:
         return source
     if shape[2] not in MODES or (own_channels and own_channels not in MODES):
         raise InputError(f"{source.name}: images of {own_channels} channels cannot be resized; 1, 3 or 4 could be")
-
-    def load(indices: np.ndarray) -> Examples:
-        if _only_padding(source.spec.shape, shape, resize):
-            examples = source.load(indices)
-            return {**examples, "x": _padded(examples["x"], shape)}
-        return _one_by_one(source, indices, shape, resize)
-
+    load = partial(_load_fitted, source, shape, resize)
     return fitted._replace(load=load, fingerprint=digest(source.fingerprint, f"{shape} {resize}"))
 
 
 def is_opaque(source: Source) -> bool:
-    """Whether no image RGBA has a pixel that is transparent; reads until it finds one."""
+    """Whether no RGBA image has a pixel that is transparent; reads until it finds one."""
     pixels = math.prod(source.spec.shape) or BETWEEN  # where sizes differ, they may be any
     some = max(1, min(AT_ONCE, BETWEEN // pixels // THREADS))
     starts = range(0, source.size, some)
@@ -90,13 +85,20 @@ def is_opaque(source: Source) -> bool:
 def check_fitted(source: Source) -> None:
     """Raise InputError unless all examples have one shape."""
     if is_ragged(source.spec):
-        named = f" ({source.differences.sizes})" if source.differences.sizes else ""
+        named = f" ({source.odd_sizes})" if source.odd_sizes else ""
         mend = "set [data] size = 64 or another number of pixels"
         raise InputError(f"{source.name}: its images differ in size; {mend}{named}")
 
 
-def _one_by_one(source: Source, indices: np.ndarray, shape: Shape, resize: Resize) -> Examples:
-    """Examples fitted as they are read: photographs as they are take far more memory than what is kept of them."""
+def _load_fitted(source: Source, shape: Shape, resize: Resize, indices: np.ndarray) -> Examples:
+    old = source.spec.shape
+    if resize == "pad" and 0 not in old and old[2] == shape[2] and old[0] <= shape[0] and old[1] <= shape[1]:
+        examples = source.load(indices)  # nothing is resampled: all of them are padded at once
+        top, left = (shape[0] - old[0]) // 2, (shape[1] - old[1]) // 2
+        canvas = np.zeros((len(indices), *shape), np.uint8)
+        canvas[:, top : top + old[0], left : left + old[1]] = examples["x"]
+        return {**examples, "x": canvas}
+    # Examples are fitted as they are read: photographs as they are take far more memory than what is kept of them.
     x = np.empty((len(indices), *shape), np.uint8)
     rest = []
     for place, index in zip(x, indices, strict=True):
@@ -107,15 +109,28 @@ def _one_by_one(source: Source, indices: np.ndarray, shape: Shape, resize: Resiz
 
 
 def fit_one(image: np.ndarray, shape: Shape, resize: Resize) -> np.ndarray:
-    """One image uint8 [h, w, c] -> `shape`."""
+    """One image uint8 [h, w, c] -> uint8 of `shape`; raises InputError where what lies between would be too large."""
     height, width, channels = shape
     picture = convert(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), channels)
-    picture = RULES[resize](picture, height, width)
+    if resize == "squash":
+        picture = _resized(picture, height, width)  # whatever becomes of the proportions
+    elif resize == "pad":
+        scale = min(1.0, height / picture.height, width / picture.width)
+        picture = _resized(picture, max(1, round(picture.height * scale)), max(1, round(picture.width * scale)))
+        canvas = Image.new(picture.mode, (width, height))
+        canvas.paste(picture, ((width - picture.width) // 2, (height - picture.height) // 2))
+        picture = canvas
+    else:
+        scale = max(height / picture.height, width / picture.width)  # until the tighter side fits
+        if picture.width * picture.height * scale * scale > BETWEEN:  # a strip would become long beyond all memory
+            picture = _centre(picture, math.ceil(height / scale), math.ceil(width / scale))
+        picture = _resized(picture, max(1, round(picture.height * scale)), max(1, round(picture.width * scale)))
+        picture = _centre(picture, height, width)
     return np.asarray(picture).reshape(shape)
 
 
 def convert(picture: Image.Image, channels: int) -> Image.Image:
-    """Grey, RGB or RGBA -> the mode with that many channels."""
+    """Grey, RGB or RGBA -> the mode with that many channels; transparency is composited on white."""
     mode = MODES[channels]
     if picture.mode == "RGBA" and mode != "RGBA":
         white = Image.new("RGBA", picture.size, "white")
@@ -123,55 +138,14 @@ def convert(picture: Image.Image, channels: int) -> Image.Image:
     return picture if picture.mode == mode else picture.convert(mode)
 
 
-def _pad(picture: Image.Image, height: int, width: int) -> Image.Image:
-    """Shrink to fit if larger, then centre on the background."""
-    picture = _resampled(picture, min(1.0, height / picture.height, width / picture.width))
-    canvas = Image.new(picture.mode, (width, height))
-    canvas.paste(picture, ((width - picture.width) // 2, (height - picture.height) // 2))
-    return canvas
-
-
-def _crop(picture: Image.Image, height: int, width: int) -> Image.Image:
-    """Resize until the tighter side fits, then cut the centre out."""
-    scale = max(height / picture.height, width / picture.width)
-    if picture.width * picture.height * scale * scale > BETWEEN:  # a strip would become long beyond all memory
-        picture = _centre(picture, math.ceil(height / scale), math.ceil(width / scale))
-    return _centre(_resampled(picture, scale), height, width)
-
-
 def _centre(picture: Image.Image, height: int, width: int) -> Image.Image:
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
     return picture.crop((left, top, left + width, top + height))
 
 
-def _squash(picture: Image.Image, height: int, width: int) -> Image.Image:
-    """Resize both sides, whatever becomes of the proportions."""
-    return picture if picture.size == (width, height) else _resized(picture, width, height)
-
-
-RULES: dict[str, Callable[[Image.Image, int, int], Image.Image]] = {"pad": _pad, "crop": _crop, "squash": _squash}
-
-
-def _resampled(picture: Image.Image, scale: float) -> Image.Image:
-    if scale == 1:
+def _resized(picture: Image.Image, height: int, width: int) -> Image.Image:
+    if picture.size == (width, height):
         return picture
-    return _resized(picture, max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-
-
-def _resized(picture: Image.Image, width: int, height: int) -> Image.Image:
     if width * picture.height > BETWEEN:  # Pillow brings all rows to their width before it looks at the columns
         raise InputError(f"an image of {picture.width} x {picture.height} pixels is too long to become {width} wide")
     return picture.resize((width, height), FILTER)
-
-
-def _only_padding(old: tuple[int, ...], new: Shape, resize: Resize) -> bool:
-    return resize == "pad" and 0 not in old and old[2] == new[2] and old[0] <= new[0] and old[1] <= new[1]
-
-
-def _padded(images: np.ndarray, shape: Shape) -> np.ndarray:
-    """`_pad` of many images at once, where nothing is resampled."""
-    _, height, width, _ = images.shape
-    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
-    canvas = np.zeros((len(images), *shape), np.uint8)
-    canvas[:, top : top + height, left : left + width] = images
-    return canvas

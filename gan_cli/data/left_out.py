@@ -43,11 +43,6 @@ def quoted(name: str) -> str:
     return repr(name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}...")
 
 
-def _is_other(kind: str) -> bool:
-    """Whether files of a kind are no images, by their suffix."""
-    return kind.startswith(".") and kind not in OTHER_IMAGES
-
-
 class LeftOut:
     """Counts what is left out, by kind."""
 
@@ -64,15 +59,17 @@ class LeftOut:
         """ "left out: 20 .avif ('x0.avif'), 1 hidden ('.cache')", with what would be right; empty: nothing was."""
         if not self._kinds:
             return ""
-        kinds = sorted(self._kinds.items(), key=lambda item: (_is_other(item[0]), -item[1][0], item[0]))
+        # Files whose suffix says that they are no images come last, the most frequent kinds first.
+        others = {kind for kind in self._kinds if kind.startswith(".") and kind not in OTHER_IMAGES}
+        kinds = sorted(self._kinds.items(), key=lambda item: (item[0] in others, -item[1][0], item[0]))
         said = [
             f"{count:,} {kind[:LONGEST]} ({quoted(name)}{': ' if why else ''}{why})"
             for kind, (count, name, why) in kinds[:SHOWN]
         ]
         rest = sum(count for _, (count, _, _) in kinds[SHOWN:])
-        return f"left out: {', '.join(said)}{f' and {rest:,} of other kinds' if rest else ''}{self._mend()}"
-
-    def _mend(self) -> str:
-        mends = {"images are read from PNG, JPEG, WebP, BMP, GIF, TIFF and PNM files: convert the others": OTHER_IMAGES}
-        mends["archives within are not opened: unpack them"] = ARCHIVES
-        return "".join(f"; {mend}" for mend, kinds in mends.items() if kinds & self._kinds.keys())
+        more = f" and {rest:,} of other kinds" if rest else ""
+        if OTHER_IMAGES & self._kinds.keys():
+            more += "; images are read from PNG, JPEG, WebP, BMP, GIF, TIFF and PNM files: convert the others"
+        if ARCHIVES & self._kinds.keys():
+            more += "; archives within are not opened: unpack them"
+        return f"left out: {', '.join(said)}{more}"

@@ -8,7 +8,7 @@ from gan_cli.data import arrays, idx
 from gan_cli.data.packed import contents
 from gan_cli.data.source import OptionError, Source, in_memory
 from gan_cli.data.store import Store
-from gan_cli.data.values import Range, check_layout, levels, remarks_on_layout
+from gan_cli.data.values import Range, as_uint8, remarks_on_layout
 from gan_cli.errors import DamagedError, InputError
 
 CLASSES = 100_000  # at most
@@ -29,27 +29,22 @@ def npz(
     Raises InputError that names the file and the array.
     """
     path = store.locate(path)
-    names = _names(path)
-    x = x or next((name for name in ("x", "arr_0") if name in names), "x")
-    y = y or next((name for name in ("y", "arr_1") if name in names), None)
-    array = _array(path, names, "x", x)
-    examples, remarks = _examples(array, f"{path}: array {x!r}", values)
-    if y is None:
-        return in_memory(path.name, examples)._replace(remarks=remarks)
-    where = f"{path}: array {y!r}"
-    labels = _labels(_array(path, names, "y", y), where)
-    classes = tuple(str(i) for i in range(int(labels.max(initial=-1)) + 1))
-    return in_memory(path.name, examples, labels, classes)._replace(remarks=(*remarks, *_absent(labels, where)))
-
-
-def _names(path: Path) -> list[str]:
     try:
-        return [arrays.ALONE] if _is_idx(path) else arrays.names(path)
+        names = [arrays.ALONE] if _is_idx(path) else arrays.array_names(path)
     except (DamagedError, OSError) as error:
         mend = "numpy.savez(path, x=images, y=labels) writes an .npz"
         raise InputError(
             f"{path}: not an .npz, .npy or IDX file, {getattr(error, 'strerror', None) or error}; {mend}"
         ) from None
+    x = x or next((name for name in ("x", "arr_0") if name in names), "x")
+    y = y or next((name for name in ("y", "arr_1") if name in names), None)
+    examples, remarks = _examples(_array(path, names, "x", x), f"{path}: array {x!r}", values)
+    if y is None:
+        return in_memory(path.name, examples)._replace(remarks=remarks)
+    labels, more = _labels(_array(path, names, "y", y), f"{path}: array {y!r}")
+    classes = tuple(str(i) for i in range(int(labels.max(initial=-1)) + 1))
+    source = in_memory(path.name, examples, labels, classes)
+    return source._replace(remarks=(*remarks, *more))
 
 
 def _is_idx(path: Path) -> bool:
@@ -80,53 +75,41 @@ def _examples(x: np.ndarray, where: str, values: str) -> tuple[np.ndarray, tuple
         raise InputError(f"{where} is empty")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise InputError(f"{where} holds NaN or infinity")
-    check_layout(x, where)
     remarks = remarks_on_layout(x, where)
-    if x.ndim == 2:
-        return _vectors(x, where), remarks
-    made, more = levels(x[..., None] if x.ndim == 3 else x, values, where, "npz")
-    return made, (*remarks, *more)
-
-
-def _vectors(x: np.ndarray, where: str) -> np.ndarray:
+    if x.ndim > 2:
+        made, more = as_uint8(x[..., None] if x.ndim == 3 else x, values, where, "npz")
+        return made, (*remarks, *more)
     with np.errstate(over="ignore"):
         vectors = x.astype(np.float32)
     if not np.isfinite(vectors).all():
         raise InputError(f"{where} has values from {x.min()} to {x.max()}, beyond what float32 holds")
-    return vectors
+    return vectors, remarks
 
 
-def _labels(y: np.ndarray, where: str) -> np.ndarray:
-    """Labels int64 [N]; raises InputError."""
+def _labels(y: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels int64 [N] of an array, and a remark on classes that no example is of; raises InputError."""
     if y.dtype.kind not in "bui" or y.ndim == 0 or y.size != len(y):
-        raise InputError(
-            f"{where} is {y.dtype} {list(y.shape)}; labels are whole numbers from 0, of shape [N]{_mend(y)}"
-        )
+        mend = ""  # where it can be seen how they become labels
+        if y.ndim == 2 and y.dtype.kind in "buif" and y.shape[1] > 1 and (y.sum(axis=1) == 1).all():
+            mend = "; y.argmax(axis=1) makes them of one-hot rows"
+        if y.ndim == 1 and y.dtype.kind == "f" and (y == np.round(y)).all():
+            mend = "; y.astype(int) makes them whole"
+        if y.ndim == 1 and y.dtype.kind in "US":
+            mend = "; numpy.unique(y, return_inverse=True)[1] numbers names"
+        raise InputError(f"{where} is {y.dtype} {list(y.shape)}; labels are whole numbers from 0, of shape [N]{mend}")
     if y.size and y.max() >= CLASSES:
         raise InputError(f"{where} has labels up to {y.max()}; there can be {CLASSES:,} classes, 0 .. {CLASSES - 1}")
-    return y.reshape(-1).astype(np.int64)
-
-
-def _mend(y: np.ndarray) -> str:
-    """How labels of another form become such, where that can be seen."""
-    if y.ndim == 2 and y.dtype.kind in "buif" and y.shape[1] > 1 and (y.sum(axis=1) == 1).all():
-        return "; y.argmax(axis=1) makes them of one-hot rows"
-    if y.ndim == 1 and y.dtype.kind == "f" and (y == np.round(y)).all():
-        return "; y.astype(int) makes them whole"
-    if y.ndim == 1 and y.dtype.kind in "US":
-        return "; numpy.unique(y, return_inverse=True)[1] numbers names"
-    return ""
-
-
-def _absent(labels: np.ndarray, where: str) -> tuple[str, ...]:
-    """A remark on classes that no example is of."""
+    labels = y.reshape(-1).astype(np.int64)
     present = np.unique(labels)
-    first, last = int(present[0]), int(present[-1])  # there is one, as there are examples
+    if not len(present) or present[0] < 0:
+        return labels, ()
+    first, last = int(present[0]), int(present[-1])
     absent = last + 1 - len(present)
-    if first < 0 or not absent:
-        return ()
+    if not absent:
+        return labels, ()
     mend = "y - 1" if first == absent == 1 else "numpy.unique(y, return_inverse=True)[1]"
-    return (
+    remark = (
         f"{where} has labels from {first} to {last}: {absent} of the {last + 1} classes, 0 to {last}, have no example; "
-        f"{mend} would number those that have",
+        f"{mend} would number those that have"
     )
+    return labels, (remark,)

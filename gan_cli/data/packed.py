@@ -27,15 +27,11 @@ def check_unpacked(packed: int, unpacked: int, what: str = "it") -> None:
     """Raise DamagedError when so few bytes promise so many that they are a bomb, or more than memory should hold."""
     if unpacked > LARGEST:
         raise DamagedError(f"{what} unpacks to {unpacked:,} bytes, more than {LARGEST:,}")
-    if unpacked > _allowed(packed):
+    if unpacked > max(FREE, RATIO * packed):
         raise DamagedError(
             f"{what} unpacks from {packed:,} to {unpacked:,} bytes, a decompression bomb by its ratio; "
             "if it is what it should be, store it uncompressed"
         )
-
-
-def _allowed(packed: int) -> int:
-    return max(FREE, RATIO * packed)
 
 
 def gunzipped(data: bytes, largest: int = LARGEST) -> bytes:
@@ -43,7 +39,6 @@ def gunzipped(data: bytes, largest: int = LARGEST) -> bytes:
 
     At most `largest` bytes, and no more than a bomb's share, are unpacked before that is known.
     """
-    most = min(largest, _allowed(len(data)))
     parts, size = [], 0
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
@@ -52,8 +47,7 @@ def gunzipped(data: bytes, largest: int = LARGEST) -> bytes:
                 size += len(part)
                 if size > largest:
                     raise DamagedError(f"too long: it unpacks to more than {largest:,} bytes")
-                if size > most:
-                    check_unpacked(len(data), size)
+                check_unpacked(len(data), size)
     except EOFError:
         raise DamagedError(f"truncated: the gzip stream ends after {len(data)} bytes") from None
     except (gzip.BadGzipFile, zlib.error) as error:

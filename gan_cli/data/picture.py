@@ -11,11 +11,12 @@ from typing import IO, NamedTuple
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from gan_cli.data import png
 from gan_cli.data.images import MODES, Shape
 from gan_cli.data.source import OptionError
 from gan_cli.data.values import guess, limits, scaled
 
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf", b"acTL", b"fcTL", b"fdAT"}  # of a PNG's picture
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # all that is decoded, whatever a file is called
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # what such files begin with
 BEGINNINGS = re.compile(  # of files in FORMATS
@@ -36,7 +37,7 @@ OTHERS = (  # what they have at which place, and what they are
         (b"version https://git-lfs", 0, "Git LFS's pointer"),
     ),
     *((sign, 0, "a page of HTML") for sign in (b"<!DOCTYPE", b"<!doctype", b"<html")),
-    *((sign, 0, "damaged at its beginning") for sign in (png.SIGNATURE, JPEG, b"GIF8", b"RIFF", b"BM", *TIFF)),
+    *((sign, 0, "damaged at its beginning") for sign in (SIGNATURE, JPEG, b"GIF8", b"RIFF", b"BM", *TIFF)),
     (b"", 0, "no image"),
 )
 PIXELS = 1 << 26  # of one image, 8192 x 8192; of a larger JPEG, up to four times as many, half the sides are decoded
@@ -76,34 +77,31 @@ def decode(data: bytes, values: str | None = None) -> np.ndarray:
     which there are at most PIXELS.
     """
     with opened(io.BytesIO(data), whole=True) as picture:
-        if values is None:
-            pixels = _raw(picture)
-            return pixels if pixels.dtype == np.uint8 else _from_16_bits(pixels)
-        if _is_cut(picture):
+        if values is not None and _is_cut(picture):
             raise ValueError("it has 16 bits a colour, of which only 8 are read: values are for grey and 8-bit images")
         pixels = _raw(picture)
+    if values is None:
+        if pixels.dtype == np.uint8:
+            return pixels
+        if pixels.min() < 0 or pixels.max() > SIXTEEN:
+            raise _beyond(pixels, f"0..{SIXTEEN}")
+        return np.round(pixels / 257).astype(np.uint8)  # Pillow's own conversion would clip them at 255
     colours = pixels[..., :3]
     low, high = sorted(limits(values))
     if colours.min() < low or colours.max() > high:
-        raise beyond(colours, values)
+        raise _beyond(colours, values)
     made = scaled(colours, values)
     return np.dstack([made, pixels[..., 3]]) if pixels.shape[2] == 4 else made
 
 
-def is_image(head: bytes) -> bool:
-    """Whether the first HEAD bytes of a file are those of an image that `decode` reads."""
-    return BEGINNINGS.match(head) is not None
-
-
-def beyond(x: np.ndarray, values: str) -> OptionError:
-    """What is said of values that are not within those of [data]."""
+def _beyond(x: np.ndarray, values: str) -> OptionError:
     line = f'values = "{guess(float(x.min()), float(x.max()))}"'
     found = f'it has values from {x.min():.6g} to {x.max():.6g}, beyond "{values}"'
     return OptionError(f"{found}; set what is black and white in all images, [data] {line} it seems", line, OF)
 
 
 def extent(data: bytes) -> Extent:
-    """What range the values of an image file are in; raises as `decode`."""
+    """The range that the values of an image file are in; raises as `decode`."""
     with opened(io.BytesIO(data), whole=True) as picture:
         is_cut = _is_cut(picture)
         colours = _raw(picture)[..., :3]
@@ -113,17 +111,13 @@ def extent(data: bytes) -> Extent:
 
 def _raw(picture: Image.Image) -> np.ndarray:
     """Upright pixels [h, w, 1, 3 or 4]: uint8, or grey values of another type as they are in the file."""
-    upright = _upright(picture)
+    how = UPRIGHT.get(_orientation(picture))
+    upright = picture if how is None else picture.transpose(how)
     if upright.mode == "F" or upright.mode.startswith("I"):
         return np.asarray(upright)[..., None]
     channels = _channels(upright)
     pixels = np.asarray(upright.convert(MODES[channels]))
     return pixels[..., None] if channels == 1 else pixels
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    how = UPRIGHT.get(_orientation(picture))
-    return picture if how is None else picture.transpose(how)
 
 
 def _is_cut(picture: Image.Image) -> bool:
@@ -136,13 +130,26 @@ def opened(data: IO[bytes], *, whole: bool = False) -> Image.Image:
 
     whole: whether its pixels are wanted later.
     """
-    begins = data.read(len(png.SIGNATURE))
+    begins = data.read(len(SIGNATURE))
     data.seek(0)
-    if begins == png.SIGNATURE:
-        data = png.pure(data, whole=whole)
+    if begins == SIGNATURE:
+        data = _bare_png(data, whole=whole)
     elif begins[:4] in TIFF and isinstance(data, zipfile.ZipExtFile):
         data = io.BytesIO(data.read())  # whose header lies anywhere: each step back would unpack it anew
-    picture = _opened(data, begins.startswith(JPEG))
+    try:
+        # Only known formats: Pillow tells them by content, and would hand some of the others to programs of their own.
+        picture = Image.open(data, formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        data.seek(0)
+        looked_at = data.read(LOOKED_AT)
+        kind = next(name for sign, at, name in OTHERS if looked_at[at:].startswith(sign)) if looked_at else "empty"
+        raise ValueError(f"it is {kind}, and {', '.join(FORMATS)} are read") from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        if not begins.startswith(JPEG):
+            found = re.search(r"\d+", str(error))
+            raise ValueError(_too_large(f"{int(found[0]):,}" if found else "more")) from None
+        data.seek(0)
+        picture = JpegImagePlugin.jpeg_factory(data, "")  # which does not look at the size
     width, height = picture.size
     if PIXELS < width * height <= 4 * PIXELS and isinstance(picture, JpegImagePlugin.JpegImageFile):
         picture.draft(None, (width // 2, height // 2))  # a camera's photo: its cosines give half of it
@@ -154,26 +161,27 @@ def opened(data: IO[bytes], *, whole: bool = False) -> Image.Image:
     return picture
 
 
-def _opened(data: IO[bytes], is_jpeg: bool) -> Image.Image:
-    # Only known formats: Pillow tells them by content, and would hand some of the others to programs of their own.
-    try:
-        return Image.open(data, formats=FORMATS)
-    except Image.UnidentifiedImageError:
-        data.seek(0)
-        raise ValueError(f"it is {_named(data.read(LOOKED_AT))}, and {', '.join(FORMATS)} are read") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        if is_jpeg:
-            data.seek(0)
-            return JpegImagePlugin.jpeg_factory(data, "")  # which does not look at the size
-        found = re.search(r"\d+", str(error))
-        raise ValueError(_too_large(f"{int(found[0]):,}" if found else "more")) from None
+def _bare_png(file: IO[bytes], *, whole: bool) -> IO[bytes]:
+    """The chunks of a PNG file that its picture is made of; `whole`: False for those before the pixels.
 
-
-def _named(begins: bytes) -> str:
-    """What a file is that cannot be told to be one of FORMATS."""
-    if not begins:
-        return "empty"
-    return next(name for sign, at, name in OTHERS if begins[at:].startswith(sign))
+    Pillow would unpack texts and refuse a picture for one that is long. Texts, profiles and the like, which may be
+    damaged as well, are not even read. Damage of the picture is kept for Pillow to find.
+    """
+    kept = [file.read(len(SIGNATURE))]
+    while len(head := file.read(8)) == 8:
+        length, name = int.from_bytes(head[:4], "big"), head[4:]
+        if name.isalpha() and name not in CHUNKS:
+            file.seek(length + 4, io.SEEK_CUR)  # its checksum, too
+            continue
+        kept.append(head)
+        if name == b"IDAT" and not whole:
+            break
+        kept.append(file.read(length + 4))
+        if name == b"IEND":  # what follows is no longer of the file
+            break
+    else:
+        kept.append(head)
+    return io.BytesIO(b"".join(kept))
 
 
 def _too_large(size: str) -> str:
@@ -214,10 +222,3 @@ def _channels(picture: Image.Image) -> int:
     if "transparency" in picture.info or picture.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         return 4
     return 1 if picture.mode in ("1", "L") else 3
-
-
-def _from_16_bits(pixels: np.ndarray) -> np.ndarray:
-    """Grey values 0 .. 65535 -> uint8; Pillow's own conversion would clip them at 255."""
-    if pixels.min() < 0 or pixels.max() > SIXTEEN:
-        raise beyond(pixels, f"0..{SIXTEEN}")
-    return np.round(pixels / 257).astype(np.uint8)

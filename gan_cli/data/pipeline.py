@@ -12,9 +12,11 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
+from pydantic import NonNegativeInt, PositiveInt
 
 from gan_cli.data.images import check_fitted
 from gan_cli.data.source import Examples, Source
+from gan_cli.errors import InputError
 from gan_cli.types import Array, Batch
 
 T = TypeVar("T")
@@ -58,9 +60,48 @@ def indices(seed: int, step: int, batch: int, size: int) -> np.ndarray:
     return chosen
 
 
-def _of(some: np.ndarray, seed: int, step: int, batch: int) -> np.ndarray:
-    """Which of some examples [n] make up the batch of a step: int32 [batch]."""
-    return some[indices(seed, step, batch, len(some))].astype(np.int32)
+def _indices_of_step(
+    seed: int, step: int, batch: int, size: int, labelled: np.ndarray | None, rows: slice
+) -> dict[str, np.ndarray]:
+    """The rows of a step's batch: {"index": int32 [rows]}, and "labelled" alike where only some labels are known."""
+    chosen = {"index": indices(seed, step, batch, size)[rows]}
+    if labelled is not None:
+        chosen["labelled"] = labelled[indices(seed, step, batch, len(labelled))].astype(np.int32)[rows]
+    return chosen
+
+
+def hide(
+    source: Source,
+    *,
+    labelled: PositiveInt | None = None,  # examples whose label a game is shown; None: all
+    labelled_seed: NonNegativeInt = 0,  # chooses them
+) -> Source:
+    """The source with so many labelled examples, as many of each class as of any other, or one more.
+
+    This is what semi-supervised games are for. What is hidden is hidden from training only: metrics see all labels.
+    Raises InputError when the source has no labels, or too few examples of a class.
+    """
+    if labelled is None:
+        return source
+    classes = source.spec.classes
+    if source.labels is None:
+        raise InputError(f"{source.name}: [data] labelled = {labelled} wants data with labels, and these have none")
+    if labelled < len(classes):
+        raise InputError(
+            f"{source.name}: [data] labelled = {labelled} leaves some of {len(classes)} classes without one"
+        )
+    by_chance = order(labelled_seed, source.size, 0)
+    chosen = []
+    for label, name in enumerate(classes):
+        wanted = labelled // len(classes) + (label < labelled % len(classes))
+        found = by_chance[source.labels[by_chance] == label][:wanted]
+        if len(found) < wanted:
+            raise InputError(
+                f"{source.name}: [data] labelled = {labelled} wants {wanted} examples of class {name!r}, and there are "
+                f"{len(found)}"
+            )
+        chosen.append(found)
+    return source._replace(labelled=np.sort(np.concatenate(chosen)))
 
 
 def decode(x: Array) -> Array:
@@ -88,13 +129,17 @@ def ahead(items: Iterable[T], n: int = 2) -> Iterator[T]:
     yield from waiting
 
 
+def _read_batch(read: Callable[[Any], Mapping[str, T]], index: Mapping[str, Any]) -> Mapping[str, T]:
+    """A batch by what `_indices_of_step` gives, or slices of it: with hidden labels, one beside it that has them."""
+    examples = read(index["index"])
+    if "labelled" not in index:
+        return examples
+    labelled = read(index["labelled"])
+    return {"x": examples["x"], "labelled_x": labelled["x"], "labelled_y": labelled["y"]}
+
+
 def _decoded(examples: Mapping[str, Array]) -> Batch:
     return {name: decode(x) if name in EXAMPLES else x for name, x in examples.items()}
-
-
-def _two_batches(examples: Mapping[str, T], labelled: Mapping[str, T]) -> dict[str, T]:
-    """A batch of anything, its labels hidden, and one of labelled examples."""
-    return {"x": examples["x"], "labelled_x": labelled["x"], "labelled_y": labelled["y"]}
 
 
 class Resident(NamedTuple):
@@ -108,21 +153,20 @@ class Resident(NamedTuple):
 
     def feed(self, start: int, n: int) -> dict[str, np.ndarray]:
         """What steps start .. start + n - 1 read: {"index": int32 [n, rows]}, and "labelled" alike if there are."""
-        steps, size = range(start, start + n), len(self.constants["x"])
-        feed = {"index": np.stack([indices(self.seed, step, self.batch, size) for step in steps])}
-        if self.labelled is not None:
-            feed["labelled"] = np.stack([_of(self.labelled, self.seed, step, self.batch) for step in steps])
-        return {name: index[:, self.rows] for name, index in feed.items()}
+        size = len(self.constants["x"])
+        steps = [
+            _indices_of_step(self.seed, step, self.batch, size, self.labelled, self.rows)
+            for step in range(start, start + n)
+        ]
+        return {name: np.stack([step[name] for step in steps]) for name in steps[0]}
 
     def take(self, constants: Mapping[str, Array], feed: Mapping[str, Array]) -> Batch:
         """One step's slice of the feed -> its batch; jittable."""
 
-        def at(index: Array) -> dict[str, Array]:
+        def gather(index: Array) -> dict[str, Array]:
             return {name: x.at[index].get(mode="promise_in_bounds") for name, x in constants.items()}
 
-        if self.labelled is None:
-            return _decoded(at(feed["index"]))
-        return _decoded(_two_batches(at(feed["index"]), at(feed["labelled"])))
+        return _decoded(_read_batch(gather, feed))
 
     def close(self) -> None:
         """Nothing to release."""
@@ -135,10 +179,8 @@ class Streamed:
         self.constants: Mapping[str, np.ndarray] = {}
 
         def load(step: int) -> Mapping[str, np.ndarray]:
-            examples = source.load(indices(seed, step, batch, source.size)[rows])
-            if source.labelled is None:
-                return examples
-            return _two_batches(examples, source.load(_of(source.labelled, seed, step, batch)[rows]))
+            chosen = _indices_of_step(seed, step, batch, source.size, source.labelled, rows)
+            return _read_batch(source.load, chosen)
 
         self._load = load
         self._next = 0  # the step that `_batches` yields next
@@ -150,8 +192,12 @@ class Streamed:
         Calls that follow one another are read ahead; a jump to any other step is right as well, and starts afresh.
         """
         if self._batches is None or start != self._next:
+            import grain  # takes a second to import, and small data sets do without
+
             self.close()
-            self._batches, self._next = _read_ahead(self._load, start), start
+            options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=PREFETCH)
+            steps = grain.MapDataset.range(start, ENDLESS)
+            self._batches, self._next = iter(steps.map(self._load).to_iter_dataset(options)), start
         batches = [next(self._batches) for _ in range(n)]
         self._next += n
         return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
@@ -165,13 +211,6 @@ class Streamed:
         if self._batches is not None:
             self._batches.close()
             self._batches = None
-
-
-def _read_ahead(load: Callable[[int], Any], start: int) -> Iterator[Any]:
-    import grain  # takes a second to import, and small data sets do without
-
-    options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=PREFETCH)
-    return iter(grain.MapDataset.range(start, ENDLESS).map(load).to_iter_dataset(options))
 
 
 Feed = Resident | Streamed

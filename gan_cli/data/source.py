@@ -34,13 +34,6 @@ class Mixture(NamedTuple):
     sds: np.ndarray  # [K] float64: the standard deviation of every coordinate
 
 
-class Differences(NamedTuple):
-    """In what images differ, in words that name some: "'a.png' is 8 x 8; 299 of 300 are 9 x 9"; empty: in nothing."""
-
-    sizes: str = ""
-    channels: str = ""
-
-
 class Source(NamedTuple):
     """A data set: `size` examples that look like `spec`, read by index."""
 
@@ -53,7 +46,8 @@ class Source(NamedTuple):
     labels: np.ndarray | None = None  # int32 [size]: of every example; None: there are none
     labelled: np.ndarray | None = None  # examples whose labels a game is shown, int64 [n]; None: all, if there are any
     remarks: tuple[str, ...] = ()  # what a person should know of how they were read: what was left out, odd values
-    differences: Differences = Differences()
+    odd_sizes: str = ""  # images of another size than most, in words: "'a.png' is 8 x 8; 299 of 300 are 9 x 9"
+    odd_channels: str = ""  # images of other channels than most, likewise
 
 
 def told(source: Source, note: Callable[[str], None]) -> Source:
@@ -78,7 +72,13 @@ def in_memory(
         raise InputError(f"{name}: holds no examples")
     arrays = {"x": x}
     if y is not None:
-        _check_labels(name, y, len(x), len(classes))
+        if y.shape != (len(x),):
+            raise InputError(
+                f"{name}: {len(x)} examples have labels of shape {y.shape}; one each is wanted, ({len(x)},)"
+            )
+        if y.min() < 0 or y.max() >= len(classes):
+            found = f"labels run from {y.min()} to {y.max()}"
+            raise InputError(f"{name}: {found}; {len(classes)} classes want 0 .. {len(classes) - 1}")
         arrays["y"] = y.astype(np.int32)
     spec = Spec(x.shape[1:], classes, () if y is None else shares(y, len(classes)))
 
@@ -91,15 +91,6 @@ def in_memory(
 def shares(y: np.ndarray, classes: int) -> tuple[float, ...]:
     """The share of each class among labels int [N]."""
     return tuple((np.bincount(y, minlength=classes) / len(y)).tolist())
-
-
-def _check_labels(name: str, y: np.ndarray, examples: int, classes: int) -> None:
-    if y.shape != (examples,):
-        raise InputError(
-            f"{name}: {examples} examples have labels of shape {y.shape}; one each is wanted, ({examples},)"
-        )
-    if y.min() < 0 or y.max() >= classes:
-        raise InputError(f"{name}: labels run from {y.min()} to {y.max()}; {classes} classes want 0 .. {classes - 1}")
 
 
 def is_ragged(spec: Spec) -> bool:

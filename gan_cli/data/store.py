@@ -3,13 +3,16 @@
 import hashlib
 import http.client
 import os
+import pkgutil
 import re
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -97,9 +100,14 @@ class Store:
         The user's own file comes first and is never replaced; then the cache, where a damaged file is fetched anew.
         Raises InputError that names the file and the mend.
         """
-        path = self.find_own(dataset, asset)
-        if path is not None:
-            return self._read_own(path, asset, parse)
+        if path := self.find_own(dataset, asset):
+            try:
+                return _verified(contents(path, asset.longest), asset, parse, packed=path.name == asset.name)
+            except DamagedError as error:
+                mend = "put a whole copy there, or remove it to have it downloaded"
+                raise InputError(f"{path}: {error}; {mend if asset.mirrors else 'put a whole copy there'}") from None
+            except OSError as error:
+                raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         cached = self.cache_dir / dataset / asset.name
         if cached.is_file():
             try:
@@ -133,36 +141,23 @@ class Store:
             path = path.expanduser()
         except RuntimeError as error:  # of a user who is not there
             raise InputError(f"[data] path = {str(path)!r}: {error}") from None
-        named = self._places(path)
-        place = next(filter(_exists, [*named, *self._around(path)]), None)
-        if place is None:
-            tried = " nor ".join(map(str, named))
-            raise InputError(f"[data] path = {str(path)!r}: no such file or folder ({tried}); {_mend(path)}")
-        if place not in named:
-            self.note(f"[data] path = {str(path)!r}: found at {place}")
-        return place
-
-    def _places(self, path: Path) -> list[Path]:
-        """Where a person says that it is. Of a path from another machine, the data folder may have the last part."""
-        if self.data_dir is None:
-            return [path]
-        return list(dict.fromkeys([path, self.data_dir / path, self.data_dir / path.name]))
-
-    def _around(self, path: Path) -> list[Path]:
-        """Where a relative path of a recipe or run leads that was written for another working folder."""
-        if self.beside is None or path.is_absolute():
-            return []
-        above = [folder for folder in self.beside.parents if folder != folder.parent]
-        return [folder / path for folder in above[:LEVELS]]
-
-    def _read_own(self, path: Path, asset: Asset, parse: Callable[[bytes], T]) -> T:
-        try:
-            return _verified(contents(path, asset.longest), asset, parse, packed=path.name == asset.name)
-        except DamagedError as error:
-            mend = "put a whole copy there, or remove it to have it downloaded"
-            raise InputError(f"{path}: {error}; {mend if asset.mirrors else 'put a whole copy there'}") from None
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        # Where a person says that it is. Of a path from another machine, the data folder may have the last part.
+        named = [path]
+        if self.data_dir is not None:
+            named = list(dict.fromkeys([path, self.data_dir / path, self.data_dir / path.name]))
+        # Where a relative path of a recipe or run leads that was written for another working folder.
+        around = []
+        if self.beside is not None and not path.is_absolute():
+            above = [folder for folder in self.beside.parents if folder != folder.parent]
+            around = [folder / path for folder in above[:LEVELS]]
+        for place in [*named, *around]:
+            with suppress(OSError, ValueError):  # too long, a folder one may not look into, a null byte
+                if place.exists():
+                    if place not in named:
+                        self.note(f"[data] path = {str(path)!r}: found at {place}")
+                    return place
+        tried = " nor ".join(map(str, named))
+        raise InputError(f"[data] path = {str(path)!r}: no such file or folder ({tried}); {_mend_of_path(path)}")
 
     def _fetch(self, target: Path, dataset: str, asset: Asset, parse: Callable[[bytes], T]) -> T:
         """Download from the first mirror that delivers; the file gets its name only after it was verified."""
@@ -183,14 +178,7 @@ class Store:
         raise InputError(f"{dataset}: {asset.name} {why}{put}")
 
 
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # too long, a folder one may not look into, a null byte
-        return False
-
-
-def _mend(path: Path) -> str:
+def _mend_of_path(path: Path) -> str:
     """What would be right in place of a path that leads nowhere."""
     sign = next((sign for sign in str(path) if not sign.isprintable()), "")
     if sign:
@@ -234,13 +222,18 @@ def _verified(data: bytes, asset: Asset, parse: Callable[[bytes], T], *, packed:
     content = gunzipped(data, asset.largest) if asset.name.endswith(".gz") and data[:2] == b"\x1f\x8b" else data
     parsed = parse(content)  # first: "truncated after 12 images" says more than a checksum
     if asset.sha256:
-        _compare("content", asset.sha256, content)
+        what, expected, found = "content", asset.sha256, hashlib.sha256(content).hexdigest()
     elif asset.published_sha256 and packed:
-        _compare("file", asset.published_sha256, data)
+        what, expected, found = "file", asset.published_sha256, hashlib.sha256(data).hexdigest()
+    else:
+        return parsed
+    if found != expected:
+        raise DamagedError(f"the SHA-256 of its {what} should be {expected} and is {found}")
     return parsed
 
 
-def _compare(what: str, expected: str, data: bytes) -> None:
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected:
-        raise DamagedError(f"the SHA-256 of its {what} should be {expected} and is {found}")
+def origins() -> dict[str, Origin]:
+    """Name of a data source -> where its files are from, of those that say so in their module's ORIGIN."""
+    names = [info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    modules = {name: import_module(f"gan_cli.data.{name}") for name in names}
+    return {name: module.ORIGIN for name, module in modules.items() if hasattr(module, "ORIGIN")}

@@ -8,13 +8,15 @@ import stat
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from gan_cli.data.left_out import ARCHIVES, BARE, SUFFIXES, LeftOut, barred, suffix_of
 from gan_cli.data.packed import check_member, open_zip
-from gan_cli.data.picture import HEAD, is_image
+from gan_cli.data.picture import BEGINNINGS, HEAD
 from gan_cli.errors import DamagedError, InputError
 
 LARGEST = 256 << 20  # bytes of one file, in a zip of one unpacked; more is taken for a decompression bomb
@@ -42,19 +44,23 @@ class Tree(NamedTuple):
     left_out: str = ""  # a sentence; empty: nothing is
 
 
+@dataclass
 class _Collected:
-    """Collects while a folder or a zip is gone through."""
+    """What is found while a folder or a zip is gone through."""
 
-    def __init__(self) -> None:
-        self.files: list[File] = []
-        self.lists: list[File] = []
-        self.folders: set[str] = set()
-        self.left_out = LeftOut()
+    files: list[File] = field(default_factory=list)
+    lists: list[File] = field(default_factory=list)  # those called LABELS_FILE
+    folders: set[str] = field(default_factory=set)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def put(self, file: File) -> None:
         """A file where it belongs: its suffix says what it is or, where there is none, its first bytes do."""
         suffix = suffix_of(file.name)
-        if suffix in SUFFIXES or (not suffix and _begins_as_image(file)):
+        is_image = suffix in SUFFIXES
+        if not suffix:
+            with suppress(Exception), file.open() as data:  # whatever a damaged file makes zipfile raise: no image
+                is_image = BEGINNINGS.match(data.read(HEAD)) is not None
+        if is_image:
             self.files.append(file)
         elif posixpath.basename(file.name) == LABELS_FILE:
             self.lists.append(file)
@@ -70,77 +76,71 @@ def read_tree(path: Path) -> Tree:
     found = _Collected()
     (_look_into_zip if path.is_file() else _look_into_folder)(path, found)
     shared = posixpath.commonpath({posixpath.dirname(f"/{file.name}") for file in found.files} or {"/"})[1:]
-    start = len(shared) + 1 if shared else 0
-    files = _natural([file._replace(name=file.name[start:]) for file in found.files])
-    lists = sorted((file for file in found.lists if _is_above(file, shared)), key=lambda file: len(file.name))
-    for other in [file for file in found.lists if file not in lists[:1]]:
-        found.left_out.add(suffix_of(other.name), other.name)
     below = f"{shared}/" if shared else ""
-    folders = {name[start:].split("/")[0] for name in found.folders if name.startswith(below) and name}
+    files = sorted((file._replace(name=file.name[len(below) :]) for file in found.files), key=_natural_order)
+    # Labels are listed in the folder that holds all images, or in the nearest of those that this one is in.
+    chosen = None
+    for file in sorted(found.lists, key=lambda file: len(file.name)):
+        own = posixpath.dirname(file.name)
+        if chosen is None and (not own or f"{shared}/".startswith(f"{own}/")):
+            chosen = file
+        else:
+            found.left_out.add(suffix_of(file.name), file.name)
+    folders = {name[len(below) :].split("/")[0] for name in found.folders if name.startswith(below) and name}
     barren = sorted(folders - {file.name.split("/")[0] for file in files})
-    return Tree(files, shared, tuple(barren), next(iter(lists), None), found.left_out.sentence())
+    return Tree(files, shared, tuple(barren), chosen, found.left_out.sentence())
 
 
-def _is_above(file: File, shared: str) -> bool:
-    """Whether a file lies in a folder that holds all images, or in one that this one is in."""
-    own = posixpath.dirname(file.name)
-    return f"{shared}/".startswith(f"{own}/" if own else "")
-
-
-class _Folder(NamedTuple):
-    """A folder to be looked into."""
-
-    where: str
-    name: str  # below the path
-    linked: bool = False  # whether there is a link on the way to it
-    above: frozenset[tuple[int, int]] = frozenset()  # devices and inodes of the folders that it is in
+def _natural_order(file: File) -> list[list[tuple[int, int, str]]]:
+    """A key by which files are sorted by name, digits as numbers: 2.png before 10.png."""
+    parts = file.name.split("/")
+    return [[(0, int(t), t) if t.isdecimal() else (1, 0, t) for t in re.split(r"(\d+)", part)] for part in parts]
 
 
 def _look_into_folder(path: Path, found: _Collected) -> None:
     """Strings and one look at each entry: with many files, pathlib and os.walk take longer than the looking."""
     reads: Counter[tuple[int, int]] = Counter()
-    waiting = [_Folder(str(path), "")]
+    # Where a folder is; its name below the path; whether a link led to it; devices and inodes of those that it is in.
+    waiting: list[tuple[str, str, bool, frozenset[tuple[int, int]]]] = [(str(path), "", False, frozenset())]
     while waiting:
-        here = waiting.pop()
+        where, here, linked, above = waiting.pop()
         try:
-            status = os.stat(here.where)
-            with os.scandir(here.where) as listing:
+            status = os.stat(where)
+            with os.scandir(where) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            if not here.name:
+            if not here:
                 raise InputError(f"{path}: cannot be looked into: {error.strerror}") from None
-            found.left_out.add("unreadable", here.name, error.strerror or "")
+            found.left_out.add("unreadable", here, error.strerror or "")
             continue
         own = (status.st_dev, status.st_ino)
         reads[own] += 1
-        if here.linked and (own in here.above or reads[own] > READS):
-            why = "linked in a circle" if own in here.above else f"linked more than {READS} times"
-            found.left_out.add(why, here.name)
+        if linked and (own in above or reads[own] > READS):
+            why = "linked in a circle" if own in above else f"linked more than {READS} times"
+            found.left_out.add(why, here)
             continue
-        found.folders.add(here.name)
+        found.folders.add(here)
         for entry in entries:
-            name = posixpath.join(here.name, entry.name)
+            name = posixpath.join(here, entry.name)
             if _is_folder(entry, name, found):
-                waiting.append(_Folder(entry.path, name, here.linked or entry.is_symlink(), here.above | {own}))
+                waiting.append((entry.path, name, linked or entry.is_symlink(), above | {own}))
 
 
 def _is_folder(entry: os.DirEntry[str], name: str, found: _Collected) -> bool:
     """Whether an entry is a folder to be looked into; anything else is put where it belongs."""
     kind = barred(entry.name)
     try:
-        if kind is None and entry.is_dir():
+        if kind is not None:
+            found.left_out.add(kind, name)
+        elif entry.is_dir():
             return True
-        if kind is None and entry.is_file():
+        elif entry.is_file():
             found.put(File(name, partial(_open, entry.path), partial(_stamp, entry.path)))
         else:
-            found.left_out.add(kind if kind is not None else _strange(entry), name)
+            found.left_out.add("linked to nothing" if entry.is_symlink() else "not a file", name)
     except OSError as error:  # a link to itself, or to where one may not look
         found.left_out.add("unreadable", name, error.strerror or "")
     return False
-
-
-def _strange(entry: os.DirEntry[str]) -> str:
-    return "linked to nothing" if entry.is_symlink() else "not a file"
 
 
 def _open(path: str) -> IO[bytes]:
@@ -151,6 +151,7 @@ def _open(path: str) -> IO[bytes]:
 
 
 def _stamp(path: str) -> str:
+    """The file's size and the SHA-256 of its ends, or of all of it where a change need not move them."""
     with _open(path) as file:
         size = os.fstat(file.fileno()).st_size
         if path.lower().endswith(UNCOMPRESSED):
@@ -165,7 +166,12 @@ def _look_into_zip(path: Path, found: _Collected) -> None:
     try:
         archive, size = open_zip(path), path.stat().st_size
     except (DamagedError, OSError) as error:
-        raise InputError(f"{path}: neither a folder nor a sound zip file: {error}{_mend(path)}") from None
+        mend = ""
+        if suffix_of(path.name) in ARCHIVES - {".zip"}:
+            mend = "; unpack it and give the folder, or make a zip of it"
+        elif suffix_of(path.name) in SUFFIXES:
+            mend = "; this is one image: name the folder that it is in"
+        raise InputError(f"{path}: neither a folder nor a sound zip file: {error}{mend}") from None
     for name, info in _entries(archive, found.left_out).items():
         if info.filename.endswith(("/", "\\")):
             found.folders.add(name)
@@ -173,7 +179,7 @@ def _look_into_zip(path: Path, found: _Collected) -> None:
             found.left_out.add("linked within a zip", name)
         else:
             found.folders.add(posixpath.dirname(name))
-            member = partial(_member, archive, size, info)
+            member = partial(_open_member, archive, size, info)
             found.put(File(name, member, partial("{} {}".format, info.file_size, info.CRC)))
 
 
@@ -199,32 +205,8 @@ def _entries(archive: zipfile.ZipFile, left_out: LeftOut) -> dict[str, zipfile.Z
     return entries
 
 
-def _mend(path: Path) -> str:
-    if suffix_of(path.name) in ARCHIVES - {".zip"}:
-        return "; unpack it and give the folder, or make a zip of it"
-    return "; this is one image: name the folder that it is in" if suffix_of(path.name) in SUFFIXES else ""
-
-
-def _member(archive: zipfile.ZipFile, size: int, info: zipfile.ZipInfo) -> IO[bytes]:
+def _open_member(archive: zipfile.ZipFile, size: int, info: zipfile.ZipInfo) -> IO[bytes]:
     if info.file_size > LARGEST:
         raise ValueError(f"unpacks to {info.file_size} bytes: more than {LARGEST}")
     check_member(info, size)
     return archive.open(info)
-
-
-def _begins_as_image(file: File) -> bool:
-    try:
-        with file.open() as data:
-            return is_image(data.read(HEAD))
-    except Exception:  # whatever a damaged file makes zipfile raise: nothing says that it is an image
-        return False
-
-
-def _natural(files: list[File]) -> list[File]:
-    """Sorted by name, digits as numbers."""
-
-    def key(file: File) -> list[list[tuple[int, int, str]]]:
-        parts = file.name.split("/")
-        return [[(0, int(t), t) if t.isdecimal() else (1, 0, t) for t in re.split(r"(\d+)", part)] for part in parts]
-
-    return sorted(files, key=key)

@@ -31,16 +31,16 @@ def limits(values: str) -> tuple[float, float]:
     return black, white
 
 
-def _checked(values: str) -> str:
+def _checked_range(values: str) -> str:
     limits(values)
     return values
 
 
-Range = Annotated[str, AfterValidator(_checked), WithJsonSchema({"type": "string", "pattern": f"^{FORM}$"})]
+Range = Annotated[str, AfterValidator(_checked_range), WithJsonSchema({"type": "string", "pattern": f"^{FORM}$"})]
 """Black and white as a recipe has them, "BLACK..WHITE"; "255..0" is a negative."""
 
 
-def levels(x: np.ndarray, values: str, where: str, of: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def as_uint8(x: np.ndarray, values: str, where: str, of: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Numbers of any shape [N, ...] whose black .. white is `values` -> uint8, and remarks on what they seem to be.
 
     bool is black and white, whatever `values` says. Raises OptionError, of the data source `of`, when values lie
@@ -49,7 +49,15 @@ def levels(x: np.ndarray, values: str, where: str, of: str) -> tuple[np.ndarray,
     if x.dtype == bool:
         return x * np.uint8(255), ()
     least, most = x.min(), x.max()
-    _check(least, most, x.dtype, values, where, of)
+    low, high = sorted(limits(values))
+    found = f"{where} has values from {least:.6g} to {most:.6g}"
+    if least < low or most > high:
+        likely = f'values = "{guess(float(least), float(most))}"'
+        meant = f"set what is black and white in it, {likely} it seems"
+        raise OptionError(f'{found}, beyond [data] values = "{values}"; {meant}', likely, of)
+    if values == "0..255" and most <= 1 and (most == 1 or x.dtype.kind == "f"):
+        likely = 'values = "0..1"'
+        raise OptionError(f"{found}, all but black in 0..255: set [data] {likely}", likely, of)
     remarks = remarks_on(float(least), float(most), limits(values), where)
     if x.dtype == np.uint8 and values == "0..255":
         return x, remarks
@@ -65,21 +73,6 @@ def scaled(x: np.ndarray, values: str) -> np.ndarray:
     black, white = limits(values)
     made: np.ndarray = np.round((x.astype(np.float64) - black) * (255 / (white - black))).astype(np.uint8)
     return made
-
-
-def _check(least: np.number, most: np.number, dtype: np.dtype, values: str, where: str, of: str) -> None:
-    low, high = sorted(limits(values))
-    found = f"{where} has values from {least:.6g} to {most:.6g}"
-    if least < low or most > high:
-        likely = f'values = "{guess(float(least), float(most))}"'
-        raise OptionError(
-            f'{found}, beyond [data] values = "{values}"; set what is black and white in it, {likely} it seems',
-            likely,
-            of,
-        )
-    if values == "0..255" and most <= 1 and (most == 1 or dtype.kind == "f"):
-        likely = 'values = "0..1"'
-        raise OptionError(f"{found}, all but black in 0..255: set [data] {likely}", likely, of)
 
 
 def guess(least: float, most: float) -> str:
@@ -110,8 +103,11 @@ def remarks_on(least: float, most: float, range_: tuple[float, float], where: st
     return (f"{seen}: {left} of 256 levels are left of them{mend}",)
 
 
-def check_layout(x: np.ndarray, where: str) -> None:
-    """Raise InputError for an array whose axes cannot be [N, H, W] or [N, H, W, C]."""
+def remarks_on_layout(x: np.ndarray, where: str) -> tuple[str, ...]:
+    """What a person should know of an array's axes: [N, H, W] that may be one image, [N, D] that may be images.
+
+    Raises InputError for axes that cannot be [N, H, W] or [N, H, W, C].
+    """
     shape = list(x.shape)
     if x.ndim == 4 and shape[3] not in (1, 3, 4) and shape[1] in (1, 3, 4):
         raise InputError(
@@ -120,11 +116,6 @@ def check_layout(x: np.ndarray, where: str) -> None:
         )
     if x.ndim == 3 and shape[2] in (3, 4) and min(shape[:2]) >= 8:
         raise InputError(f"{where} is {shape}, which looks like one image, [H, W, C]; x[None] is a set of one")
-
-
-def remarks_on_layout(x: np.ndarray, where: str) -> tuple[str, ...]:
-    """What a person should know of an array's axes: [N, H, W] that may be one image, [N, D] that may be images."""
-    shape = list(x.shape)
     if x.ndim == 3 and shape[0] in (3, 4) and min(shape[1:]) >= 8:
         return (f"{where} is {shape}: {shape[0]} grey images, unless it is one image, [C, H, W]",)
     side = next((math.isqrt(shape[-1] // c) for c in (1, 3) if math.isqrt(shape[-1] // c) ** 2 * c == shape[-1]), 0)

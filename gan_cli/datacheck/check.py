@@ -1,8 +1,8 @@
 """`gan data check`: one pass over a recipe's data, and what in them would spoil a training."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -10,12 +10,12 @@ from gan_cli import build, recipe
 from gan_cli.binding import Table
 from gan_cli.data.images import check_fitted
 from gan_cli.data.store import Store
-from gan_cli.datacheck import file_kinds
 from gan_cli.datacheck.examples import Chunk, Examples, Header
 from gan_cli.datacheck.measures import Moments, Sums, copies, digests
 from gan_cli.errors import InputError
 
-LISTED = 100  # groups of copies and blank images by name, at most
+T = TypeVar("T")
+LISTED = 100  # groups of copies, names and sizes, at most
 UNEVEN = 10  # times as many examples of one class as of another are worth a word
 LONG = 2.0  # sides of an image in this proportion are
 
@@ -45,7 +45,7 @@ class Checked(NamedTuple):
 
     @property
     def readable(self) -> int:
-        """Examples that can be read."""
+        """The number of examples that can be read."""
         return self.examples.size - len(self.bad)
 
 
@@ -100,8 +100,18 @@ def _verdict(data: Table, store: Store, found: Examples) -> tuple[str, tuple[str
 
 
 def report(checked: Checked, data: Table, batch: int) -> dict[str, Any]:
-    """All of it as plain JSON; lists of names are cut at LISTED, but that of unreadable files."""
+    """All of it as plain JSON; lists of names are cut at LISTED, but not the one of unreadable files."""
     found = checked.examples
+    counts = _counts(checked)
+    classes = [] if counts is None else list(zip(found.classes, counts.tolist(), strict=True))
+    names = {
+        what: [found.call(i) for i in indices[:LISTED]]
+        for what, indices in (("blank", checked.blank), ("long", checked.long))
+    }
+    files = None  # what the headers of files say, where the examples are files
+    if checked.headers:
+        long = {"count": len(checked.long), "examples": names["long"]}
+        files = {**_kinds_of_files(checked), "transparent": checked.transparent, "long": long}
     return {
         "data": data,
         "name": found.name,
@@ -111,27 +121,25 @@ def report(checked: Checked, data: Table, batch: int) -> dict[str, Any]:
         "batch": batch,
         "layout": found.layout,
         "values": [{"channels": channels, **made._asdict()} for channels, made in checked.moments.items()],
-        "classes": _classes(checked),
+        "classes": [
+            {"name": name, "count": count, "share": count / max(1, checked.readable)} for name, count in classes
+        ],
         "unreadable": [{"name": bad.name, "reason": bad.reason} for bad in checked.bad],
         "copies": {
             "groups": len(checked.copies),
             "extra": sum(len(group) - 1 for group in checked.copies),
-            "across_classes": sum(_mixed(found, group) for group in checked.copies),
-            "examples": [_names(found, group) for group in checked.copies[:LISTED]],
+            "across_classes": _copies_across_classes(checked),
+            "examples": [[found.call(i) for i in group[:LISTED]] for group in checked.copies[:LISTED]],
         },
-        "blank": {"count": len(checked.blank), "examples": _names(found, checked.blank)},
-        "files": _files(checked),
+        "blank": {"count": len(checked.blank), "examples": names["blank"]},
+        "files": files,
         "remarks": checked.remarks,
         "problems": problems(checked, data, batch),
     }
 
 
-def _names(found: Examples, indices: Sequence[int]) -> list[str]:
-    return [found.call(i) for i in indices[:LISTED]]
-
-
 def _counts(checked: Checked) -> np.ndarray | None:
-    """Examples of each class that can be read; None where there are no labels."""
+    """The number of examples of each class that can be read, int [K]; None where there are no labels."""
     found = checked.examples
     if found.labels is None:
         return None
@@ -139,28 +147,38 @@ def _counts(checked: Checked) -> np.ndarray | None:
     return np.bincount(labels, minlength=len(found.classes))
 
 
-def _classes(checked: Checked) -> list[dict[str, Any]]:
-    counts = _counts(checked)
-    if counts is None:
-        return []
-    return [
-        {"name": name, "count": count, "share": count / max(1, checked.readable)}
-        for name, count in zip(checked.examples.classes, counts.tolist(), strict=True)
-    ]
+def _copies_across_classes(checked: Checked) -> int:
+    """The number of groups of equal examples that have unequal labels."""
+    labels = checked.examples.labels
+    return 0 if labels is None else sum(len(set(labels[group].tolist())) > 1 for group in checked.copies)
 
 
-def _mixed(found: Examples, group: Sequence[int]) -> bool:
-    """Whether equal examples have unequal labels."""
-    return found.labels is not None and len(set(found.labels[group].tolist())) > 1
+def _kinds_of_files(checked: Checked) -> dict[str, Any]:
+    """Sizes, modes and formats of image files by their headers, the most common first, with the first file of each."""
 
+    def count_by(what: Callable[[Header], T]) -> dict[T, tuple[int, str]]:
+        counts: Counter[T] = Counter()
+        first: dict[T, int] = {}
+        for header, count in checked.headers.items():
+            own, index = what(header), checked.firsts[header]
+            counts[own] += count
+            first[own] = min(index, first.get(own, index))
+        return {own: (count, checked.examples.call(first[own])) for own, count in counts.most_common()}
 
-def _files(checked: Checked) -> dict[str, Any] | None:
-    """What the headers of files say; None where the examples are no files."""
-    if not checked.headers:
-        return None
-    long = {"count": len(checked.long), "examples": _names(checked.examples, checked.long)}
-    kinds = file_kinds.summary(checked.headers, checked.firsts, checked.examples.call)
-    return {**kinds, "transparent": checked.transparent, "long": long}
+    sizes = count_by(lambda header: (header.width, header.height))
+    modes, formats = count_by(lambda header: header.mode), count_by(lambda header: header.format)
+    areas = sorted(sizes, key=lambda size: size[0] * size[1])
+    listed = list(sizes.items())[:LISTED]
+    return {
+        "sizes": [{"width": w, "height": h, "count": count, "first": first} for (w, h), (count, first) in listed],
+        "different_sizes": len(sizes),
+        "smallest": list(areas[0]),
+        "largest": list(areas[-1]),
+        "modes": {mode: count for mode, (count, _) in modes.items()},
+        "formats": {form: count for form, (count, _) in formats.items()},
+        "first": {name: first for name, (_, first) in (*modes.items(), *formats.items())},
+        "animations": sum(count for header, count in checked.headers.items() if header.frames > 1),
+    }
 
 
 def problems(checked: Checked, data: Table, batch: int) -> list[str]:
@@ -176,15 +194,27 @@ def problems(checked: Checked, data: Table, batch: int) -> list[str]:
         lines.append(
             f"{_are(checked.readable, 'example')} fewer than a batch of {batch}: each comes up several times in a step"
         )
-    lines += _uneven(checked)
-    extra = sum(len(group) - 1 for group in checked.copies)
-    if extra:
+    counts = _counts(checked)
+    if counts is not None and counts.min() * UNEVEN <= counts.max():
+        few, many = int(counts.argmin()), int(counts.argmax())
+        seen = f"{counts[many]} examples of {found.classes[many]!r}, {counts[few]} of {found.classes[few]!r}"
+        lines.append(f"classes are uneven: {seen}; samples come in these shares")
+    if extra := sum(len(group) - 1 for group in checked.copies):
         lines.append(f"{_are(extra, 'example')} exact copies of others: what is copied weighs more")
-    if mixed := sum(_mixed(found, group) for group in checked.copies):
+    if mixed := _copies_across_classes(checked):
         lines.append(f"{_are(mixed, 'example')} in several classes at once")
     if checked.blank:
         lines.append(f"{_are(len(checked.blank), 'image')} of one colour all over")
-    return [*lines, *_unlike(checked, data)]
+    # Files that are far from what they are brought to.
+    size, resize = data.get("size"), data.get("resize") or "pad"
+    small = sum(count for header, count in checked.headers.items() if size and max(header.width, header.height) < size)
+    if small:
+        does = "framed in black" if data.get("resize") == "pad" else "enlarged without detail"
+        lines.append(f"{_are(small, 'image')} smaller than size = {size}, and {does}")
+    if checked.long and size:
+        does = {"pad": "framed in broad black bars", "crop": "cut to less than half", "squash": "distorted"}[resize]
+        lines.append(f"{_are(len(checked.long), 'image')} more than {LONG:g} times as long as wide, and {does}")
+    return lines
 
 
 def _are(count: int, what: str) -> str:
@@ -192,37 +222,7 @@ def _are(count: int, what: str) -> str:
     return f"{count:,} {what} is" if count == 1 else f"{count:,} {what}s are"
 
 
-def _uneven(checked: Checked) -> list[str]:
-    counts, found = _counts(checked), checked.examples
-    if counts is None:
-        return []
-    few, many = int(counts.argmin()), int(counts.argmax())
-    if counts[few] * UNEVEN > counts[many]:
-        return []
-    few_name, many_name = found.classes[few], found.classes[many]
-    return [
-        f"classes are uneven: {counts[many]} examples of {many_name!r}, {counts[few]} of {few_name!r}; "
-        "samples come in these shares"
-    ]
-
-
-def _unlike(checked: Checked, data: Table) -> list[str]:
-    """Files that are far from what they are brought to."""
-    lines = []
-    size, resize = data.get("size"), data.get("resize")
-    small = sum(count for header, count in checked.headers.items() if size and max(header.width, header.height) < size)
-    if small:
-        does = "framed in black" if resize == "pad" else "enlarged without detail"
-        lines.append(f"{_are(small, 'image')} smaller than size = {size}, and {does}")
-    if checked.long and size:
-        does = {"pad": "framed in broad black bars", "crop": "cut to less than half", "squash": "distorted"}[
-            resize or "pad"
-        ]
-        lines.append(f"{_are(len(checked.long), 'image')} more than {LONG:g} times as long as wide, and {does}")
-    return lines
-
-
 def batch_of(tables: Table, where: str) -> int:
-    """The examples a step of a recipe, or of a file with [data] alone."""
+    """The number of examples in a step of a recipe, or of a file with [data] alone; raises InputError."""
     batch: int = recipe.check_fixed({"train": tables.get("train", {})}, where)["train"]["batch"]
     return batch

@@ -1,6 +1,5 @@
 """A picture of some examples of a data set: a row a class where they have labels, at random."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -38,30 +37,25 @@ class ContactSheet:
         self._found, self._out = found, out
         count = len(found.classes)  # of many classes some from all over
         self._classes = np.unique(np.linspace(0, count - 1, min(CLASSES, count)).round().astype(int)).tolist()
-        self._cells = self._chosen()
-        self._kept: dict[int, np.ndarray] = {}
-        self._wanted = {int(i) for i in self._cells.ravel() if i >= 0}
-
-    def _chosen(self) -> np.ndarray:
-        """Which examples stand where: int [R, C], -1 for none."""
-        found = self._found
         mixed = order(0, found.size, 0)
         if len(found.shape) == 1:
-            return mixed[None, :POINTS]
-        if found.labels is None:
-            chosen = mixed[: ROWS * COLUMNS]
-            rows = math.ceil(len(chosen) / COLUMNS)
-            return np.pad(chosen, (0, rows * COLUMNS - len(chosen)), constant_values=-1).reshape(rows, COLUMNS)
-        labels = found.labels[mixed]
-        rows_ = [mixed[labels == label][:COLUMNS] for label in self._classes]
-        return np.stack([np.pad(row, (0, COLUMNS - len(row)), constant_values=-1) for row in rows_])
+            rows = [mixed[:POINTS]]
+        elif found.labels is None:
+            rows = [mixed[start : start + COLUMNS] for start in range(0, min(len(mixed), ROWS * COLUMNS), COLUMNS)]
+        else:
+            labels = found.labels[mixed]
+            rows = [mixed[labels == label][:COLUMNS] for label in self._classes]
+        self._rows: list[list[int]] = [row.tolist() for row in rows]  # which examples stand where
+        self._wanted = {index for row in self._rows for index in row}
+        self._kept: dict[int, np.ndarray] = {}
 
     def keep(self, seen: Chunk) -> None:
-        """Take what was chosen."""
+        """Take what was chosen; images that are larger than a tile are made smaller."""
         assert seen.x is not None
         for index, one in zip(seen.indices.tolist(), seen.x, strict=True):
             if index in self._wanted:
-                self._kept[index] = one if one.ndim == 1 else _tile(one)
+                is_large = one.ndim == 3 and max(one.shape[:2]) > TILE
+                self._kept[index] = images.fit_one(one, (TILE, TILE, one.shape[2]), "pad") if is_large else one
 
     def save(self) -> None:
         """Write the picture; raises InputError where it cannot be written."""
@@ -71,40 +65,23 @@ class ContactSheet:
             raise InputError(f"--out {self._out}: cannot be written: {error.strerror or error}") from None
 
     def _picture(self) -> Image.Image:
-        indices = sorted(self._kept)
+        found, indices = self._found, sorted(self._kept)
         if not indices:
             raise InputError(f"--out {self._out}: there is no example that can be read, so no contact sheet")
-        if len(self._found.shape) == 1:
-            return grids.plot(np.stack([self._kept[i] for i in indices]))
-        tiles = _alike([self._kept[i] for i in indices])
+        kept = [self._kept[i] for i in indices]
+        if len(found.shape) == 1:
+            return grids.plot(np.stack(kept))
+        # Tiles of one shape: the largest sides and the most channels of any.
+        height, width, channels = (max(tile.shape[axis] for tile in kept) for axis in range(3))
+        shape = (height, width, channels)
+        tiles = np.stack([tile if tile.shape == shape else images.fit_one(tile, shape, "pad") for tile in kept])
         places = {index: place for place, index in enumerate(indices)}
-        rows = [[places[int(i)] for i in row if int(i) in places] for row in self._cells]  # without what is unreadable
-        cells = np.array([row + [-1] * (self._cells.shape[1] - len(row)) for row in rows])
-        return labelled.draw_sheet(tiles, (Block(cells, rows=self._names(), title=self._title()),))
-
-    def _names(self) -> list[str]:
-        labels = self._found.labels
-        if labels is None:
-            return []
-        counts = np.bincount(labels, minlength=len(self._found.classes))
-        return [f"{printable(self._found.classes[label])} ({counts[label]:,})" for label in self._classes]
-
-    def _title(self) -> str:
-        classes = len(self._found.classes)
-        cut = f", {CLASSES} of {classes} classes" if classes > CLASSES else ""
-        return f"{printable(self._found.name)}: {self._found.size:,} examples{cut}"
-
-
-def _tile(image: np.ndarray) -> np.ndarray:
-    """The image, made smaller where it is larger than a tile."""
-    height, width, channels = image.shape
-    if max(height, width) <= TILE:
-        return image
-    return images.fit_one(image, (TILE, TILE, channels), "pad")
-
-
-def _alike(tiles: list[np.ndarray]) -> np.ndarray:
-    """Images uint8 of one shape [N, H, W, C]: the largest sides and the most channels of any."""
-    height, width, channels = (max(tile.shape[axis] for tile in tiles) for axis in range(3))
-    shape = (height, width, channels)
-    return np.stack([tile if tile.shape == shape else images.fit_one(tile, shape, "pad") for tile in tiles])
+        rows = [[places[index] for index in row if index in places] for row in self._rows]  # without the unreadable
+        cells = np.array([row + [-1] * (COLUMNS - len(row)) for row in rows])
+        names = []
+        if found.labels is not None:
+            counts = np.bincount(found.labels, minlength=len(found.classes))
+            names = [f"{printable(found.classes[label])} ({counts[label]:,})" for label in self._classes]
+        cut = f", {CLASSES} of {len(found.classes)} classes" if len(found.classes) > CLASSES else ""
+        title = f"{printable(found.name)}: {found.size:,} examples{cut}"
+        return labelled.draw_sheet(tiles, (Block(cells, rows=names, title=title),))

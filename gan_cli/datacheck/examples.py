@@ -12,12 +12,10 @@ import numpy as np
 from gan_cli import build
 from gan_cli.binding import Table
 from gan_cli.data import folder, images
-from gan_cli.data.classes import Classes, layout
-from gan_cli.data.classes import classes as classes_of
+from gan_cli.data.classes import classes_of_tree, layout_in_words
 from gan_cli.data.picture import decode, opened, shape_of
-from gan_cli.data.source import Source
 from gan_cli.data.store import Store
-from gan_cli.data.tree import File, Tree, read_tree
+from gan_cli.data.tree import File, read_tree
 from gan_cli.datacheck.measures import constant
 from gan_cli.errors import InputError
 from gan_cli.types import Shape
@@ -66,11 +64,9 @@ class Examples(NamedTuple):
 def examples(data: Table, store: Store) -> Examples:
     """The examples of a checked table [data]. Raises InputError where there is nothing to look at."""
     if data["source"] == "folder":
-        return _of_files(data, store)
-    return _of_source(build.read_source(data, store))
+        return _examples_of_files(data, store)
+    source = build.read_source(data, store)
 
-
-def _of_source(source: Source) -> Examples:
     def look() -> Iterator[Chunk]:
         for start in range(0, source.size, CHUNK):
             indices = np.arange(start, min(start + CHUNK, source.size))
@@ -82,17 +78,19 @@ def _of_source(source: Source) -> Examples:
     return made._replace(remarks=source.remarks)
 
 
-def _of_files(data: Table, store: Store) -> Examples:
+def _examples_of_files(data: Table, store: Store) -> Examples:
     path = store.locate(Path(data["path"]))
     tree = read_tree(path)
-    files = tree.files
+    files, values = tree.files, data.get("values")
     folder.check_some(files, path, tree)
-    values = data.get("values")
     headers = list(_mapped(partial(_header, values), files))
     sound = [(h.height, h.width, h.channels) for h in headers if isinstance(h, Header)]
-    possible, refusal = _classes(tree, path)
-    found = possible if data["labels"] else None
-    shape = _fitted(_without_opaque(folder.common(sound), path, data), data) if sound else (0, 0, 0)
+    shape = _shape_in_training(folder.common_shape(sound), path, data) if sound else (0, 0, 0)
+    possible, refusal = None, ""
+    try:
+        possible = classes_of_tree(tree, path)
+    except InputError as error:  # no reason not to look at the images
+        refusal = str(error)
 
     def read(index: int) -> Chunk:
         header, own = headers[index], np.array([index])
@@ -108,22 +106,19 @@ def _of_files(data: Table, store: Store) -> Examples:
             return Chunk(own, None, header=header, why=folder.reason(error))
         return Chunk(own, fitted[None], constant(pixels[None]), header, transparent=bool((pixels[..., 3:] < 255).any()))
 
-    classes, labels = (found.names, found.labels) if found else ((), None)
-    look = partial(_mapped, read, range(len(files)))
-    made = Examples(path.name, len(files), shape, classes, labels, lambda i: files[i].name, look)
-    return made._replace(
-        layout=layout(tree, possible, data["labels"]),
-        remarks=folder.remarks_of(tree, path, found),
+    found = possible if data["labels"] else None
+    return Examples(
+        path.name,
+        len(files),
+        shape,
+        found.names if found else (),
+        found.labels if found else None,
+        call=lambda index: files[index].name,
+        look=partial(_mapped, read, range(len(files))),
+        layout=layout_in_words(tree, possible, data["labels"]),
+        remarks=folder.remarks_on_tree(tree, path, found),
         refusal=refusal if data["labels"] else "",
     )
-
-
-def _classes(tree: Tree, where: Path) -> tuple[Classes | None, str]:
-    """The classes of a tree, or why there are none: that is no reason not to look at the images."""
-    try:
-        return classes_of(tree, where), ""
-    except InputError as error:
-        return None, str(error)
 
 
 def _mapped(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
@@ -145,17 +140,12 @@ def _header(values: str | None, file: File) -> Header | str:
         return folder.reason(error)
 
 
-def _without_opaque(common: images.Shape, path: Path, data: Table) -> images.Shape:
-    """The same, RGB where they are all RGBA without a pixel that is transparent."""
-    if common[2] != 4:
-        return common
-    quiet = Store(note=lambda _: None)
-    readable = folder.folder(quiet, path=path, on_corrupt="skip", values=data.get("values"))
-    return (*common[:2], 3) if images.is_opaque(readable) else common
-
-
-def _fitted(common: images.Shape, data: Table) -> images.Shape:
-    """What `images.fit` makes of images of this shape."""
+def _shape_in_training(common: images.Shape, path: Path, data: Table) -> images.Shape:
+    """What `images.fit` makes of images whose common shape this is; alpha that is opaque in all of them is left out."""
     height, width, channels = common
+    if channels == 4:
+        quiet = Store(note=lambda _: None)
+        readable = folder.folder(quiet, path=path, on_corrupt="skip", values=data.get("values"))
+        channels = 3 if images.is_opaque(readable) else 4
     size = data.get("size")
     return size or height, size or width, data.get("channels") or channels or 3

@@ -9,7 +9,7 @@ DIGEST = 16  # bytes by which an example is known: 2^64 of them before two diffe
 
 
 class Moments(NamedTuple):
-    """Of the values of each channel of images, or each coordinate of vectors."""
+    """The range, mean and deviation of each channel of images, or each coordinate of vectors."""
 
     low: list[float]
     high: list[float]
@@ -20,9 +20,8 @@ class Moments(NamedTuple):
 class Sums:
     """Gathers examples of one number of channels, some at a time."""
 
-    def __init__(self) -> None:
-        self._low: np.ndarray | None = None
-        self._count = 0
+    _low: np.ndarray | None = None  # of none so far
+    _count = 0
 
     def add(self, x: np.ndarray) -> None:
         """Images uint8 [n, H, W, C] or vectors float32 [n, D]."""
@@ -36,7 +35,7 @@ class Sums:
         self._count += len(flat)
 
     def moments(self) -> Moments | None:
-        """Of all so far; None of none."""
+        """The moments of all examples so far; None where there are none."""
         if self._low is None:
             return None
         mean = self._total / self._count

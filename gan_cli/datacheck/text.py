@@ -13,58 +13,65 @@ COORDINATES = 8  # of vectors
 
 
 def of_data(report: dict[str, Any]) -> str:
-    """What `data_check.report` says."""
-    parts = [pairs(_head(report)), _values(report), _classes(report), _files(report), _copies(report), _blank(report)]
-    return "\n\n".join(filter(None, [*parts, _unreadable(report), _remarks(report), _problems(report)]))
-
-
-def _head(report: dict[str, Any]) -> dict[str, Any]:
-    sides = report["shape"]
-    known = shape([side or "any" for side in sides])  # type: ignore[misc]
-    readable = report["readable"]
+    """What `check.report` says, for a person."""
+    sides, readable = report["shape"], report["readable"]
     left = "" if readable == report["examples"] else f", {readable:,} of them readable"
-    return {
+    head = {
         "data": f"{report['name']} ({report['data']['source']})",
         "examples": f"{report['examples']:,}{left}",
-        "shape": known,
+        "shape": shape([side or "any" for side in sides]),  # type: ignore[misc]
         "layout": report["layout"] or None,
         "batch": report["batch"],
     }
+    classes = [(one["name"], one["count"], f"{one['share']:.1%}") for one in report["classes"][:SHOWN]]
+    if len(report["classes"]) > SHOWN:
+        classes.append((f"and {len(report['classes']) - SHOWN} more", "", ""))
+    copies, blank = report["copies"], report["blank"]
+    groups = [(" = ".join(group[:4]) + (" = ..." if len(group) > 4 else ""),) for group in copies["examples"][:SHOWN]]
+    if copies["groups"] > SHOWN:
+        groups.append((f"and {copies['groups'] - SHOWN} more groups",))
+    unreadable = [(bad["name"], bad["reason"]) for bad in report["unreadable"]]
+    remarks, problems = (
+        "\n".join(fill(f"{mark} {printable(line)}", WIDTH, subsequent_indent="  ") for line in report[what])
+        for mark, what in (("*", "remarks"), ("-", "problems"))
+    )
+    parts = (
+        pairs(head),
+        _values(report),
+        table(("class", ">examples", ">share"), classes) if classes else "",
+        _files(report["files"]) if report["files"] is not None else "",
+        table((f"exact copies ({copies['extra']:,})",), groups) if groups else "",
+        pairs({"of one colour": _listed(blank["examples"], blank["count"])}) if blank["count"] else "",
+        table(("cannot be read", "because"), unreadable) if unreadable else "",
+        remarks,
+        problems or ("" if report["remarks"] else "nothing is wrong with these data"),
+    )
+    return "\n\n".join(filter(None, parts))
 
 
 def _values(report: dict[str, Any]) -> str:
-    rows = []
+    """The range, mean and deviation of each channel, or of the first coordinates of vectors."""
+    rows: list[tuple[Any, ...]] = []
+    is_images = len(report["shape"]) == 3
     for own in report["values"]:
+        count = own["channels"]
+        names = [f"channel {i}" if is_images else f"x{i}" for i in range(count)]
+        if is_images and count in (1, 3, 4):
+            names = ["grey"] if count == 1 else ["red", "green", "blue", "alpha"][:count]
         several = len(report["values"]) > 1
-        names = _channels(own["channels"], len(report["shape"]))
         for place, name in enumerate(names[: COORDINATES if len(report["shape"]) == 1 else None]):
-            where = f"{name} of {own['channels']}" if several else name
+            where = f"{name} of {count}" if several else name
             rows.append((where, *(own[what][place] for what in ("low", "high", "mean", "std"))))
         if len(names) > len(rows) and len(report["shape"]) == 1:
             rows.append((f"and {len(names) - COORDINATES} more", "", "", "", ""))
     return table(("values", ">least", ">most", ">mean", ">sd"), rows) if rows else ""
 
 
-def _channels(count: int, rank: int) -> list[str]:
-    if rank == 3 and count in (1, 3, 4):
-        return {1: ["grey"], 3: ["red", "green", "blue"], 4: ["red", "green", "blue", "alpha"]}[count]
-    return [f"channel {i}" if rank == 3 else f"x{i}" for i in range(count)]
-
-
-def _classes(report: dict[str, Any]) -> str:
-    classes = report["classes"]
-    rows = [(one["name"], one["count"], f"{one['share']:.1%}") for one in classes[:SHOWN]]
-    if len(classes) > SHOWN:
-        rows.append((f"and {len(classes) - SHOWN} more", "", ""))
-    return table(("class", ">examples", ">share"), rows) if rows else ""
-
-
-def _files(report: dict[str, Any]) -> str:
-    files = report["files"]
-    if files is None:
-        return ""
-    sizes = {f"{one['width']} x {one['height']}": one["count"] for one in files["sizes"][:5]}
-    first = {f"{one['width']} x {one['height']}": one["first"] for one in files["sizes"][:5]}
+def _files(files: dict[str, Any]) -> str:
+    """What the headers of image files say."""
+    listed = files["sizes"][:5]
+    sizes = {f"{one['width']} x {one['height']}": one["count"] for one in listed}
+    first = {f"{one['width']} x {one['height']}": one["first"] for one in listed}
     more = f", and {files['different_sizes'] - 5} more" if files["different_sizes"] > 5 else ""
     lines = {
         "files' sizes": _counted(sizes, first) + more,
@@ -91,36 +98,3 @@ def _listed(names: list[str], count: int) -> str:
     """Some of `count` names."""
     more = f" and {number(count - SHOWN)} more" if count > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
-
-
-def _copies(report: dict[str, Any]) -> str:
-    copies = report["copies"]
-    rows = [(" = ".join(group[:4]) + (" = ..." if len(group) > 4 else ""),) for group in copies["examples"][:SHOWN]]
-    more = [(f"and {copies['groups'] - SHOWN} more groups",)] if copies["groups"] > SHOWN else []
-    head = f"exact copies ({copies['extra']:,})"
-    return table((head,), [*rows, *more]) if rows else ""
-
-
-def _blank(report: dict[str, Any]) -> str:
-    blank = report["blank"]
-    return pairs({"of one colour": _listed(blank["examples"], blank["count"])}) if blank["count"] else ""
-
-
-def _unreadable(report: dict[str, Any]) -> str:
-    rows = [(bad["name"], bad["reason"]) for bad in report["unreadable"]]
-    return table(("cannot be read", "because"), rows) if rows else ""
-
-
-def _problems(report: dict[str, Any]) -> str:
-    problems = report["problems"]
-    if not problems:
-        return "" if report["remarks"] else "nothing is wrong with these data"
-    return _sentences("-", problems)
-
-
-def _remarks(report: dict[str, Any]) -> str:
-    return _sentences("*", report["remarks"])
-
-
-def _sentences(mark: str, lines: list[str]) -> str:
-    return "\n".join(fill(f"{mark} {printable(line)}", WIDTH, subsequent_indent="  ") for line in lines)

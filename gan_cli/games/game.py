@@ -220,7 +220,7 @@ class Game(NamedTuple):
     """Latents [B, latent] of a standard normal prior -> samples [B, ...]; None: something else decides them, too."""
     memory: Memory = ()  # BEGAN's k, Fisher's multiplier, ADA's p, CycleGAN's image pool
     remember: Callable[[Memory, Mapping[str, Aux]], Memory] = keep  # (memory, turn -> its report) -> memory
-    labels: Labels = "unused"  # of the data that the losses read; some: `data/labels.py`
+    labels: Labels = "unused"  # of the data that the losses read; some: `data/pipeline.py`
     per_example: tuple[str, ...] = ()  # roles that must treat each example by itself: no batch statistics
     together: int = 1  # examples of a batch that belong together: they divide what a device sees at once
     differentiates: tuple[str, ...] = ()  # tables of [optimisers] through whose updates a loss is differentiated

@@ -104,7 +104,7 @@ def _fitted(text: str, found: Source, fit: Fit) -> Set:
     if len(shape) != 3:
         return Set(text, found)
     if 0 in shape[:2] and not fit.size:
-        named = f" ({found.differences.sizes})" if found.differences.sizes else ""
+        named = f" ({found.odd_sizes})" if found.odd_sizes else ""
         raise InputError(
             f"{text}: its images differ in size; bring them to one with --size 64 or another number{named}"
         )
