@@ -15,6 +15,7 @@ import pytest
 from gan_cli import build, metrics, recipe
 from gan_cli.cli import completion
 from gan_cli.completion_keys import keys
+from gan_cli.data.store import origins
 from gan_cli.inspection import names
 from gan_cli.names import KINDS, entries
 
@@ -55,7 +56,7 @@ def offered(monkeypatch, capsys, tmp_path):
 
 
 def test_names_json_is_current():
-    assert names.FILE.read_text() == names.written(), "make names writes it anew"
+    assert names.FILE.read_text() == names.names_json(), "make names writes it anew"
 
 
 def test_what_is_read_without_jax_is_what_the_package_has():
@@ -66,7 +67,7 @@ def test_what_is_read_without_jax_is_what_the_package_has():
     assert options["norm"].choices == ("batch", "layer", "instance", "none")
     (loss,) = [option for option in entries("game")["standard"].options if option.name == "loss"]
     assert list(loss.choices) == build.LOSS.names()
-    assert {name for name, one in entries("data source").items() if one.published} == set(names.origins())
+    assert {name for name, one in entries("data source").items() if one.published} == set(origins())
 
 
 def test_every_key_that_is_offered_can_be_set():

@@ -1,12 +1,14 @@
 """MNIST and its drop-in replacements: four IDX files, raw or gzipped."""
 
 import math
+import zlib
+from contextlib import suppress
 from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gan_cli.data.packed import FREE, check_unpacked, gunzipped, gunzipped_head
+from gan_cli.data.packed import FREE, check_unpacked, gunzipped
 from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Asset, Origin, Store
 from gan_cli.errors import DamagedError
@@ -60,7 +62,9 @@ def unpacked(data: bytes) -> np.ndarray:
     """
     if not data.startswith(GZIP):
         return parse_idx(data)
-    head = gunzipped_head(data, 4 + 4 * RANKS)
+    head = b""
+    with suppress(zlib.error):
+        head = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS).decompress(data[: 1 << 16], 4 + 4 * RANKS)
     if not head:  # damaged at its very beginning, or empty: `gunzipped` says which
         return parse_idx(gunzipped(data, FREE))
     promised = _file_bytes(_shape_in_header(head))

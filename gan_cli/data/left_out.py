@@ -1,6 +1,7 @@
 """What below a path is no image to train on, by its name; and a count of it, for a person to read."""
 
 import posixpath
+from dataclasses import dataclass, field
 
 SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
@@ -43,11 +44,11 @@ def quoted(name: str) -> str:
     return repr(name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}...")
 
 
+@dataclass
 class LeftOut:
     """Counts what is left out, by kind."""
 
-    def __init__(self) -> None:
-        self._kinds: dict[str, tuple[int, str, str]] = {}  # how many, the first by name, and why
+    _kinds: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # how many, the first by name, and why
 
     def add(self, kind: str, name: str, why: str = "") -> None:
         """Count a file or folder; `kind` follows a number: "3 .txt", "1 unreadable"; of litter, "", nothing is said."""

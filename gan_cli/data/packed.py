@@ -55,14 +55,6 @@ def gunzipped(data: bytes, largest: int = LARGEST) -> bytes:
     return b"".join(parts)
 
 
-def gunzipped_head(data: bytes, n: int) -> bytes:
-    """The first `n` bytes of a gzip file's content, or fewer where it is damaged or ends before."""
-    try:
-        return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS).decompress(data[: 1 << 16], n)
-    except zlib.error:
-        return b""
-
-
 def open_zip(file: Path | IO[bytes]) -> zipfile.ZipFile:
     """A zip archive, its list of members read; raises DamagedError, or OSError when the file cannot be read.
 

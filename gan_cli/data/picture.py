@@ -41,6 +41,10 @@ OTHERS = (  # what they have at which place, and what they are
     (b"", 0, "no image"),
 )
 PIXELS = 1 << 26  # of one image, 8192 x 8192; of a larger JPEG, up to four times as many, half the sides are decoded
+TOO_LARGE = (
+    "it has {size} pixels, and at most {most:,}, 8192 x 8192, are read: shrink it, for example by ImageMagick's "
+    'mogrify -resize "{most}@>" FILE'
+)
 SIXTEEN = 65535  # white of 16 bits
 OF = "folder"  # the data source of such files
 TURN = Image.Transpose
@@ -80,24 +84,20 @@ def decode(data: bytes, values: str | None = None) -> np.ndarray:
         if values is not None and _is_cut(picture):
             raise ValueError("it has 16 bits a colour, of which only 8 are read: values are for grey and 8-bit images")
         pixels = _raw(picture)
-    if values is None:
-        if pixels.dtype == np.uint8:
-            return pixels
-        if pixels.min() < 0 or pixels.max() > SIXTEEN:
-            raise _beyond(pixels, f"0..{SIXTEEN}")
-        return np.round(pixels / 257).astype(np.uint8)  # Pillow's own conversion would clip them at 255
+    if values is None and pixels.dtype == np.uint8:
+        return pixels
     colours = pixels[..., :3]
-    low, high = sorted(limits(values))
-    if colours.min() < low or colours.max() > high:
-        raise _beyond(colours, values)
+    range_ = f"0..{SIXTEEN}" if values is None else values
+    least, most = colours.min(), colours.max()
+    low, high = sorted(limits(range_))
+    if least < low or most > high:
+        line = f'values = "{guess(float(least), float(most))}"'
+        found = f'it has values from {least:.6g} to {most:.6g}, beyond "{range_}"'
+        raise OptionError(f"{found}; set what is black and white in all images, [data] {line} it seems", line, OF)
+    if values is None:
+        return np.round(pixels / 257).astype(np.uint8)  # Pillow's own conversion would clip them at 255
     made = scaled(colours, values)
     return np.dstack([made, pixels[..., 3]]) if pixels.shape[2] == 4 else made
-
-
-def _beyond(x: np.ndarray, values: str) -> OptionError:
-    line = f'values = "{guess(float(x.min()), float(x.max()))}"'
-    found = f'it has values from {x.min():.6g} to {x.max():.6g}, beyond "{values}"'
-    return OptionError(f"{found}; set what is black and white in all images, [data] {line} it seems", line, OF)
 
 
 def extent(data: bytes) -> Extent:
@@ -147,7 +147,7 @@ def opened(data: IO[bytes], *, whole: bool = False) -> Image.Image:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         if not begins.startswith(JPEG):
             found = re.search(r"\d+", str(error))
-            raise ValueError(_too_large(f"{int(found[0]):,}" if found else "more")) from None
+            raise ValueError(TOO_LARGE.format(size=f"{int(found[0]):,}" if found else "more", most=PIXELS)) from None
         data.seek(0)
         picture = JpegImagePlugin.jpeg_factory(data, "")  # which does not look at the size
     width, height = picture.size
@@ -155,7 +155,7 @@ def opened(data: IO[bytes], *, whole: bool = False) -> Image.Image:
         picture.draft(None, (width // 2, height // 2))  # a camera's photo: its cosines give half of it
         width, height = picture.size
     if width * height > PIXELS:
-        raise ValueError(_too_large(f"{width} x {height}"))
+        raise ValueError(TOO_LARGE.format(size=f"{width} x {height}", most=PIXELS))
     if not width * height:
         raise ValueError(f"its header promises {width} x {height} pixels, none at all")
     return picture
@@ -182,13 +182,6 @@ def _bare_png(file: IO[bytes], *, whole: bool) -> IO[bytes]:
     else:
         kept.append(head)
     return io.BytesIO(b"".join(kept))
-
-
-def _too_large(size: str) -> str:
-    return (
-        f"it has {size} pixels, and at most {PIXELS:,}, 8192 x 8192, are read: shrink it, for example by ImageMagick's "
-        f'mogrify -resize "{PIXELS}@>" FILE'
-    )
 
 
 def shape_of(picture: Image.Image, values: str | None = None) -> Shape:

@@ -30,7 +30,7 @@ def ring(
     """
     angles = 2 * np.pi * np.arange(modes) / modes
     means = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)  # [K, 2]
-    return _draw("toy.ring", Mixture(means, np.full(modes, sd)), n, seed, scale)
+    return _sample_mixture("toy.ring", Mixture(means, np.full(modes, sd)), n, seed, scale)
 
 
 def grid(
@@ -49,7 +49,7 @@ def grid(
     """
     ticks = spacing * (np.arange(side) - (side - 1) / 2)
     means = np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 2)  # [K, 2]
-    return _draw("toy.grid", Mixture(means, np.full(len(means), sd)), n, seed, scale)
+    return _sample_mixture("toy.grid", Mixture(means, np.full(len(means), sd)), n, seed, scale)
 
 
 def mixture(
@@ -67,10 +67,12 @@ def mixture(
     """
     if len(means) != len(sds):
         raise InputError(f"[data] sds has {len(sds)} numbers for {len(means)} means; one each is wanted")
-    return _draw("toy.mixture", Mixture(np.array(means, float)[:, None], np.array(sds, float)), n, seed, scale)
+    return _sample_mixture(
+        "toy.mixture", Mixture(np.array(means, float)[:, None], np.array(sds, float)), n, seed, scale
+    )
 
 
-def _draw(name: str, mixture: Mixture, n: int, seed: int, scale: float) -> Source:
+def _sample_mixture(name: str, mixture: Mixture, n: int, seed: int, scale: float) -> Source:
     """n points of the mixture, scaled: x float32 [n, D], y the component each was drawn from."""
     mixture = Mixture(scale * mixture.means, scale * mixture.sds)
     random = np.random.default_rng(seed)

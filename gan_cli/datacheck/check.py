@@ -42,11 +42,7 @@ class Checked(NamedTuple):
     refusals: list[str]  # what a training would say to these data
     remarks: list[str]  # what a person should know of how they are read
     transparent: int  # images
-
-    @property
-    def readable(self) -> int:
-        """The number of examples that can be read."""
-        return self.examples.size - len(self.bad)
+    readable: int  # examples
 
 
 Keep = Callable[[Chunk], None]
@@ -81,22 +77,21 @@ def check_data(data: Table, found: Examples, store: Store, keep: Keep = lambda _
         keep(seen)
     same = copies(np.concatenate(marks), np.concatenate(places)) if marks else []
     moments = {channels: made for channels, own in sorted(sums.items()) if (made := own.moments())}
-    refusal, remarks = _verdict(data, store, found)
-    refusals = [found.refusal] if found.refusal else []
-    if refusal and refusal not in refusals and not (bad and data.get("on_corrupt") != "skip"):
-        refusals.append(refusal)
-    return Checked(found, moments, bad, blank, same, headers, firsts, long, refusals, list(remarks), transparent)
-
-
-def _verdict(data: Table, store: Store, found: Examples) -> tuple[str, tuple[str, ...]]:
-    """What stops a training with these data before its first step, and what it would be told of them."""
+    # What stops a training with these data before its first step, and what it would be told of them.
     quiet = Store(store.data_dir, store.cache_dir, store.download, note=lambda _: None)
+    refusals = [found.refusal] if found.refusal else []
     try:
         source = build.read_source(data, quiet)
         check_fitted(source)
+        remarks = source.remarks
     except InputError as error:
-        return str(error), found.remarks
-    return "", source.remarks
+        remarks = found.remarks
+        if str(error) not in refusals and not (bad and data.get("on_corrupt") != "skip"):
+            refusals.append(str(error))
+    return Checked(
+        *(found, moments, bad, blank, same, headers, firsts, long, refusals, list(remarks), transparent),
+        readable=found.size - len(bad),
+    )
 
 
 def report(checked: Checked, data: Table, batch: int) -> dict[str, Any]:

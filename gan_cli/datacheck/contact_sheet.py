@@ -58,7 +58,7 @@ class ContactSheet:
                 self._kept[index] = images.fit_one(one, (TILE, TILE, one.shape[2]), "pad") if is_large else one
 
     def save(self) -> None:
-        """Write the picture; raises InputError where it cannot be written."""
+        """Write the picture; raises InputError where it cannot be written, or no example can be read."""
         try:
             grids.save_png(self._out, self._picture())
         except OSError as error:

@@ -40,7 +40,7 @@ class Check(NamedTuple):
 def examine(data_dir: str | None) -> tuple[list[Check], float]:
     """All checks, and how long they took, seconds."""
     began = time.perf_counter()
-    found = [*_versions(), *_jax(data_dir), *_machine(), *_folders(), *_environment()]
+    found = [*_versions(), *_jax(data_dir), *_machine(), *_environment()]
     return found, time.perf_counter() - began
 
 
@@ -99,20 +99,20 @@ def _jax(data_dir: str | None) -> Iterator[Check]:
         return
     try:
         found = json.loads(done.stdout.splitlines()[-1])
+        said, otherwise = found.get("error"), ""
     except (ValueError, IndexError):
-        yield _crashed(done.stderr, f"ended with code {done.returncode}")
-        return
-    if "error" in found:
-        yield _crashed(found["error"], "")
+        said, otherwise = done.stderr, f"ended with code {done.returncode}"
+    if said is not None:  # by what JAX said before it ended
+        problem, mend = backend.problem(said, otherwise)
+        yield Check("devices", "jax", "broken", f"cannot be used: {problem}", mend)
         return
     yield from _devices(found)
-    yield from _data(found["data"])
-
-
-def _crashed(said: str, otherwise: str) -> Check:
-    """By what JAX said before it ended."""
-    found, mend = backend.problem(said, otherwise)
-    return Check("devices", "jax", "broken", f"cannot be used: {found}", mend)
+    offline = os.environ.get("GAN_OFFLINE")
+    absent = (
+        "not here, and GAN_OFFLINE forbids to download it" if offline else "not here yet; downloaded when asked for"
+    )
+    for name, folders in found["data"].items():
+        yield Check("data", name, "ok", ", ".join(folders) or absent)
 
 
 def _devices(found: dict[str, Any]) -> Iterator[Check]:
@@ -125,43 +125,27 @@ def _devices(found: dict[str, Any]) -> Iterator[Check]:
         problem, _, mend = message.removeprefix("WARNING: ").partition(". ")
         yield Check("devices", "idle", "warning", problem, mend)
     for name, error in found["precision"].items():
-        yield _precision(name, error)
-
-
-def _precision(name: str, error: float | str) -> Check:
-    mend = 'set [train] precision = "float32"' if name == "bfloat16" else "set JAX_PLATFORMS=cpu, and report it"
-    if isinstance(error, str):
-        return Check("devices", name, "warning" if name == "bfloat16" else "broken", error, mend)
-    told = f"products are right to {error:.1e} of their largest value"
-    if name == "bfloat16":
-        return Check("devices", name, *(("ok", told) if error < HALF else ("broken", told, mend)))
-    if error < PASSES:
-        told += "" if error < FULL else ": computed in quicker, coarser passes (JAX_DEFAULT_MATMUL_PRECISION=highest)"
-        return Check("devices", name, "ok", told)
-    return Check("devices", name, "broken", told, mend)
-
-
-def _data(found: dict[str, list[str]]) -> Iterator[Check]:
-    for name, folders in found.items():
-        offline = bool(os.environ.get("GAN_OFFLINE"))
-        absent = (
-            "not here, and GAN_OFFLINE forbids to download it" if offline else "not here yet; downloaded when asked for"
-        )
-        yield Check("data", name, "ok", ", ".join(folders) or absent)
+        is_half = name == "bfloat16"
+        mend = 'set [train] precision = "float32"' if is_half else "set JAX_PLATFORMS=cpu, and report it"
+        if isinstance(error, str):
+            yield Check("devices", name, "warning" if is_half else "broken", error, mend)
+            continue
+        told = f"products are right to {error:.1e} of their largest value"
+        if not error < (HALF if is_half else PASSES):  # NaN is wrong, too
+            yield Check("devices", name, "broken", told, mend)
+            continue
+        if not is_half and error >= FULL:
+            told += ": computed in quicker, coarser passes (JAX_DEFAULT_MATMUL_PRECISION=highest)"
+        yield Check("devices", name, "ok", told)
 
 
 def _machine() -> Iterator[Check]:
+    """Processors, memory, and the folders that are written."""
     yield Check("machine", "cores", "ok", f"{machine.cores()} to be used of {os.cpu_count()}, {platform.machine()}")
     total, free = machine.memory()
-    told = f"{size(free)} free of {size(total)}"
-    if free < LITTLE_MEMORY:
-        mend = "end other programs, or train with a smaller [train] batch"
-        yield Check("machine", "memory", "warning", told, mend)
-    else:
-        yield Check("machine", "memory", "ok", told)
-
-
-def _folders() -> Iterator[Check]:
+    little = free < LITTLE_MEMORY
+    mend = "end other programs, or train with a smaller [train] batch" if little else ""
+    yield Check("machine", "memory", "warning" if little else "ok", f"{size(free)} free of {size(total)}", mend)
     here, runs = Path.cwd(), Path("runs")
     cache = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or user_cache() / "compilation")
     for name, folder, mend in (

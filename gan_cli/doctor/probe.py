@@ -2,10 +2,8 @@
 
 import json
 import os
-import pkgutil
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +16,30 @@ def main() -> None:
     import jax
 
     devices = jax.devices()
+    started = time.perf_counter() - began  # seconds
+    memory: list[int | None] = []  # bytes of each accelerator
+    for device in devices:
+        try:
+            memory.append((device.memory_stats() or {}).get("bytes_limit"))
+        except Exception:  # what a backend without statistics makes of the question
+            memory.append(None)
     found: dict[str, Any] = {
         "platform": devices[0].platform,
-        "devices": [{"kind": device.device_kind, "memory": _memory(device)} for device in devices],
-        "started": time.perf_counter() - began,  # seconds
-        "precision": {name: _error(name) for name in ("float32", "bfloat16")},
+        "devices": [
+            {"kind": device.device_kind, "memory": bytes_} for device, bytes_ in zip(devices, memory, strict=True)
+        ],
+        "started": started,
+        "precision": {name: _product_error(name) for name in ("float32", "bfloat16")},
         "cache": jax.config.values["jax_compilation_cache_dir"],
     }
     from gan_cli.engine.platform import idle_accelerators
 
     found["idle"] = idle_accelerators()
-    found["data"] = _data(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    found["data"] = _folders_of_data(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
     print(json.dumps(found))
 
 
-def _memory(device: Any) -> int | None:
-    """Bytes of an accelerator."""
-    try:
-        limit: int | None = (device.memory_stats() or {}).get("bytes_limit")
-    except Exception:  # what a backend without statistics makes of the question
-        return None
-    return limit
-
-
-def _error(dtype: str) -> float | str:
+def _product_error(dtype: str) -> float | str:
     """How far a matrix product is from NumPy's in float64, in units of its largest value; or why there is none."""
     import jax
     import jax.numpy as jnp
@@ -57,24 +55,21 @@ def _error(dtype: str) -> float | str:
     return float(np.abs(made - true).max() / np.abs(true).max())
 
 
-def _data(data_dir: Path | None) -> dict[str, list[str]]:
+def _folders_of_data(data_dir: Path | None) -> dict[str, list[str]]:
     """Data set -> the folders in which files of it are, by their names: nothing is read."""
-    from gan_cli import data
-    from gan_cli.data.store import Store
+    from gan_cli.data.store import Store, origins
 
     store = Store.from_environment(data_dir)
-    modules = [import_module(f"{data.__name__}.{info.name}") for info in pkgutil.iter_modules(data.__path__)]
-    origins = {module.ORIGIN.dataset: module.ORIGIN for module in modules if hasattr(module, "ORIGIN")}
-    return {
-        name: sorted({str(folder) for asset in origin.files for folder in _folders(store, name, asset)})
-        for name, origin in origins.items()
-    }
-
-
-def _folders(store: Any, dataset: str, asset: Any) -> list[Path]:
-    own = store.find_own(dataset, asset)
-    cached = store.cache_dir / dataset / asset.name
-    return [path.parent for path in (own, cached if os.path.isfile(cached) else None) if path is not None]
+    folders: dict[str, set[str]] = {}
+    for origin in origins().values():
+        here = folders.setdefault(origin.dataset, set())
+        for asset in origin.files:
+            own, cached = store.find_own(origin.dataset, asset), store.cache_dir / origin.dataset / asset.name
+            if own is not None:
+                here.add(str(own.parent))
+            if os.path.isfile(cached):
+                here.add(str(cached.parent))
+    return {name: sorted(found) for name, found in folders.items()}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion
 
 from gan_cli.version import NAME
 
-NOT_SHOWN = ("dev", "test", "docs")  # extras of those who work on it
+NOT_SHOWN = {"dev", "test", "docs"}  # extras of those who work on it
 
 
 class Wanted(NamedTuple):
@@ -44,14 +44,14 @@ def extras() -> dict[str, list[Wanted]]:
     """Optional extra -> what it wants, with what that wants for the extras that are asked of it."""
     own = _distribution(NAME)
     names = (own.metadata.get_all("Provides-Extra") or []) if own else []
-    return {name: list(_deeply(NAME, name)) for name in sorted(names) if name not in NOT_SHOWN}
-
-
-def _deeply(package: str, extra: str) -> Iterator[Wanted]:
-    for wanted in _wanted(package, extra):
-        yield wanted
-        for inner in wanted.extras:
-            yield from _deeply(wanted.name, inner)
+    found: dict[str, list[Wanted]] = {}
+    for name in sorted({*names} - NOT_SHOWN):
+        found[name], waiting = [], [(NAME, name)]
+        while waiting:
+            for wanted in _wanted(*waiting.pop()):
+                found[name].append(wanted)
+                waiting += [(wanted.name, inner) for inner in wanted.extras]
+    return found
 
 
 def _wanted(package: str, extra: str) -> Iterator[Wanted]:
@@ -63,18 +63,15 @@ def _wanted(package: str, extra: str) -> Iterator[Wanted]:
         except InvalidRequirement:
             continue
         always = asked.marker is None or asked.marker.evaluate({"extra": ""})
-        if always == (not extra) and (asked.marker is None or asked.marker.evaluate({"extra": extra})):
-            yield _look(asked)
-
-
-def _look(asked: Requirement) -> Wanted:
-    there = _distribution(asked.name)
-    found = there.version if there else None
-    try:
-        fits = found is not None and asked.specifier.contains(found, prereleases=True)
-    except InvalidVersion:
-        fits = False
-    return Wanted(asked.name, str(asked.specifier), found, fits, tuple(sorted(asked.extras)))
+        if always != (not extra) or not (asked.marker is None or asked.marker.evaluate({"extra": extra})):
+            continue
+        there = _distribution(asked.name)
+        found = there.version if there else None
+        try:
+            fits = found is not None and asked.specifier.contains(found, prereleases=True)
+        except InvalidVersion:
+            fits = False
+        yield Wanted(asked.name, str(asked.specifier), found, fits, tuple(sorted(asked.extras)))
 
 
 @cache

@@ -1,6 +1,5 @@
 """What a run or one of its checkpoints is: read from its metadata, without weights and without data."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +8,6 @@ from gan_cli.engine import metadata
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.state import Experiment, optimised
 from gan_cli.errors import InputError
-from gan_cli.games.game import Turn
 from gan_cli.inspection.networks import Network, networks
 from gan_cli.machine import folder_bytes
 from gan_cli.runs import load
@@ -46,11 +44,18 @@ def find_checkpoint(path: Path, at: str) -> FoundCheckpoint:
 
 def report(found: FoundCheckpoint) -> dict[str, Any]:
     """All that is known, as plain JSON."""
-    tables, spec = found.meta.recipe, found.meta.spec
+    tables, spec, history = found.meta.recipe, found.meta.spec, found.meta.history
     folder = found.folder.checkpoints / str(found.step)
+    try:
+        title = Reader(found.folder).title or None
+    except InputError:  # a copy of the checkpoints alone
+        title = None
+    # The last evaluation and the best, the first of equals.
+    best = metadata.best({i: number(line.get("score")) for i, line in enumerate(history)})
+    evaluations = {"last": len(history) - 1 if history else None, "best": best}
     return {
         "run": str(found.folder.path),
-        "recipe": _title(found.folder),
+        "recipe": title,
         "step": found.step,
         "steps": tables["train"]["steps"],
         "best_step": found.best,
@@ -60,22 +65,17 @@ def report(found: FoundCheckpoint) -> dict[str, Any]:
         "data": {**tables["data"], "shape": list(spec.shape), "classes": list(spec.classes)},
         "batch": tables["train"]["batch"],
         "precision": tables["train"]["precision"],
-        "metrics": _metrics(found.meta.history),
-        "networks": {role: of_network(network) for role, network in found.networks.items()},
-        "optimisers": of_optimisers(tables, found.experiment),
+        "metrics": {
+            name: None if i is None else {"step": history[i].get("step"), **values(history[i])}
+            for name, i in evaluations.items()
+        },
+        "networks": {role: network_report(network) for role, network in found.networks.items()},
+        "optimisers": optimisers_report(tables, found.experiment),
         "bytes": {"checkpoint": folder_bytes(folder), "run": folder_bytes(found.folder.path)},
     }
 
 
-def _title(folder: RunFolder) -> str | None:
-    """The first line of the recipe's header, where it has one."""
-    try:
-        return Reader(folder).title or None
-    except InputError:  # a copy of the checkpoints alone
-        return None
-
-
-def of_network(network: Network) -> dict[str, Any]:
+def network_report(network: Network) -> dict[str, Any]:
     """A network as plain JSON."""
     return {
         "net": network.net,
@@ -88,32 +88,17 @@ def of_network(network: Network) -> dict[str, Any]:
     }
 
 
-def of_optimisers(tables: Table, experiment: Experiment) -> dict[str, Any]:
-    """Table of [optimisers] -> its name, its options, the turns that use it and the roles that it moves."""
-    return {
-        name: {
-            **tables["optimisers"][name],
-            "turns": {turn.name: when(turn) for turn in experiment.game.turns if turn.optimiser == name},
-            "roles": list(roles),
-        }
-        for name, roles in optimised(experiment.game).items()
-    }
-
-
-def when(turn: Turn) -> str:
-    """When a turn runs, in words."""
-    if turn.always:
-        return "every step"
-    often = "by a schedule of its own" if turn.when else f"every {turn.every} steps" if turn.every > 1 else "every step"
-    start = f" from step {turn.start}" if turn.start else ""
-    return f"{often}{start}" + (f" until step {turn.stop}" if turn.stop is not None else "")
-
-
-def _metrics(history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The last evaluation and the best, the first of equals; None where there is none."""
-    best = metadata.best({i: number(line.get("score")) for i, line in enumerate(history)})
-    chosen = {"last": len(history) - 1 if history else None, "best": best}
-    return {
-        name: None if i is None else {"step": history[i].get("step"), **values(history[i])}
-        for name, i in chosen.items()
-    }
+def optimisers_report(tables: Table, experiment: Experiment) -> dict[str, Any]:
+    """Table of [optimisers] -> its name, its options, the turns that use it and when, and the roles that it moves."""
+    found = {}
+    for name, roles in optimised(experiment.game).items():
+        turns = {}
+        for turn in experiment.game.turns:
+            if turn.optimiser == name:
+                often = f"every {turn.every} steps" if turn.every > 1 else "every step"
+                start = f" from step {turn.start}" if turn.start else ""
+                stop = f" until step {turn.stop}" if turn.stop is not None else ""
+                when = f"{'by a schedule of its own' if turn.when else often}{start}{stop}"
+                turns[turn.name] = "every step" if turn.always else when
+        found[name] = {**tables["optimisers"][name], "turns": turns, "roles": list(roles)}
+    return found

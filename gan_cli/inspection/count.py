@@ -7,7 +7,6 @@ Elementwise operations (activations, norms, biases) are not counted, as is usual
 
 import math
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr
@@ -15,43 +14,37 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 Scope = str  # the named scopes that an operation was traced in, joined by slashes
 
 
-def multiply_adds(jaxpr: ClosedJaxpr) -> Counter[Scope]:
-    """Multiply-adds of one call, by scope. Of a loop whose length is not known, one turn; of branches, all."""
-    return _count(jaxpr.jaxpr, "")
+def multiply_adds(program: ClosedJaxpr | Jaxpr, outer: Scope = "") -> Counter[Scope]:
+    """Multiply-adds of one call of a program, by scope; `outer` is the scope that it is called in.
 
-
-def _count(jaxpr: Jaxpr, outer: Scope) -> Counter[Scope]:
+    A loop whose length is not known counts as one turn, and a choice as all its branches.
+    """
     total: Counter[Scope] = Counter()
-    for equation in jaxpr.eqns:
+    for equation in (program.jaxpr if isinstance(program, ClosedJaxpr) else program).eqns:
+        name, parameters = equation.primitive.name, equation.params
         scope = "/".join(filter(None, (outer, str(equation.source_info.name_stack))))
-        count = COUNTS.get(equation.primitive.name)
-        if count is not None:
-            total[scope] += count(equation)
-        times = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
-        for inner in _inner(equation.params):
-            total.update({name: times * n for name, n in _count(inner, scope).items()})
+        if name in COUNTS:
+            total[scope] += COUNTS[name](equation)
+        times = parameters.get("length", 1) if name == "scan" else 1
+        # The programs in an operation's parameters, but for the rules of derivatives, which are functions.
+        items = [
+            item for value in parameters.values() for item in (value if isinstance(value, tuple | list) else [value])
+        ]
+        for inner in items:
+            if isinstance(inner, ClosedJaxpr | Jaxpr):
+                total.update({within: times * n for within, n in multiply_adds(inner, scope).items()})
     return total
 
 
-def _inner(parameters: dict[str, Any]) -> Iterator[Jaxpr]:
-    """The programs in an operation's parameters, but for the rules of derivatives, which are functions."""
-    for value in parameters.values():
-        for item in value if isinstance(value, (tuple, list)) else (value,):
-            if isinstance(item, ClosedJaxpr):
-                yield item.jaxpr
-            elif isinstance(item, Jaxpr):
-                yield item
-
-
-def _product(equation: Any) -> int:
-    """Of a matrix product: the size of the result times the length of what is summed over."""
+def _count_product(equation: Any) -> int:
+    """A matrix product costs the size of the result times the length of what is summed over."""
     (summed, _), _ = equation.params["dimension_numbers"]
     left = equation.invars[0].aval.shape
     return math.prod(equation.outvars[0].aval.shape) * math.prod(left[axis] for axis in summed)
 
 
-def _convolution(equation: Any) -> int:
-    """Of a convolution: examples x output channels x input channels of a group x taps x places of the smaller map."""
+def _count_convolution(equation: Any) -> int:
+    """A convolution costs examples x output channels x input channels of a group x taps x places of the smaller map."""
     numbers = equation.params["dimension_numbers"]
     left, kernel = (variable.aval.shape for variable in equation.invars)
     out = equation.outvars[0].aval.shape
@@ -61,4 +54,4 @@ def _convolution(equation: Any) -> int:
     return batch * out[numbers.out_spec[1]] * taps * places
 
 
-COUNTS = {"dot_general": _product, "conv_general_dilated": _convolution}
+COUNTS = {"dot_general": _count_product, "conv_general_dilated": _count_convolution}

@@ -2,14 +2,12 @@
 
 import inspect
 import json
-import pkgutil
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from gan_cli import build, data, features, lab, metrics
+from gan_cli import build, features, lab, metrics
 from gan_cli.binding import Kind
-from gan_cli.data.store import Origin
+from gan_cli.data.store import origins
 from gan_cli.names import literals
 
 FILE = Path(build.__file__).with_name("names.json")
@@ -17,36 +15,31 @@ RECIPES = (build.LOSS, build.PENALTY, build.NETWORK, build.GAME, build.SOURCE)
 KINDS = (*RECIPES, features.FEATURES, metrics.METRIC, lab.DEMONSTRATION)
 
 
-def written() -> str:
-    """The file's text."""
-    found = {kind.word: {name: _entry(kind, name) for name in sorted(kind.names())} for kind in KINDS}
+def names_json() -> str:
+    """The file's text: kind -> name -> the first line of what it says of itself, what Tab offers, and its options."""
+    published = origins()
+    found: dict[str, dict[str, Any]] = {}
+    for kind in KINDS:
+        entries = found[kind.word] = {}
+        for name in sorted(kind.names()):
+            factory = kind.find(name)
+            entry = entries[name] = {"line": (inspect.getdoc(factory) or "").partition("\n")[0]}
+            if kind is metrics.METRIC:
+                entry["lower_is_better"] = metrics.find_metric(name).lower_is_better
+            if kind is build.SOURCE and name in published:
+                entry |= {"published": True, "hub": published[name].hub}
+            fields = kind.model(factory).model_fields.items()
+            entry["options"] = {key: _default_and_choices(field) for key, field in fields}
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
-def _entry(kind: Kind, name: str) -> dict[str, Any]:
-    factory = kind.find(name)
-    fields = kind.model(factory).model_fields.items()
-    about: dict[str, Any] = {"line": (inspect.getdoc(factory) or "").partition("\n")[0]}
-    if kind is metrics.METRIC:
-        about["lower_is_better"] = metrics.find_metric(name).lower_is_better
-    if kind is build.SOURCE and (origin := origins().get(name)):
-        about |= {"published": True, "hub": origin.hub}
-    return {**about, "options": {key: _option(field) for key, field in fields}}
-
-
-def _option(field: Any) -> tuple[Any, list[str]]:
-    """Its default, where that is a plain value, and the words that it can be."""
+def _default_and_choices(field: Any) -> tuple[Any, list[str]]:
+    """An option's default, where that is a plain value, and the words that it can be."""
     default = field.get_default()
     nested = [] if isinstance(default, tuple) else [item for item in field.metadata if isinstance(item, Kind)]
     choices = [name for kind in nested for name in kind.names()] or literals(field.annotation)
     return default if isinstance(default, (bool, int, float, str)) else None, choices
 
 
-def origins() -> dict[str, Origin]:
-    """Name of a data source -> where its files are from, of those that say so in their module's ORIGIN."""
-    modules = {info.name: import_module(f"{data.__name__}.{info.name}") for info in pkgutil.iter_modules(data.__path__)}
-    return {name: module.ORIGIN for name, module in modules.items() if hasattr(module, "ORIGIN")}
-
-
 if __name__ == "__main__":
-    FILE.write_text(written(), encoding="utf-8")
+    FILE.write_text(names_json(), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any, NamedTuple
@@ -38,17 +38,9 @@ class Network(NamedTuple):
     role: str
     net: str  # its name in the recipe
     ports: Ports
-    layers: tuple[Layer, ...]  # in the order in which they are called
-
-    @property
-    def parameters(self) -> int:
-        """Numbers that its optimiser moves."""
-        return sum(layer.parameters for layer in self.layers)
-
-    @property
-    def multiply_adds(self) -> int:
-        """Of one example, forward, in evaluation mode."""
-        return sum(layer.multiply_adds for layer in self.layers)
+    layers: tuple[Layer, ...]  # in the order in which they are called; last, what belongs to none of them
+    parameters: int  # numbers that its optimiser moves: those of all layers
+    multiply_adds: int  # for one example, forward, in evaluation mode: those of all layers
 
 
 class _Call(NamedTuple):
@@ -62,15 +54,7 @@ class _Call(NamedTuple):
 
 def networks(resolved: Table, spec: Spec) -> dict[str, Network]:
     """The networks of a resolved recipe for data that look like `spec`, by role; nothing is computed."""
-    return {
-        role: _network(role, resolved["networks"][role]["net"], ports, build_)
-        for role, (ports, build_) in _wired(resolved, spec).items()
-    }
-
-
-def _wired(resolved: Table, spec: Spec) -> dict[str, tuple[Ports, Any]]:
-    """Role -> the ports that the game gives it, and what builds it."""
-    ports: dict[str, Ports] = {}
+    ports: dict[str, Ports] = {}  # that the game gives each role
 
     def make(role: str, table: Table, own: Ports, rngs: nnx.Rngs) -> nnx.Module:
         ports[role] = own
@@ -79,43 +63,29 @@ def _wired(resolved: Table, spec: Spec) -> dict[str, tuple[Ports, Any]]:
 
     factories = {role: partial(make, role, table) for role, table in resolved["networks"].items()}
     game: Game = call(build.GAME, resolved["game"], spec, **factories)
-    for builder in game.networks.values():
-        nnx.eval_shape(partial(_built, builder))
-    return {role: (ports[role], builder) for role, builder in game.networks.items()}
+    described = {}
+    for role, builder in game.networks.items():
+        params = nnx.state(nnx.eval_shape(partial(_built, builder)), nnx.Param)  # this also asks for the role's ports
+        sizes = {".".join(map(str, path)): math.prod(leaf.shape) for path, leaf in nnx.to_flat_state(params)}
+        (calls, one), (_, two) = (_traced(builder, ports[role], n) for n in (1, 2))
+        each = Counter({path: two[path] - one[path] for path in two})  # without what a call costs at any batch size
+        total = sum(sizes.values()), each.total()
+        firsts = {made.path: made for made in reversed(calls) if made.leaf}  # the first call of each layer
+        layers = []
+        for made in reversed(firsts.values()):
+            own = sum(size for name, size in sizes.items() if name.startswith(f"{made.path}."))
+            layers.append(Layer(made.path, made.kind, made.output, own, each.pop(made.path, 0)))
+        rest = total[0] - sum(layer.parameters for layer in layers)
+        if rest or each.total():
+            layers.append(Layer(REST, "", (), rest, each.total()))
+        described[role] = Network(role, resolved["networks"][role]["net"], ports[role], tuple(layers), *total)
+    return described
 
 
 def _built(builder: Any) -> nnx.Module:
     module: nnx.Module = builder(nnx.Rngs(0))
     module.eval()
     return module
-
-
-def _network(role: str, net: str, ports: Ports, builder: Any) -> Network:
-    parameters = _parameters(builder)
-    (calls, one), (_, two) = (_traced(builder, ports, n) for n in (1, 2))
-    each = Counter({path: two[path] - one[path] for path in two})  # without what a call costs whatever its batch is
-    layers = [
-        Layer(made.path, made.kind, made.output, _below(parameters, made.path), each.pop(made.path, 0))
-        for made in {made.path: made for made in reversed(calls) if made.leaf}.values()
-    ][::-1]
-    rest = parameters.total() - sum(layer.parameters for layer in layers)
-    if rest or each.total():
-        layers.append(Layer(REST, "", (), rest, each.total()))
-    return Network(role, net, ports, tuple(layers))
-
-
-def _parameters(builder: Any) -> Counter[str]:
-    """The number of parameters by path of their variable."""
-    params = nnx.state(nnx.eval_shape(partial(_built, builder)), nnx.Param)
-    return Counter({_path(path): math.prod(leaf.shape) for path, leaf in nnx.to_flat_state(params)})
-
-
-def _below(parameters: Mapping[str, int], path: str) -> int:
-    return sum(size for name, size in parameters.items() if name.startswith(f"{path}."))
-
-
-def _path(path: Sequence[Any]) -> str:
-    return ".".join(map(str, path))
 
 
 def _traced(builder: Any, ports: Ports, n: int) -> tuple[list[_Call], Counter[str]]:
@@ -147,10 +117,9 @@ def _watched(module: nnx.Module, calls: list[_Call]) -> Iterator[None]:
 
     What is called without one, as a kernel is, and what that calls, belongs to the layer around it.
     """
-    paths = {id(part): _path(path) for path, part in nnx.iter_graph(module) if isinstance(part, nnx.Module) and path}
-    kinds: set[Any] = {type(part) for _, part in nnx.iter_graph(module) if isinstance(part, nnx.Module)} - {
-        type(module)
-    }
+    parts = [(path, part) for path, part in nnx.iter_graph(module) if isinstance(part, nnx.Module)]
+    paths = {id(part): ".".join(map(str, path)) for path, part in parts if path}
+    kinds: set[Any] = {type(part) for _, part in parts} - {type(module)}
     open_calls: list[int] = []  # calls of layers that are under way: how many layers each has called so far
     hidden = [0]  # calls under way that are no layer's
 

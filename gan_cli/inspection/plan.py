@@ -21,7 +21,8 @@ from gan_cli.text import duration, size
 
 CALLS = 7  # of the trial at most, besides the first
 SECONDS = 10.0  # that they may take; a call is made as long as a seventh of that, if steps_per_call allows
-WHOLE = ("variables", "average", "optim", "memory")  # fields of a state
+# The parts of a state -> its fields.
+PARTS = {"weights": "variables", "averages": "average", "optimisers": "optim", "memories": "memory"}
 
 
 class Trial(NamedTuple):
@@ -41,7 +42,12 @@ def plan(prepared: build.Prepared, run: str, folder: Path, *, trial: bool = True
     """
     train, source = prepared.experiment.train, prepared.source
     described = networks(prepared.resolved, source.spec)
-    begun = _begun(folder)
+    try:
+        begun = max(metadata.steps(folder / "checkpoints"), default=0)
+    except OSError:
+        begun = 0
+    resident = prepared.resolved["train"]["resident"]
+    parts = {name: jax.tree.leaves(getattr(prepared.shapes, field)) for name, field in PARTS.items()}
     found: dict[str, Any] = {
         "run": run,
         "devices": platform.describe(),
@@ -56,40 +62,20 @@ def plan(prepared: build.Prepared, run: str, folder: Path, *, trial: bool = True
             for role, one in described.items()
         },
         "epochs": round(train.steps * train.batch / source.size, 2),
-        "bytes": {**_sizes(prepared), "data": stored_bytes(source)},
-        "resident": _is_resident(prepared),
+        "bytes": {
+            **{name: sum(x.size * x.dtype.itemsize for x in leaves) for name, leaves in parts.items()},
+            "data": stored_bytes(source),
+        },
+        "resident": stored_bytes(source) <= RESIDENT_LIMIT if resident == "auto" else bool(resident),
         "besides": _besides(prepared.resolved, begun),
         "estimate": None,
     }
-    if trial and not processes.alone():
-        return {**found, "trial": None, "no_trial": "a trial is made by one process alone"}
-    if not trial:
-        return {**found, "trial": None, "no_trial": "--no-trial"}
+    if not trial or not processes.alone():
+        return {**found, "trial": None, "no_trial": "a trial is made by one process alone" if trial else "--no-trial"}
     made = _try(prepared)
     left = max(0, train.steps - begun)
     estimate = {"seconds": made.step * left, "steps": left} if made.steps else None
     return {**found, "trial": made._asdict(), "estimate": estimate}
-
-
-def _begun(folder: Path) -> int:
-    """The step of the newest checkpoint that is there."""
-    try:
-        return max(metadata.steps(folder / "checkpoints"), default=0)
-    except OSError:
-        return 0
-
-
-def _sizes(prepared: build.Prepared) -> dict[str, int]:
-    """Bytes of the state's parts: weights, averages, optimisers, memories."""
-    names = {"variables": "weights", "average": "averages", "optim": "optimisers", "memory": "memories"}
-    parts = {name: jax.tree.leaves(getattr(prepared.shapes, name)) for name in WHOLE}
-    return {names[name]: sum(x.size * x.dtype.itemsize for x in leaves) for name, leaves in parts.items()}
-
-
-def _is_resident(prepared: build.Prepared) -> bool:
-    """Whether the data are put on the device."""
-    asked = prepared.resolved["train"]["resident"]
-    return stored_bytes(prepared.source) <= RESIDENT_LIMIT if asked == "auto" else bool(asked)
 
 
 def _besides(resolved: Mapping[str, Any], begun: int) -> dict[str, int]:
@@ -135,7 +121,14 @@ def _measured(prepared: build.Prepared) -> Trial:
         began = time.perf_counter()
         compiled = steps.lower(prepared.shapes, constants, inputs(0, 1), jnp.int32(1)).compile()
         took = time.perf_counter() - began
-        memory = _account(compiled.memory_analysis())
+        memory: dict[str, int] = {}
+        if (account := compiled.memory_analysis()) is not None:  # some backends keep none
+            new = account.output_size_in_bytes - account.alias_size_in_bytes  # what is given up is not counted twice
+            memory = {
+                "state and data": account.argument_size_in_bytes,
+                "activations": account.temp_size_in_bytes,
+                "results": max(0, new),
+            }
         free = machine.memory().free
         needed = sum(memory.values()) * (len(devices) if devices[0].platform == "cpu" else 1)
         if devices[0].platform == "cpu" and needed > free:
@@ -153,15 +146,6 @@ def _measured(prepared: build.Prepared) -> Trial:
     return Trial(took, memory, done, median(seconds for seconds, _ in counted))
 
 
-def _account(analysis: Any) -> dict[str, int]:
-    """XLA's account of a compiled step; none where a backend keeps none. What is given up is not counted twice."""
-    if analysis is None:
-        return {}
-    given = analysis.argument_size_in_bytes
-    new = analysis.output_size_in_bytes - analysis.alias_size_in_bytes
-    return {"state and data": given, "activations": analysis.temp_size_in_bytes, "results": max(0, new)}
-
-
 def text(found: Mapping[str, Any]) -> str:
     """The plan for a person."""
     lines = {name: found[name] for name in ("run", "devices", "data")}
@@ -176,21 +160,17 @@ def text(found: Mapping[str, Any]) -> str:
     kept = ", ".join(f"{name} {size(sizes[name])}" for name in ("weights", "averages", "optimisers"))
     where = "on the device" if found["resident"] else "read as they are needed"
     lines["memory"] = f"{kept}; data {size(sizes['data'])}, {where}"
-    lines |= _tried(found)
+    trial, estimate = found["trial"], found["estimate"]
+    if trial is not None:
+        parts = ", ".join(f"{name} {size(count)}" for name, count in trial["memory"].items() if count)
+        total = size(sum(trial["memory"].values()))
+        lines["a step's memory"] = f"{total} a device, as XLA counts it: {parts}"
+    if trial is None or estimate is None:
+        lines["time"] = f"not tried: {found['no_trial'] if trial is None else trial['refusal']}"
+    else:
+        each = f"{1000 * trial['step']:.3g} ms each, median of a trial of {trial['steps']:,} steps"
+        all_steps = f"{duration(estimate['seconds'])} for {estimate['steps']:,} steps ({each})"
+        lines["time"] = f"{all_steps}, after {duration(trial['compiled'])} of compiling"
+        if besides := ", ".join(f"{count:,} {what}" for what, count in found["besides"].items()):
+            lines["not counted in it"] = besides
     return "\n".join(f"{name}: {value}" for name, value in lines.items())
-
-
-def _tried(found: Mapping[str, Any]) -> dict[str, str]:
-    """What the trial showed, or why there was none."""
-    trial, besides = found["trial"], ", ".join(f"{count:,} {what}" for what, count in found["besides"].items())
-    if trial is None:
-        return {"time": f"not tried: {found['no_trial']}"}
-    parts = ", ".join(f"{name} {size(count)}" for name, count in trial["memory"].items() if count)
-    lines = {"a step's memory": f"{size(sum(trial['memory'].values()))} a device, as XLA counts it: {parts}"}
-    estimate = found["estimate"]
-    if estimate is None:
-        return {**lines, "time": f"not tried: {trial['refusal']}"}
-    each = f"{1000 * trial['step']:.3g} ms each, median of a trial of {trial['steps']:,} steps"
-    total = f"{duration(estimate['seconds'])} for {estimate['steps']:,} steps ({each})"
-    lines["time"] = f"{total}, after {duration(trial['compiled'])} of compiling"
-    return {**lines, "not counted in it": besides} if besides else lines

@@ -8,15 +8,16 @@ from gan_cli.text import pairs, shape, size, table
 
 def of_checkpoint(report: dict[str, Any]) -> str:
     """What `checkpoint.report` says, for a person."""
-    return "\n\n".join([pairs(_head(report)), *_networks(report["networks"]), _optimisers(report["optimisers"])])
-
-
-def _head(report: dict[str, Any]) -> dict[str, Any]:
     data, steps = report["data"], ", ".join(map(str, report["checkpoints"]))
     best = f", the best of them {report['best_step']}" if report["best_step"] is not None else ""
     classes = f", {len(data['classes'])} classes" if data["classes"] else ""
     loss = report["game"].get("loss")
-    return {
+    metrics: dict[str, str | None] = dict.fromkeys(("last", "best"))
+    for which, line in report["metrics"].items():
+        if line is not None:
+            values = ", ".join(f"{name} {value:.5g}" for name, value in line.items() if name != "step")
+            metrics[which] = f"{values} at step {line['step']}"
+    head = {
         "run": report["run"],
         "recipe": report["recipe"],
         "game": report["game"]["play"] + (f", {loss['name']}" if isinstance(loss, dict) else ""),
@@ -24,21 +25,21 @@ def _head(report: dict[str, Any]) -> dict[str, Any]:
         "step": f"{report['step']} of {report['steps']}, batch {report['batch']}, {report['precision']}",
         "checkpoints": f"{steps}{best}",
         "rollbacks": report["rollbacks"] or None,
-        "last metrics": _metrics(report["metrics"]["last"]),
-        "best metrics": _metrics(report["metrics"]["best"]),
+        "last metrics": metrics["last"],
+        "best metrics": metrics["best"],
         "on disk": f"{size(report['bytes']['checkpoint'])} this checkpoint, {size(report['bytes']['run'])} the run",
     }
-
-
-def _metrics(line: dict[str, Any] | None) -> str | None:
-    """The values of an evaluation, and where it was."""
-    if line is None:
-        return None
-    values = ", ".join(f"{name} {value:.5g}" for name, value in line.items() if name != "step")
-    return f"{values} at step {line['step']}"
+    optimisers = []
+    for name, one in report["optimisers"].items():
+        options = ", ".join(f"{key} {_option(v)}" for key, v in one.items() if key not in ("name", "turns", "roles"))
+        turns = ", ".join(f"{turn}: {when}" for turn, when in one["turns"].items())
+        optimisers.append((name, one["name"], options, turns, ", ".join(one["roles"])))
+    last = table(("optimiser", "is", "options", "turns", "moves"), optimisers)
+    return "\n\n".join([pairs(head), *_networks(report["networks"]), last])
 
 
 def _networks(networks: dict[str, Any]) -> list[str]:
+    """A table of its layers for each network, and a line for all of them where there are several."""
     heads = ("layer", "is", "output", ">parameters", ">multiply-adds")
     tables = []
     for role, network in networks.items():
@@ -54,15 +55,6 @@ def _networks(networks: dict[str, Any]) -> list[str]:
         both = [sum(network[what] for network in networks.values()) for what in ("parameters", "multiply_adds")]
         tables.append(f"all networks: {both[0]:,} parameters, {both[1]:,} multiply-adds")
     return tables
-
-
-def _optimisers(optimisers: dict[str, Any]) -> str:
-    rows = []
-    for name, one in optimisers.items():
-        options = ", ".join(f"{key} {_option(v)}" for key, v in one.items() if key not in ("name", "turns", "roles"))
-        turns = ", ".join(f"{turn}: {when}" for turn, when in one["turns"].items())
-        rows.append((name, one["name"], options, turns, ", ".join(one["roles"])))
-    return table(("optimiser", "is", "options", "turns", "moves"), rows)
 
 
 def _option(value: Any) -> str:

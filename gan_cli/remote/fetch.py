@@ -27,6 +27,7 @@ from gan_cli.text import size
 Entries = Mapping[str, StoredFile]  # by name, from the folder
 Note = Callable[[str], None]  # told what takes time
 TRIES = 5  # listings of a folder that changes while it is copied
+INDEX, MARKS = ".json", ".used"  # beside a copy: the tokens of its files; a folder with a lock for each process
 MEND = "set GAN_CACHE_DIR to a folder"
 _USED: dict[Path, FileLock] = {}  # copies that this process reads; the operating system frees them when it ends
 
@@ -49,17 +50,18 @@ def fetched_run(where: str | Path, note: Note) -> Path:
     step = layout.step_of(one[2]) if one and one[2] else None
     if one and one[2] and step is None:
         raise InputError(f"{place.url}: {one[2]!r} is no step of a checkpoint")
-    run = _copied(place._replace(root=one[1]) if one else place, note, lambda files: _of_run(files, step, place.url))
+
+    def choose(files: Entries) -> Entries:
+        found = layout.whole(files)
+        chosen = {step: found[step]} if step in found else found if step is None else {}
+        if files and not chosen:
+            raise InputError(
+                f"{place.url}: holds no whole checkpoint; name a run that `gan train --out URL` has written"
+            )
+        return {name: files[name] for name in ({layout.RECIPE} & {*files}).union(*chosen.values())}
+
+    run = _copied(place._replace(root=one[1]) if one else place, note, choose)
     return run if step is None else run / "checkpoints" / str(step)
-
-
-def _of_run(files: Entries, step: int | None, url: str) -> Entries:
-    """What it takes to use a run: all its whole checkpoints, or that of a step."""
-    found = layout.whole(files)
-    chosen = {step: found[step]} if step in found else found if step is None else {}
-    if files and not chosen:
-        raise InputError(f"{url}: holds no whole checkpoint; name a run that `gan train --out URL` has written")
-    return {name: files[name] for name in ({layout.RECIPE} & {*files}).union(*chosen.values())}
 
 
 def _copied(place: Place, note: Note, choose: Callable[[Entries], Entries]) -> Path:
@@ -72,7 +74,11 @@ def _copied(place: Place, note: Note, choose: Callable[[Entries], Entries]) -> P
         with FileLock(home / ".lock"), suppress(FileNotFoundError):  # a file that has gone: look again
             copy = home / _hash(*(f"{name} {files[name].token}" for name in sorted(files)))
             _complete(copy, place, files, note)
-            _use(copy)
+            mark = copy.with_suffix(MARKS) / f"{os.getpid()}.lock"  # keeps the copy until this process ends
+            if mark not in _USED:
+                mark.parent.mkdir(exist_ok=True)
+                _USED[mark] = FileLock(mark)
+                _USED[mark].acquire(blocking=False)
             _drop_unused(home)
             return copy / place.name
     raise InputError(f"{place.url}: changes all the time; wait until nobody writes there")
@@ -89,10 +95,25 @@ def _complete(copy: Path, place: Place, files: Entries, note: Note) -> None:
     if not missing:
         return
     copy.mkdir(exist_ok=True)
-    with atomic(_index(copy)) as part:
+    index = copy.with_suffix(INDEX)
+    with atomic(index) as part:
         part.write_text(json.dumps({name: entry.token for name, entry in files.items()}), encoding="utf-8")
-    old = _older(copy, place)
-    new = [name for name in missing if not _linked(old.get(f"{name} {files[name].token}"), files[name], paths[name])]
+    # Files with the same content may be in earlier copies: they only get another name.
+    old: dict[str, Path] = {}  # by "name token"
+    for other in {*copy.parent.glob(f"*{INDEX}")} - {index}:
+        with suppress(DamagedError, AttributeError):
+            tokens, root = door.read_json(other), other.with_suffix("") / place.name
+            old |= {f"{name} {token}": root / name if name else root for name, token in tokens.items()}
+    new = []
+    for name in missing:
+        earlier, path = old.get(f"{name} {files[name].token}"), paths[name]
+        with suppress(OSError):
+            if earlier is not None and _is_there(earlier, files[name]):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.unlink(missing_ok=True)
+                os.link(earlier, path)
+                continue
+        new.append(name)
     if new:
         volume = sum(files[name].size or 0 for name in new)
         note(f"fetching {len(new)} files ({size(volume)}) from {place.url}")
@@ -103,71 +124,32 @@ def _is_there(path: Path, entry: StoredFile) -> bool:
     return path.is_file() and entry.size in (None, path.stat().st_size)
 
 
-def _index(copy: Path) -> Path:
-    """The file that says what the store's tokens of a copy's files are."""
-    return copy.with_suffix(".json")
-
-
-def _older(copy: Path, place: Place) -> dict[str, Path]:
-    """Where files with the same content may be, by "name token", in earlier copies."""
-    found: dict[str, Path] = {}
-    for index in {*copy.parent.glob("*.json")} - {_index(copy)}:
-        with suppress(DamagedError, AttributeError):
-            tokens = door.read_json(index)
-            root = index.with_suffix("") / place.name
-            found |= {f"{name} {token}": root / name if name else root for name, token in tokens.items()}
-    return found
-
-
-def _linked(old: Path | None, entry: StoredFile, new: Path) -> bool:
-    """Make a file another name of one that is here; False where there is none."""
-    with suppress(OSError):
-        if old is not None and _is_there(old, entry):
-            new.parent.mkdir(parents=True, exist_ok=True)
-            new.unlink(missing_ok=True)
-            os.link(old, new)
-            return True
-    return False
-
-
-def _use(copy: Path) -> None:
-    """Keep a copy until this process ends."""
-    mark = _marks(copy) / f"{os.getpid()}.lock"
-    if mark not in _USED:
-        mark.parent.mkdir(exist_ok=True)
-        _USED[mark] = FileLock(mark)
-        _USED[mark].acquire(blocking=False)
-
-
-def _marks(copy: Path) -> Path:
-    """A folder with a lock for every process that uses a copy."""
-    return copy.with_suffix(".used")
-
-
 def _drop_unused(home: Path) -> None:
     """Remove the copies of a URL that no process uses."""
-    for index in home.glob("*.json"):
-        copy = index.with_suffix("")
-        if not any(_is_held(mark) for mark in _marks(copy).glob("*.lock")):
+    for index in home.glob(f"*{INDEX}"):
+        copy, marks = index.with_suffix(""), index.with_suffix(MARKS)
+        held = False
+        for mark in marks.glob("*.lock"):
+            lock = FileLock(mark)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                held = True
+                break
+            lock.release()
+            mark.unlink(missing_ok=True)
+        if not held:
             index.unlink()
             shutil.rmtree(copy, ignore_errors=True)
-            shutil.rmtree(_marks(copy), ignore_errors=True)
-
-
-def _is_held(mark: Path) -> bool:
-    lock = FileLock(mark)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return True
-    lock.release()
-    mark.unlink(missing_ok=True)
-    return False
+            shutil.rmtree(marks, ignore_errors=True)
 
 
 @contextmanager
 def output(where: str | Path) -> Iterator[Path]:
-    """Where to write a file or a folder: `where` itself or, for a URL, a place from which it goes there at the end."""
+    """Where to write a file or a folder: `where` itself or, for a URL, a place from which it goes there at the end.
+
+    Raises InputError where one may not write, and StorageError where the store cannot be reached.
+    """
     path = local(where)
     if path is not None:
         yield path

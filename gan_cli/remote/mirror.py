@@ -34,20 +34,13 @@ class Sent(NamedTuple):
     """A file as it was when it was the same here and there."""
 
     sha256: str
-    token: str  # see `Entry`
-
-
-class Known(NamedTuple):
-    """What a working copy remembers."""
-
-    names: tuple[str, ...] = ()  # in writer.json of the processes whose work it holds; none: it may not be whole
-    files: Mapping[str, Sent] = {}
+    token: str  # see `StoredFile`
 
 
 def working_copy(url: str, note: Note) -> "Mirror":
     """The working copy of the run at a URL, in the user's cache; `pull` fills it. Raises InputError.
 
-    Of a job of several processes, the first one alone pulls and pushes.
+    In a job of several processes, the first one alone pulls and pushes.
     """
     place = open_place(url)
     name = f"{place.name}-{hashlib.sha256(f'{place.fs.protocol} {place.root}'.encode()).hexdigest()[:12]}"
@@ -64,6 +57,7 @@ class Mirror:
         self._lock = FileLock(folder.with_name(f".{folder.name}.lock"), thread_local=False)
         self._name = uuid.uuid4().hex
         self._claimed = ""  # the token of our writer.json
+        # In writer.json of the processes whose work the copy holds; none: it may not be whole.
         self._names: tuple[str, ...] = ()
         self._files: dict[str, Sent] = {}
 
@@ -74,18 +68,27 @@ class Mirror:
         StorageError where the URL cannot be reached.
         """
         make_folder(self.folder, MEND)
-        self._hold()
-        known = _remembered(self.folder / STATE)
-        self._names, self._files = known.names, dict(known.files)
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise InputError(f"{self.url}: another process of this machine trains it, in {self.folder}") from None
+        self._names, self._files = _remembered(self.folder / STATE)
         files = listing(self._place)
         if files and not {WRITER, layout.RECIPE} & files.keys():
             raise InputError(f"{self.url}: holds files but no run; name another place with --out")
-        if self._goes_on(files):
+        here, there = (max(layout.whole(names), default=0) for names in (_names(self.folder), files))
+        if WRITER in files and self._writer().get("name") in self._names and here >= there:
+            # Nobody else wrote there, and nothing was lost here: the copy holds all that the URL does.
             self._remember((*self._names, self._name))
+            return
+        self._remember(())
+        for _ in range(TRIES):
+            with suppress(FileNotFoundError):  # the writer before this one had not ended: look again
+                self._bring(listing(self._place))
+                break
         else:
-            self._remember(())
-            self._bring_all()
-            self._remember((self._name,))
+            raise InputError(f"{self.url}: changes all the time; wait until nobody writes there")
+        self._remember((self._name,))
 
     def take_over(self) -> None:
         """Let no other process push from now on; raises InputError where one may not write, StorageError as above."""
@@ -100,7 +103,11 @@ class Mirror:
         may not write, or where another process has taken the run over.
         """
         files = listing(self._place)
-        self._check_writer(files)
+        if WRITER not in files:  # somebody emptied the URL: begin again
+            self._claim()
+        elif files[WRITER].token != self._claimed and (who := self._writer()).get("name") != self._name:
+            taken = f"taken over by a process on {who.get('host')} ({who.get('since')})"
+            raise InputError(f"{self.url}: {taken}; this one stops here, its work is in {self.folder}")
         here, there = _names(self.folder), layout.checkpoints(files)
         steps = sorted(layout.whole(here))
         if there and not steps:
@@ -118,17 +125,6 @@ class Mirror:
         """Let other processes of this machine have the copy."""
         self._lock.release()
 
-    def _hold(self) -> None:
-        try:
-            self._lock.acquire(blocking=False)
-        except Timeout:
-            raise InputError(f"{self.url}: another process of this machine trains it, in {self.folder}") from None
-
-    def _goes_on(self, files: Entries) -> bool:
-        """Whether the copy holds all that the URL does: nobody else wrote there, and nothing was lost here."""
-        newest = [max(layout.whole(names), default=0) for names in (_names(self.folder), files)]
-        return WRITER in files and self._writer().get("name") in self._names and newest[0] >= newest[1]
-
     def _writer(self) -> dict[str, Any]:
         """Who wrote last; empty where that cannot be known."""
         with suppress(FileNotFoundError, ValueError):
@@ -141,20 +137,6 @@ class Mirror:
         about = {"name": self._name, "host": platform.node(), "since": since}
         self._claimed = write_file(self._place, WRITER, json.dumps(about).encode()).token
 
-    def _check_writer(self, files: Entries) -> None:
-        """Raise InputError when another process has taken the run over; where somebody emptied the URL, begin again."""
-        if WRITER not in files:
-            self._claim()
-        elif files[WRITER].token != self._claimed and (who := self._writer()).get("name") != self._name:
-            taken = f"taken over by a process on {who.get('host')} ({who.get('since')})"
-            raise InputError(f"{self.url}: {taken}; this one stops here, its work is in {self.folder}")
-
-    def _bring_all(self) -> None:
-        for _ in range(TRIES):
-            with suppress(FileNotFoundError):  # the writer before this one had not ended: look again
-                return self._bring(listing(self._place))
-        raise InputError(f"{self.url}: changes all the time; wait until nobody writes there")
-
     def _bring(self, files: Entries) -> None:
         """Make the copy the same as the URL, without checkpoints that are not whole."""
         whole = layout.whole(files)
@@ -165,20 +147,22 @@ class Mirror:
             remove_folder(self.folder / "checkpoints" / str(step))
         for name in here - wanted:
             (self.folder / name).unlink(missing_ok=True)
-        new = [name for name in sorted(wanted) if not self._is_here(name, files)]
+        new = []
+        for name in sorted(wanted):
+            path, entry, known = self.folder / name, files[name], self._files.get(name)
+            if not path.is_file():
+                is_here = False
+            elif known and known.token == entry.token:
+                is_here = sha256(path) == known.sha256
+            else:
+                is_here = bool(entry.md5) and md5(path) == entry.md5
+            if not is_here:
+                new.append(name)
         if new:
             volume = sum(files[name].size or 0 for name in new)
             self._note(f"fetching {len(new)} files ({size(volume)}) from {self.url}")
         each(lambda name: download(self._place, files[name], self.folder / name), new)
         self._files = {name: Sent(sha256(self.folder / name), files[name].token) for name in wanted}
-
-    def _is_here(self, name: str, files: Entries) -> bool:
-        path, known = self.folder / name, self._files.get(name)
-        if not path.is_file():
-            return False
-        if known and known.token == files[name].token:
-            return sha256(path) == known.sha256
-        return bool(files[name].md5) and md5(path) == files[name].md5
 
     def _send_checkpoint(self, step: int, here: set[str], files: Entries) -> None:
         """Upload a checkpoint: what makes it whole comes last and, where it is another one's, goes first."""
@@ -229,10 +213,10 @@ def _names(folder: Path) -> set[str]:
     return layout.loose(names).union(*layout.checkpoints(names).values())
 
 
-def _remembered(path: Path) -> Known:
-    """What was remembered; nothing where that cannot be read."""
+def _remembered(path: Path) -> tuple[tuple[str, ...], dict[str, Sent]]:
+    """The names and files that were remembered; none where that cannot be read."""
     with suppress(DamagedError, TypeError, KeyError, AttributeError):
         state = door.read_json(path)
         files = {name: Sent(*map(str, sent)) for name, sent in state["files"].items()}
-        return Known(tuple(map(str, state["names"])), files)
-    return Known()
+        return tuple(map(str, state["names"])), files
+    return (), {}

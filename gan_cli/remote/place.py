@@ -56,11 +56,27 @@ def is_url(where: str | Path) -> bool:
 
 def open_place(where: str | Path) -> Place:
     """The file or folder at a URL; nothing is looked at yet. Raises InputError for a scheme that cannot be read."""
-    scheme, _, rest = _whole(where).partition("://")
+    if isinstance(where, Path):
+        where = re.sub(r"^([^:/]+):/+", r"\1://", str(where))  # pathlib takes two slashes for one
+    scheme, _, rest = where.partition("://")
     scheme, url = scheme.lower(), f"{scheme.lower()}://{rest.rstrip('/')}"
     shown = re.sub(r"//[^/@]*@", "//", url.partition("?")[0])
-    _calm_gcsfs()
-    core = _driver(scheme, shown if "::" not in url else url)
+    # Objects over plain HTTP, which every bucket but the zonal kind has: otherwise gcsfs asks over gRPC first which
+    # kind of bucket it is, which a stand-in for the store never answers. No tracebacks of what is raised anyhow.
+    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL + 1)
+    try:
+        import fsspec
+        from fsspec import core
+    except ImportError:
+        raise _no_driver(scheme, shown) from None
+    if "::" in url:
+        raise InputError(f"{url}: chains of file systems are not followed; name the file or folder itself")
+    known = sorted({*fsspec.available_protocols()} - CLOSED)
+    if scheme not in known:
+        from gan_cli.binding import nearest
+
+        raise InputError(f"{shown}: {scheme}:// is no scheme that can be read{nearest(scheme, known)}")
     try:
         fs, root = core.url_to_fs(url)
     except ImportError:
@@ -70,38 +86,6 @@ def open_place(where: str | Path) -> Place:
     if not root.strip("/"):
         raise InputError(f"{shown}: names no bucket or folder; {scheme}://BUCKET/FOLDER would")
     return Place(shown, fs, root)
-
-
-def _calm_gcsfs() -> None:
-    """Objects over plain HTTP, which every bucket but the zonal kind has, and no tracebacks of what is raised anyhow.
-
-    Otherwise gcsfs asks over gRPC first which kind of bucket it is, which a stand-in for the store never answers.
-    """
-    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-    logging.getLogger("gcsfs").setLevel(logging.CRITICAL + 1)
-
-
-def _whole(where: str | Path) -> str:
-    """A URL as it was before pathlib took two slashes for one."""
-    return re.sub(r"^([^:/]+):/+", r"\1://", str(where)) if isinstance(where, Path) else where
-
-
-def _driver(scheme: str, shown: str) -> Any:
-    """fsspec, which knows the scheme; raises InputError."""
-    try:
-        import fsspec
-    except ImportError:
-        raise _no_driver(scheme, shown) from None
-    known = sorted({*fsspec.available_protocols()} - CLOSED)
-    if "::" in shown:
-        raise InputError(f"{shown}: chains of file systems are not followed; name the file or folder itself")
-    if scheme not in known:
-        from gan_cli.binding import nearest
-
-        raise InputError(f"{shown}: {scheme}:// is no scheme that can be read{nearest(scheme, known)}")
-    from fsspec import core
-
-    return core
 
 
 def _no_driver(scheme: str, shown: str) -> InputError:

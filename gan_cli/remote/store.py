@@ -38,6 +38,7 @@ CHANGES = (
     "created",
     "updated",
 )
+FINAL = (PermissionError, NotADirectoryError, IsADirectoryError, NotImplementedError, TypeError, ValueError)
 
 
 class StoredFile(NamedTuple):
@@ -52,7 +53,8 @@ class StoredFile(NamedTuple):
 def listing(place: Place) -> dict[str, StoredFile]:
     """Every file below a place, by its name from there; "" is the place itself, where it is a file.
 
-    Raises InputError where the store does not let one look, and StorageError where it cannot be reached.
+    Raises InputError where the store does not let one look, or holds a name that would lead out of a folder here, and
+    StorageError where it cannot be reached.
     """
 
     def look() -> Mapping[str, Mapping[str, Any]]:
@@ -66,11 +68,15 @@ def listing(place: Place) -> dict[str, StoredFile]:
         found = patiently(place.url, look)
     except FileNotFoundError:
         return {}
-    inside = f"{place.root.rstrip('/')}/"
-    files = {
-        key.removeprefix(inside) if key != place.root else "": info for key, info in found.items() if _is_file(info)
-    }
-    return {_checked(name, place.url): _entry(info, info["name"]) for name, info in files.items()}
+    files = {}
+    for key, info in found.items():
+        if info["type"] != "file" or info["name"].endswith("/"):
+            continue
+        name = "" if key == place.root else key.removeprefix(f"{place.root.rstrip('/')}/")
+        if name and any(part in ("", ".", "..") or "\0" in part or os.sep in part for part in name.split("/")):
+            raise InputError(f"{place.url}: holds a file named {name!r}, which cannot be a file here; rename it there")
+        files[name] = _stored_file(info, info["name"])
+    return files
 
 
 def read_file(place: Place, name: str) -> bytes:
@@ -109,22 +115,16 @@ def write_file(place: Place, name: str, content: bytes | Path) -> StoredFile:
             with place.fs.open(key, "wb") as file:
                 file.write(content.read_bytes() if isinstance(content, Path) else content)
         place.fs.invalidate_cache()
-        entry = _entry(place.fs.info(key), key)
+        entry = _stored_file(place.fs.info(key), key)
         if entry.size is not None and entry.size != size:
             raise OSError(f"{entry.size} of {size} bytes arrived")
         return entry
 
-    try:
+    with suppress(FileNotFoundError):
         return patiently(f"{place.url}/{name}", put)
-    except FileNotFoundError:
-        return _write_first(place, name, put)
-
-
-def _write_first(place: Place, name: str, put: Callable[[], StoredFile]) -> StoredFile:
-    """Once more, after making the folder, in stores that have folders; a bucket is never made."""
-    try:
+    try:  # once more, after making the folder, in stores that have folders; a bucket is never made
         if place.url.partition("://")[0].lower() not in EXTRAS:
-            place.fs.makedirs(place.key(name).rpartition("/")[0], exist_ok=True)
+            place.fs.makedirs(key.rpartition("/")[0], exist_ok=True)
         return patiently(f"{place.url}/{name}", put)
     except FileNotFoundError:
         raise InputError(f"{place.url}: cannot be written: there is no such bucket; make it, or name another") from None
@@ -139,11 +139,11 @@ def md5(path: Path) -> str:
 def delete(place: Place, names: Iterable[str]) -> None:
     """Delete files of a folder, those that are there."""
 
-    def gone(name: str) -> None:
+    def remove(name: str) -> None:
         with suppress(FileNotFoundError):
             patiently(f"{place.url}/{name}", lambda: place.fs.rm_file(place.key(name)))
 
-    each(gone, names)
+    each(remove, names)
 
 
 def each(do: Callable[[Any], T], items: Iterable[Any]) -> list[T]:
@@ -164,7 +164,11 @@ def patiently(where: str, call: Callable[[], T]) -> T:
         except (FileNotFoundError, StorageError, InputError):
             raise
         except Exception as error:  # each driver has its own
-            if _is_final(error):
+            # Those after which trying again would give the same; JSON that is damaged is an answer that was cut short.
+            code = str(getattr(error, "status", None) or getattr(error, "code", ""))
+            named = "Credentials" in type(error).__name__ or str(error).startswith("Forbidden")
+            is_final = isinstance(error, FINAL) and not isinstance(error, json.JSONDecodeError)
+            if is_final or code in ("400", "401", "403", "405", "501") or named:
                 raise InputError(f"{where}: refused: {reason(error)}; check the name, and who you are there") from error
             if time.monotonic() + wait > end:
                 raise StorageError(f"{where}: cannot be reached: {reason(error)}") from error
@@ -172,29 +176,8 @@ def patiently(where: str, call: Callable[[], T]) -> T:
         wait = min(2 * wait, LONGEST_WAIT)
 
 
-def _is_final(error: Exception) -> bool:
-    """Whether trying again would give the same."""
-    kinds = (PermissionError, NotADirectoryError, IsADirectoryError, NotImplementedError, TypeError, ValueError)
-    code = str(getattr(error, "status", None) or getattr(error, "code", ""))
-    named = "Credentials" in type(error).__name__ or str(error).startswith("Forbidden")
-    garbled = isinstance(error, json.JSONDecodeError)  # an answer that was cut short
-    return (isinstance(error, kinds) and not garbled) or code in ("400", "401", "403", "405", "501") or named
-
-
-def _is_file(info: Mapping[str, Any]) -> bool:
-    return info["type"] == "file" and not info["name"].endswith("/")
-
-
-def _checked(name: str, url: str) -> str:
-    """The name; raises InputError for one that would lead out of a folder here."""
-    if name and any(part in ("", ".", "..") or "\0" in part or os.sep in part for part in name.split("/")):
-        raise InputError(f"{url}: holds a file named {name!r}, which cannot be a file here; rename it there")
-    return name
-
-
-def _entry(info: Mapping[str, Any], key: str) -> StoredFile:
+def _stored_file(info: Mapping[str, Any], key: str) -> StoredFile:
     token = next((f"{name}:{info[name]}" for name in CHANGES if info.get(name) is not None), "")
     known = info.get("md5Hash")
-    return StoredFile(
-        key, info.get("size"), f"{info.get('size')}:{token}", base64.b64decode(known).hex() if known else ""
-    )
+    digest = base64.b64decode(known).hex() if known else ""
+    return StoredFile(key, info.get("size"), f"{info.get('size')}:{token}", digest)

@@ -104,7 +104,7 @@ def an_image(data: bytes) -> None:
     """As in a folder: its header, then its pixels."""
     file = File("a", lambda: io.BytesIO(data), str)
     (header,) = folders._headers([file], WHERE, None, None)
-    pixels, _ = folders._read_or_next([file], WHERE, None, None, 0)
+    pixels, _ = folders._reader([file], WHERE, None, None)(0)
     assert pixels.dtype == np.uint8
     assert header is not None
     assert pixels.shape[2] == header[2]
@@ -121,11 +121,12 @@ def a_list_of_labels(data: bytes) -> None:
     """A StyleGAN set's dataset.json."""
     found = dataset_json.read_labels(File("dataset.json", lambda: io.BytesIO(data), str), ("a/1.png", "a/2.png"), WHERE)
     if found:
-        assert 0 <= found.labels.min() <= found.labels.max() < CLASSES
+        labels, _ = found
+        assert 0 <= labels.min() <= labels.max() < CLASSES
 
 
 def an_archive_of_cifar(data: bytes) -> None:
-    cifar10._from_archive(data, cifar10.SPLITS["test"])
+    cifar10.records_of_archive(data, cifar10.SPLITS["test"])
 
 
 def a_torch_file(data: bytes) -> None:
