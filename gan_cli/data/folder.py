@@ -206,6 +206,6 @@ def _corrupt(where: Path, file: File, error: Exception) -> OptionError:
 
 
 def reason(error: Exception) -> str:
-    """What a reader said, without the object that it read from."""
+    """What a reader said, without the object that it read from, in at most 300 characters."""
     text = re.sub(r" ?<(_io|zipfile)\.\w+.*?>", "", str(error)[:500]).strip()
     return text[:300] or type(error).__name__

@@ -1,7 +1,7 @@
 """Images of any size and mode, brought to the recipe's size and channels.
 
-What is resampled is resampled by Pillow with Lanczos' filter, which widens with the reduction (antialiasing), on
-8-bit values. The background is 0: black, or transparent black.
+What is resampled is resampled by Pillow with Lanczos' filter, which widens with the reduction (antialiasing, and why it
+matters: https://arxiv.org/abs/2104.11222), on 8-bit values. The background is 0: black, or transparent black.
 """
 
 import math
@@ -22,7 +22,7 @@ RULES: tuple[Resize, ...] = get_args(Resize)
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by channels
 CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}  # in words
 FILTER = Image.Resampling.LANCZOS
-LARGEST = 4096  # pixels of a side that images are brought to
+LARGEST = 4096  # pixels at most of a side that images are brought to
 BETWEEN = 1 << 27  # pixels of what lies between an image and what it is brought to
 AT_ONCE = 16  # images that a thread looks at in one go
 THREADS = 8
@@ -65,7 +65,7 @@ def fit(
 
 
 def is_opaque(source: Source) -> bool:
-    """Whether no RGBA image has a pixel that is transparent; reads until it finds one."""
+    """Whether no image of an RGBA source has a pixel that is transparent; reads until it finds one."""
     pixels = math.prod(source.spec.shape) or BETWEEN  # where sizes differ, they may be any
     some = max(1, min(AT_ONCE, BETWEEN // pixels // THREADS))
     starts = range(0, source.size, some)
@@ -83,7 +83,7 @@ def is_opaque(source: Source) -> bool:
 
 
 def check_fitted(source: Source) -> None:
-    """Raise InputError unless all examples have one shape."""
+    """Raise InputError unless all examples have one shape; the message names some that differ."""
     if is_ragged(source.spec):
         named = f" ({source.odd_sizes})" if source.odd_sizes else ""
         mend = "set [data] size = 64 or another number of pixels"

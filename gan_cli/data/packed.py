@@ -24,7 +24,10 @@ def contents(path: Path, largest: int = LARGEST) -> bytes:
 
 
 def check_unpacked(packed: int, unpacked: int, what: str = "it") -> None:
-    """Raise DamagedError when so few bytes promise so many that they are a bomb, or more than memory should hold."""
+    """Raise DamagedError when so few bytes promise so many that they are a bomb, or more than memory should hold.
+
+    packed, unpacked: numbers of bytes; what: what unpacks, at the beginning of the message.
+    """
     if unpacked > LARGEST:
         raise DamagedError(f"{what} unpacks to {unpacked:,} bytes, more than {LARGEST:,}")
     if unpacked > max(FREE, RATIO * packed):

@@ -33,8 +33,9 @@ ENDLESS = 1 << 40  # steps: Grain wants to know the length of a data set
 def order(seed: int, size: int, epoch: int) -> np.ndarray:
     """The order of `size` examples in an epoch: a permutation, int64 [size].
 
-    Sorted bits of Philox rather than `Generator.permutation`: NumPy promises that a bit generator's stream stays the
-    same from release to release, and promises nothing of the sort about what is made of it.
+    It sorts the bits of Philox (https://doi.org/10.1145/2063384.2063405) rather than calling `Generator.permutation`:
+    NumPy promises that a bit generator's stream stays the same from release to release, and promises nothing of the
+    sort about what is made of it.
     """
     # a batch may hold many epochs of few examples, which would drive the order of many from the cache at every step
     return (_permutation if size < FEW else _remembered)(seed, size, epoch)
@@ -51,7 +52,7 @@ _remembered = lru_cache(maxsize=4)(_permutation)
 
 
 def indices(seed: int, step: int, batch: int, size: int) -> np.ndarray:
-    """Which examples make up the batch of a step: int32 [batch]."""
+    """Which of `size` examples make up the batch of a step: int32 [batch], in 0 .. size - 1."""
     epochs, places = np.divmod(step * batch + np.arange(batch, dtype=np.int64), size)
     chosen = np.empty(batch, np.int32)
     for epoch in np.unique(epochs):
@@ -105,7 +106,7 @@ def hide(
 
 
 def decode(x: Array) -> Array:
-    """Images uint8 -> float32 in [-1, 1]; vectors as they are. Runs inside the compiled step."""
+    """Images uint8 [..., H, W, C] -> float32 in [-1, 1]; vectors as they are. Runs inside the compiled step."""
     return (x.astype(jnp.float32) - 127.5) / 127.5 if x.dtype == jnp.uint8 else x
 
 
@@ -240,7 +241,7 @@ def pipeline(
 
 
 def everything(source: Source) -> Examples:
-    """All examples, read by several threads."""
+    """All examples, read by several threads: see `Examples`; raises what reading one raises."""
     first = source.load(np.arange(1))
     arrays = {name: np.empty((source.size, *array.shape[1:]), array.dtype) for name, array in first.items()}
 

@@ -89,7 +89,7 @@ def in_memory(
 
 
 def shares(y: np.ndarray, classes: int) -> tuple[float, ...]:
-    """The share of each class among labels int [N]."""
+    """The share of each of `classes` classes among labels int [N], from 0; the shares sum to 1."""
     return tuple((np.bincount(y, minlength=classes) / len(y)).tolist())
 
 

@@ -22,11 +22,12 @@ def stacked_mnist(
     n: Annotated[
         int, Field(gt=0, le=10**7)
     ] = 128_000,  # images; each is three digits drawn with equal chances from the split
-    seed: NonNegativeInt = 0,  # of the draw
+    seed: NonNegativeInt = 0,  # decides which digits are drawn
 ) -> Source:
     """Stacked MNIST of Unrolled GAN and VEEGAN: 28x28 RGB, a random digit in each colour; the class is their number.
 
-    https://arxiv.org/abs/1611.02163, https://arxiv.org/abs/1705.07761.
+    https://arxiv.org/abs/1611.02163, https://arxiv.org/abs/1705.07761. x is uint8 [n, 28, 28, 3], y int32 in 0 .. 999:
+    the digit in red counts hundreds, that in green tens. Raises InputError where MNIST is not to be had.
     """
     digits = mnist.mnist(store, split=split)
     chosen = np.random.default_rng(seed).integers(digits.size, size=(n, COLOURS))  # [n, 3]

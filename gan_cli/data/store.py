@@ -32,7 +32,7 @@ CHUNK = 1 << 16  # bytes written at once
 
 
 class Asset(NamedTuple):
-    """A published file."""
+    """A file of a published data set."""
 
     name: str  # as published: "train-images-idx3-ubyte.gz"
     mirrors: tuple[str, ...] = ()  # folders on the web that hold it, tried in order
@@ -95,7 +95,7 @@ class Store:
             self.note(message)
 
     def read(self, dataset: str, asset: Asset, parse: Callable[[bytes], T]) -> T:
-        """`parse` of the asset's verified content; `parse` raises DamagedError with the reason when it cannot be right.
+        """`parse` of the asset's verified content; it raises DamagedError with the reason when that cannot be right.
 
         The user's own file comes first and is never replaced; then the cache, where a damaged file is fetched anew.
         Raises InputError that names the file and the mend.
@@ -126,7 +126,7 @@ class Store:
         return next((place for place in places if place.is_file()), None)
 
     def near(self, where: Path) -> "Store":
-        """The same store for the data of the recipe file or run folder `where`."""
+        """The same store, for which relative paths are looked for beside the recipe file or run folder `where`, too."""
         return replace(self, beside=where.resolve())
 
     def locate(self, path: Path) -> Path:
@@ -179,7 +179,7 @@ class Store:
 
 
 def _mend_of_path(path: Path) -> str:
-    """What would be right in place of a path that leads nowhere."""
+    """A hint at what is wrong with a path that leads nowhere, and what would be right."""
     sign = next((sign for sign in str(path) if not sign.isprintable()), "")
     if sign:
         return (
@@ -197,7 +197,7 @@ def _mend_of_path(path: Path) -> str:
 
 
 def _download(url: str, to: Path, largest: int) -> None:
-    """Write what a mirror sends, whatever it says of its length; DamagedError for more than `largest` bytes."""
+    """Write what a mirror sends, whatever it says of its length; raises DamagedError for more than `largest` bytes."""
     request = urllib.request.Request(url, headers={"User-Agent": "gan-cli"})
     end = time.monotonic() + LONGEST
     size = 0

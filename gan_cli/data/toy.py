@@ -1,4 +1,7 @@
-"""The toys of the papers: mixtures of Gaussians whose modes can be counted."""
+"""The toys of the papers: mixtures of Gaussians whose modes can be counted.
+
+Examples are x float32 [n, D]; the label of each is the mode that it was drawn from, int32 in 0 .. K - 1.
+"""
 
 import math
 from typing import Annotated
@@ -20,13 +23,14 @@ def ring(
     n: Points = 100_000,  # points
     seed: NonNegativeInt = 0,
     modes: Annotated[int, Field(gt=0, le=MODES)] = 8,
-    radius: PositiveFloat = 1.0,  # of the circle on which the modes lie
-    sd: PositiveFloat = 0.01,  # of each mode
+    radius: PositiveFloat = 1.0,  # radius of the circle on which the modes lie
+    sd: PositiveFloat = 0.01,  # standard deviation of each mode
     scale: PositiveFloat = 1.0,  # everything is multiplied by it
 ) -> Source:
     """Ring of 8 Gaussians in the plane, as in VEEGAN and PacGAN.
 
-    https://arxiv.org/abs/1705.07761, https://arxiv.org/abs/1712.04086. Unrolled GAN's has radius 2 and sd 0.02.
+    https://arxiv.org/abs/1705.07761, https://arxiv.org/abs/1712.04086. Unrolled GAN's has radius 2 and sd 0.02. Raises
+    InputError where `scale` takes points beyond float32.
     """
     angles = 2 * np.pi * np.arange(modes) / modes
     means = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)  # [K, 2]
@@ -39,13 +43,14 @@ def grid(
     n: Points = 100_000,  # points
     seed: NonNegativeInt = 0,
     side: Annotated[int, Field(gt=0, le=math.isqrt(MODES))] = 5,  # modes in a row
-    spacing: PositiveFloat = 2.0,  # between neighbouring modes
-    sd: PositiveFloat = 0.05,  # of each mode
+    spacing: PositiveFloat = 2.0,  # distance between neighbouring modes
+    sd: PositiveFloat = 0.05,  # standard deviation of each mode
     scale: PositiveFloat = 1.0,  # everything is multiplied by it
 ) -> Source:
     """Grid of 25 Gaussians in the plane, at {-4, -2, 0, 2, 4} squared, as in VEEGAN and PacGAN.
 
-    https://arxiv.org/abs/1705.07761, https://arxiv.org/abs/1712.04086. WGAN-GP's has scale 1 / 2.828.
+    https://arxiv.org/abs/1705.07761, https://arxiv.org/abs/1712.04086. WGAN-GP's has scale 1 / 2.828. Raises InputError
+    where `scale` takes points beyond float32.
     """
     ticks = spacing * (np.arange(side) - (side - 1) / 2)
     means = np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 2)  # [K, 2]
@@ -58,12 +63,12 @@ def mixture(
     n: Points = 100_000,  # points
     seed: NonNegativeInt = 0,
     means: Annotated[tuple[float, ...], Field(min_length=1)] = (10, 20, 60, 80, 110),
-    sds: tuple[PositiveFloat, ...] = (3, 3, 2, 2, 1),  # of each mode
+    sds: tuple[PositiveFloat, ...] = (3, 3, 2, 2, 1),  # standard deviation of each mode
     scale: PositiveFloat = 1.0,  # everything is multiplied by it
 ) -> Source:
     """Mixture of Gaussians on the line; the default is the five of MAD-GAN, https://arxiv.org/abs/1704.02906.
 
-    Raises InputError when there are not as many `sds` as `means`.
+    Raises InputError when there are not as many `sds` as `means`, or `scale` takes points beyond float32.
     """
     if len(means) != len(sds):
         raise InputError(f"[data] sds has {len(sds)} numbers for {len(means)} means; one each is wanted")

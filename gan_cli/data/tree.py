@@ -35,7 +35,7 @@ class File(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """What lies below a path."""
+    """The images below a path, and what else lies there."""
 
     files: list[File]  # images in natural order, named without the folders that all of them share
     shared: str = ""  # these folders: "photos/train"

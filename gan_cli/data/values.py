@@ -69,7 +69,7 @@ def as_uint8(x: np.ndarray, values: str, where: str, of: str) -> tuple[np.ndarra
 
 
 def scaled(x: np.ndarray, values: str) -> np.ndarray:
-    """Numbers within `values` -> uint8: black is 0, white 255."""
+    """Numbers within `values`, of any shape -> uint8 of that shape: black is 0, white 255."""
     black, white = limits(values)
     made: np.ndarray = np.round((x.astype(np.float64) - black) * (255 / (white - black))).astype(np.uint8)
     return made
@@ -88,7 +88,10 @@ def guess(least: float, most: float) -> str:
 
 
 def remarks_on(least: float, most: float, range_: tuple[float, float], where: str) -> tuple[str, ...]:
-    """What a person should know of values from `least` to `most` whose black and white are `range_`."""
+    """What a person should know of values from `least` to `most` whose black and white are `range_`.
+
+    That is: an unused half below 0, one grey for all, or few levels left of 256. Empty where nothing is odd.
+    """
     low, high = sorted(range_)
     if low < 0 <= least < most:
         return (f'{where} has no value below 0, and black is {low:g}: is [data] values = "0..{high:g}" meant?',)

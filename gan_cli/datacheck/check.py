@@ -29,7 +29,7 @@ class Bad(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """What was found."""
+    """What was found in a pass over the data."""
 
     examples: Examples
     moments: dict[int, Moments]  # by number of channels, or of coordinates; several where images are not made alike
@@ -49,7 +49,10 @@ Keep = Callable[[Chunk], None]
 
 
 def check_data(data: Table, found: Examples, store: Store, keep: Keep = lambda _: None) -> Checked:
-    """Look at every example once; `keep` is shown all that can be read."""
+    """Look at every example of a checked table [data] once; `keep` is shown all that can be read.
+
+    What a training would refuse, such as labels that are missing, is among what is found and not raised.
+    """
     sums: dict[int, Sums] = {}
     bad: list[Bad] = []
     blank: list[int] = []

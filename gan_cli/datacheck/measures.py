@@ -44,19 +44,22 @@ class Sums:
 
 
 def digests(x: np.ndarray) -> np.ndarray:
-    """A digest of each example, its shape included: [n] of DIGEST bytes."""
+    """A BLAKE2b digest of each example x [n, ...], its shape included: [n] of DIGEST bytes."""
     shape = repr(x.shape[1:]).encode()
     found = [hashlib.blake2b(shape + np.ascontiguousarray(one).data, digest_size=DIGEST).digest() for one in x]
     return np.array(found, dtype=f"V{DIGEST}")
 
 
 def constant(x: np.ndarray) -> np.ndarray:
-    """Which images [n, H, W, C] are of one colour all over: bool [n]."""
+    """Which of the images uint8 [n, H, W, C] are of one colour all over: bool [n]."""
     return (x == x[:, :1, :1]).all(axis=(1, 2, 3))
 
 
 def copies(found: np.ndarray, indices: np.ndarray) -> list[list[int]]:
-    """Groups of examples with the same digest, ascending, the group with the first example first."""
+    """Groups of examples with the same digest, ascending, the group with the first example first.
+
+    found: digests [n] in any order; indices: int [n], the examples that they are of.
+    """
     _, which, counts = np.unique(found, return_inverse=True, return_counts=True)
     groups: dict[int, list[int]] = {}
     for place in np.flatnonzero(counts[which] > 1):

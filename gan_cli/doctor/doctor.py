@@ -28,7 +28,7 @@ FULL, PASSES, HALF = 1e-5, 1e-2, 2e-2  # errors of products: float32; float32 in
 
 
 class Check(NamedTuple):
-    """One thing that was looked at."""
+    """One thing that was looked at, and what is wrong with it."""
 
     group: str  # "versions", "devices"
     name: str
@@ -38,7 +38,10 @@ class Check(NamedTuple):
 
 
 def examine(data_dir: str | None) -> tuple[list[Check], float]:
-    """All checks, and how long they took, seconds."""
+    """All checks of this machine and installation, and how long they took, in seconds; nothing that is found is raised.
+
+    data_dir: the folder with the data that a person named; None: $GAN_DATA_DIR.
+    """
     began = time.perf_counter()
     found = [*_versions(), *_jax(data_dir), *_machine(), *_environment()]
     return found, time.perf_counter() - began
@@ -177,7 +180,7 @@ def _environment() -> Iterator[Check]:
 
 
 def report(found: list[Check], seconds: float) -> dict[str, Any]:
-    """As plain JSON."""
+    """The checks as plain JSON, with the number of each status; `seconds`: how long they took."""
     counts = {status: sum(check.status == status for check in found) for status in ("ok", "warning", "broken")}
     return {
         "well": not counts["broken"],
@@ -188,7 +191,7 @@ def report(found: list[Check], seconds: float) -> dict[str, Any]:
 
 
 def text(found: list[Check], seconds: float) -> str:
-    """For a person: what was found, group by group, and at the end what to mend."""
+    """The checks for a person: what was found, group by group, and at the end what to mend."""
     groups: dict[str, dict[str, str]] = {}
     for check in found:
         mark = "" if check.status == "ok" else f"{check.status.upper()}: "

@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _product_error(dtype: str) -> float | str:
-    """How far a matrix product is from NumPy's in float64, in units of its largest value; or why there is none."""
+    """How far a matrix product in `dtype` is from NumPy's in float64, over its largest value; or why there is none."""
     import jax
     import jax.numpy as jnp
     import numpy as np

@@ -20,11 +20,11 @@ class Wanted(NamedTuple):
     wanted: str  # ">=0.10"; empty: any version
     found: str | None  # its version; None: it is not installed
     fits: bool
-    extras: tuple[str, ...] = ()  # of it that are wanted, too
+    extras: tuple[str, ...] = ()  # its own extras that are wanted, too
 
     @property
     def spelt(self) -> str:
-        """As pip has it."""
+        """What pip would be asked for: "jax[cuda13]>=0.4"."""
         extras = f"[{','.join(self.extras)}]" if self.extras else ""
         return f"{self.name}{extras}{self.wanted}"
 
@@ -36,7 +36,7 @@ def python() -> str:
 
 
 def base() -> list[Wanted]:
-    """What the package cannot do without."""
+    """The packages that this one cannot do without; empty where its metadata are not there."""
     return list(_wanted(NAME, ""))
 
 

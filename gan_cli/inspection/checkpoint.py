@@ -43,7 +43,7 @@ def find_checkpoint(path: Path, at: str) -> FoundCheckpoint:
 
 
 def report(found: FoundCheckpoint) -> dict[str, Any]:
-    """All that is known, as plain JSON."""
+    """All that is known of a checkpoint and its run, as plain JSON."""
     tables, spec, history = found.meta.recipe, found.meta.spec, found.meta.history
     folder = found.folder.checkpoints / str(found.step)
     try:
@@ -76,7 +76,7 @@ def report(found: FoundCheckpoint) -> dict[str, Any]:
 
 
 def network_report(network: Network) -> dict[str, Any]:
-    """A network as plain JSON."""
+    """A network as plain JSON: what it stands between, and its layers with parameters and multiply-adds."""
     return {
         "net": network.net,
         "input": list(network.ports.inputs),

@@ -1,4 +1,10 @@
-"""A recipe's networks, layer by layer: shapes, parameters and multiply-adds. Traced, never computed."""
+"""A recipe's networks, layer by layer: shapes, parameters and multiply-adds. Traced, never computed.
+
+Multiply-adds are those of matrix products and convolutions, whatever computes them. A convolution and its adjoint, the
+transposed convolution, are one sum over taps, channels and places of the smaller map, so both count as k k I O H W with
+the smaller map's H and W: padding is counted, zeros between pixels are not. Elementwise operations (activations, norms,
+biases) are not counted, as is usual.
+"""
 
 import math
 from collections import Counter
@@ -10,14 +16,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from gan_cli import build
 from gan_cli.binding import Table, call
 from gan_cli.games.game import Game
-from gan_cli.inspection.count import multiply_adds
 from gan_cli.layers.layers import formulation
 from gan_cli.types import DEVICES, Ports, Shape, Spec
 
+Scope = str  # the named scopes that an operation was traced in, joined by slashes
 MARK = "layer:"  # begins the scope of a layer's operations; a path has no slash
 REST = "(beside the layers)"  # parameters and products that are no layer's own
 
@@ -53,7 +60,10 @@ class _Call(NamedTuple):
 
 
 def networks(resolved: Table, spec: Spec) -> dict[str, Network]:
-    """The networks of a resolved recipe for data that look like `spec`, by role; nothing is computed."""
+    """The networks of a resolved recipe for data that look like `spec`, by role; nothing is computed.
+
+    Raises InputError where a network cannot do what the game wants of it.
+    """
     ports: dict[str, Ports] = {}  # that the game gives each role
 
     def make(role: str, table: Table, own: Ports, rngs: nnx.Rngs) -> nnx.Module:
@@ -89,7 +99,7 @@ def _built(builder: Any) -> nnx.Module:
 
 
 def _traced(builder: Any, ports: Ports, n: int) -> tuple[list[_Call], Counter[str]]:
-    """The calls of a network's parts for n examples, in order, and the multiply-adds by path of the innermost leaf.
+    """The calls of a network's parts for n examples, in order, and multiply-adds by the path of the innermost leaf.
 
     Convolutions are traced as such: what they are made of on a CPU is not what they are.
     """
@@ -158,3 +168,46 @@ def _watched(module: nnx.Module, calls: list[_Call]) -> Iterator[None]:
     finally:
         for kind, original in originals.items():
             kind.__call__ = original
+
+
+def multiply_adds(program: ClosedJaxpr | Jaxpr, outer: Scope = "") -> Counter[Scope]:
+    """Multiply-adds of one call of a program, by scope; `outer` is the scope that it is called in.
+
+    A loop whose length is not known counts as one turn, and a choice as all its branches.
+    """
+    total: Counter[Scope] = Counter()
+    for equation in (program.jaxpr if isinstance(program, ClosedJaxpr) else program).eqns:
+        name, parameters = equation.primitive.name, equation.params
+        scope = "/".join(filter(None, (outer, str(equation.source_info.name_stack))))
+        if name in COUNTS:
+            total[scope] += COUNTS[name](equation)
+        times = parameters.get("length", 1) if name == "scan" else 1
+        # The programs in an operation's parameters, but for the rules of derivatives, which are functions.
+        items = [
+            item for value in parameters.values() for item in (value if isinstance(value, tuple | list) else [value])
+        ]
+        for inner in items:
+            if isinstance(inner, ClosedJaxpr | Jaxpr):
+                total.update({within: times * n for within, n in multiply_adds(inner, scope).items()})
+    return total
+
+
+def _count_product(equation: Any) -> int:
+    """A matrix product costs the size of the result times the length of what is summed over."""
+    (summed, _), _ = equation.params["dimension_numbers"]
+    left = equation.invars[0].aval.shape
+    return math.prod(equation.outvars[0].aval.shape) * math.prod(left[axis] for axis in summed)
+
+
+def _count_convolution(equation: Any) -> int:
+    """A convolution costs examples x output channels x input channels of a group x taps x places of the smaller map."""
+    numbers = equation.params["dimension_numbers"]
+    left, kernel = (variable.aval.shape for variable in equation.invars)
+    out = equation.outvars[0].aval.shape
+    places = min(math.prod(left[i] for i in numbers.lhs_spec[2:]), math.prod(out[i] for i in numbers.out_spec[2:]))
+    taps = math.prod(kernel[i] for i in numbers.rhs_spec[1:])  # with the input channels of a group
+    batch = out[numbers.out_spec[0]]
+    return batch * out[numbers.out_spec[1]] * taps * places
+
+
+COUNTS = {"dot_general": _count_product, "conv_general_dilated": _count_convolution}

@@ -147,7 +147,7 @@ def _measured(prepared: build.Prepared) -> Trial:
 
 
 def text(found: Mapping[str, Any]) -> str:
-    """The plan for a person."""
+    """What `plan` says, for a person: a line for each thing."""
     lines = {name: found[name] for name in ("run", "devices", "data")}
     for role, network in found["networks"].items():
         each = f"{network['multiply_adds']:,} multiply-adds forward for one example"

@@ -41,7 +41,10 @@ def fetched(where: str | Path, note: Note) -> Path:
 
 
 def fetched_run(where: str | Path, note: Note) -> Path:
-    """The same for a run, or RUN/checkpoints/STEP: its recipe and its whole checkpoints, and nothing else of it."""
+    """The same for a run, or RUN/checkpoints/STEP: its recipe and its whole checkpoints, and nothing else of it.
+
+    Raises InputError where there is no whole checkpoint, or STEP is none, too.
+    """
     path = local(where)
     if path is not None:
         return path

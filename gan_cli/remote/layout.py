@@ -23,7 +23,7 @@ def steps(names: Iterable[str]) -> list[int]:
 
 
 def checkpoints(names: Iterable[str]) -> dict[int, set[str]]:
-    """The files of each checkpoint by its step, of those that are not whole, too."""
+    """The files of each checkpoint by its step; those that are not whole are among them."""
     found: dict[int, set[str]] = {}
     for name in names:
         if (match := CHECKPOINT.match(name)) and (step := step_of(match[1])) is not None:
@@ -32,15 +32,18 @@ def checkpoints(names: Iterable[str]) -> dict[int, set[str]]:
 
 
 def whole(names: Iterable[str]) -> dict[int, set[str]]:
-    """The files of each whole checkpoint by its step: of those with checksums, which are written last."""
+    """The files of each whole checkpoint by its step; it is whole when it has checksums, which are written last."""
     return {step: files for step, files in checkpoints(names).items() if checksums(step) in files}
 
 
 def checksums(step: int) -> str:
-    """The file that makes a checkpoint whole."""
+    """The name of the file that makes the checkpoint of a step whole, from the folder of the run."""
     return f"checkpoints/{step}/{CHECKSUMS}"
 
 
 def loose(names: Iterable[str]) -> set[str]:
-    """The files beside the checkpoints: recipe, logs, pictures; not those that are hidden or set aside."""
+    """The files beside the checkpoints: recipe, logs, pictures.
+
+    Hidden files are left out, and so are checkpoints that were set aside.
+    """
     return {name for name in names if not re.match(r"checkpoints/|(.*/)?\.", name)}

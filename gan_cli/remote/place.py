@@ -55,7 +55,10 @@ def is_url(where: str | Path) -> bool:
 
 
 def open_place(where: str | Path) -> Place:
-    """The file or folder at a URL; nothing is looked at yet. Raises InputError for a scheme that cannot be read."""
+    """The file or folder at a URL; nothing is looked at yet.
+
+    Raises InputError for a scheme that cannot be read, a driver that is not installed, or a URL without a folder.
+    """
     if isinstance(where, Path):
         where = re.sub(r"^([^:/]+):/+", r"\1://", str(where))  # pathlib takes two slashes for one
     scheme, _, rest = where.partition("://")

@@ -80,13 +80,19 @@ def listing(place: Place) -> dict[str, StoredFile]:
 
 
 def read_file(place: Place, name: str) -> bytes:
-    """The content of a small file of a folder; raises FileNotFoundError where there is none."""
+    """The content of a small file of a folder, which is read into memory.
+
+    Raises FileNotFoundError where there is none, and otherwise as `patiently`.
+    """
     content: bytes = patiently(f"{place.url}/{name}", lambda: place.fs.cat_file(place.key(name)))
     return content
 
 
 def download(place: Place, entry: StoredFile, to: Path) -> None:
-    """Bring a file, whole or not at all; raises FileNotFoundError when it is no longer the one that was listed."""
+    """Bring a file, whole or not at all.
+
+    Raises FileNotFoundError when it is no longer the one that was listed, and otherwise as `patiently`.
+    """
     to.parent.mkdir(parents=True, exist_ok=True)
 
     def bring() -> None:
@@ -137,7 +143,7 @@ def md5(path: Path) -> str:
 
 
 def delete(place: Place, names: Iterable[str]) -> None:
-    """Delete files of a folder, those that are there."""
+    """Delete files of a folder; one that is not there is no error. Raises as `patiently`."""
 
     def remove(name: str) -> None:
         with suppress(FileNotFoundError):
