@@ -59,10 +59,6 @@ class Origin(NamedTuple):
     hub: str = ""  # the data set's name on the Hugging Face Hub
 
 
-def _to_stderr(message: str) -> None:
-    print(printable(message), file=sys.stderr)
-
-
 @dataclass(frozen=True)
 class Store:
     """Where data sets come from."""
@@ -71,7 +67,8 @@ class Store:
     cache_dir: Path = field(default_factory=user_cache)
     download: bool = True  # False: only files that are here already
     follow: bool = True  # False: what a recipe names by a URL is left alone
-    note: Callable[[str], None] = _to_stderr  # told what takes time or was left out
+    # Told what takes time or was left out.
+    note: Callable[[str], None] = lambda message: print(printable(message), file=sys.stderr)
     told: set[str] = field(default_factory=set, compare=False, repr=False)  # what `tell` has said
     beside: Path | None = None  # a recipe file or run folder: relative paths are looked for in the folders above it
 

@@ -20,20 +20,12 @@ UNEVEN = 10  # times as many examples of one class as of another are worth a wor
 LONG = 2.0  # sides of an image in this proportion are
 
 
-class Bad(NamedTuple):
-    """A file that cannot be read."""
-
-    number: int  # among the examples
-    name: str
-    reason: str
-
-
 class Checked(NamedTuple):
     """What was found in a pass over the data."""
 
     examples: Examples
     moments: dict[int, Moments]  # by number of channels, or of coordinates; several where images are not made alike
-    bad: list[Bad]
+    bad: dict[int, str]  # files that cannot be read, by their number among the examples, and why
     blank: list[int]  # images of one colour all over
     copies: list[list[int]]  # groups of examples that are the same, value by value
     headers: Counter[Header]
@@ -54,7 +46,7 @@ def check_data(data: Table, found: Examples, store: Store, keep: Keep = lambda _
     What a training would refuse, such as labels that are missing, is among what is found and not raised.
     """
     sums: dict[int, Sums] = {}
-    bad: list[Bad] = []
+    bad: dict[int, str] = {}
     blank: list[int] = []
     long: list[int] = []
     headers: Counter[Header] = Counter()
@@ -68,8 +60,7 @@ def check_data(data: Table, found: Examples, store: Store, keep: Keep = lambda _
             sides = sorted((seen.header.width, seen.header.height))
             long += seen.indices.tolist() if sides[1] > LONG * sides[0] else []
         if seen.x is None:
-            index = int(seen.indices[0])
-            bad.append(Bad(index, found.call(index), seen.why))
+            bad[int(seen.indices[0])] = seen.why
             continue
         sums.setdefault(seen.x.shape[-1], Sums()).add(seen.x)
         transparent += seen.transparent
@@ -122,7 +113,7 @@ def report(checked: Checked, data: Table, batch: int) -> dict[str, Any]:
         "classes": [
             {"name": name, "count": count, "share": count / max(1, checked.readable)} for name, count in classes
         ],
-        "unreadable": [{"name": bad.name, "reason": bad.reason} for bad in checked.bad],
+        "unreadable": [{"name": found.call(i), "reason": why} for i, why in checked.bad.items()],
         "copies": {
             "groups": len(checked.copies),
             "extra": sum(len(group) - 1 for group in checked.copies),
@@ -141,7 +132,7 @@ def _counts(checked: Checked) -> np.ndarray | None:
     found = checked.examples
     if found.labels is None:
         return None
-    labels = np.delete(found.labels, [bad.number for bad in checked.bad])
+    labels = np.delete(found.labels, list(checked.bad))
     return np.bincount(labels, minlength=len(found.classes))
 
 

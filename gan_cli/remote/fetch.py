@@ -117,10 +117,15 @@ def _complete(copy: Path, place: Place, files: Entries, note: Note) -> None:
                 os.link(earlier, path)
                 continue
         new.append(name)
-    if new:
-        volume = sum(files[name].size or 0 for name in new)
-        note(f"fetching {len(new)} files ({size(volume)}) from {place.url}")
-    each(lambda name: download(place, files[name], paths[name]), new)
+    download_all(place, files, {name: paths[name] for name in new}, note)
+
+
+def download_all(place: Place, files: Entries, to: Mapping[str, Path], note: Note) -> None:
+    """Bring the files of a folder that are named in `to`, each to its path there; raises as `download`."""
+    if to:
+        volume = sum(files[name].size or 0 for name in to)
+        note(f"fetching {len(to)} files ({size(volume)}) from {place.url}")
+    each(lambda name: download(place, files[name], to[name]), to)
 
 
 def _is_there(path: Path, entry: StoredFile) -> bool:

@@ -21,10 +21,9 @@ from gan_cli.door import sha256
 from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.files import atomic, checksums, make_folder, remove_folder
 from gan_cli.remote import layout, user_cache
-from gan_cli.remote.fetch import MEND, TRIES, Entries, Note
+from gan_cli.remote.fetch import MEND, TRIES, Entries, Note, download_all
 from gan_cli.remote.place import Place, open_place
-from gan_cli.remote.store import delete, download, each, listing, md5, read_file, write_file
-from gan_cli.text import size
+from gan_cli.remote.store import delete, each, listing, md5, read_file, write_file
 
 WRITER = "writer.json"  # at the URL: who trains there
 STATE = ".mirror.json"  # in the working copy: what it remembers
@@ -147,7 +146,7 @@ class Mirror:
             remove_folder(self.folder / "checkpoints" / str(step))
         for name in here - wanted:
             (self.folder / name).unlink(missing_ok=True)
-        new = []
+        new = {}
         for name in sorted(wanted):
             path, entry, known = self.folder / name, files[name], self._files.get(name)
             if not path.is_file():
@@ -157,11 +156,8 @@ class Mirror:
             else:
                 is_here = bool(entry.md5) and md5(path) == entry.md5
             if not is_here:
-                new.append(name)
-        if new:
-            volume = sum(files[name].size or 0 for name in new)
-            self._note(f"fetching {len(new)} files ({size(volume)}) from {self.url}")
-        each(lambda name: download(self._place, files[name], self.folder / name), new)
+                new[name] = path
+        download_all(self._place, files, new, self._note)
         self._files = {name: Sent(sha256(self.folder / name), files[name].token) for name in wanted}
 
     def _send_checkpoint(self, step: int, here: set[str], files: Entries) -> None:
