@@ -32,10 +32,10 @@ def array_names(file: Path | bytes) -> list[str]:
 def load_arrays(
     file: Path | bytes, wanted: Collection[str] | None = None, largest: int = LARGEST
 ) -> dict[str, np.ndarray]:
-    """Those of the `wanted` arrays that an npz file holds; None: all of them. An .npy file holds one, "x".
+    """The `wanted` arrays that an npz file holds, by name; None: all of its arrays. An .npy file holds one, "x".
 
-    largest: bytes of one array. Raises OSError, and DamagedError for a file that is damaged, a bomb, or holds arrays
-    that are not plain: of objects, which would be pickle, or of records.
+    largest: the most bytes that an array may have. Raises OSError, and DamagedError for a file that is damaged, is a
+    bomb, or holds arrays that are not plain: of objects, which would be pickle, or of records.
     """
     with _opened(file) as stream:
         size = stream.seek(0, io.SEEK_END)

@@ -20,7 +20,7 @@ ARCHIVE = Asset(
     published_sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     largest=256 << 20,  # six files of 30,730,000 bytes, and some text
 )
-# Of the files in the archive, as torchvision's Ruby port gives them.
+# The checksums of the files in the archive, as torchvision's Ruby port gives them.
 SHA256 = {
     "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
     "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",

@@ -27,7 +27,7 @@ INSTEAD = f"put the images of each class into a folder of its own, or list label
 
 
 class Classes(NamedTuple):
-    """The classes of a tree of images, and what is to be said of them."""
+    """The classes of a tree of images, and what a person should know of them."""
 
     names: tuple[str, ...]
     labels: np.ndarray  # int32 [n], of every image
@@ -78,7 +78,10 @@ def _classes_of_folders(tree: Tree, where: Path) -> Classes:
 
 
 def parts_of_a_set(tree: Tree, where: Path) -> str:
-    """That the first subfolders are parts of a data set, as train and test are; empty where they are not, or alone."""
+    """A remark that the first subfolders are parts of a data set, such as train and test; empty where they are not.
+
+    One folder alone is no part.
+    """
     folders = [name for name, _ in Counter(file.name.partition("/")[0] for file in tree.files).most_common()]
     if len(folders) < 2 or not all(PARTS.fullmatch(name) for name in folders):
         return ""
@@ -88,7 +91,7 @@ def parts_of_a_set(tree: Tree, where: Path) -> str:
 
 
 def _doubts(tree: Tree, found: Sequence[str]) -> list[str]:
-    """What speaks against taking these folders for classes."""
+    """Reasons against taking these folders for classes, a sentence each."""
     said = []
     # Shards: folders and files are numbers, and those of the files grow from one folder to the next.
     matches = [SHARD.fullmatch(file.name) for file in tree.files]
@@ -113,7 +116,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def layout_in_words(tree: Tree, found: Classes | None, used: bool) -> str:
-    """What was made of the tree: its folders, and its classes (`used`), or those that labels = true would make."""
+    """How the tree was understood: its folders, and its classes (`used`), or those that labels = true would make."""
     folders = tuple(dict.fromkeys(file.name.partition("/")[0] for file in tree.files if "/" in file.name))
     said = f"{len(folders):,} folders: {_listed(folders)}" if folders else "no subfolders"
     if tree.shared:

@@ -13,8 +13,8 @@ from gan_cli.data.npz import CLASSES
 from gan_cli.data.tree import File
 from gan_cli.errors import InputError
 
-ROOM = 1 << 20  # bytes that the file may have,
-ROOM_EACH = 1 << 12  # and for every image: what follows from it takes some 20 times as much memory
+ROOM = 1 << 20  # bytes that the file may have whatever it describes,
+ROOM_EACH = 1 << 12  # and those for every image: what is parsed takes some 20 times as much memory
 FORM = '{"labels": [["a/1.png", 0], ["a/2.png", 1], ...]}'
 
 

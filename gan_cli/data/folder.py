@@ -79,14 +79,14 @@ def folder(
 
 
 def check_some(files: Sequence[File], where: Path, tree: Tree) -> None:
-    """Raise InputError when there are no image files, with what was left out."""
+    """Raise InputError when there are no image files; the message lists what was left out."""
     if not files:
         none = f"{where}: holds no image that can be read ({', '.join(SUFFIXES)})"
         raise InputError("; ".join(filter(None, (none, tree.left_out))))
 
 
 def remarks_on_tree(tree: Tree, where: Path, found: Classes | None) -> tuple[str, ...]:
-    """What a person should know of which files are examples, and of which class."""
+    """Remarks on which files are examples and which class they have, a sentence each."""
     said = [f"{where}: {tree.left_out}"] if tree.left_out else []
     if found is None and (apart := parts_of_a_set(tree, where)):
         said.append(f"{where}: {apart}, and are read as one")
@@ -126,7 +126,7 @@ def common_shape(shapes: Sequence[Shape]) -> Shape:
 
 
 def _odd_ones(files: Sequence[File], what: Sequence[str]) -> str:
-    """The files that are not what most are, the rarest first: "'a.png' is 8 x 8; 299 of 300 are 9 x 9"."""
+    """A sentence on the files that differ from most, the rarest first: "'a.png' is 8 x 8; 299 of 300 are 9 x 9"."""
     counts = Counter(what)
     if len(counts) < 2:
         return ""
@@ -140,9 +140,9 @@ def _odd_ones(files: Sequence[File], what: Sequence[str]) -> str:
 def _remarks_on_values(
     files: Sequence[File], shapes: Sequence[Shape], path: Path, values: str | None
 ) -> tuple[str, ...]:
-    """What a person should know of the values in images, by a fixed random choice of them.
+    """Remarks on the values in images, judged by a fixed random choice of them, a sentence each.
 
-    Files that cannot be read are left to who reads them.
+    Files that cannot be read are skipped: whoever reads them reports them.
     """
     chosen = order(0, len(files), 0)[:LOOKED_AT]
     pixels = np.cumsum([shapes[i][0] * shapes[i][1] for i in chosen])

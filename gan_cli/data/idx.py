@@ -31,12 +31,12 @@ class Published(NamedTuple):
     name: str
     mirrors: tuple[str, ...]  # folders on the web, tried in order
     classes: tuple[str, ...]
-    sha256: dict[str, str]  # file -> of its content, uncompressed
-    gz_sha256: dict[str, str]  # file -> of the published .gz, where no checksum of the content is known
+    sha256: dict[str, str]  # file -> checksum of its content, uncompressed
+    gz_sha256: dict[str, str]  # file -> checksum of the published .gz, where none of the content is known
 
 
 def origin(published: Published, hub: str = "") -> Origin:
-    """Where its four files come from; `hub` is the data set's name on the Hugging Face Hub."""
+    """Where the four files of a data set come from; `hub` is the data set's name on the Hugging Face Hub."""
     names = [name for split in FILES.values() for name in split]
     return Origin(
         published.name, tuple(Asset(f"{name}.gz", sha256=published.sha256.get(name, "")) for name in names), hub
@@ -56,7 +56,7 @@ def load_split(published: Published, store: Store, split: Split) -> Source:
 
 
 def unpacked(data: bytes) -> np.ndarray:
-    """An IDX file as it is, or gzipped -> uint8 array; no more is unpacked than its header promises.
+    """A plain or gzipped IDX file -> uint8 array; no more is unpacked than its header promises.
 
     Raises DamagedError.
     """

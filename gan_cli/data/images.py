@@ -113,7 +113,7 @@ def fit_one(image: np.ndarray, shape: Shape, resize: Resize) -> np.ndarray:
     height, width, channels = shape
     picture = convert(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), channels)
     if resize == "squash":
-        picture = _resized(picture, height, width)  # whatever becomes of the proportions
+        picture = _resized(picture, height, width)  # the proportions change
     elif resize == "pad":
         scale = min(1.0, height / picture.height, width / picture.width)
         picture = _resized(picture, max(1, round(picture.height * scale)), max(1, round(picture.width * scale)))

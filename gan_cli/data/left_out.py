@@ -1,4 +1,4 @@
-"""What below a path is no image to train on, by its name; and a count of it, for a person to read."""
+"""Files that are no images to train on, told by their names, and a count of them for a person to read."""
 
 import posixpath
 from dataclasses import dataclass, field
@@ -30,7 +30,10 @@ def suffix_of(name: str) -> str:
 
 
 def barred(name: str) -> str | None:
-    """Why a file or folder of this name is left out, whatever it holds; None: it is not, empty: for no good reason."""
+    """Why a file or folder of this name is left out, whatever it holds.
+
+    None: it is not left out. Empty: it is, and not worth a word.
+    """
     low = name.lower()
     if low in LITTER or low.startswith("._"):
         return ""
@@ -46,12 +49,12 @@ def quoted(name: str) -> str:
 
 @dataclass
 class LeftOut:
-    """Counts what is left out, by kind."""
+    """A count of what is left out, by kind."""
 
-    _kinds: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # how many, the first by name, and why
+    _kinds: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # number, first name and its reason
 
     def add(self, kind: str, name: str, why: str = "") -> None:
-        """Count a file or folder; `kind` follows a number: "3 .txt", "1 unreadable"; of litter, "", nothing is said."""
+        """Count a file or folder; `kind` follows a number: "3 .txt", "1 unreadable". Litter, of kind "", is not told."""
         if kind:
             count, first, said = self._kinds.get(kind, (0, name, why))
             self._kinds[kind] = (count + 1, *min((first, said), (name, why)))

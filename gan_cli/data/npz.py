@@ -87,7 +87,7 @@ def _examples(x: np.ndarray, where: str, values: str) -> tuple[np.ndarray, tuple
 
 
 def _labels(y: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels int64 [N] of an array, and a remark on classes that no example is of; raises InputError."""
+    """Labels int64 [N] of an array, and a remark where classes have no example; raises InputError."""
     if y.dtype.kind not in "bui" or y.ndim == 0 or y.size != len(y):
         mend = ""  # where it can be seen how they become labels
         if y.ndim == 2 and y.dtype.kind in "buif" and y.shape[1] > 1 and (y.sum(axis=1) == 1).all():

@@ -1,4 +1,4 @@
-"""Files that hold others, and how much of them may come to light: bombs are refused by what their headers promise."""
+"""Compressed files and archives, unpacked within bounds: bombs are refused by what their headers promise."""
 
 import gzip
 import io
@@ -11,7 +11,7 @@ from gan_cli.errors import DamagedError
 
 LARGEST = 8 << 30  # bytes of one file or array in memory
 RATIO = 200  # unpacked bytes for a packed one: images take up to 20; what deflate can do at all is 1032
-FREE = 64 << 20  # bytes that may come of any file, however small it is
+FREE = 64 << 20  # bytes that any file may unpack to, however small it is
 CHUNK = 1 << 20  # bytes unpacked at once
 
 

@@ -24,7 +24,7 @@ BEGINNINGS = re.compile(  # of files in FORMATS
     rb"|II\*\0|MM\0\*|II\+\0|MM\0\+|P[1-6]\s",
     re.DOTALL,
 )
-HEAD = 16  # bytes that tell
+HEAD = 16  # bytes by which a file in FORMATS is recognised
 JPEG = b"\xff\xd8\xff"
 LOOKED_AT = 256  # bytes by which other formats are told, for a message
 OTHERS = (  # what they have at which place, and what they are
@@ -66,12 +66,12 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 class Extent(NamedTuple):
-    """The least and the largest value of an image as its file has them, without its transparency."""
+    """The least and the largest value of an image as stored in its file, without its transparency."""
 
     least: float
     most: float
     white: int  # what is white unless a person says otherwise: 255, or 65535
-    is_cut: bool  # of 16 bits a colour, only 8 are read
+    is_cut: bool  # it has 16 bits a colour, of which only 8 are read
 
 
 def decode(data: bytes, values: str | None = None) -> np.ndarray:
@@ -121,7 +121,7 @@ def _raw(picture: Image.Image) -> np.ndarray:
 
 
 def _is_cut(picture: Image.Image) -> bool:
-    """Whether Pillow reads 8 bits of 16: so it does with colours. Only before it is decoded."""
+    """Whether Pillow reads only 8 of 16 bits, as it does with colours. It can be asked before decoding only."""
     return not picture.mode.startswith("I") and any(";16" in str(tile.args) for tile in getattr(picture, "tile", ()))
 
 
@@ -196,7 +196,7 @@ def shape_of(picture: Image.Image, values: str | None = None) -> Shape:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """EXIF's, 1 to 8, of which 5 to 8 lie on their side; 1 where there is none, or none that can be read.
+    """The orientation in EXIF, 1 to 8; with 5 to 8 the image lies on its side. 1 where there is none that can be read.
 
     Only where EXIF is in the header: Pillow decodes a PNG to look for it at the end.
     """

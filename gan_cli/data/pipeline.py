@@ -37,7 +37,7 @@ def order(seed: int, size: int, epoch: int) -> np.ndarray:
     NumPy promises that a bit generator's stream stays the same from release to release, and promises nothing of the
     sort about what is made of it.
     """
-    # a batch may hold many epochs of few examples, which would drive the order of many from the cache at every step
+    # A batch may hold many epochs of few examples, which would drive the order of many from the cache at every step.
     return (_permutation if size < FEW else _remembered)(seed, size, epoch)
 
 
@@ -64,7 +64,7 @@ def indices(seed: int, step: int, batch: int, size: int) -> np.ndarray:
 def _indices_of_step(
     seed: int, step: int, batch: int, size: int, labelled: np.ndarray | None, rows: slice
 ) -> dict[str, np.ndarray]:
-    """The rows of a step's batch: {"index": int32 [rows]}, and "labelled" alike where only some labels are known."""
+    """The examples of a step: {"index": int32 [rows]}, and "labelled" alike where only some labels are known."""
     chosen = {"index": indices(seed, step, batch, size)[rows]}
     if labelled is not None:
         chosen["labelled"] = labelled[indices(seed, step, batch, len(labelled))].astype(np.int32)[rows]
@@ -77,7 +77,7 @@ def hide(
     labelled: PositiveInt | None = None,  # examples whose label a game is shown; None: all
     labelled_seed: NonNegativeInt = 0,  # chooses them
 ) -> Source:
-    """The source with so many labelled examples, as many of each class as of any other, or one more.
+    """The source with `labelled` labelled examples, as many of each class as of any other, or one more.
 
     This is what semi-supervised games are for. What is hidden is hidden from training only: metrics see all labels.
     Raises InputError when the source has no labels, or too few examples of a class.
@@ -131,7 +131,7 @@ def ahead(items: Iterable[T], n: int = 2) -> Iterator[T]:
 
 
 def _read_batch(read: Callable[[Any], Mapping[str, T]], index: Mapping[str, Any]) -> Mapping[str, T]:
-    """A batch by what `_indices_of_step` gives, or slices of it: with hidden labels, one beside it that has them."""
+    """The batch at the indices from `_indices_of_step`; with hidden labels, a labelled batch beside it."""
     examples = read(index["index"])
     if "labelled" not in index:
         return examples
@@ -150,7 +150,7 @@ class Resident(NamedTuple):
     seed: int
     batch: int
     labelled: np.ndarray | None = None  # as `Source.labelled`
-    rows: slice = ALL  # of each batch
+    rows: slice = ALL  # the part of each batch that this process feeds
 
     def feed(self, start: int, n: int) -> dict[str, np.ndarray]:
         """What steps start .. start + n - 1 read: {"index": int32 [n, rows]}, and "labelled" alike if there are."""

@@ -17,7 +17,7 @@ Where images differ in size or channels (`is_ragged`), `x` is a list of n arrays
 
 
 class OptionError(InputError):
-    """Data that an option of [data] makes sense of; `line` is what to write there: values = "0..1".
+    """Data that can be read with another option of [data]; `line` is what to write there: values = "0..1".
 
     of: the name of the data source whose option it is.
     """
@@ -45,13 +45,13 @@ class Source(NamedTuple):
     mixture: Mixture | None = None  # the distribution itself, where it is known; labels are its components
     labels: np.ndarray | None = None  # int32 [size]: of every example; None: there are none
     labelled: np.ndarray | None = None  # examples whose labels a game is shown, int64 [n]; None: all, if there are any
-    remarks: tuple[str, ...] = ()  # what a person should know of how they were read: what was left out, odd values
+    remarks: tuple[str, ...] = ()  # for a person, on how the data were read: what was left out, odd values
     odd_sizes: str = ""  # images of another size than most, in words: "'a.png' is 8 x 8; 299 of 300 are 9 x 9"
     odd_channels: str = ""  # images of other channels than most, likewise
 
 
 def told(source: Source, note: Callable[[str], None]) -> Source:
-    """The source, its remarks told to the person."""
+    """The source itself, after its remarks have been passed to `note`, which tells a person."""
     for remark in source.remarks:
         note(remark)
     return source
@@ -64,7 +64,7 @@ def in_memory(
     classes: tuple[str, ...] = (),
     mixture: Mixture | None = None,
 ) -> Source:
-    """The source of arrays: `x` images uint8 [N, H, W, C] or vectors float32 [N, D], `y` labels [N], from 0.
+    """A source of examples in arrays: `x` images uint8 [N, H, W, C] or vectors float32 [N, D], `y` labels [N], from 0.
 
     Raises InputError when there are no examples, or labels do not fit them.
     """

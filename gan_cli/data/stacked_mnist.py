@@ -12,7 +12,7 @@ from gan_cli.types import Spec
 
 ORIGIN = mnist.ORIGIN
 COLOURS = 3
-PLACES = np.array([100, 10, 1])  # of the digits in red, green and blue
+PLACES = np.array([100, 10, 1])  # place values of the digits in red, green and blue
 
 
 def stacked_mnist(

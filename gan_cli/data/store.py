@@ -36,9 +36,9 @@ class Asset(NamedTuple):
 
     name: str  # as published: "train-images-idx3-ubyte.gz"
     mirrors: tuple[str, ...] = ()  # folders on the web that hold it, tried in order
-    sha256: str = ""  # of the content, uncompressed
-    published_sha256: str = ""  # of the file as published, where nobody publishes one of its content
-    largest: int = LARGEST  # bytes of the content at most
+    sha256: str = ""  # checksum of the content, uncompressed
+    published_sha256: str = ""  # checksum of the file as published, where nobody publishes one of its content
+    largest: int = LARGEST  # the most bytes that its content may have
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True)
 class Store:
-    """Where data sets come from."""
+    """Where data sets come from: a person's own folder, the cache, mirrors on the web."""
 
     data_dir: Path | None = None  # the user's own files: DIR/<data set>/<file> or DIR/<file>
     cache_dir: Path = field(default_factory=user_cache)
@@ -127,9 +127,9 @@ class Store:
         return replace(self, beside=where.resolve())
 
     def locate(self, path: Path) -> Path:
-        """A path of a recipe: as it is, below the data folder, or beside the recipe or run; of a URL, a copy.
+        """Where a recipe's path leads: as it is, below the data folder, or beside the recipe or run; for a URL, a copy.
 
-        Only where it is not as it is, the others are looked at, in this order. Raises InputError.
+        The places are tried in this order. Raises InputError where there is nothing at any of them.
         """
         if not self.follow and is_url(path):
             raise InputError(f"[data] path = {str(path)!r}: is a URL, which is not asked for this")
@@ -138,7 +138,7 @@ class Store:
             path = path.expanduser()
         except RuntimeError as error:  # of a user who is not there
             raise InputError(f"[data] path = {str(path)!r}: {error}") from None
-        # Where a person says that it is. Of a path from another machine, the data folder may have the last part.
+        # Where a person says that it is. The data folder may have the last part of a path from another machine.
         named = [path]
         if self.data_dir is not None:
             named = list(dict.fromkeys([path, self.data_dir / path, self.data_dir / path.name]))
@@ -212,7 +212,7 @@ def _download(url: str, to: Path, largest: int) -> None:
 
 
 def _verified(data: bytes, asset: Asset, parse: Callable[[bytes], T], *, packed: bool = True) -> T:
-    """`parse` of the content of a file; raises DamagedError.
+    """The content of a file, parsed and checked against its checksum; raises DamagedError.
 
     packed: the file has the published name, so that a checksum of the published file is binding.
     """

@@ -54,7 +54,7 @@ class _Collected:
     left_out: LeftOut = field(default_factory=LeftOut)
 
     def put(self, file: File) -> None:
-        """A file where it belongs: its suffix says what it is or, where there is none, its first bytes do."""
+        """Put a file where it belongs: its suffix says what it is or, where there is none, its first bytes do."""
         suffix = suffix_of(file.name)
         is_image = suffix in SUFFIXES
         if not suffix:
@@ -98,7 +98,10 @@ def _natural_order(file: File) -> list[list[tuple[int, int, str]]]:
 
 
 def _look_into_folder(path: Path, found: _Collected) -> None:
-    """Strings and one look at each entry: with many files, pathlib and os.walk take longer than the looking."""
+    """Collect what is in a folder and those below it.
+
+    Names are strings and each entry is looked at once: with many files, pathlib and os.walk take longer than that.
+    """
     reads: Counter[tuple[int, int]] = Counter()
     # Where a folder is; its name below the path; whether a link led to it; devices and inodes of those that it is in.
     waiting: list[tuple[str, str, bool, frozenset[tuple[int, int]]]] = [(str(path), "", False, frozenset())]
@@ -162,7 +165,7 @@ def _stamp(path: str) -> str:
 
 
 def _look_into_zip(path: Path, found: _Collected) -> None:
-    """A zip is read in place: nothing is unpacked to disk."""
+    """Collect what is in a zip, which is read in place: nothing is unpacked to disk."""
     try:
         archive, size = open_zip(path), path.stat().st_size
     except (DamagedError, OSError) as error:
@@ -184,7 +187,7 @@ def _look_into_zip(path: Path, found: _Collected) -> None:
 
 
 def _entries(archive: zipfile.ZipFile, left_out: LeftOut) -> dict[str, zipfile.ZipInfo]:
-    """A zip's entries by clean names, of several with one name the last, as unpacking would leave it."""
+    """A zip's entries by clean names; the last of several with one name, as unpacking would leave it."""
     infos = archive.infolist()
     # Some of Windows' tools separate by backslashes; a name that holds one for its own sake lies beside slashes.
     separator = "/" if any("/" in info.filename for info in infos) else "\\"

@@ -14,7 +14,7 @@ from gan_cli.data.source import OptionError
 from gan_cli.errors import InputError
 
 WELL_KNOWN = ((0, 1), (-0.5, 0.5), (-1, 1), (0, 255), (-128, 127), (0, 4095), (0, 65535))
-NARROW = 4  # times as wide as the values' own range may be what they are said to be in, before it is worth a word
+NARROW = 4  # times the values' own range: a stated range that is wider is worth a remark
 ROWS = 1024  # examples that are converted at once
 FORM = r"-?\d+(\.\d+)?\.\.-?\d+(\.\d+)?"
 
@@ -76,7 +76,7 @@ def scaled(x: np.ndarray, values: str) -> np.ndarray:
 
 
 def guess(least: float, most: float) -> str:
-    """The narrowest range in use that holds both, else they themselves, rounded outwards: "0..4095"."""
+    """The narrowest range in use that holds both numbers, else the numbers themselves rounded outwards: "0..4095"."""
     whole = least == round(least) and most == round(most)
     usual = [(high - low, low, high) for low, high in WELL_KNOWN if whole or low >= 0 or high <= 1]
     fitting = [one for one in usual if one[1] <= least and most <= one[2]]
@@ -88,7 +88,7 @@ def guess(least: float, most: float) -> str:
 
 
 def remarks_on(least: float, most: float, range_: tuple[float, float], where: str) -> tuple[str, ...]:
-    """What a person should know of values from `least` to `most` whose black and white are `range_`.
+    """Remarks on values from `least` to `most` whose black and white are `range_`, a sentence each.
 
     That is: an unused half below 0, one grey for all, or few levels left of 256. Empty where nothing is odd.
     """
@@ -107,7 +107,7 @@ def remarks_on(least: float, most: float, range_: tuple[float, float], where: st
 
 
 def remarks_on_layout(x: np.ndarray, where: str) -> tuple[str, ...]:
-    """What a person should know of an array's axes: [N, H, W] that may be one image, [N, D] that may be images.
+    """Remarks on an array's axes: [N, H, W] that may be one image, [N, D] that may be images.
 
     Raises InputError for axes that cannot be [N, H, W] or [N, H, W, C].
     """

@@ -16,8 +16,8 @@ from gan_cli.errors import InputError
 
 T = TypeVar("T")
 LISTED = 100  # groups of copies, names and sizes, at most
-UNEVEN = 10  # times as many examples of one class as of another are worth a word
-LONG = 2.0  # sides of an image in this proportion are
+UNEVEN = 10  # how many times as many examples one class has as another, to be worth a remark
+LONG = 2.0  # how many times as long as wide an image is, to be worth one
 
 
 class Checked(NamedTuple):
@@ -89,7 +89,7 @@ def check_data(data: Table, found: Examples, store: Store, keep: Keep = lambda _
 
 
 def report(checked: Checked, data: Table, batch: int) -> dict[str, Any]:
-    """All of it as plain JSON; lists of names are cut at LISTED, but not the one of unreadable files."""
+    """What was checked as plain JSON; lists of names are cut at LISTED, except that of unreadable files."""
     found = checked.examples
     counts = _counts(checked)
     classes = [] if counts is None else list(zip(found.classes, counts.tolist(), strict=True))

@@ -24,7 +24,7 @@ class ContactSheet:
     """Keeps the examples that were chosen as they come by; `save` draws them."""
 
     def __init__(self, found: Examples, out: Path):
-        """Chooses. Raises InputError where there can be no picture, before anything is looked at."""
+        """Choose the examples; raises InputError where there can be no picture, before anything is looked at."""
         if out.suffix != ".png":
             raise InputError(f"--out {out}: the contact sheet is a PNG; name a file that ends in .png")
         check_folder_of(out)
@@ -50,7 +50,7 @@ class ContactSheet:
         self._kept: dict[int, np.ndarray] = {}
 
     def keep(self, seen: Chunk) -> None:
-        """Take what was chosen; images that are larger than a tile are made smaller."""
+        """Keep those of the examples seen that were chosen; images larger than a tile are made smaller."""
         assert seen.x is not None
         for index, one in zip(seen.indices.tolist(), seen.x, strict=True):
             if index in self._wanted:

@@ -18,13 +18,13 @@ class Moments(NamedTuple):
 
 
 class Sums:
-    """Gathers examples of one number of channels, some at a time."""
+    """Sums over examples with the same number of channels, which come some at a time."""
 
     _low: np.ndarray | None = None  # of none so far
     _count = 0
 
     def add(self, x: np.ndarray) -> None:
-        """Images uint8 [n, H, W, C] or vectors float32 [n, D]."""
+        """Add images uint8 [n, H, W, C] or vectors float32 [n, D]."""
         flat = x.reshape(-1, x.shape[-1]).astype(np.float64)  # of uint8 every sum is exact
         low, high, total, squares = flat.min(0), flat.max(0), flat.sum(0), (flat**2).sum(0)
         if self._low is None:

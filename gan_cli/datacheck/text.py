@@ -6,10 +6,8 @@ from typing import Any
 from gan_cli.errors import printable
 from gan_cli.text import WIDTH, number, pairs, shape, table
 
-SHOWN = (
-    20  # names of copies, blank images, classes and sizes; all of them are in --json, and in no case unreadable files
-)
-COORDINATES = 8  # of vectors
+SHOWN = 20  # names of copies, blank images and classes at most; unreadable files are all shown, and --json has more
+COORDINATES = 8  # coordinates of vectors at most
 
 
 def of_data(report: dict[str, Any]) -> str:
@@ -95,6 +93,6 @@ def _counted(counts: dict[str, int], first: dict[str, str]) -> str:
 
 
 def _listed(names: list[str], count: int) -> str:
-    """Some of `count` names."""
+    """The first of `count` names, and how many more there are."""
     more = f" and {number(count - SHOWN)} more" if count > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

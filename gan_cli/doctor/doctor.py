@@ -20,8 +20,8 @@ from gan_cli.version import PACKAGES, __version__
 
 Status = Literal["ok", "warning", "broken"]
 PATIENCE = 180.0  # seconds until JAX is taken for stuck
-LITTLE_DISK, NO_DISK = 1 << 30, 64 << 20  # bytes
-LITTLE_MEMORY = 1 << 30  # bytes
+LITTLE_DISK, NO_DISK = 1 << 30, 64 << 20  # free bytes below which training is warned of, or cannot be
+LITTLE_MEMORY = 1 << 30  # free bytes
 SETTINGS = re.compile(r"(JAX|XLA|GAN|CUDA|NVIDIA|TPU|OMP|TF_CPP|TF_XLA)_\w+|LD_LIBRARY_PATH")
 HIDDEN = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 FULL, PASSES, HALF = 1e-5, 1e-2, 2e-2  # errors of products: float32; float32 in quicker passes; bfloat16

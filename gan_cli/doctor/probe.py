@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-SIDE = 128  # of the matrices that are multiplied
+SIDE = 128  # rows and columns of the matrices that are multiplied
 
 
 def main() -> None:

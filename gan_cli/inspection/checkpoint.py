@@ -22,7 +22,7 @@ class FoundCheckpoint(NamedTuple):
     folder: RunFolder
     step: int
     steps: list[int]  # of all checkpoints, ascending
-    best: int | None  # of them, by the metric
+    best: int | None  # the best of them by the metric
     meta: Meta
     experiment: Experiment
     networks: dict[str, Network]

@@ -40,7 +40,7 @@ class Layer(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A role's network."""
+    """The network of a role, as it was traced."""
 
     role: str
     net: str  # its name in the recipe
@@ -51,7 +51,7 @@ class Network(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """A call of a part of a network."""
+    """A call of a part of a network with a batch."""
 
     path: str
     kind: str
@@ -123,7 +123,7 @@ def _traced(builder: Any, ports: Ports, n: int) -> tuple[list[_Call], Counter[st
 
 @contextmanager
 def _watched(module: nnx.Module, calls: list[_Call]) -> Iterator[None]:
-    """In this context every call of a part of `module` with a batch is noted in `calls`, and traced in its own scope.
+    """A context in which every call of a part of `module` with a batch is noted in `calls` and traced in its own scope.
 
     What is called without one, as a kernel is, and what that calls, belongs to the layer around it.
     """

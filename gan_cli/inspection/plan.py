@@ -19,8 +19,8 @@ from gan_cli.errors import InputError
 from gan_cli.inspection.networks import networks
 from gan_cli.text import duration, size
 
-CALLS = 7  # of the trial at most, besides the first
-SECONDS = 10.0  # that they may take; a call is made as long as a seventh of that, if steps_per_call allows
+CALLS = 7  # calls that the trial makes at most, besides the first
+SECONDS = 10.0  # seconds that they may take; a call is made as long as a seventh of that, if steps_per_call allows
 # The parts of a state -> its fields.
 PARTS = {"weights": "variables", "averages": "average", "optimisers": "optim", "memories": "memory"}
 

@@ -41,7 +41,7 @@ def fetched(where: str | Path, note: Note) -> Path:
 
 
 def fetched_run(where: str | Path, note: Note) -> Path:
-    """The same for a run, or RUN/checkpoints/STEP: its recipe and its whole checkpoints, and nothing else of it.
+    """As `fetched`, for a run or RUN/checkpoints/STEP: its recipe and its whole checkpoints, and nothing else of it.
 
     Raises InputError where there is no whole checkpoint, or STEP is none, too.
     """

@@ -56,7 +56,7 @@ class Mirror:
         self._lock = FileLock(folder.with_name(f".{folder.name}.lock"), thread_local=False)
         self._name = uuid.uuid4().hex
         self._claimed = ""  # the token of our writer.json
-        # In writer.json of the processes whose work the copy holds; none: it may not be whole.
+        # The names in writer.json of the processes whose work the copy holds; none: it may not be whole.
         self._names: tuple[str, ...] = ()
         self._files: dict[str, Sent] = {}
 
@@ -125,7 +125,7 @@ class Mirror:
         self._lock.release()
 
     def _writer(self) -> dict[str, Any]:
-        """Who wrote last; empty where that cannot be known."""
+        """What writer.json says of who wrote last; empty where that cannot be known."""
         with suppress(FileNotFoundError, ValueError):
             found = door.parse_json(read_file(self._place, WRITER))
             return found if isinstance(found, dict) else {}

@@ -50,7 +50,7 @@ def local(where: str | Path) -> Path | None:
 
 
 def is_url(where: str | Path) -> bool:
-    """Whether this names something that is not on this machine's file systems."""
+    """Whether `where` names something that is not on this machine's file systems."""
     return local(where) is None
 
 
@@ -102,6 +102,6 @@ def _no_driver(scheme: str, shown: str) -> InputError:
 
 
 def reason(error: Exception) -> str:
-    """What a driver said, in one line."""
+    """What a driver said, in one line of at most 200 characters and its type."""
     text = str(error).strip().replace("\n", " ")[:200]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
