@@ -54,7 +54,7 @@ class LeftOut:
     _kinds: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # number, first name and its reason
 
     def add(self, kind: str, name: str, why: str = "") -> None:
-        """Count a file or folder; `kind` follows a number: "3 .txt", "1 unreadable". Litter, of kind "", is not told."""
+        """Count a file or folder; `kind` follows a number: "3 .txt", "1 unreadable"; "" is litter, not worth a word."""
         if kind:
             count, first, said = self._kinds.get(kind, (0, name, why))
             self._kinds[kind] = (count + 1, *min((first, said), (name, why)))

@@ -71,7 +71,11 @@ class Mirror:
             self._lock.acquire(blocking=False)
         except Timeout:
             raise InputError(f"{self.url}: another process of this machine trains it, in {self.folder}") from None
-        self._names, self._files = _remembered(self.folder / STATE)
+        self._names, self._files = (), {}
+        with suppress(DamagedError, TypeError, KeyError, AttributeError):  # what cannot be read is not remembered
+            state = door.read_json(self.folder / STATE)
+            sent = {name: Sent(*map(str, pair)) for name, pair in state["files"].items()}
+            self._names, self._files = tuple(map(str, state["names"])), sent
         files = listing(self._place)
         if files and not {WRITER, layout.RECIPE} & files.keys():
             raise InputError(f"{self.url}: holds files but no run; name another place with --out")
@@ -207,12 +211,3 @@ def _names(folder: Path) -> set[str]:
     """The files of a run that belong at its URL."""
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     return layout.loose(names).union(*layout.checkpoints(names).values())
-
-
-def _remembered(path: Path) -> tuple[tuple[str, ...], dict[str, Sent]]:
-    """The names and files that were remembered; none where that cannot be read."""
-    with suppress(DamagedError, TypeError, KeyError, AttributeError):
-        state = door.read_json(path)
-        files = {name: Sent(*map(str, sent)) for name, sent in state["files"].items()}
-        return tuple(map(str, state["names"])), files
-    return (), {}
