@@ -79,16 +79,17 @@ def networks(resolved: Table, spec: Spec) -> dict[str, Network]:
         sizes = {".".join(map(str, path)): math.prod(leaf.shape) for path, leaf in nnx.to_flat_state(params)}
         (calls, one), (_, two) = (_traced(builder, ports[role], n) for n in (1, 2))
         each = Counter({path: two[path] - one[path] for path in two})  # without what a call costs at any batch size
-        total = sum(sizes.values()), each.total()
+        parameters, adds = sum(sizes.values()), each.total()
         firsts = {made.path: made for made in reversed(calls) if made.leaf}  # the first call of each layer
         layers = []
         for made in reversed(firsts.values()):
             own = sum(size for name, size in sizes.items() if name.startswith(f"{made.path}."))
             layers.append(Layer(made.path, made.kind, made.output, own, each.pop(made.path, 0)))
-        rest = total[0] - sum(layer.parameters for layer in layers)
+        rest = parameters - sum(layer.parameters for layer in layers)
         if rest or each.total():
             layers.append(Layer(REST, "", (), rest, each.total()))
-        described[role] = Network(role, resolved["networks"][role]["net"], ports[role], tuple(layers), *total)
+        net = resolved["networks"][role]["net"]
+        described[role] = Network(role, net, ports[role], tuple(layers), parameters, adds)
     return described
 
 
