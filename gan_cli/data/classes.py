@@ -74,7 +74,22 @@ def _classes_of_folders(tree: Tree, where: Path) -> Classes:
         raise InputError(f"{where}: {apart}, and no classes: {INSTEAD}")
     numbers = {name: number for number, name in enumerate(found)}
     labels = np.array([numbers[name] for name in folders], np.int32)
-    return Classes(found, labels, False, tuple(f"{where}: {said}" for said in _doubts(tree, found)))
+    doubts = []  # reasons against taking these folders for classes
+    # Shards: folders and files are numbers, and those of the files grow from one folder to the next.
+    matches = [SHARD.fullmatch(name) for name in names]
+    counts = [int(match[1]) for match in matches if match]
+    if len(counts) == len(matches) and all(a < b for a, b in pairwise(counts)):
+        doubts.append(
+            f"its folders {_listed(found)} look like shards, whose files are numbered through, and are taken for "
+            f"classes; the labels of StyleGAN's data sets are in a {LABELS_FILE}, which is not there"
+        )
+    if tree.barren:
+        doubts.append(f"folders without an image are no classes: {_listed(tree.barren)}")
+    alike: dict[str, list[str]] = {}
+    for name in found:
+        alike.setdefault(unicodedata.normalize("NFKC", name).casefold().strip(), []).append(name)
+    doubts += [f"classes of almost one name: {_listed(same)}" for same in alike.values() if len(same) > 1][:SHOWN]
+    return Classes(found, labels, False, tuple(f"{where}: {doubt}" for doubt in doubts))
 
 
 def parts_of_a_set(tree: Tree, where: Path) -> str:
@@ -88,26 +103,6 @@ def parts_of_a_set(tree: Tree, where: Path) -> str:
     largest = Path(tree.shared, folders[0])
     mend = f"a zip of {largest} alone" if where.is_file() else f'[data] path = "{where / largest}"'
     return f"its folders {_listed(folders)} are parts of a data set ({mend} would be one of them)"
-
-
-def _doubts(tree: Tree, found: Sequence[str]) -> list[str]:
-    """Reasons against taking these folders for classes, a sentence each."""
-    said = []
-    # Shards: folders and files are numbers, and those of the files grow from one folder to the next.
-    matches = [SHARD.fullmatch(file.name) for file in tree.files]
-    numbers = [int(match[1]) for match in matches if match]
-    if len(numbers) == len(matches) and all(a < b for a, b in pairwise(numbers)):
-        said.append(
-            f"its folders {_listed(found)} look like shards, whose files are numbered through, and are taken for "
-            f"classes; the labels of StyleGAN's data sets are in a {LABELS_FILE}, which is not there"
-        )
-    if tree.barren:
-        said.append(f"folders without an image are no classes: {_listed(tree.barren)}")
-    alike: dict[str, list[str]] = {}
-    for name in found:
-        alike.setdefault(unicodedata.normalize("NFKC", name).casefold().strip(), []).append(name)
-    said += [f"classes of almost one name: {_listed(names)}" for names in alike.values() if len(names) > 1][:SHOWN]
-    return said
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -119,8 +119,16 @@ class Mirror:
             self._delete(step, there.pop(step))
         self._send({layout.RECIPE} & here, files)
         self._send(layout.loose(here), files)  # before the checkpoint: who resumes from it goes on with these logs
-        for step in steps:
-            self._send_checkpoint(step, here, files)
+        for step in steps:  # what makes a checkpoint whole comes last and, where it is another one's, goes first
+            mark, own = layout.checksums(step), layout.checkpoints(here)[step]
+            found = checksums((self.folder / mark).parent)
+            sums = {f"checkpoints/{step}/{name}": digest for name, digest in found.items()}
+            sums[mark] = sha256(self.folder / mark)
+            if not all(self._is_there(name, sums.get(name, ""), files) for name in own):
+                delete(self._place, {mark} & files.keys())
+                delete(self._place, layout.checkpoints(files).get(step, set()) - own - {mark})
+                self._send(own - {mark}, files, sums)
+                self._send({mark}, {}, sums)
         for step in there.keys() - {*steps}:
             self._delete(step, there[step])
 
@@ -163,19 +171,6 @@ class Mirror:
                 new[name] = path
         download_all(self._place, files, new, self._note)
         self._files = {name: Sent(sha256(self.folder / name), files[name].token) for name in wanted}
-
-    def _send_checkpoint(self, step: int, here: set[str], files: Entries) -> None:
-        """Upload a checkpoint: what makes it whole comes last and, where it is another one's, goes first."""
-        mark, own = layout.checksums(step), layout.checkpoints(here)[step]
-        found = checksums((self.folder / mark).parent)
-        sums = {f"checkpoints/{step}/{name}": digest for name, digest in found.items()}
-        sums[mark] = sha256(self.folder / mark)
-        if all(self._is_there(name, sums.get(name, ""), files) for name in own):
-            return
-        delete(self._place, {mark} & files.keys())
-        delete(self._place, layout.checkpoints(files).get(step, set()) - own - {mark})
-        self._send(own - {mark}, files, sums)
-        self._send({mark}, {}, sums)
 
     def _is_there(self, name: str, digest: str, files: Entries) -> bool:
         return name in files and self._files.get(name) == Sent(digest, files[name].token)
