@@ -153,3 +153,14 @@ def test_bad_input(gan, photos, tmp_path, monkeypatch, arguments, message):
     assert code == 2
     assert message in err
     assert not out
+
+
+def test_data_beside_the_recipe_are_not_refused(gan, photos, tmp_path, monkeypatch):
+    """The training that is asked for its verdict looks where this command looks."""
+    photos.write_text(photos.read_text().replace(f'"{tmp_path / "photos"}"', '"photos"'))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    _, out, _ = gan("data", "check", photos, "--json", "--set", "data.on_corrupt=skip")
+    report = json.loads(out)
+    assert report["readable"] == 29
+    assert not [line for line in report["problems"] if "no such file" in line]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -72,7 +73,7 @@ def check_data(data: Table, found: Examples, store: Store, keep: Keep = lambda _
     same = copies(np.concatenate(marks), np.concatenate(places)) if marks else []
     moments = {channels: made for channels, own in sorted(sums.items()) if (made := own.moments())}
     # What stops a training with these data before its first step, and what it would be told of them.
-    quiet = Store(store.data_dir, store.cache_dir, store.download, note=lambda _: None)
+    quiet = replace(store, note=lambda _: None)
     refusals = [found.refusal] if found.refusal else []
     try:
         source = build.read_source(data, quiet)

@@ -20,8 +20,8 @@ from gan_cli.datacheck.measures import constant
 from gan_cli.errors import InputError
 from gan_cli.types import Shape
 
-CHUNK = 256  # examples of an array looked at in one go
-THREADS = 8  # that decode files, at most
+CHUNK = 256  # examples of an array that are looked at in one go
+THREADS = 8  # threads at most that decode files
 
 
 class Header(NamedTuple):
@@ -41,9 +41,9 @@ class Chunk(NamedTuple):
     indices: np.ndarray  # int [n]
     x: np.ndarray | None  # images uint8 [n, H, W, C] or vectors float32 [n, D]; None: unreadable
     blank: np.ndarray | None = None  # bool [n]: of one colour all over, before anything was put around it
-    header: Header | None = None  # of a file
-    transparent: bool = False  # somewhere, before anything was done to it
-    why: str = ""  # it is unreadable
+    header: Header | None = None  # where the example is a file
+    transparent: bool = False  # it has transparent pixels, before anything was done to it
+    why: str = ""  # why it is unreadable
 
 
 class Examples(NamedTuple):
@@ -51,12 +51,12 @@ class Examples(NamedTuple):
 
     name: str
     size: int
-    shape: Shape  # of one as training would have it; 0 for a number in which images differ
+    shape: Shape  # shape of one as training would have it; 0 for a number in which images differ
     classes: tuple[str, ...]
     labels: np.ndarray | None  # int32 [size]
     call: Callable[[int], str]  # what an example is called: its file, or its number
     look: Callable[[], Iterator[Chunk]]  # all of them, once; memory does not grow with their number
-    layout: str = ""  # of files: what was made of the folders that they are in
+    layout: str = ""  # how the folders that files are in were understood
     remarks: tuple[str, ...] = ()  # see `Source.remarks`
     refusal: str = ""  # why there are no labels, where some are wanted
 
