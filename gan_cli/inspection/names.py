@@ -10,11 +10,12 @@ from typing import Any
 from gan_cli import build, data, features, lab, metrics
 from gan_cli.binding import Kind
 from gan_cli.data.store import Origin
+from gan_cli.export.formats import FORMAT, find_format
 from gan_cli.names import literals
 
 FILE = Path(build.__file__).with_name("names.json")
 RECIPES = (build.LOSS, build.PENALTY, build.NETWORK, build.GAME, build.SOURCE)
-KINDS = (*RECIPES, features.FEATURES, metrics.METRIC, lab.DEMONSTRATION)
+KINDS = (*RECIPES, features.FEATURES, metrics.METRIC, lab.DEMONSTRATION, FORMAT)
 
 
 def written() -> str:
@@ -29,6 +30,8 @@ def _entry(kind: Kind, name: str) -> dict[str, Any]:
     about: dict[str, Any] = {"line": (inspect.getdoc(factory) or "").partition("\n")[0]}
     if kind is metrics.METRIC:
         about["lower_is_better"] = metrics.find_metric(name).lower_is_better
+    if kind is FORMAT:
+        about["suffix"] = Path(find_format(name).file).suffix
     if kind is build.SOURCE and (origin := origins().get(name)):
         about |= {"published": True, "hub": origin.hub}
     return {**about, "options": {key: _option(field) for key, field in fields}}

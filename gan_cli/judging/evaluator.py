@@ -58,7 +58,9 @@ class Lens(NamedTuple):
 
 
 def lens(options: Eval, spec: Spec, *, outside: bool = False, where: Where = RECIPE) -> Lens:
-    """What [eval] names, for examples that look like `spec`; vectors are their own features. Raises InputError.
+    """The metrics and features that [eval] names, for examples that look like `spec`. Raises InputError.
+
+    Vectors are their own features.
 
     outside: whether the person who runs the program has named the features, which may then be code of their own.
     """
@@ -128,14 +130,27 @@ class Evaluator:
         return Verdict(evaluate(self.metrics, real, fake), used, self.notices)
 
     def fake(self, batches: Iterable[Images]) -> Sample:
-        """One pass over fakes."""
+        """One pass over fakes: images [B, H, W, C] in [-1, 1], or vectors [B, D]."""
         return self._classified(collect(self.features, batches, keep=self.needs.keep))
 
     def real(self) -> Sample | None:
         """The real side, of which no pass is made twice; None where no metric asks for it."""
-        if not self.needs.real:
-            return None
-        self._real = self._real or self._measure()
+        reference = self._reference
+        if not self.needs.real or self._real:
+            return self._real
+        if reference.stored:
+            self._real = Sample(reference.stored.statistics)
+            return self._real
+        assert reference.source is not None
+        on_white = {"on": "white"} if reference.source.spec.shape[2:] == (4,) else {}
+        key = cache.key(self.features, reference.source.fingerprint, n=self.plan.n_real, **on_white)
+        real = cache.cached(self._cache_dir, key, self.features, self._pass_over_real, self._note)
+        training = None
+        if self.needs.training:  # all of it: a copy of an image that is left out would not be found
+            assert reference.training is not None
+            everything = batches(reference.training, np.arange(reference.training.size), self.batch)
+            training = collect(self.features, (one["x"] for one in everything), keep=self.needs.keep_real)
+        self._real = real._replace(mixture=reference.mixture, training=training)
         return self._real
 
     def examples(self, batch: int) -> Iterator[Examples]:
@@ -144,18 +159,8 @@ class Evaluator:
         assert source is not None
         return batches(source, order(0, source.size, 0)[: self.plan.n_real], batch)
 
-    def _measure(self) -> Sample:
-        reference = self._reference
-        if reference.stored:
-            return Sample(reference.stored.statistics)
-        assert reference.source is not None
-        on_white = {"on": "white"} if reference.source.spec.shape[2:] == (4,) else {}
-        key = cache.key(self.features, reference.source.fingerprint, n=self.plan.n_real, **on_white)
-        real = cache.cached(self._cache_dir, key, self.features, self._measure_examples, self._note)
-        training = self._measure_training(reference.training) if self.needs.training else None
-        return real._replace(mixture=reference.mixture, training=training)
-
-    def _measure_examples(self) -> Sample:
+    def _pass_over_real(self) -> Sample:
+        """One pass over the real examples, with their labels where a metric needs them one by one."""
         labels: list[np.ndarray] = []
 
         def images() -> Iterator[np.ndarray]:
@@ -167,12 +172,6 @@ class Evaluator:
         sample = collect(self.features, images(), keep=self.needs.keep_real)
         sample = sample._replace(labels=np.concatenate(labels) if labels else None)
         return self._classified(sample) if self.needs.one_by_one else sample
-
-    def _measure_training(self, source: Source | None) -> Sample:
-        """All that was trained on: a copy of an image that is left out would not be found."""
-        assert source is not None
-        everything = batches(source, np.arange(source.size), self.batch)
-        return collect(self.features, (examples["x"] for examples in everything), keep=self.needs.keep_real)
 
     def _classified(self, sample: Sample) -> Sample:
         """The sample with what an independent classifier sees in it, where there is one and a metric asks for it."""
