@@ -19,7 +19,7 @@ from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.errors import InputError
 from gan_cli.pictures import grids as pictures
 from gan_cli.recipe_tables import laid_over
-from gan_cli.report import commands, curves, figures, page, parts, sample_grids
+from gan_cli.report import commands, curves, figures, page, page_parts, sample_grids
 from gan_cli.report.digest import Asked, asked, collect, differences
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.listing import survey
@@ -101,7 +101,7 @@ def write_run(folder: Path, *, steps: int = 500, scale: float = 1.0, recipe: str
     return folder
 
 
-def gather(path: Path, most: int = 60, store: Store | None = None) -> parts.RunPart:
+def gather(path: Path, most: int = 60, store: Store | None = None) -> page_parts.RunPart:
     return collect(asked([path], [str(path)])[0], most, store, lambda _: None).run
 
 
@@ -163,8 +163,8 @@ def test_best_agrees_with_checkpoints(untrained, tmp_path, scores):
 
 def test_events_are_those_of_the_log(run):
     assert gather(run).events == (
-        parts.Event(300, "alarm", "collapse: few"),
-        parts.Event(200, "rollback", "rollback 1 to step 200: explosion: loss"),
+        page_parts.Event(300, "alarm", "collapse: few"),
+        page_parts.Event(200, "rollback", "rollback 1 to step 200: explosion: loss"),
     )
 
 
@@ -293,7 +293,7 @@ def test_a_huge_log_is_thinned_and_keeps_its_extremes(tmp_path):
     assert (curve.steps[0], curve.steps[-1]) == (0, 29_999)
     assert curve.values[curve.steps.index(12_345)] == 50
     assert curve.values[curve.steps.index(23_456)] == -50
-    html = page.render([parts.RunPart("x", "", {}, [curve])], "made")
+    html = page.render([page_parts.RunPart("x", "", {}, [curve])], "made")
     assert f"{len(curve.values):,} of 30,000 points are drawn, the extremes among them" in html
     assert curves.thinned(np.full(5000, np.nan)).tolist() == [0, 4999]
 

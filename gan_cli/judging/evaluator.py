@@ -26,14 +26,14 @@ from gan_cli.types import Spec
 
 
 class Verdict(NamedTuple):
-    """Numbers, how they were measured and what to be careful about."""
+    """Values of metrics, how they were measured and what to be careful about."""
 
     values: dict[str, float]
     protocol: Protocol
     notices: tuple[str, ...]
 
     def line(self, **about: Any) -> dict[str, Any]:
-        """As a line of metrics.jsonl."""
+        """The verdict as a line of metrics.jsonl, after what `about` says of it: the step."""
         return {**about, **self.values, "protocol": self.protocol._asdict()}
 
 
@@ -79,7 +79,10 @@ class Evaluator:
     def __init__(
         self, subject: Subject, seen: Lens, options: Eval, reference: Reference, store: Store, fitted: str = ""
     ):
-        """`fitted`: what was done to the images before they came here, in words."""
+        """`fitted`: what was done to the images before they came here, in words.
+
+        Raises InputError for a metric that does not fit what is judged, its real side or the features.
+        """
         self.metrics, self.features, self.options, is_shipped = seen
         self.needs = requirements.needs(self.metrics, subject.spec, self.features, reference)
         self.plan = requirements.plan(subject, self.features, reference, options)
@@ -102,7 +105,7 @@ class Evaluator:
         return self.metrics[0].name
 
     def score(self, values: Mapping[str, float]) -> float:
-        """The headline as higher-is-better."""
+        """The value of the headline as higher-is-better; -inf where it is not a number."""
         value = values[self.headline]
         if math.isnan(value):
             return -math.inf
@@ -116,7 +119,7 @@ class Evaluator:
             )
 
     def verdict(self, real: Sample | None, fake: Sample, seed: int | None) -> Verdict:
-        """All metrics of both sides; `seed`: of the fakes' latents."""
+        """Take all metrics of both sides. `seed`: of the fakes' latents, for the protocol; None where there is none."""
         used = protocol(
             self.features,
             n_real=self.plan.n_real if self.needs.real else 0,
@@ -154,7 +157,7 @@ class Evaluator:
         return self._real
 
     def examples(self, batch: int) -> Iterator[Examples]:
-        """The real examples: a fixed random subset of the source, in random order, `batch` at a time as stored."""
+        """The real examples, `batch` at a time as stored: a fixed random subset of the source, in random order."""
         source = self._reference.source
         assert source is not None
         return batches(source, order(0, source.size, 0)[: self.plan.n_real], batch)
@@ -179,5 +182,5 @@ class Evaluator:
 
 
 def batches(source: Source, indices: np.ndarray, size: int) -> Iterator[Examples]:
-    """The examples at `indices` [n], `size` at a time."""
+    """The examples at `indices` int64 [n], `size` at a time."""
     return (source.load(indices[start : start + size]) for start in range(0, len(indices), size))

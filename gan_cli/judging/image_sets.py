@@ -51,7 +51,7 @@ def fit(size: int | None, channels: int | None, resize: str) -> Fit:
     return Fit(size, channels, resize)  # type: ignore[arg-type]
 
 
-class Set(NamedTuple):
+class ImageSet(NamedTuple):
     """Images, or their statistics."""
 
     called: str
@@ -66,7 +66,7 @@ class Set(NamedTuple):
         return self.stored.statistics.n if self.stored else 0
 
 
-def open_set(text: str, store: Store, fit: Fit) -> Set:
+def open_set(text: str, store: Store, fit: Fit) -> ImageSet:
     """The images that a person names, brought to one size; or the statistics in a file.
 
     `text`: the path of a folder, a zip, npz, npy or IDX file, a TOML file with a table [data] or statistics; or a data
@@ -74,13 +74,13 @@ def open_set(text: str, store: Store, fit: Fit) -> Set:
     """
     found = _open(text, store)
     if isinstance(found, cache.Stored):
-        return Set(text, stored=found)
+        return ImageSet(text, stored=found)
     if len(found.spec.shape) != 3 and (fit.size or fit.channels):
         raise InputError(f"--size and --channels are for images, and {text} holds vectors")
     return _fitted(text, found, fit)
 
 
-def open_like(text: str, shape: Shape, store: Store, resize: images.Resize) -> Set:
+def open_like(text: str, shape: Shape, store: Store, resize: images.Resize) -> ImageSet:
     """The images that a person names, brought to the `shape` of a model's samples: their name then says how.
 
     text: as in `open_set`. resize: the rule that the model's own data were fitted by. Raises InputError where they
@@ -88,7 +88,7 @@ def open_like(text: str, shape: Shape, store: Store, resize: images.Resize) -> S
     """
     found = _open(text, store)
     if isinstance(found, cache.Stored):
-        return Set(text, stored=found)
+        return ImageSet(text, stored=found)
     own = found.spec.shape
     fit = Fit(resize=resize)
     if len(own) == len(shape) == 3:
@@ -102,11 +102,11 @@ def open_like(text: str, shape: Shape, store: Store, resize: images.Resize) -> S
     return given._replace(called=", ".join(filter(None, (text, str(fit), given.composited))))
 
 
-def _fitted(text: str, found: Source, fit: Fit) -> Set:
+def _fitted(text: str, found: Source, fit: Fit) -> ImageSet:
     """Images brought to one size, transparent ones composited on white; vectors as they are. Raises InputError."""
     shape = found.spec.shape
     if len(shape) != 3:
-        return Set(text, found)
+        return ImageSet(text, found)
     if 0 in shape[:2] and not fit.size:
         named = f" ({found.differences.sizes})" if found.differences.sizes else ""
         raise InputError(
@@ -116,7 +116,7 @@ def _fitted(text: str, found: Source, fit: Fit) -> Set:
     channels = fit.channels or (3 if transparent else None)
     composited = {4: COMPOSITED, 0: "transparency, where there is any, composited on white"}
     fitted = images.fit(found, size=fit.size, channels=channels, resize=fit.resize)
-    return Set(text, fitted, composited=composited.get(shape[2], ""))
+    return ImageSet(text, fitted, composited=composited.get(shape[2], ""))
 
 
 def _open(text: str, store: Store) -> Source | cache.Stored:

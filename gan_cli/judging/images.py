@@ -11,7 +11,7 @@ from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.files import make_folder
 from gan_cli.judging.evaluator import COMMAND_LINE, Evaluator, Verdict, batches, lens
-from gan_cli.judging.image_sets import Fit, Set, open_set
+from gan_cli.judging.image_sets import Fit, ImageSet, open_set
 from gan_cli.judging.reference import Reference
 from gan_cli.judging.requirements import Subject
 from gan_cli.metrics import cache
@@ -27,9 +27,9 @@ ALL = sys.maxsize  # images
 class Sides(NamedTuple):
     """What is compared."""
 
-    fake: Set
-    real: Set | None
-    training: Set | None  # what the fakes' model was trained on, for metrics that tell copies
+    fake: ImageSet
+    real: ImageSet | None
+    training: ImageSet | None  # what the fakes' model was trained on, for metrics that tell copies
     fitted: str  # what was done to the images, in words
 
 
@@ -91,7 +91,7 @@ class Saved(NamedTuple):
 
 
 def save_statistics(
-    given: Set, fit: Fit, store: Store, out: Path, *, features: str, n: int | None, batch: int
+    given: ImageSet, fit: Fit, store: Store, out: Path, *, features: str, n: int | None, batch: int
 ) -> Saved:
     """Write the statistics of a set's features, which a person has named, to an .npz file: see `cache.save_statistics`.
 
@@ -116,7 +116,7 @@ def save_statistics(
     return Saved(sample.n, evaluator.features, in_words(evaluator.features, fitted), notices)
 
 
-def _common_spec(given: list[Set]) -> Spec:
+def _common_spec(given: list[ImageSet]) -> Spec:
     """What all sets of images look like; raises InputError when they are of different sizes or kinds.
 
     Where only statistics are there, they are of vectors, or of images of any size.
@@ -140,7 +140,7 @@ def _common_spec(given: list[Set]) -> Spec:
     return spec
 
 
-def _fitted_words(given: list[Set], fit: Fit) -> str:
+def _fitted_words(given: list[ImageSet], fit: Fit) -> str:
     """What is done to the images before a feature network sees them, in words."""
     composited = sorted({one.composited for one in given})
     return ", ".join(filter(None, (str(fit), *composited)))

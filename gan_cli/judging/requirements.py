@@ -53,7 +53,10 @@ class Needs(NamedTuple):
 
 
 def needs(metrics: Sequence[Metric], spec: Spec, features: Features, reference: Reference) -> Needs:
-    """What these metrics need together; what is classified is there for all of them where a classifier fits."""
+    """What these metrics need together.
+
+    Where one of them wants samples classified and a classifier fits the images, that is there for all of them.
+    """
     one_by_one = any(metric.keeps_real or metric.needs_labels for metric in metrics)
     classified = any(metric.needs_labels or metric.needs_classifier for metric in metrics) and (
         classes.fits(features, spec, reference.mixture)
@@ -73,7 +76,7 @@ def needs(metrics: Sequence[Metric], spec: Spec, features: Features, reference: 
 
 
 def plan(subject: Subject, features: Features, reference: Reference, options: Eval) -> Scope:
-    """What the metrics of `options` would be taken of."""
+    """The sizes of what the metrics would be taken of, by class where classes are known; nothing is computed."""
     spec = subject.spec
     source = reference.source
     n_real = min(source.size, options.n_real) if source else (reference.stored.statistics.n if reference.stored else 0)
@@ -100,7 +103,7 @@ def _by_class(spec: Spec, n: int, whole: bool = False) -> tuple[int, ...]:
 
 
 def labelled(spec: Spec, source: Source | None) -> bool:
-    """Whether the real examples have labels, and these are of the classes of what is judged."""
+    """Whether the real examples have labels of the same classes as what is judged."""
     if source is None or not source.spec.classes or "y" not in source.load(np.arange(1)):
         return False
     return source.spec.classes == spec.classes

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_cli.report.parts import Curve, Event
+from gan_cli.report.page_parts import Curve, Event
 from gan_cli.runs.jsonl import NOT_VALUES, alarms, noted, number, step_of
 
 MOST_POINTS = 2000  # of a curve

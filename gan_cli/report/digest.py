@@ -10,7 +10,7 @@ from gan_cli.errors import InputError
 from gan_cli.names import lower_is_better
 from gan_cli.report.commands import commands
 from gan_cli.report.curves import Evaluations, read_log, read_metrics
-from gan_cli.report.parts import FromModel, RunPart
+from gan_cli.report.page_parts import FromModel, RunPart
 from gan_cli.report.sample_grids import read_grids
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.reader import Reader

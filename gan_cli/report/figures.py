@@ -16,7 +16,7 @@ from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 from gan_cli.pictures.labelled import Block
-from gan_cli.report.parts import Figure, FromModel, Picture
+from gan_cli.report.page_parts import Figure, FromModel, Picture
 from gan_cli.runs.load import Loaded, load_run
 from gan_cli.runs.reader import Reader
 from gan_cli.sampling import drawing, neighbours

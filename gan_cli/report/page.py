@@ -13,7 +13,7 @@ from typing import Any
 
 from gan_cli.errors import printable
 from gan_cli.report import page_charts
-from gan_cli.report.parts import RunPart
+from gan_cli.report.page_parts import RunPart
 
 POLICY = "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "
 POLICY += "base-uri 'none'; form-action 'none'"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from gan_cli.report.parts import Curve, RunPart
+    from gan_cli.report.page_parts import Curve, RunPart
 
 # Apart from each other for those who see fewer colours, and legible on white and on near-black.
 COLOURS = ("#3b7ddd", "#d9762b", "#1f9e78", "#b35fc4", "#d1485f", "#7f8c3a", "#2aa5b8", "#8a7f76")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gan_cli import door
 from gan_cli.errors import DamagedError
-from gan_cli.report.parts import Grid, Picture
+from gan_cli.report.page_parts import Grid, Picture
 
 MOST_BYTES = 24 << 20  # of all grids of a run
 MOST_PIXELS = 1 << 26  # of one picture

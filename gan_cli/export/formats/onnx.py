@@ -11,7 +11,7 @@ import numpy as np
 from gan_cli.engine.sampler import Inputs
 from gan_cli.export.description import recipe_text
 from gan_cli.export.formats import Format
-from gan_cli.export.program import function, input_shapes
+from gan_cli.export.program import input_shapes, sampler_function
 from gan_cli.runs.load import Loaded
 from gan_cli.types import Array
 
@@ -47,7 +47,7 @@ def write_model(loaded: Loaded, raw: bool, description: Mapping[str, Any]) -> by
 
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of shapes that it leaves out, by the dozen
     shapes = input_shapes(loaded.experiment)
-    sample = function(loaded.experiment, loaded.weights(raw), "float32")
+    sample = sampler_function(loaded.experiment, loaded.weights(raw), "float32")
 
     def positional(*inputs: Array) -> Array:
         return sample(dict(zip(shapes, inputs, strict=True)))

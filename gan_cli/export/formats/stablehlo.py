@@ -9,7 +9,7 @@ from jax import export
 
 from gan_cli.engine.sampler import Inputs
 from gan_cli.export.formats import Format
-from gan_cli.export.program import function, input_shapes
+from gan_cli.export.program import input_shapes, sampler_function
 from gan_cli.runs.load import Loaded
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -48,7 +48,7 @@ def write_program(loaded: Loaded, raw: bool, _description: Mapping[str, Any]) ->
     (batch,) = export.symbolic_shape("batch")
     shapes = input_shapes(experiment)
     inputs = {name: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype) for name, x in shapes.items()}
-    sample = function(experiment, loaded.weights(raw), experiment.train.precision)
+    sample = sampler_function(experiment, loaded.weights(raw), experiment.train.precision)
     # without the files and lines that operations come from: they are paths of this machine, and other ones each time
     before = getattr(jax.config, WITHOUT_PLACES)
     jax.config.update(WITHOUT_PLACES, 0)
