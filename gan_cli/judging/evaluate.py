@@ -163,10 +163,10 @@ def _reference(meta: Meta, asked: Asked, store: Store, training: bool) -> Refere
     shape, data = composited_spec(meta.spec).shape, meta.recipe["data"]
     resize = data.get("resize", "pad")
     real = image_sets.open_like(asked.real, shape, store, resize)
-    fits = {str(image_sets.Fit(shape[0], channels, resize)) for channels in (None, 1, 3)}
-    ways = tuple(fits) if len(shape) == 3 else ()
-    ways = tuple(", ".join(filter(None, (way, white))) for way in ("", *ways) for white in ("", COMPOSITED))
-    against = Reference(real.called, real.source, real.stored, ways)
+    # where `real` is statistics: what may have been done to their images, so that they were like the model's
+    fits = [str(image_sets.Fit(shape[0], channels, resize)) for channels in (None, 1, 3)] if len(shape) == 3 else []
+    ways = [", ".join(filter(None, (fit, white))) for fit in ("", *fits) for white in ("", COMPOSITED)]
+    against = Reference(real.called, real.source, real.stored, tuple(ways))
     if not training:
         return against
     if asked.training is None:
