@@ -26,9 +26,13 @@ class Entry(NamedTuple):
     lower_is_better: bool | None = None  # of a metric
     published: bool = False  # a data set whose files other people publish
     hub: str = ""  # that data set's name on the Hugging Face Hub, where it has one
+    suffix: str = ""  # of files in an export format: ".onnx"
 
 
-KINDS = ("loss", "penalty", "network", "game", "data source", "feature network", "metric", "demonstration")
+KINDS = (
+    *("loss", "penalty", "network", "game", "data source"),  # of a recipe
+    *("feature network", "metric", "demonstration", "export format"),
+)
 
 
 def entries(kind: str) -> dict[str, Entry]:

@@ -29,7 +29,8 @@ LAYERS = [
     {"training"},
     {"lab", "report"},
     {"model"},
-    {"datacheck", "doctor", "explore", "export", "inspection"},
+    {"datacheck", "doctor", "explore", "export"},
+    {"inspection"},
     {"cli"},
     {"__main__"},
 ]

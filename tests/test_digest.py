@@ -19,8 +19,8 @@ from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.errors import InputError
 from gan_cli.pictures import grids as pictures
 from gan_cli.recipe_tables import laid_over
-from gan_cli.report import blocks, commands, model, page, parts, series
-from gan_cli.report.run import Asked, asked, collect, differences
+from gan_cli.report import commands, curves, figures, page, page_parts, sample_grids
+from gan_cli.report.digest import Asked, asked, collect, differences
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.listing import survey
 from gan_cli.runs.reader import Reader
@@ -101,7 +101,7 @@ def write_run(folder: Path, *, steps: int = 500, scale: float = 1.0, recipe: str
     return folder
 
 
-def gather(path: Path, most: int = 60, store: Store | None = None) -> parts.RunPart:
+def gather(path: Path, most: int = 60, store: Store | None = None) -> page_parts.RunPart:
     return collect(asked([path], [str(path)])[0], most, store, lambda _: None).run
 
 
@@ -163,8 +163,8 @@ def test_best_agrees_with_checkpoints(untrained, tmp_path, scores):
 
 def test_events_are_those_of_the_log(run):
     assert gather(run).events == (
-        parts.Event(300, "alarm", "collapse: few"),
-        parts.Event(200, "rollback", "rollback 1 to step 200: explosion: loss"),
+        page_parts.Event(300, "alarm", "collapse: few"),
+        page_parts.Event(200, "rollback", "rollback 1 to step 200: explosion: loss"),
     )
 
 
@@ -271,14 +271,14 @@ def test_values_that_are_not_finite_are_gaps(tmp_path):
         '{"step": 1, "a/loss": 1.0}\n{"step": 2, "a/loss": NaN}\n{"step": 3, "a/loss": -Infinity}\n'
         f'{{"step": 4, "a/loss": {10**400}}}\n{{"step": 5, "a/loss": true, "b": "text", "c": [1]}}\n'
     )
-    (curve,) = series.read_log(tmp_path / "log.jsonl").curves
+    (curve,) = curves.read_log(tmp_path / "log.jsonl").curves
     assert (list(curve.steps), list(curve.values)) == ([1, 2, 3, 4], [1.0, None, None, None])
     json.loads(page.script_json(list(curve.values)))
 
 
 def test_lines_out_of_order_are_put_in_order(tmp_path):
     write_lines(tmp_path / "log.jsonl", [{"step": s, "a/loss": s} for s in (10, 30, 20, 20)])
-    (curve,) = series.read_log(tmp_path / "log.jsonl").curves
+    (curve,) = curves.read_log(tmp_path / "log.jsonl").curves
     assert list(curve.steps) == [10, 20, 20, 30]
 
 
@@ -286,22 +286,22 @@ def test_a_huge_log_is_thinned_and_keeps_its_extremes(tmp_path):
     values = np.sin(np.arange(30_000) / 100)
     values[[12_345, 23_456]] = [50, -50]
     write_lines(tmp_path / "log.jsonl", ({"step": i, "a/loss": float(v)} for i, v in enumerate(values)))
-    (curve,) = series.read_log(tmp_path / "log.jsonl").curves
-    assert 1000 < len(curve.values) <= series.MOST_POINTS
+    (curve,) = curves.read_log(tmp_path / "log.jsonl").curves
+    assert 1000 < len(curve.values) <= curves.MOST_POINTS
     assert curve.lines == 30_000
     assert list(curve.steps) == sorted(set(curve.steps))
     assert (curve.steps[0], curve.steps[-1]) == (0, 29_999)
     assert curve.values[curve.steps.index(12_345)] == 50
     assert curve.values[curve.steps.index(23_456)] == -50
-    html = page.render([parts.RunPart("x", "", {}, [curve])], "made")
+    html = page.render([page_parts.RunPart("x", "", {}, [curve])], "made")
     assert f"{len(curve.values):,} of 30,000 points are drawn, the extremes among them" in html
-    assert series.thinned(np.full(5000, np.nan)).tolist() == [0, 4999]
+    assert curves.thinned(np.full(5000, np.nan)).tolist() == [0, 4999]
 
 
 def test_a_log_of_very_many_names_is_bounded(tmp_path):
     write_lines(tmp_path / "log.jsonl", [{"step": 1, **{f"n{i}/loss": 1.0 for i in range(500)}}])
-    log = series.read_log(tmp_path / "log.jsonl")
-    assert len(log.curves) == series.MOST_CURVES
+    log = curves.read_log(tmp_path / "log.jsonl")
+    assert len(log.curves) == curves.MOST_CURVES
     assert log.notes == ("log.jsonl: 400 of 500 curves are left out",)
 
 
@@ -310,16 +310,16 @@ def test_grids_are_spread_and_keep_first_last_and_best(run):
     assert "3 of 6 sample grids are shown" in gather(run, most=3).notes
     steps = list(range(0, 10_000, 10))
     for most in (2, 3, 7, 60, 999):
-        chosen = blocks.spread(steps, 4440, most)
+        chosen = sample_grids.spread(steps, 4440, most)
         assert len(chosen) == most
         assert most == 2 or {0, 4440, 9990} <= set(chosen)
         assert chosen == sorted(chosen)
-    assert blocks.spread(steps, None, 1) == [9990]
+    assert sample_grids.spread(steps, None, 1) == [9990]
 
 
 def test_grids_are_bounded_in_bytes(run, monkeypatch):
     sizes = [path.stat().st_size for path in (run / "samples").iterdir()]
-    monkeypatch.setattr(blocks, "MOST_BYTES", 3 * max(sizes))
+    monkeypatch.setattr(sample_grids, "MOST_BYTES", 3 * max(sizes))
     assert [grid.step for grid in gather(run).grids] == [0, 400, 500]
 
 
@@ -466,18 +466,18 @@ def test_a_checkpoint_deleted_meanwhile_is_not_missed(untrained, tmp_path):
     own = Reader(RunFolder(untrained["plain"]))
     own.metas = {7: {}}  # it was there a moment ago
     notes: list[str] = []
-    loaded = model._model(own, notes)
+    loaded = figures.load_shown(own, notes)
     assert (loaded.step, notes) == (0, [])
 
 
 def test_real_samples_are_of_the_class_of_their_row(untrained):
-    loaded = model.load(untrained["classes"])
-    source = model.build.load_data(loaded.meta.recipe, Store())
-    chosen, rows = model._chosen(source, loaded, 64)
+    loaded = figures.load_run(untrained["classes"])
+    source = figures.build.load_data(loaded.meta.recipe, Store())
+    chosen, rows = figures.real_indices(source, loaded, 64)
     assert source.labels[chosen].tolist() == [label for label in range(10) for _ in range(6)]
     assert tuple(rows) == source.spec.classes
-    loaded = model.load(untrained["codes"])
-    chosen, rows = model._chosen(source, loaded, 64)  # rows of a code are not classes
+    loaded = figures.load_run(untrained["codes"])
+    chosen, rows = figures.real_indices(source, loaded, 64)  # rows of a code are not classes
     assert (len(chosen), rows) == (64, ())
 
 

@@ -25,7 +25,7 @@ from gan_cli.engine.state import initial_state
 from gan_cli.errors import DamagedError, InputError, printable
 from gan_cli.files import CHECKSUMS, _digest, checksums
 from gan_cli.remote import layout
-from gan_cli.report.run import Asked, collect
+from gan_cli.report.digest import Asked, collect
 from gan_cli.runs import jsonl
 from gan_cli.runs import load as loading
 from gan_cli.runs.folder import RunFolder
@@ -48,8 +48,8 @@ ALLOWED = {  # what is read there is this program's own: pictures just made, its
     "report/page.py": {"read_text"},
     "remote/mirror.py": {"read_bytes"},  # of its own working copy
     "remote/store.py": {"open", "read_bytes", "file_digest"},
-    "report/model.py": {"read_bytes", "open"},
-    "report/blocks.py": {"open"},  # of bytes that have come through the door
+    "report/figures.py": {"read_bytes", "open"},
+    "report/sample_grids.py": {"open"},  # of bytes that have come through the door
     "training/tracking.py": {"open"},
     "runs/weights.py": {"safe_open"},  # after its head has come through the door
     "sampling/writing.py": {"open"},

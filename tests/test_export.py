@@ -18,6 +18,7 @@ from gan_cli.engine.sampler import Sampler, draw_many
 from gan_cli.errors import InputError
 from gan_cli.export import bundle, program
 from gan_cli.export.description import describe, public
+from gan_cli.export.formats import FORMAT, find_format
 from gan_cli.runs.load import load_run
 from gan_cli.runs.weights import KEY
 from gan_cli.runs.weights import load_weights as load_weights
@@ -172,7 +173,7 @@ def test_weights_are_the_same_file_each_time_and_a_folder_explains_them(gan, run
 def test_classes_whose_names_are_no_text_are_described(tmp_path):
     names = ("\udcff", *map(str, range(9)))  # of a folder in Latin-1, as Python has it
     loaded = load_run(moved_run(tmp_path / "run", "classes", classes=names))
-    made = bundle.Exported("stablehlo", b"", describe(loaded, raw=False), None, None)
+    made = bundle.Exported(find_format("stablehlo"), b"", describe(loaded, raw=False), None, None)
     told = json.loads(bundle.contents(loaded, made)["sampler.json"])
     assert told["inputs"]["class"]["names"] == ["?", *names[1:]]
 
@@ -249,6 +250,16 @@ def test_an_export_that_differs_is_not_kept(gan, runs, tmp_path, monkeypatch):
     code, _, err = gan("export", "--ckpt", runs["points"], "--format", "stablehlo", "--out", tmp_path / "x")
     assert (code, "--no-check" in err) == (2, True)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_format_has_the_name_of_its_file():
+    assert set(FORMAT.names()) == {"onnx", "safetensors", "stablehlo"}
+    for name in FORMAT.names():
+        form = find_format(name)
+        assert form.name == name
+        assert (form.run is None) == (form.difference is not None) == (not form.call)
+    with pytest.raises(InputError, match="did you mean 'onnx'"):
+        find_format("onx")
 
 
 def test_paths_of_this_machine_stay_here():

@@ -11,7 +11,7 @@ from PIL import Image
 from test_digest import PROTOCOL, RECIPE, write_checkpoint, write_lines, write_run
 
 from gan_cli.report import page as pages
-from gan_cli.report.parts import Curve, Event, Figure, Grid, Picture, RunPart
+from gan_cli.report.page_parts import Curve, Event, Figure, Grid, Picture, RunPart
 
 OWN = "document.title='owned'"
 HOSTILE = f'</script><script>{OWN}</script><img src=x onerror="{OWN}"><!-- \'"&lt;{{{{ 7*7 }}}}'

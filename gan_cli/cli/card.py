@@ -28,15 +28,15 @@ def card(
     from pathlib import Path
 
     start_jax()
-    from gan_cli.export import bundle, card_file
-    from gan_cli.export.card import CardOptions
+    from gan_cli.export import bundle
+    from gan_cli.export.card import CardOptions, check_card, save_card
     from gan_cli.remote.fetch import fetched_run
     from gan_cli.runs.load import load_run
 
-    card_file.check_card(ckpt, out, licence)
+    check_card(ckpt, out, licence)
     loaded = load_run(fetched_run(ckpt, notice), at)
     target = Path(out) if out is not None else loaded.folder.path / bundle.README
     wish = CardOptions(name or loaded.folder.path.name, licence, raw=raw)
-    picture = card_file.save_card(loaded, wish, target, notice)
+    picture = save_card(loaded, wish, target, notice)
     report = {"out": str(target), "picture": str(picture), "step": loaded.step, "weights": "raw" if raw else "average"}
     result(report, f"step {loaded.step} described in {target}, pictured in {picture}", as_json)

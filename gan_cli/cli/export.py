@@ -1,27 +1,33 @@
 """`gan export`."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from gan_cli.cli.options import At, Ckpt, Json, Raw, notice, result, start_jax
+from gan_cli.names import entries
+
+FORMATS = entries("export format")
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = Literal[tuple(FORMATS)]  # the command line checks and completes it
+ABOUT = [f"{name}: {form.line[:1].lower()}{form.line[1:].rstrip('.')}" for name, form in FORMATS.items()]
+*SUFFIXES, LAST_SUFFIX = (form.suffix for form in FORMATS.values())
 
 
 def export(
     ckpt: Ckpt,
     form: Annotated[
-        Literal["stablehlo", "safetensors", "onnx"],
-        typer.Option(
-            "--format",
-            help="stablehlo: a program that jax.export reads; safetensors: the weights; onnx: for other runtimes.",
-        ),
+        FormatName,
+        typer.Option("--format", help=f"{'; '.join(ABOUT)}."),
     ],
     out: Annotated[
         str,
         typer.Option(
             metavar="FOLDER|FILE",
-            help="A new folder, with a README and an example; or the file alone, .jaxexport, .safetensors or .onnx. "
-            "Also a URL.",
+            help="A new folder, with a README and an example; or the file alone, "
+            f"{', '.join(SUFFIXES)} or {LAST_SUFFIX}. Also a URL.",
         ),
     ],
     at: At = "best",
@@ -40,14 +46,11 @@ def export(
         from gan_cli.runs.load import load_run
         from gan_cli.text import size
 
-        bundle.check_form(form, target)
+        bundle.check_export(form, target)
         loaded = load_run(fetched_run(ckpt, notice), at)
         notice(f"step {loaded.step} of {loaded.folder.path}: exporting{', then comparing' if check else ''}")
         made = bundle.export(loaded, form, raw=raw, compare=check)
-        if target.suffix:
-            bundle.save_file(target, made.data)
-        else:
-            bundle.save_bundle(target, bundle.contents(loaded, made))
+        bundle.save_export(target, loaded, made)
     report = {
         "out": out,
         "format": form,
@@ -56,7 +59,7 @@ def export(
         "max_difference": made.difference,
         **made.description,
     }
-    what = "its weights differ" if form == "safetensors" else "its samples differ"
+    what = "its samples differ" if made.form.run else "its weights differ"
     agrees = "not compared" if made.difference is None else f"read back, {what} by at most {made.difference:.3g}"
     text = f"step {loaded.step} ({made.description['weights']} weights) as {form} in {out}"
     result(report, f"{text}: {size(len(made.data))}; {agrees}", as_json)

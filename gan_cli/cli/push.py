@@ -30,7 +30,7 @@ def push(
 
     hub.check_push(repo, licence, dry_run=dry_run)
     loaded = load_run(fetched_run(ckpt, notice), at)
-    made = hub.files(loaded, CardOptions(repo.partition("/")[2], licence, repo, raw), notice)
+    made = hub.pushed_files(loaded, CardOptions(repo.partition("/")[2], licence, repo, raw), notice)
     report = {"repo": repo, "step": loaded.step, "files": {name: len(data) for name, data in sorted(made.items())}}
     text = "\n".join(f"{size:>12,} {name}" for name, size in report["files"].items())  # type: ignore[attr-defined]
     if dry_run:

@@ -10,7 +10,7 @@ from gan_cli.cli.options import DataDir, Json, notice, result, start_jax, store
 from gan_cli.errors import InputError
 
 if TYPE_CHECKING:
-    from gan_cli.report.run import Digest
+    from gan_cli.report.digest import Digest
 
 MOST_RUNS = 20
 
@@ -46,7 +46,7 @@ def report(
     from gan_cli import files
     from gan_cli.remote.fetch import fetched, output
     from gan_cli.remote.place import is_url, open_place
-    from gan_cli.report.run import asked, collect, differences
+    from gan_cli.report.digest import asked, collect, differences
     from gan_cli.text import size
 
     if len(runs) > MOST_RUNS:

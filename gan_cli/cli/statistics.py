@@ -42,7 +42,7 @@ def statistics(
 
     fit = image_sets.fit(size, channels, resize)
     given = image_sets.open_set(images, sources, fit)
-    saved = at_hand.save_statistics(given, at_hand.wanted(features, n, batch), sources, fit, Path(out))
+    saved = at_hand.save_statistics(given, fit, sources, Path(out), features=features, n=n, batch=batch)
     for message in saved.notices:
         notice(message)
     report = {"file": out, "n": saved.n, "features": saved.features.name, "protocol": saved.rules}

@@ -1,47 +1,43 @@
-"""`gan export`: a model in one of three forms, compared with what it was made of, as one file or a folder."""
+"""`gan export`: a model in one of the formats, compared with what it was made of, as one file or a folder."""
 
 import io
 import json
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
-from gan_cli.engine.leaves import flat
 from gan_cli.errors import InputError
-from gan_cli.export import onnx, reader, stablehlo, weights
+from gan_cli.export import reader
 from gan_cli.export.description import describe, recipe_text
-from gan_cli.export.program import Example, example
+from gan_cli.export.formats import Format, find_format
+from gan_cli.export.markdown import Markup, render
+from gan_cli.export.program import Example, agreement, example
 from gan_cli.files import atomic, check_folder_of, make_folder
+from gan_cli.optional import require
 from gan_cli.runs.load import Loaded
-from gan_cli.runs.weights import load_weights as load_weights
 
-Format = Literal["stablehlo", "safetensors", "onnx"]
-NAMES: dict[str, str] = {"stablehlo": "sampler.jaxexport", "safetensors": "weights.safetensors", "onnx": "sampler.onnx"}
 DESCRIPTION, EXAMPLE, RECIPE, README = "sampler.json", "example.npz", "recipe.toml", "README.md"
 
 
 class Exported(NamedTuple):
-    """A model in one form."""
+    """A model in one format."""
 
     form: Format
     data: bytes  # of its file
     description: dict[str, Any]  # of its inputs and outputs
-    example: Example | None  # None: it was not compared
+    example: Example | None  # None: it was not compared, or is no program
     difference: float | None  # the largest of its samples from this package's; of weights: from the checkpoint's
 
 
-def check_form(form: Format, out: Path) -> None:
-    """Raise InputError when a package for this form is missing, or the output does not fit or is not empty."""
-    if form != "safetensors":
-        (stablehlo if form == "stablehlo" else onnx).check()
-    suffix = Path(NAMES[form]).suffix
+def check_export(format_name: str, out: Path) -> None:
+    """Raise InputError for an unknown format, a missing package, or an output that does not fit or is not empty."""
+    form = find_format(format_name)
+    require(form.extra, f"--format {form.name}", *form.modules)
+    suffix = Path(form.file).suffix
     check_folder_of(out)
     if out.suffix and out.suffix != suffix:
-        raise InputError(f"--out {out}: a file of --format {form} ends in {suffix}; a folder has no suffix")
+        raise InputError(f"--out {out}: a file of --format {form.name} ends in {suffix}; a folder has no suffix")
     if out.suffix and out.is_dir():
         raise InputError(f"--out {out}: is a folder")
     if not out.suffix and out.exists() and not out.is_dir():
@@ -50,61 +46,62 @@ def check_form(form: Format, out: Path) -> None:
         raise InputError(f"--out {out}: the folder is not empty; name a new one, so that old and new files do not mix")
 
 
-def export(loaded: Loaded, form: Format, *, raw: bool, compare: bool) -> Exported:
-    """The model in this form; `compare`: read it back and raise InputError unless it makes the same samples."""
-    assert form in get_args(Format)
-    description = describe(loaded, raw=raw)
-    if form == "safetensors":
-        data = weights.write(loaded, raw=raw)
-        return Exported(form, data, description, None, _compare_weights(data, loaded, raw) if compare else None)
-    wanted = example(loaded, raw=raw) if compare else None
-    if form == "stablehlo":
-        description |= {"platforms": list(stablehlo.PLATFORMS), "written_by": f"jax {jax.__version__}"}
-        data = stablehlo.write(loaded, raw=raw)
-        difference = stablehlo.compare(data, wanted, loaded) if wanted else None
-    else:
-        metadata = {"sampler": json.dumps(description), "recipe": recipe_text(loaded)}
-        data = onnx.write(loaded, raw=raw, metadata=metadata)
-        difference = onnx.compare(data, wanted, loaded) if wanted else None
+def export(loaded: Loaded, format_name: str, *, raw: bool, compare: bool) -> Exported:
+    """The model in this format.
+
+    `compare`: read it back, and raise InputError unless a program makes the same samples, up to rounding. Raises
+    InputError for an unknown format, too.
+    """
+    form = find_format(format_name)
+    description = {**describe(loaded, raw=raw), **form.facts}
+    wanted = example(loaded, raw=raw) if compare and form.run else None
+    data = form.write(loaded, raw, description)
+    difference = None
+    if wanted and form.run:
+        made, precision = form.run(data, wanted.inputs), loaded.experiment.train.precision
+        difference = agreement(made, wanted, precision, f"--format {form.name}")
+    elif compare and form.difference:
+        difference = form.difference(data, loaded, raw)
     return Exported(form, data, description, wanted, difference)
-
-
-def _compare_weights(data: bytes, loaded: Loaded, raw: bool) -> float:
-    """Read the weights back into the networks of their recipe: the largest difference from the checkpoint's."""
-    with tempfile.TemporaryDirectory(prefix="gan-") as folder:
-        path = Path(folder) / NAMES["safetensors"]
-        path.write_bytes(data)
-        back = flat(load_weights(path).state.variables)
-    own = flat({**loaded.state.variables, **({} if raw else loaded.state.average)})
-    return max(
-        float(np.abs(np.asarray(x, np.float64) - np.asarray(back[name])).max(initial=0)) for name, x in own.items()
-    )
 
 
 def contents(loaded: Loaded, made: Exported) -> dict[str, bytes]:
     """The files of a folder: the model, what its inputs mean, an example, the recipe, and how to use them."""
-    name = NAMES[made.form]
-    page = reader.page(made.form, name, made.description, made.difference)
-    found = {name: made.data, README: page.encode(), RECIPE: recipe_text(loaded).encode()}
-    if made.form != "safetensors":
-        text = json.dumps({"file": name, **made.description}, indent=2, ensure_ascii=False)
+    form, description = made.form, made.description
+    filled = {"file": form.file, "needs": form.needs}
+    page = render(
+        "reader.md",
+        about=Markup(form.about.format(**filled)),
+        source=reader.code(form, description),
+        is_program=form.run is not None,
+        ending=Markup(form.ending.format(**filled)),
+        rows=reader.rows(description),
+        step=description["step"],
+        raw=description["weights"] == "raw",
+        difference=made.difference,
+    )
+    found = {form.file: made.data, README: page.encode(), RECIPE: recipe_text(loaded).encode()}
+    if form.run:
+        text = json.dumps({"file": form.file, **description}, indent=2, ensure_ascii=False)
         found[DESCRIPTION] = text.encode("utf-8", "replace")  # a class is a folder's name, which may be no text
     if made.example:
-        found[EXAMPLE] = _npz(made.example)
+        stream = io.BytesIO()
+        arrays: Any = {f"input.{name}": x for name, x in made.example.inputs.items()}
+        np.savez(stream, **arrays, samples=made.example.samples)
+        found[EXAMPLE] = stream.getvalue()
     return found
 
 
-def _npz(given: Example) -> bytes:
-    stream = io.BytesIO()
-    arrays: Any = {**{f"input.{name}": x for name, x in given.inputs.items()}, "samples": given.samples}
-    np.savez(stream, **arrays)
-    return stream.getvalue()
+def save_export(out: Path, loaded: Loaded, made: Exported) -> None:
+    """Write the file alone where `out` has a suffix, and otherwise a folder that holds `contents`.
 
-
-def save_bundle(out: Path, files: Mapping[str, bytes]) -> None:
-    """Write a folder's files, each whole or not at all. Raises InputError and StorageError."""
+    Each file is written whole or not at all. Raises InputError and StorageError.
+    """
+    if out.suffix:
+        save_file(out, made.data)
+        return
     make_folder(out)
-    for name, data in files.items():
+    for name, data in contents(loaded, made).items():
         save_file(out / name, data)
 
 

@@ -1,37 +1,40 @@
-"""A model card: Markdown for people, and before it the YAML that the Hugging Face Hub reads."""
+"""`gan card`: a model card, Markdown for people, and before it the YAML that the Hugging Face Hub reads."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import yaml
 
-from gan_cli import recipe
-from gan_cli.errors import InputError
+from gan_cli import door, recipe
+from gan_cli.errors import DamagedError, InputError
 from gan_cli.export import facts, reader
+from gan_cli.export.bundle import save_file
 from gan_cli.export.description import describe, recipe_text
 from gan_cli.export.facts import Score
+from gan_cli.export.formats import find_format
 from gan_cli.export.markdown import Markup, render, words
+from gan_cli.files import check_folder_of
 from gan_cli.names import entries
+from gan_cli.remote.place import is_url
 from gan_cli.runs.load import Loaded
+from gan_cli.runs.reader import Reader
 from gan_cli.sampling import controls, take, writing
 from gan_cli.sampling.request import Request
 from gan_cli.types import CLASS
 from gan_cli.version import NAME
 
+PROGRAM, WEIGHTS = "stablehlo", "safetensors"  # the formats that a card tells how to use, and `gan push` pushes
 TASK = "unconditional-image-generation"  # the Hub's name for what GANs do, also with classes
 PICTURE = "sample_grid.png"
 LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}")
 ROWS = 16  # classes that the picture has a row for
-
-
-class Plain(yaml.SafeDumper):
-    """YAML without aliases: what several metrics have in common is written with each."""
-
-    def ignore_aliases(self, _data: Any) -> bool:
-        """Of all data."""
-        return True
+MARK = "\nlibrary_name: gan-cli\n"  # in the head of our cards
+MOST_SESSIONS = 100  # of a training that are told of
+LOOKED_AT = 1000  # bytes of a file that is in the way
 
 
 class CardOptions(NamedTuple):
@@ -49,73 +52,124 @@ def check_licence(licence: str | None) -> None:
         raise InputError(f"--license {words(licence)}: an identifier is expected, such as mit, apache-2.0 or cc-by-4.0")
 
 
-def write(loaded: Loaded, wish: CardOptions) -> str:
-    """The card, as README.md."""
-    scores = facts.headlines(facts.scores(loaded, raw=wish.raw))
-    head = yaml.dump(metadata(loaded, wish, scores), Dumper=Plain, sort_keys=False, allow_unicode=True, width=120)
-    return f"---\n{head}---\n\n{_text(loaded, wish, scores)}"
+def check_card(ckpt: str, out: str | None, licence: str | None) -> None:
+    """Raise InputError for an output that cannot be, or a licence that is none."""
+    check_licence(licence)
+    if out is None and is_url(ckpt):
+        raise InputError(f"--ckpt {ckpt} is a URL: name a file for the card with --out")
+    if out is None:
+        return
+    if is_url(out):
+        raise InputError(f"--out {out}: a card and its picture are two files: write them here, and copy both")
+    path = Path(out)
+    if path.suffix != ".md":
+        raise InputError(f"--out {out}: a card is Markdown, and its name ends in .md")
+    check_folder_of(path)
 
 
-def metadata(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> dict[str, Any]:
-    """What the Hub reads: licence, tags, task, data sets, and the metrics with their protocols."""
-    source = str(loaded.meta.recipe["data"]["source"])
-    image = not take.is_points(loaded)
+def save_card(loaded: Loaded, wish: CardOptions, target: Path, note: Callable[[str], None]) -> Path:
+    """Write card and picture; returns the picture's path.
+
+    An older card is replaced. Raises InputError when any other file is in the way.
+    """
+    picture = target.parent / PICTURE
+    if target.exists():
+        try:
+            with door.opened(target) as file:
+                is_card = MARK in file.read(LOOKED_AT).decode("utf-8", "replace")
+        except DamagedError:
+            is_card = False
+        if not is_card:
+            raise InputError(f"{target}: exists and is not a card that gan wrote: name another file with --out")
+    elif picture.exists():
+        raise InputError(f"{picture}: exists, and is not this card's: name a file in another folder with --out")
+    text = card_text(loaded, wish)
+    note(f"step {loaded.step} of {loaded.folder.path}: compiling, then drawing the picture")
+    draw_picture(loaded, picture, raw=wish.raw)
+    save_file(target, text.encode())
+    return picture
+
+
+def draw_picture(loaded: Loaded, out: Path, *, raw: bool) -> None:
+    """Write the card's picture: the first samples of seed 0, or a row for each class. Raises InputError."""
+    wishes = controls.parse("all", []) if _has_class_rows(loaded) else ()
+    n = take.POINTS_IN_A_PANEL if take.is_points(loaded) and not wishes else None
+    taken = take.take(loaded, Request(out=out, raw=raw, wishes=wishes, n=n), None, lambda _: None)
+    writing.write(out, taken.drawn, 1)
+
+
+def _has_class_rows(loaded: Loaded) -> bool:
+    """Whether the picture has a row for each class."""
     controls = loaded.experiment.game.controls
-    play = str(loaded.meta.recipe["game"]["play"])
+    return CLASS in controls and controls[CLASS].categories <= ROWS
+
+
+def card_text(loaded: Loaded, wish: CardOptions) -> str:
+    """The card: the Hub's metadata in YAML, and the page in Markdown. Strangers' words in it are escaped."""
+    scores = facts.headlines(facts.scores(loaded, raw=wish.raw))
+    head = yaml.safe_dump(_metadata(loaded, wish, scores), sort_keys=False, allow_unicode=True, width=120)
+    return f"---\n{head}---\n\n{_page(loaded, wish, scores)}"
+
+
+def _metadata(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> dict[str, Any]:
+    """What the Hub reads: licence, tags, task, data sets, and the metrics with their protocols."""
+    source, play = str(loaded.meta.recipe["data"]["source"]), str(loaded.meta.recipe["game"]["play"])
+    known = entries("data source").get(source)
+    hub = known.hub if known else ""  # the data source's name there; empty: it has none
+    task = "unconditional-generation" if take.is_points(loaded) else TASK
+    results = []
+    for score in scores:
+        protocol = score.protocol._asdict()
+        own = {m: table for m, table in protocol["options"].items() if f"{score.metric}-".startswith(f"{m}-")}
+        protocol = {**protocol, "options": deepcopy(own)}  # or YAML would refer from one metric to another
+        args = {k: words(v) if isinstance(v, str) else v for k, v in protocol.items() if v not in ("", {})}
+        results.append(
+            {
+                "task": {"type": task},
+                "dataset": {"type": hub or source, "name": words(score.protocol.split or source)},
+                "metrics": [{"type": score.metric, "value": score.value, "name": score.metric, "args": args}],
+            }
+        )
     tags = ["gan", "generative-adversarial-network", "jax", "flax"] + ([play] if play != "standard" else [])
-    known = {
+    head = {
         "license": wish.licence,
         "library_name": NAME,
-        "tags": tags + (["class-conditional"] if CLASS in controls else []),
-        "pipeline_tag": TASK if image else None,
-        "datasets": [hub] if (hub := _hub(source)) else None,
+        "tags": tags + (["class-conditional"] if CLASS in loaded.experiment.game.controls else []),
+        "pipeline_tag": TASK if task == TASK else None,
+        "datasets": [hub] if hub else None,
         "metrics": [score.metric for score in scores] or None,
-        "model-index": [{"name": words(wish.name), "results": [_result(s, source, image) for s in scores]}]
-        if scores
-        else None,
+        "model-index": [{"name": words(wish.name), "results": results}] if results else None,
     }
-    return {key: value for key, value in known.items() if value is not None}
+    return {key: value for key, value in head.items() if value is not None}
 
 
-def _hub(source: str) -> str:
-    """A data source's name on the Hub; empty: it has none there."""
-    known = entries("data source").get(source)
-    return known.hub if known else ""
-
-
-def _result(score: Score, source: str, image: bool) -> dict[str, Any]:
-    return {
-        "task": {"type": TASK if image else "unconditional-generation"},
-        "dataset": {"type": _hub(source) or source, "name": words(score.protocol.split or source)},
-        "metrics": [{"type": score.metric, "value": score.value, "name": score.metric, "args": _args(score)}],
-    }
-
-
-def _args(score: Score) -> dict[str, Any]:
-    """A protocol with its words on one line each, without what is empty and other metrics' options."""
-    options = score.protocol.options.items()
-    own = {name: table for name, table in options if f"{score.metric}-".startswith(f"{name}-")}
-    found = score.protocol._replace(options=own)._asdict().items()
-    return {key: words(value) if isinstance(value, str) else value for key, value in found if value not in ("", {})}
-
-
-def _text(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
-    resolved = loaded.meta.recipe
+def _page(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
+    resolved, program, description = loaded.meta.recipe, find_format(PROGRAM), describe(loaded, raw=wish.raw)
     game, data, train = resolved["game"], resolved["data"], resolved["train"]
-    description = describe(loaded, raw=wish.raw)
+    weights = "the weights of the last step" if wish.raw else "averaged weights"
+    arrangement = "one class a row" if _has_class_rows(loaded) else "none chosen by hand"
+    networks = []
+    for role, variables in loaded.state.variables.items():
+        parameters = sum(x.size for x in jax.tree.leaves(variables.params))  # trained numbers
+        networks.append((role, resolved["networks"][role]["net"], parameters))
     chosen = recipe.Eval(**resolved["eval"]).metrics[0] if loaded.meta.score is not None else ""
+    protocols: dict[str, list[str]] = {}  # in words -> the metrics that were taken by it
+    for score in scores:
+        protocols.setdefault(str(score.protocol), []).append(score.metric)
+    alarms, monitored = facts.alarms(loaded)
+    sessions = [life for life in Reader(loaded.folder).lives if life.step < min(life.last, loaded.step)]
     loss = game.get("loss")
     return render(
         "card.md",
         name=wish.name,
         licence=wish.licence,
         repo=Markup(wish.repo) if wish.repo else None,  # checked: in code, too
-        caption=_caption(loaded, wish.raw),
+        caption=f"Samples of seed 0 with {weights}, {arrangement}.",
         kind="points" if take.is_points(loaded) else "images",
         shape=" x ".join(map(str, loaded.experiment.spec.shape)),
         play=game["play"],
         loss=loss["name"] if isinstance(loss, Mapping) else loss,
-        networks=[(role, resolved["networks"][role]["net"], count) for role, count in facts.parameters(loaded).items()],
+        networks=networks,
         source=data["source"],
         split=data.get("split", ""),
         folder=recipe.last_part(str(data["path"])) if "path" in data else "",
@@ -127,45 +181,19 @@ def _text(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
         scores=scores,
         chosen=chosen,
         judged=sum(chosen in line for line in loaded.meta.history),
-        protocols=[(", ".join(names), line) for line, names in _protocols(scores).items()],
+        protocols=[(", ".join(names), line) for line, names in protocols.items()],
         features={score.protocol.features for score in scores},
         sizes=sorted({(s.protocol.n_real, s.protocol.split) for s in scores if s.protocol.n_real}),
-        monitored=facts.was_monitored(loaded),
+        monitored=monitored,
         memorised="memorisation" in " ".join(score.metric for score in scores),
-        alarms=facts.alarms(loaded),
+        alarms=alarms,
         rollbacks=loaded.meta.rollbacks,
         versions=facts.versions(loaded),
-        sessions=facts.sessions(loaded),
+        sessions=sessions[:MOST_SESSIONS],
         recipe=recipe_text(loaded),
         inputs=reader.rows(description),
-        reader=reader.code("hub" if wish.repo else "stablehlo", "sampler.jaxexport", description, wish.repo or ""),
+        program={"name": program.name, "runtime": program.runtime, "needs": program.needs},
+        weights_file=find_format(WEIGHTS).file,
+        reader=reader.code(program, description, wish.repo or ""),
         by_class=CLASS in loaded.experiment.game.controls,
     )
-
-
-def _protocols(scores: Sequence[Score]) -> dict[str, list[str]]:
-    """Protocol in words -> the metrics that were taken by it."""
-    found: dict[str, list[str]] = {}
-    for score in scores:
-        found.setdefault(str(score.protocol), []).append(score.metric)
-    return found
-
-
-def _by_class(loaded: Loaded) -> bool:
-    """Whether the picture has a row for each class."""
-    controls = loaded.experiment.game.controls
-    return CLASS in controls and controls[CLASS].categories <= ROWS
-
-
-def _caption(loaded: Loaded, raw: bool) -> str:
-    weights = "the weights of the last step" if raw else "averaged weights"
-    what = "one class a row" if _by_class(loaded) else "none chosen by hand"
-    return f"Samples of seed 0 with {weights}, {what}."
-
-
-def draw(loaded: Loaded, out: Path, *, raw: bool) -> None:
-    """Write the card's picture: the first samples of seed 0, or a row for each class. Raises InputError."""
-    wishes = controls.parse("all", []) if _by_class(loaded) else ()
-    n = take.POINTS_IN_A_PANEL if take.is_points(loaded) and not wishes else None
-    taken = take.take(loaded, Request(out=out, raw=raw, wishes=wishes, n=n), None, lambda _: None)
-    writing.write(out, taken.drawn, 1)

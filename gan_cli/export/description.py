@@ -20,14 +20,23 @@ DISTRIBUTIONS = {"normal": "standard normal", "uniform": "uniform in [-1, 1]"}
 
 def describe(loaded: Loaded, *, raw: bool) -> dict[str, Any]:
     """Inputs and output of the sampler: shapes, dtypes, ranges, class names, the prior. Plain JSON."""
-    shape = loaded.experiment.spec.shape
-    image = len(shape) == 3
-    inputs = {
-        name: {"shape": ["batch", *x.shape], "dtype": str(x.dtype), **_meaning(loaded, name)}
-        for name, x in input_shapes(loaded.experiment).items()
-    }
-    output: dict[str, Any] = {"shape": ["batch", *shape], "dtype": "float32"}
-    if image:
+    spec, controls = loaded.experiment.spec, loaded.experiment.game.controls
+    inputs = {}
+    for name, x in input_shapes(loaded.experiment).items():
+        meaning: dict[str, Any] = {"shape": ["batch", *x.shape], "dtype": str(x.dtype)}
+        control = controls.get(name)
+        if control is None:
+            known = DISTRIBUTIONS.get(prior(loaded)) if name == LATENT else None
+            meaning |= {"distribution": known} if known else {}
+        elif control.categories:
+            meaning["range"] = [0, control.categories - 1]
+            meaning |= {"names": list(control.names)} if control.names else {}
+            meaning |= {"shares": list(spec.shares)} if name == CLASS and spec.shares else {}
+        else:
+            meaning["usual_range"] = [control.low, control.high]
+        inputs[name] = meaning
+    output: dict[str, Any] = {"shape": ["batch", *spec.shape], "dtype": "float32"}
+    if len(spec.shape) == 3:
         output |= {"axes": "batch, height, width, channels", "range": [-1, 1], "to_uint8": "round((x + 1) * 127.5)"}
     return {
         "made_by": f"gan-cli {__version__}",
@@ -38,24 +47,8 @@ def describe(loaded: Loaded, *, raw: bool) -> dict[str, Any]:
     }
 
 
-def _meaning(loaded: Loaded, name: str) -> dict[str, Any]:
-    """What an input's values are."""
-    control = loaded.experiment.game.controls.get(name)
-    if control is None:
-        known = DISTRIBUTIONS.get(prior(loaded)) if name == LATENT else None
-        return {"distribution": known} if known else {}
-    if not control.categories:
-        return {"usual_range": [control.low, control.high]}
-    meaning: dict[str, Any] = {"range": [0, control.categories - 1]}
-    if control.names:
-        meaning["names"] = list(control.names)
-    if name == CLASS and loaded.experiment.spec.shares:
-        meaning["shares"] = list(loaded.experiment.spec.shares)
-    return meaning
-
-
 def public(resolved: Mapping[str, Any]) -> Table:
-    """A recipe as others may see it: of paths on this machine only the last part, which a run does not need."""
+    """A recipe as others may see it: paths on this machine are cut to their last part; no run needs more."""
     tables = deepcopy(dict(resolved))
     for table, key in (("data", "path"), ("eval", "features")):
         if key in tables.get(table, {}):
@@ -64,7 +57,7 @@ def public(resolved: Mapping[str, Any]) -> Table:
 
 
 def recipe_text(loaded: Loaded) -> str:
-    """The recipe as a file, as others may see it, with the comment at the head of the run's own."""
+    """The text of a recipe file as others may see it (`public`), with the comment at the head of the run's own."""
     head = ""
     with suppress(DamagedError, InputError):  # a run folder without it, or with something else by its name
         door.check_inside(loaded.folder.recipe, loaded.folder.path)

@@ -1,4 +1,4 @@
-"""A model as one function of arrays, with its weights inside: what is exported, and whether it came out the same."""
+"""The sampler as one function of arrays with its weights inside, and whether an exported one makes the same samples."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -27,11 +27,11 @@ class Example(NamedTuple):
     samples: np.ndarray  # float32 [n, ...], images in [-1, 1]
 
 
-def function(experiment: Experiment, variables: Mapping[str, Variables], precision: str) -> Function:
-    """Inputs as `Game.draw` names them, leaves [B, ...] -> samples float32 [B, ...].
+def sampler_function(experiment: Experiment, variables: Mapping[str, Variables], precision: str) -> Function:
+    """The function from inputs as `Game.draw` names them, leaves [B, ...], to samples float32 [B, ...].
 
-    Convolutions are plain `lax` ones, which every platform knows. Each sample is made by itself, under `vmap`: so B
-    may be symbolic, whatever a network asks of its batch.
+    `precision`: of the arithmetic, "float32" or "bfloat16". Convolutions are plain `lax` ones, which every platform
+    knows. Each sample is made by itself, under `vmap`: so B may be symbolic, whatever a network asks of its batch.
     """
 
     def one(inputs: Mapping[str, Array]) -> Array:
@@ -48,20 +48,23 @@ def function(experiment: Experiment, variables: Mapping[str, Variables], precisi
 
 
 def input_shapes(experiment: Experiment) -> dict[str, jax.ShapeDtypeStruct]:
-    """The inputs of one sample: shapes without the batch axis, sorted by name; computes nothing."""
+    """Shapes and dtypes of the inputs of one sample, without the batch axis, sorted by name. Nothing is computed."""
     drawn = jax.eval_shape(lambda: experiment.game.draw(jax.random.key(0), 1))
     return {name: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for name, x in sorted(drawn.items())}
 
 
 def example(loaded: Loaded, *, raw: bool, n: int = EXAMPLES) -> Example:
-    """The first samples of seed 0, before they are rounded to 8 bits."""
+    """The first n samples of seed 0, before they are rounded to 8 bits, with their inputs."""
     inputs = draw_many(loaded.experiment, 0, n)
     batches = Sampler(loaded.experiment, n).batches(loaded.weights(raw), inputs)
     return Example(inputs, np.concatenate([np.asarray(batch) for batch in batches]))
 
 
 def agreement(made: np.ndarray, wanted: Example, precision: str, where: str) -> float:
-    """The largest difference of an export's samples from this package's; raises InputError where it is no rounding."""
+    """The largest absolute difference of an export's samples, float [n, ...], from this package's.
+
+    `where` begins the message of the InputError that is raised where the difference is more than rounding makes.
+    """
     difference = float(np.abs(made.astype(np.float64) - wanted.samples).max())
     reach = max(1.0, float(np.abs(wanted.samples).max()))
     if not difference <= BOUNDS[precision] * reach:  # also where it is not a number

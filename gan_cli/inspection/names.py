@@ -8,11 +8,12 @@ from typing import Any
 from gan_cli import build, features, lab, metrics
 from gan_cli.binding import Kind
 from gan_cli.data.store import origins
+from gan_cli.export.formats import FORMAT, find_format
 from gan_cli.names import literals
 
 FILE = Path(build.__file__).with_name("names.json")
 RECIPES = (build.LOSS, build.PENALTY, build.NETWORK, build.GAME, build.SOURCE)
-KINDS = (*RECIPES, features.FEATURES, metrics.METRIC, lab.DEMONSTRATION)
+KINDS = (*RECIPES, features.FEATURES, metrics.METRIC, lab.DEMONSTRATION, FORMAT)
 
 
 def names_json() -> str:
@@ -26,6 +27,8 @@ def names_json() -> str:
             entry = entries[name] = {"line": (inspect.getdoc(factory) or "").partition("\n")[0]}
             if kind is metrics.METRIC:
                 entry["lower_is_better"] = metrics.find_metric(name).lower_is_better
+            if kind is FORMAT:
+                entry["suffix"] = Path(find_format(name).file).suffix
             if kind is build.SOURCE and name in published:
                 entry |= {"published": True, "hub": published[name].hub}
             fields = kind.model(factory).model_fields.items()

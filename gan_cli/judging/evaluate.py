@@ -46,40 +46,43 @@ class Evaluation(NamedTuple):
 def judge(
     path: Path, at: str, asked: Asked, store: Store, note: Callable[[str], None], told: Told = untold
 ) -> tuple[Loaded, Evaluation]:
-    """Judge one checkpoint, and add its line to the run's metrics.jsonl. Raises InputError."""
+    """Judge one checkpoint, and add its line to the run's metrics.jsonl.
+
+    `at`: "best", "latest" or a step. `note` takes notices; `told`: see `sampler.Sampler`. Raises InputError.
+    """
     loaded = load_run(path, at)
-    made = _judge(loaded, asked, store, note, told)
+    made = _model_evaluator(loaded, asked, store, note, told)
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then judging {made.evaluator.plan.n_fake} samples")
-    return loaded, _judged(loaded, made, asked, note)
+    return loaded, _evaluation(loaded, made, asked, note)
 
 
 def judge_all(
     path: Path, asked: Asked, store: Store, note: Callable[[str], None], told: Told = untold
 ) -> Iterator[Evaluation]:
-    """Judge every checkpoint of a run, first to last, by the same samples' latents and the same real examples."""
+    """Judge every checkpoint of a run, first to last, by the same samples' latents and the same real examples.
+
+    A checkpoint that a training deletes meanwhile is passed over. Raises InputError.
+    """
+    newest, last, missed = steps(path)[-1], -1, 0
     made: ModelEvaluator | None = None
-    for loaded in _each(path):
-        if made is None:
-            made = _judge(loaded, asked, store, note, told)
-            made.evaluator.check_chooses()
-        yield _judged(loaded, made, asked, note)
-
-
-def _each(path: Path) -> Iterator[Loaded]:
-    """Every checkpoint that is there, first to last; in place of one that a training deletes meanwhile, the next."""
-    newest, last = steps(path)[-1], -1
-    for _ in range(TRIES):
+    while last < newest and missed < TRIES:
         step = next((step for step in steps(path) if step > last), None)
-        if step is None or last >= newest:
+        if step is None:
             return
         try:
-            yield load_run(path, str(step))
+            loaded = load_run(path, str(step))
         except InputError:
             if step in steps(path):
                 raise
+            missed += 1
             continue
         last = step
-    raise InputError(f"{path}: changes all the time; wait until nobody trains there")
+        if made is None:
+            made = _model_evaluator(loaded, asked, store, note, told)
+            made.evaluator.check_chooses()
+        yield _evaluation(loaded, made, asked, note)
+    if last < newest:
+        raise InputError(f"{path}: changes all the time; wait until nobody trains there")
 
 
 def best(judged: list[Evaluation]) -> Evaluation:
@@ -93,7 +96,8 @@ def draw(judged: list[Evaluation], out: Path) -> None:
     curves.save_curves(out, [one.step for one in judged], values, best(judged).step, str(judged[0].verdict.protocol))
 
 
-def _judged(loaded: Loaded, made: ModelEvaluator, asked: Asked, note: Callable[[str], None]) -> Evaluation:
+def _evaluation(loaded: Loaded, made: ModelEvaluator, asked: Asked, note: Callable[[str], None]) -> Evaluation:
+    """Judge a checkpoint and add its line to metrics.jsonl; where that cannot be, a notice says so."""
     verdict = made(loaded.weights(asked.raw))
     line = {**verdict.line(step=loaded.step), "weights": "raw" if asked.raw else "average"}
     try:
@@ -103,38 +107,35 @@ def _judged(loaded: Loaded, made: ModelEvaluator, asked: Asked, note: Callable[[
     return Evaluation(loaded.step, made.evaluator.score(verdict.values), verdict, line)
 
 
-def _judge(loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], None], told: Told) -> ModelEvaluator:
-    recipe = loaded.meta.recipe["eval"]
-    shape = loaded.experiment.spec.shape
-    if "features" in asked.judged and len(shape) != 3:
+def _model_evaluator(
+    loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], None], told: Told
+) -> ModelEvaluator:
+    """The metrics that are asked for, ready for any checkpoint of a run; what a person should know goes to `note`."""
+    meta, spec = loaded.meta, loaded.experiment.spec
+    own_features = "features" in asked.judged
+    if own_features and len(spec.shape) != 3:
         raise InputError(f"--features {asked.judged['features']}: vectors are their own features; it is for images")
-    options = with_options(recipe, asked.judged)
+    options = with_options(meta.recipe["eval"], asked.judged)
     chosen = metrics.options(options.metrics, options.options, *COMMAND_LINE)
     training = any(metrics.find_metric(name, **own).needs_training for name, own in chosen.items())
     store = store.near(loaded.folder.path)
-    against = _reference(loaded.meta, asked, store, training)
-    own = "features" in asked.judged
+    against = _reference(meta, asked, store, training)
     made = ModelEvaluator(
-        loaded.experiment, options, against, store, asked.seed, outside=own, where=COMMAND_LINE, told=told
+        loaded.experiment, options, against, store, asked.seed, outside=own_features, where=COMMAND_LINE, told=told
     )
-    for message in made.evaluator.notices:
+    notices = list(made.evaluator.notices)
+    trained_split = meta.recipe["data"].get("split")  # None: the source has no splits
+    if asked.real is None and trained_split in (None, asked.split or meta.recipe["eval"]["split"]):
+        notices += reference.changed(against.source, meta, loaded.step, against.called)
+    for message in notices:
         note(message)
-    if _is_training_set(loaded.meta, asked):
-        for message in reference.changed(against.source, loaded.meta, loaded.step, against.called):
-            note(message)
     return made
 
 
-def _is_training_set(meta: Meta, asked: Asked) -> bool:
-    """Whether samples are compared with what was trained on."""
-    split = meta.recipe["data"].get("split")
-    return asked.real is None and split in (None, asked.split or meta.recipe["eval"]["split"])
-
-
 def with_options(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> Eval:
-    """[eval] with what was asked for in its place, options of metrics one by one.
+    """The recipe's [eval] with what was asked for in its place; options of metrics are replaced one by one.
 
-    Those that the recipe gives to metrics that are not asked for have no say. Raises InputError.
+    Options that the recipe gives to metrics that are not asked for have no say. Raises InputError.
     """
     chosen = Eval(**{**recipe, **judged, "options": {}}).metrics
     kept = {name: own for name, own in recipe.get("options", {}).items() if canonical(name) in chosen}
@@ -147,7 +148,10 @@ def with_options(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> Eval:
 
 
 def _reference(meta: Meta, asked: Asked, store: Store, training: bool) -> Reference:
-    """The run's own data, or what is given in their place."""
+    """What a run's samples are compared with: the run's own data, or what is given in their place.
+
+    `training`: whether a metric wants what was trained on, too. Raises InputError for options that do not go together.
+    """
     if asked.real is None and asked.training is not None:
         raise InputError("--train goes with --real; a run's own data have a training split, see --split")
     if asked.real is None:
@@ -159,10 +163,10 @@ def _reference(meta: Meta, asked: Asked, store: Store, training: bool) -> Refere
     shape, data = composited_spec(meta.spec).shape, meta.recipe["data"]
     resize = data.get("resize", "pad")
     real = image_sets.open_like(asked.real, shape, store, resize)
-    fits = {str(image_sets.Fit(shape[0], channels, resize)) for channels in (None, 1, 3)}
-    ways = tuple(fits) if len(shape) == 3 else ()
-    ways = tuple(", ".join(filter(None, (way, white))) for way in ("", *ways) for white in ("", COMPOSITED))
-    against = Reference(real.called, real.source, real.stored, ways)
+    # where `real` is statistics: what may have been done to their images, so that they were like the model's
+    fits = [str(image_sets.Fit(shape[0], channels, resize)) for channels in (None, 1, 3)] if len(shape) == 3 else []
+    ways = [", ".join(filter(None, (fit, white))) for fit in ("", *fits) for white in ("", COMPOSITED)]
+    against = Reference(real.called, real.source, real.stored, tuple(ways))
     if not training:
         return against
     if asked.training is None:

@@ -26,14 +26,14 @@ from gan_cli.types import Spec
 
 
 class Verdict(NamedTuple):
-    """Numbers, how they were measured and what to be careful about."""
+    """Values of metrics, how they were measured and what to be careful about."""
 
     values: dict[str, float]
     protocol: Protocol
     notices: tuple[str, ...]
 
     def line(self, **about: Any) -> dict[str, Any]:
-        """As a line of metrics.jsonl."""
+        """The verdict as a line of metrics.jsonl, after what `about` says of it: the step."""
         return {**about, **self.values, "protocol": self.protocol._asdict()}
 
 
@@ -58,7 +58,9 @@ class Lens(NamedTuple):
 
 
 def lens(options: Eval, spec: Spec, *, outside: bool = False, where: Where = RECIPE) -> Lens:
-    """What [eval] names, for examples that look like `spec`; vectors are their own features. Raises InputError.
+    """The metrics and features that [eval] names, for examples that look like `spec`. Raises InputError.
+
+    Vectors are their own features.
 
     outside: whether the person who runs the program has named the features, which may then be code of their own.
     """
@@ -77,7 +79,10 @@ class Evaluator:
     def __init__(
         self, subject: Subject, seen: Lens, options: Eval, reference: Reference, store: Store, fitted: str = ""
     ):
-        """`fitted`: what was done to the images before they came here, in words."""
+        """`fitted`: what was done to the images before they came here, in words.
+
+        Raises InputError for a metric that does not fit what is judged, its real side or the features.
+        """
         self.metrics, self.features, self.options, is_shipped = seen
         self.needs = requirements.needs(self.metrics, subject.spec, self.features, reference)
         self.plan = requirements.plan(subject, self.features, reference, options)
@@ -100,7 +105,7 @@ class Evaluator:
         return self.metrics[0].name
 
     def score(self, values: Mapping[str, float]) -> float:
-        """The headline as higher-is-better."""
+        """The value of the headline as higher-is-better; -inf where it is not a number."""
         value = values[self.headline]
         if math.isnan(value):
             return -math.inf
@@ -114,7 +119,7 @@ class Evaluator:
             )
 
     def verdict(self, real: Sample | None, fake: Sample, seed: int | None) -> Verdict:
-        """All metrics of both sides; `seed`: of the fakes' latents."""
+        """Take all metrics of both sides. `seed`: of the fakes' latents, for the protocol; None where there is none."""
         used = protocol(
             self.features,
             n_real=self.plan.n_real if self.needs.real else 0,
@@ -128,34 +133,37 @@ class Evaluator:
         return Verdict(evaluate(self.metrics, real, fake), used, self.notices)
 
     def fake(self, batches: Iterable[Images]) -> Sample:
-        """One pass over fakes."""
+        """One pass over fakes: images [B, H, W, C] in [-1, 1], or vectors [B, D]."""
         return self._classified(collect(self.features, batches, keep=self.needs.keep))
 
     def real(self) -> Sample | None:
         """The real side, of which no pass is made twice; None where no metric asks for it."""
-        if not self.needs.real:
-            return None
-        self._real = self._real or self._measure()
+        reference = self._reference
+        if not self.needs.real or self._real:
+            return self._real
+        if reference.stored:
+            self._real = Sample(reference.stored.statistics)
+            return self._real
+        assert reference.source is not None
+        on_white = {"on": "white"} if reference.source.spec.shape[2:] == (4,) else {}
+        key = cache.key(self.features, reference.source.fingerprint, n=self.plan.n_real, **on_white)
+        real = cache.cached(self._cache_dir, key, self.features, self._pass_over_real, self._note)
+        training = None
+        if self.needs.training:  # all of it: a copy of an image that is left out would not be found
+            assert reference.training is not None
+            everything = batches(reference.training, np.arange(reference.training.size), self.batch)
+            training = collect(self.features, (one["x"] for one in everything), keep=self.needs.keep_real)
+        self._real = real._replace(mixture=reference.mixture, training=training)
         return self._real
 
     def examples(self, batch: int) -> Iterator[Examples]:
-        """The real examples: a fixed random subset of the source, in random order, `batch` at a time as stored."""
+        """The real examples, `batch` at a time as stored: a fixed random subset of the source, in random order."""
         source = self._reference.source
         assert source is not None
         return batches(source, order(0, source.size, 0)[: self.plan.n_real], batch)
 
-    def _measure(self) -> Sample:
-        reference = self._reference
-        if reference.stored:
-            return Sample(reference.stored.statistics)
-        assert reference.source is not None
-        on_white = {"on": "white"} if reference.source.spec.shape[2:] == (4,) else {}
-        key = cache.key(self.features, reference.source.fingerprint, n=self.plan.n_real, **on_white)
-        real = cache.cached(self._cache_dir, key, self.features, self._measure_examples, self._note)
-        training = self._measure_training(reference.training) if self.needs.training else None
-        return real._replace(mixture=reference.mixture, training=training)
-
-    def _measure_examples(self) -> Sample:
+    def _pass_over_real(self) -> Sample:
+        """One pass over the real examples, with their labels where a metric needs them one by one."""
         labels: list[np.ndarray] = []
 
         def images() -> Iterator[np.ndarray]:
@@ -168,17 +176,11 @@ class Evaluator:
         sample = sample._replace(labels=np.concatenate(labels) if labels else None)
         return self._classified(sample) if self.needs.one_by_one else sample
 
-    def _measure_training(self, source: Source | None) -> Sample:
-        """All that was trained on: a copy of an image that is left out would not be found."""
-        assert source is not None
-        everything = batches(source, np.arange(source.size), self.batch)
-        return collect(self.features, (examples["x"] for examples in everything), keep=self.needs.keep_real)
-
     def _classified(self, sample: Sample) -> Sample:
         """The sample with what an independent classifier sees in it, where there is one and a metric asks for it."""
         return classes.classify(self.features, sample, self._reference.mixture) if self.needs.classified else sample
 
 
 def batches(source: Source, indices: np.ndarray, size: int) -> Iterator[Examples]:
-    """The examples at `indices` [n], `size` at a time."""
+    """The examples at `indices` int64 [n], `size` at a time."""
     return (source.load(indices[start : start + size]) for start in range(0, len(indices), size))

@@ -1,9 +1,12 @@
 """Images at hand, from wherever they are: a folder, a file, a data source or the statistics that are left of them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from gan_cli import build, door, recipe
 from gan_cli.binding import nearest, validate_part
@@ -11,7 +14,7 @@ from gan_cli.data import idx, images
 from gan_cli.data.folder import folder
 from gan_cli.data.npz import npz
 from gan_cli.data.packed import open_zip
-from gan_cli.data.source import OptionError, Source, told
+from gan_cli.data.source import Examples, OptionError, Source, told
 from gan_cli.data.store import Store
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.metrics import cache
@@ -19,7 +22,6 @@ from gan_cli.metrics.collect import COMPOSITED
 from gan_cli.remote.fetch import fetched
 from gan_cli.types import Shape
 
-T = TypeVar("T")
 ZIP = b"PK"
 ALONE = (b"\x93N", idx.GZIP, idx.MAGIC)  # what a file of one array begins with: .npy and IDX, packed or not
 KINDS = "a folder or zip of images, an .npz, .npy or IDX file, a .toml file with a table [data], or a data source"
@@ -39,7 +41,7 @@ class Fit(NamedTuple):
 
 
 def fit(size: int | None, channels: int | None, resize: str) -> Fit:
-    """As asked for on the command line; raises InputError."""
+    """What --size, --channels and --resize ask for; raises InputError where they do not go together."""
     if channels not in (None, 1, 3):
         raise InputError(f"--channels {channels}: grey is 1, RGB is 3")
     if resize not in images.RULES:
@@ -49,7 +51,7 @@ def fit(size: int | None, channels: int | None, resize: str) -> Fit:
     return Fit(size, channels, resize)  # type: ignore[arg-type]
 
 
-class Set(NamedTuple):
+class ImageSet(NamedTuple):
     """Images, or their statistics."""
 
     called: str
@@ -58,13 +60,13 @@ class Set(NamedTuple):
     composited: str = ""  # on white, for their transparency: in words
 
     def n(self, most: int) -> int:
-        """How many images are judged, at most so many; 0: statistics that do not say of how many they are."""
+        """Number of images that are judged, at most `most`; 0 for statistics that do not say of how many they are."""
         if self.source:
             return min(most, self.source.size)
         return self.stored.statistics.n if self.stored else 0
 
 
-def open_set(text: str, store: Store, fit: Fit) -> Set:
+def open_set(text: str, store: Store, fit: Fit) -> ImageSet:
     """The images that a person names, brought to one size; or the statistics in a file.
 
     `text`: the path of a folder, a zip, npz, npy or IDX file, a TOML file with a table [data] or statistics; or a data
@@ -72,20 +74,21 @@ def open_set(text: str, store: Store, fit: Fit) -> Set:
     """
     found = _open(text, store)
     if isinstance(found, cache.Stored):
-        return Set(text, stored=found)
+        return ImageSet(text, stored=found)
     if len(found.spec.shape) != 3 and (fit.size or fit.channels):
         raise InputError(f"--size and --channels are for images, and {text} holds vectors")
     return _fitted(text, found, fit)
 
 
-def open_like(text: str, shape: Shape, store: Store, resize: images.Resize) -> Set:
-    """The same, brought to the shape of a model's samples, as its name then says; raises InputError where it cannot be.
+def open_like(text: str, shape: Shape, store: Store, resize: images.Resize) -> ImageSet:
+    """The images that a person names, brought to the `shape` of a model's samples: their name then says how.
 
-    resize: the rule that the model's own data were fitted by.
+    text: as in `open_set`. resize: the rule that the model's own data were fitted by. Raises InputError where they
+    cannot be brought to that shape.
     """
     found = _open(text, store)
     if isinstance(found, cache.Stored):
-        return Set(text, stored=found)
+        return ImageSet(text, stored=found)
     own = found.spec.shape
     fit = Fit(resize=resize)
     if len(own) == len(shape) == 3:
@@ -99,10 +102,11 @@ def open_like(text: str, shape: Shape, store: Store, resize: images.Resize) -> S
     return given._replace(called=", ".join(filter(None, (text, str(fit), given.composited))))
 
 
-def _fitted(text: str, found: Source, fit: Fit) -> Set:
+def _fitted(text: str, found: Source, fit: Fit) -> ImageSet:
+    """Images brought to one size, transparent ones composited on white; vectors as they are. Raises InputError."""
     shape = found.spec.shape
     if len(shape) != 3:
-        return Set(text, found)
+        return ImageSet(text, found)
     if 0 in shape[:2] and not fit.size:
         named = f" ({found.odd_sizes})" if found.odd_sizes else ""
         raise InputError(
@@ -112,10 +116,11 @@ def _fitted(text: str, found: Source, fit: Fit) -> Set:
     channels = fit.channels or (3 if transparent else None)
     composited = {4: COMPOSITED, 0: "transparency, where there is any, composited on white"}
     fitted = images.fit(found, size=fit.size, channels=channels, resize=fit.resize)
-    return Set(text, fitted, composited=composited.get(shape[2], ""))
+    return ImageSet(text, fitted, composited=composited.get(shape[2], ""))
 
 
 def _open(text: str, store: Store) -> Source | cache.Stored:
+    """What a person names, as it is; raises InputError."""
     try:
         path = fetched(text, store.note).expanduser()
         is_folder, is_file = path.is_dir(), path.is_file()
@@ -125,44 +130,42 @@ def _open(text: str, store: Store) -> Source | cache.Stored:
         return _of_name(text, store)
     if path.suffix.lower() == ".toml" and is_file:
         return _of_recipe(path, "", store)
-    found = _explained(text, lambda: _of_folder(path, store) if is_folder else _of_file(path, store))
+    if is_folder and (path / "checkpoints").is_dir() and (path / "recipe.toml").is_file():
+        raise InputError(f"{path}: is a run, whose pictures are sheets of samples: judge it with --ckpt {path}")
+    with _options_explained(text):
+        found = told(folder(store, path=path), store.tell) if is_folder else _of_file(path, store)
     if isinstance(found, cache.Stored):
         return found
     load = found.load
-    return found._replace(load=lambda indices: _explained(text, lambda: load(indices)))
+
+    def explained(indices: np.ndarray) -> Examples:
+        with _options_explained(text):
+            return load(indices)
+
+    return found._replace(load=explained)
 
 
-def _explained(text: str, read: Callable[[], T]) -> T:
-    """What is read, or how an option of [data] mends it, where no [data] is."""
+@contextmanager
+def _options_explained(text: str) -> Iterator[None]:
+    """Where an option of [data] would mend what is wrong, say how one is given where no [data] is."""
     try:
-        return read()
+        yield
     except OptionError as error:
         data = f'data = {{ source = "{error.of}", path = {json.dumps(text, ensure_ascii=False)}, {error.line} }}'
         raise InputError(f"{error}. A .toml file can say so, given in place of {text}, with the line {data}") from None
 
 
-def _of_folder(path: Path, store: Store) -> Source:
-    if (path / "checkpoints").is_dir() and (path / "recipe.toml").is_file():
-        raise InputError(f"{path}: is a run, whose pictures are sheets of samples: judge it with --ckpt {path}")
-    return told(folder(store, path=path), store.tell)
-
-
 def _of_file(path: Path, store: Store) -> Source | cache.Stored:
-    """What a file holds, by its content."""
+    """What a file holds, by its content: zip files hold arrays, statistics or images. Raises InputError."""
     try:
         with door.opened(path, door.LARGEST) as file:
             begins = file.read(2)
     except DamagedError as error:
         raise InputError(str(error)) from None
-    if begins == ZIP:
-        return _of_zip(path, store)
     if begins in ALONE:
         return told(npz(store, path=path), store.note)
-    raise InputError(f"{path}: is not {KINDS}")
-
-
-def _of_zip(path: Path, store: Store) -> Source | cache.Stored:
-    """Arrays, statistics or images: all three come in zip files."""
+    if begins != ZIP:
+        raise InputError(f"{path}: is not {KINDS}")
     try:
         with open_zip(path) as archive:
             names = archive.namelist()
@@ -185,7 +188,7 @@ def _of_recipe(path: Path, split: str, store: Store) -> Source:
 
 
 def _of_name(text: str, store: Store) -> Source:
-    """`mnist`, `mnist:test`, or a shipped recipe's data."""
+    """The data that `mnist` or `mnist:test` name, or a shipped recipe. Raises InputError with the nearest name."""
     name, _, split = text.partition(":")
     if name in build.SOURCE.names():
         chosen = {"split": split} if split else {}

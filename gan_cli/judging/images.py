@@ -1,24 +1,20 @@
 """`gan eval --fake`: images at hand against others; and statistics of them in a file."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from gan_cli.data.pipeline import order
-from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.files import make_folder
 from gan_cli.judging.evaluator import COMMAND_LINE, Evaluator, Verdict, batches, lens
-from gan_cli.judging.image_sets import Fit, Set, open_set
+from gan_cli.judging.image_sets import Fit, ImageSet, open_set
 from gan_cli.judging.reference import Reference
 from gan_cli.judging.requirements import Subject
 from gan_cli.metrics import cache
-from gan_cli.metrics.collect import Images
 from gan_cli.metrics.frechet import check_n
 from gan_cli.metrics.metric import Sample
 from gan_cli.metrics.protocol import in_words
@@ -31,19 +27,22 @@ ALL = sys.maxsize  # images
 class Sides(NamedTuple):
     """What is compared."""
 
-    fake: Set
-    real: Set | None
-    training: Set | None  # what the fakes' model was trained on, for metrics that tell copies
+    fake: ImageSet
+    real: ImageSet | None
+    training: ImageSet | None  # what the fakes' model was trained on, for metrics that tell copies
     fitted: str  # what was done to the images, in words
 
 
 def sides(fake: str, real: str | None, training: str | None, store: Store, fit: Fit) -> Sides:
-    """The sets that a person names; raises InputError, also where they cannot be compared."""
+    """The sets of images that a person names, each as in `image_sets.open_set`.
+
+    `training`: what the fakes' model was trained on. Raises InputError, also where they cannot be compared.
+    """
     judged = open_set(fake, store, fit)
     others = [open_set(text, store, fit) if text is not None else None for text in (real, training)]
     given = [judged, *(one for one in others if one)]
-    _check_alike(given)
-    return Sides(judged, others[0], others[1], _in_words(given, fit))
+    _common_spec(given)
+    return Sides(judged, others[0], others[1], _fitted_words(given, fit))
 
 
 def judge(
@@ -54,25 +53,31 @@ def judge(
     `outside`: see `evaluator.lens`. Raises InputError for a metric that does not fit.
     """
     fake, real, training, fitted = given
-    spec = _check_alike([one for one in (fake, real) if one])
+    spec = _common_spec([one for one in (fake, real) if one])
     seen = lens(options, spec, outside=outside, where=COMMAND_LINE)
     if training and not any(metric.needs_training for metric in seen.metrics):
         raise InputError(f"--train {training.called}: is for metrics that tell copies: --metric memorisation")
-    reference = Reference()
-    if real:
-        reference = Reference(real.called, real.source, real.stored)
+    reference = Reference(real.called, real.source, real.stored) if real else Reference()
     if training:
         reference = reference._replace(training=training.source, trained=training.called)
     n = fake.n(options.n)
     subject = Subject(spec, n, is_model=False, statistics=fake.called if fake.stored else "")
     evaluator = Evaluator(subject, seen, options, reference, store, fitted)
-    for message in (*evaluator.notices, *_notices(evaluator, fake, real)):
+    notices = list(evaluator.notices)
+    if fake.stored:
+        notices += cache.check_made_by(fake.stored, evaluator.features, (evaluator.fitted,), fake.called)
+    else:
+        if real and real.source and fake.source and real.source.fingerprint == fake.source.fingerprint:
+            notices.append("real and fake images are the same ones")
+        real_side = f" against {evaluator.plan.n_real or 'statistics of'} real ones" if evaluator.needs.real else ""
+        notices.append(f"compiling, then judging {evaluator.plan.n_fake} images{real_side}")
+    for message in notices:
         note(message)
     if fake.stored:
         return evaluator.verdict(evaluator.real(), Sample(fake.stored.statistics), None)
     assert fake.source is not None
     chosen = order(seed, fake.source.size, 0)[:n]
-    sample = evaluator.fake(_images(fake.source, chosen, evaluator.batch))
+    sample = evaluator.fake(one["x"] for one in batches(fake.source, chosen, evaluator.batch))
     return evaluator.verdict(evaluator.real(), sample, seed if n < fake.source.size else None)
 
 
@@ -85,25 +90,25 @@ class Saved(NamedTuple):
     notices: tuple[str, ...]
 
 
-def wanted(features: str, n: int | None, batch: int) -> Eval:
-    """Options for statistics alone; n = None: of all images."""
-    return Eval(features=features, n=n or ALL, batch=batch)
-
-
-def save_statistics(given: Set, options: Eval, store: Store, fit: Fit, out: Path) -> Saved:
+def save_statistics(
+    given: ImageSet, fit: Fit, store: Store, out: Path, *, features: str, n: int | None, batch: int
+) -> Saved:
     """Write the statistics of a set's features, which a person has named, to an .npz file: see `cache.save_statistics`.
 
-    Of more images than `options.n` a fixed random subset. Raises InputError.
+    `fit`: by which the set was opened. `n`: of more images a fixed random subset of this size; None: of all of them.
+    `batch`: images at once. Raises InputError.
     """
     if given.source is None:
         raise InputError(f"{given.called}: holds statistics already")
-    spec, fitted = _check_alike([given]), _in_words([given], fit)
+    spec, fitted = _common_spec([given]), _fitted_words([given], fit)
+    options = Eval(features=features, n=n or ALL, batch=batch)
     seen = lens(options, spec, outside=True, where=COMMAND_LINE)
     subject = Subject(spec, given.n(options.n), is_model=False)
     evaluator = Evaluator(subject, seen._replace(metrics=()), options, Reference(), store, fitted)
     notices = (*evaluator.notices, *check_n(subject.n, evaluator.plan.dim, "given"))
     make_folder(out.parent)
-    sample = evaluator.fake(_images(given.source, order(0, given.source.size, 0)[: options.n], evaluator.batch))
+    chosen = order(0, given.source.size, 0)[: options.n]
+    sample = evaluator.fake(one["x"] for one in batches(given.source, chosen, evaluator.batch))
     try:
         cache.save_statistics(out, sample.statistics, evaluator.features, fitted)
     except OSError as error:
@@ -111,31 +116,23 @@ def save_statistics(given: Set, options: Eval, store: Store, fit: Fit, out: Path
     return Saved(sample.n, evaluator.features, in_words(evaluator.features, fitted), notices)
 
 
-def _images(source: Source, chosen: np.ndarray, batch: int) -> Iterator[Images]:
-    return (examples["x"] for examples in batches(source, chosen, batch))
+def _common_spec(given: list[ImageSet]) -> Spec:
+    """What all sets of images look like; raises InputError when they are of different sizes or kinds.
 
-
-def _notices(evaluator: Evaluator, fake: Set, real: Set | None) -> tuple[str, ...]:
-    """What a person should know of both sides; raises InputError for statistics made otherwise."""
-    if fake.stored:
-        return cache.check_made_by(fake.stored, evaluator.features, (evaluator.fitted,), fake.called)
-    against = f" against {evaluator.plan.n_real or 'statistics of'} real ones" if evaluator.needs.real else ""
-    same = real and real.source and fake.source and real.source.fingerprint == fake.source.fingerprint
-    alike = ("real and fake images are the same ones",) if same else ()
-    return (*alike, f"compiling, then judging {evaluator.plan.n_fake} images{against}")
-
-
-def _check_alike(given: list[Set]) -> Spec:
-    """What all sets of images look like; raises InputError when they are of different sizes or kinds."""
+    Where only statistics are there, they are of vectors, or of images of any size.
+    """
     specs = [(one.called, one.source.spec) for one in given if one.source]
     if not specs:
-        return _of_statistics(given)
+        stored = [one.stored for one in given if one.stored]
+        vectors = any(one.features == "points" for one in stored)
+        return Spec((stored[0].statistics.mean.size,)) if vectors else Spec((1, 1, 1))
     first, spec = specs[0]
     for called, other in specs[1:]:
         if len(spec.shape) != len(other.shape) or (len(spec.shape) == 1 and spec.shape != other.shape):
             raise InputError(f"{first} holds examples of shape {spec.shape} and {called} of {other.shape}: not alike")
         if spec.shape[:2] != other.shape[:2]:
-            sizes = f"{first} are {_size(spec)} pixels and those of {called} {_size(other)}"
+            size, others_size = ("x".join(map(str, one.shape[:2])) for one in (spec, other))
+            sizes = f"{first} are {size} pixels and those of {called} {others_size}"
             raise InputError(f"the images of {sizes}: bring both to one size with --size {spec.shape[0]}")
         if spec.shape != other.shape:
             channels = f"{first} have {spec.shape[2]} channels and those of {called} {other.shape[2]}"
@@ -143,18 +140,7 @@ def _check_alike(given: list[Set]) -> Spec:
     return spec
 
 
-def _of_statistics(given: list[Set]) -> Spec:
-    """What examples look like of which only statistics are there: vectors, or images of any size."""
-    stored = [one.stored for one in given if one.stored]
-    vectors = any(one.features == "points" for one in stored)
-    return Spec((stored[0].statistics.mean.size,)) if vectors else Spec((1, 1, 1))
-
-
-def _size(spec: Spec) -> str:
-    return f"{spec.shape[0]}x{spec.shape[1]}"
-
-
-def _in_words(given: list[Set], fit: Fit) -> str:
-    """What is done to the images before a feature network sees them."""
+def _fitted_words(given: list[ImageSet], fit: Fit) -> str:
+    """What is done to the images before a feature network sees them, in words."""
     composited = sorted({one.composited for one in given})
     return ", ".join(filter(None, (str(fit), *composited)))

@@ -15,7 +15,7 @@ from gan_cli.judging.evaluator import RECIPE, Evaluator, Verdict, Where, lens
 from gan_cli.judging.reference import Reference
 from gan_cli.judging.requirements import Subject
 from gan_cli.metrics.collect import COMPOSITED, Images, NotFiniteError, composited_spec
-from gan_cli.metrics.metric import Code, Decoder, Sample
+from gan_cli.metrics.metric import Code, Decoder
 from gan_cli.recipe import Eval
 from gan_cli.types import Array
 
@@ -64,45 +64,34 @@ class ModelEvaluator:
     def __call__(self, variables: Mapping[str, Variables]) -> Verdict:
         """Draw samples with these weights and take every metric of them in one pass.
 
-        They are the samples that `gan sample --seed SEED --n N` writes.
+        They are the samples that `gan sample --seed SEED --n N` writes. Where a metric asks for it, the game recognises
+        codes and classes in them, and in the real examples. Raises NotFiniteError where weights hold NaN or overflow.
         """
-        fake = self._fake_sample(variables)
-        return self.evaluator.verdict(self._real_sample(variables), fake, self._seed)
-
-    def _fake_sample(self, variables: Mapping[str, Variables]) -> Sample:
-        """One pass over the samples: features, and what the game recognises in them where a metric asks for it."""
-        needs = self.evaluator.needs
-        infer = self._recogniser.bind(variables) if self._recogniser and needs.recognition else None
+        needs, recogniser = self.evaluator.needs, self._recogniser
+        infer = recogniser.bind(variables) if recogniser else None
         inferred: list[Mapping[str, Array]] = []
 
         def samples() -> Iterator[Images]:
             for batch in self.sampler.batches(variables, self._inputs):
-                if infer:
+                if infer and needs.recognition:
                     inferred.append(infer(batch))
                 yield batch
 
-        sample = self.evaluator.fake(samples())
+        fake = self.evaluator.fake(samples())
         found = _joined(inferred)
         codes = {k: Code(c, self._inputs[k], found.get(k)) for k, c in self._controls.items()}
         decoder = Decoder(Partial(self._decode, variables), self._latent) if self._decode else None
-        return sample._replace(codes=codes, decoder=decoder)
-
-    def _real_sample(self, variables: Mapping[str, Variables]) -> Sample | None:
+        fake = fake._replace(codes=codes, decoder=decoder)
         real = self.evaluator.real()
-        if real is not None and self._recogniser and self.evaluator.needs.recognition_real:
-            return real._replace(codes=self._recognise_real(self._recogniser, variables))
-        return real
-
-    def _recognise_real(self, recogniser: sampler.Recogniser, variables: Mapping[str, Variables]) -> dict[str, Code]:
-        """What the game makes of the real examples with these weights."""
-        infer = recogniser.bind(variables)
-        examples = self.evaluator.examples(recogniser.batch)
-        found = _joined([jax.device_get(part) for part in ahead(infer(e["x"]) for e in examples)])
-        return {name: Code(c, inferred=found[name]) for name, c in self._controls.items() if name in found}
+        if real is not None and recogniser and infer and needs.recognition_real:
+            examples = self.evaluator.examples(recogniser.batch)
+            found = _joined([jax.device_get(part) for part in ahead(infer(e["x"]) for e in examples)])
+            real = real._replace(codes={k: Code(c, inferred=found[k]) for k, c in self._controls.items() if k in found})
+        return self.evaluator.verdict(real, fake, self._seed)
 
 
 def _joined(parts: Iterable[Mapping[str, Array]]) -> dict[str, np.ndarray]:
-    """What was inferred from each batch -> from all, [N, ...] each; NotFiniteError where it is not finite."""
+    """Join what was inferred from each batch, by name, to arrays [N, ...]; NotFiniteError where it is not finite."""
     fetched = jax.device_get(list(parts))
     joined = {name: np.concatenate([part[name] for part in fetched]) for name in (fetched[0] if fetched else ())}
     for name, values in joined.items():

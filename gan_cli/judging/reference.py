@@ -30,7 +30,10 @@ class Reference(NamedTuple):
 
 
 def changed(source: Source | None, meta: Meta, step: int, called: str) -> list[str]:
-    """A warning where the data of a checkpoint's recipe are no longer those that it was trained on."""
+    """A warning where `source`, the data of a checkpoint's recipe, is no longer what `step` was trained on.
+
+    The list is empty where it is. `called`: what messages call the data.
+    """
     if source is None or source.fingerprint == meta.fingerprint:
         return []
     return [f"WARNING: {called}: the data are no longer those that step {step} was trained on"]

@@ -18,6 +18,10 @@ from gan_cli.recipe import Eval
 from gan_cli.text import size
 from gan_cli.types import CLASS, Control, Spec
 
+ONLY_MOMENTS = (
+    "{} needs the {} images themselves, and {} holds only the mean and covariance of their features: fid can be taken "
+    "of it"
+)
 MOST_FEATURES = 10_000  # numbers of an image: a covariance of them takes 0.75 GiB
 SPREAD = 3  # standard deviations below its expected number that a class may be drawn
 
@@ -49,8 +53,11 @@ class Needs(NamedTuple):
 
 
 def needs(metrics: Sequence[Metric], spec: Spec, features: Features, reference: Reference) -> Needs:
-    """What these metrics need together; what is classified is there for all of them where a classifier fits."""
-    one_by_one = any(map(_one_by_one, metrics))
+    """What these metrics need together.
+
+    Where one of them wants samples classified and a classifier fits the images, that is there for all of them.
+    """
+    one_by_one = any(metric.keeps_real or metric.needs_labels for metric in metrics)
     classified = any(metric.needs_labels or metric.needs_classifier for metric in metrics) and (
         classes.fits(features, spec, reference.mixture)
     )
@@ -68,13 +75,8 @@ def needs(metrics: Sequence[Metric], spec: Spec, features: Features, reference: 
     )
 
 
-def _one_by_one(metric: Metric) -> bool:
-    """Whether a metric needs more of the real examples than the statistics of their features."""
-    return bool(metric.keeps_real) or metric.needs_labels
-
-
 def plan(subject: Subject, features: Features, reference: Reference, options: Eval) -> Scope:
-    """What the metrics of `options` would be taken of."""
+    """The sizes of what the metrics would be taken of, by class where classes are known; nothing is computed."""
     spec = subject.spec
     source = reference.source
     n_real = min(source.size, options.n_real) if source else (reference.stored.statistics.n if reference.stored else 0)
@@ -92,7 +94,7 @@ def plan(subject: Subject, features: Features, reference: Reference, options: Ev
 
 
 def _by_class(spec: Spec, n: int, whole: bool = False) -> tuple[int, ...]:
-    """How many of n examples are of each class, at the least; exactly, when n is the `whole` data set."""
+    """Number of examples of each class among n, at the least; exactly that many when n is the `whole` data set."""
     shares = np.array(spec.shares or [1 / len(spec.classes)] * len(spec.classes))
     if whole:
         return tuple(np.round(n * shares).astype(int).tolist())
@@ -101,22 +103,26 @@ def _by_class(spec: Spec, n: int, whole: bool = False) -> tuple[int, ...]:
 
 
 def labelled(spec: Spec, source: Source | None) -> bool:
-    """Whether the real examples have labels, and these are of the classes of what is judged."""
-    return source is not None and _has_labels(source) and source.spec.classes == spec.classes
-
-
-def _has_labels(source: Source) -> bool:
-    return bool(source.spec.classes) and "y" in source.load(np.arange(1))
+    """Whether the real examples have labels of the same classes as what is judged."""
+    if source is None or not source.spec.classes or "y" not in source.load(np.arange(1)):
+        return False
+    return source.spec.classes == spec.classes
 
 
 def check_metrics(
     metrics: Sequence[Metric], planned: Scope, subject: Subject, features: Features, reference: Reference
 ) -> tuple[str, ...]:
-    """Notices about all metrics; raises InputError for one that does not fit."""
+    """Notices about all metrics, each once; raises InputError for a metric or features that do not fit."""
     for metric in metrics:
         _check_subject(metric, subject)
         _check_data(metric, subject, reference)
-        _check_features(metric, subject, features, reference)
+        if metric.features and features.name not in metric.features:
+            mend = f"set [eval] features = {metric.features[0]!r}"
+            raise InputError(
+                f"{metric.name} is not taken through {features.name}: {mend}, or --features {metric.features[0]}"
+            )
+        if metric.needs_classifier:
+            classes.check_fits(metric.name, features, subject.spec, reference.mixture)
     if planned.dim > MOST_FEATURES:
         raise InputError(
             f"[eval] features = {features.name!r}: {planned.dim:,} numbers an image, whose covariance would take "
@@ -125,11 +131,11 @@ def check_metrics(
     checks = [metric.check(planned) for metric in metrics]
     check_outputs(features, kept_by(metrics))
     looked_through = not metrics or any(metric.keeps != (IMAGES,) for metric in metrics)
-    strange = _strange(subject.spec, features, reference) if looked_through else ()
+    strange = _warn_of_features(subject.spec, features, reference) if looked_through else ()
     return tuple(dict.fromkeys([*strange, *(notice for found in checks for notice in found)]))
 
 
-def _strange(spec: Spec, features: Features, reference: Reference) -> tuple[str, ...]:
+def _warn_of_features(spec: Spec, features: Features, reference: Reference) -> tuple[str, ...]:
     """A notice where the network was made for other images, by what can be known of these."""
     specs = [spec, *([reference.source.spec] if reference.source else [])]
     other = next((one for one in specs if len(spec.shape) == 3 and not features.suits(one)), None)
@@ -147,13 +153,13 @@ def _strange(spec: Spec, features: Features, reference: Reference) -> tuple[str,
 
 def _check_data(metric: Metric, subject: Subject, reference: Reference) -> None:
     """Raise InputError for a metric that needs what is not known of the real side."""
-    source = reference.source
+    source, classes_judged = reference.source, subject.spec.classes
     if metric.needs_real and source is None and reference.stored is None:
         raise InputError(f"{metric.name} compares with real examples: give some, or the data set that was trained on")
-    if reference.stored and (_one_by_one(metric) or metric.needs_recognition_real):
-        raise InputError(_only_moments(metric, reference.called, "real"))
+    if reference.stored and (metric.keeps_real or metric.needs_labels or metric.needs_recognition_real):
+        raise InputError(ONLY_MOMENTS.format(metric.name, "real", reference.called))
     if subject.statistics and metric.keeps:
-        raise InputError(_only_moments(metric, subject.statistics, "fake"))
+        raise InputError(ONLY_MOMENTS.format(metric.name, "fake", subject.statistics))
     if metric.needs_mixture and reference.mixture is None:
         raise InputError(f"{metric.name} needs data whose mixture of Gaussians is known, and these are no such toy")
     if metric.needs_training and reference.training is None:
@@ -163,29 +169,16 @@ def _check_data(metric: Metric, subject: Subject, reference: Reference) -> None:
         )
     if metric.needs_training and source and reference.training and source.fingerprint == reference.training.fingerprint:
         raise InputError(f"{metric.name}: the held-out images, {reference.called}, are the training images themselves")
-    if metric.needs_labels:
-        _check_labels(metric, subject.spec, source)
-
-
-def _only_moments(metric: Metric, name: str, kind: str) -> str:
-    return (
-        f"{metric.name} needs the {kind} images themselves, and {name} holds only the mean and covariance of their "
-        "features: fid can be taken of it"
-    )
-
-
-def _check_labels(metric: Metric, spec: Spec, source: Source | None) -> None:
-    if labelled(spec, source):
-        return
-    if source is None or not _has_labels(source):
+    if metric.needs_labels and not labelled(subject.spec, source):
+        if source is None or not labelled(source.spec, source):
+            raise InputError(
+                f"{metric.name} needs data with labels, and these have none (a folder has them by a .toml file with "
+                "[data] labels = true)"
+            )
         raise InputError(
-            f"{metric.name} needs data with labels, and these have none (a folder has them by a .toml file with [data] "
-            "labels = true)"
+            f"{metric.name}: the model was trained on the classes {', '.join(classes_judged) or '(none)'}, and "
+            f"{source.name} has {', '.join(source.spec.classes)}: judge it with data of the same classes"
         )
-    raise InputError(
-        f"{metric.name}: the model was trained on the classes {', '.join(spec.classes) or '(none)'}, and "
-        f"{source.name} has {', '.join(source.spec.classes)}: judge it with data of the same classes"
-    )
 
 
 def _check_subject(metric: Metric, subject: Subject) -> None:
@@ -205,14 +198,3 @@ def _check_subject(metric: Metric, subject: Subject) -> None:
         )
     if metric.needs_decoder and not subject.decodes:
         raise InputError(f"{metric.name} is of a generator whose only input is a latent, and this game's has more")
-
-
-def _check_features(metric: Metric, subject: Subject, features: Features, reference: Reference) -> None:
-    """Raise InputError for a metric that means nothing through these features."""
-    if metric.features and features.name not in metric.features:
-        mend = f"set [eval] features = {metric.features[0]!r}"
-        raise InputError(
-            f"{metric.name} is not taken through {features.name}: {mend}, or --features {metric.features[0]}"
-        )
-    if metric.needs_classifier:
-        classes.check_fits(metric.name, features, subject.spec, reference.mixture)

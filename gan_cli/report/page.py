@@ -13,14 +13,17 @@ from typing import Any
 
 from gan_cli.errors import printable
 from gan_cli.report import page_charts
-from gan_cli.report.parts import RunPart
+from gan_cli.report.page_parts import RunPart
 
 POLICY = "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "
 POLICY += "base-uri 'none'; form-action 'none'"
 
 
 def render(runs: Sequence[RunPart], made: str, differences: Sequence[tuple[str, Sequence[str]]] = ()) -> str:
-    """The page. `made`: by what and when; `differences`: keys of the recipes that differ, with a value a run."""
+    """The page, as HTML. All text is escaped.
+
+    `made`: by what and when; `differences`: keys of the recipes that differ, with the value of each run.
+    """
     import jinja2
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -36,27 +39,29 @@ def render(runs: Sequence[RunPart], made: str, differences: Sequence[tuple[str, 
     )
     environment.filters["thousands"] = lambda number: f"{number:,}"
     charts, left_out = page_charts.charts(runs)
-    data = {"charts": [chart.data for chart in charts], "sliders": [_slider(run) for run in runs]}
+    sliders = [  # what the script needs to move through the grids of each run
+        {
+            "labels": [grid.label for grid in run.grids],
+            "alts": [grid.picture.alt for grid in run.grids],
+            "pictures": [grid.picture.uri for grid in run.grids],
+        }
+        for run in runs
+    ]
+    wordy = sorted(runs, key=lambda run: -len(run.facts))  # facts are in the order of the run of which most is said
     return environment.from_string(_file("page.html.j2")).render(
         title=" · ".join(run.name for run in runs),
         policy=POLICY.format(scripts=hashes),
         css=Markup(_file("base.css") + _file("page.css")),
         plotly=Markup(scripts[0]),
         script=Markup(scripts[1]),
-        data=Markup(script_json(data)),
+        data=Markup(script_json({"charts": [chart.data for chart in charts], "sliders": sliders})),
         runs=runs,
         charts=charts,
         left_out=left_out,
-        fact_keys=_keys(runs),
+        fact_keys=list(dict.fromkeys(key for run in wordy for key in run.facts)),
         differences=differences,
         made=made,
     )
-
-
-def _keys(runs: Sequence[RunPart]) -> list[str]:
-    """What is said of the runs, in the order of the one of which most is said."""
-    wordy = sorted(runs, key=lambda run: -len(run.facts))
-    return list(dict.fromkeys(key for run in wordy for key in run.facts))
 
 
 def script_json(data: Any) -> str:
@@ -72,12 +77,3 @@ def _script(text: str) -> str:
 
 def _file(name: str) -> str:
     return resources.files("gan_cli.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _slider(run: RunPart) -> dict[str, Any]:
-    """What the script needs to move through a run's grids."""
-    return {
-        "labels": [grid.label for grid in run.grids],
-        "alts": [grid.picture.alt for grid in run.grids],
-        "pictures": [grid.picture.uri for grid in run.grids],
-    }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from gan_cli.report.parts import Curve, RunPart
+    from gan_cli.report.page_parts import Curve, RunPart
 
 # Apart from each other for those who see fewer colours, and legible on white and on near-black.
 COLOURS = ("#3b7ddd", "#d9762b", "#1f9e78", "#b35fc4", "#d1485f", "#7f8c3a", "#2aa5b8", "#8a7f76")
@@ -13,6 +13,7 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SPREAD = 10  # times the least value that the greatest is, from which on a logarithmic axis shows more
 MARGIN = 0.03  # of the axis, left and right of the curves
 FEW = 30  # points that are marked, not only joined
+HOVER = "%{fullData.name}<br>step %{x:,}: %{y:.5g}<extra></extra>"
 RULED = 40  # events of a run that get a line in every chart; the rest are listed only
 MOST_CHARTS = 40
 TEXTS = {
@@ -40,94 +41,65 @@ class Chart(NamedTuple):
 
 
 def charts(runs: Sequence["RunPart"]) -> tuple[list[Chart], list[str]]:
-    """The charts, those of metrics first, and the kinds for which there was no room.
+    """The charts, and the kinds of numbers for which there was no room.
 
-    The same kind of number of all runs is on one chart.
+    The same kind of number of all runs is on one chart. Metrics come first, then losses; the further numbers of metrics
+    come last.
     """
-    kinds = _kinds(runs)
-    made = [_chart(number, kind, runs) for number, kind in enumerate(kinds[:MOST_CHARTS])]
-    return made, kinds[MOST_CHARTS:]
-
-
-def _kinds(runs: Sequence["RunPart"]) -> list[str]:
     curves = [curve for run in runs for curve in run.curves]
     every = [curve.chart for curve in curves]
     metrics = [curve.chart for curve in curves if curve.metric and not curve.part]
     parts = [curve.chart for curve in curves if curve.part]
     kinds = [kind for kind in dict.fromkeys([*metrics, "loss", *every]) if kind in every and kind not in parts]
-    return [*kinds, *dict.fromkeys(parts)]
+    kinds += dict.fromkeys(parts)
+    made = [_chart(number, kind, runs) for number, kind in enumerate(kinds[:MOST_CHARTS])]
+    return made, kinds[MOST_CHARTS:]
 
 
 def _chart(number: int, kind: str, runs: Sequence["RunPart"]) -> Chart:
     from plotly import graph_objects as go
 
     found = [(i, run, curve) for i, run in enumerate(runs) for curve in run.curves if curve.chart == kind]
-    curves = [curve for _, _, curve in found]
+    curves, several = [curve for _, _, curve in found], len(runs) > 1
     labels = list(dict.fromkeys(curve.label for curve in curves))
-    most = max(len(curve.values) for curve in curves)
+    few = max(len(curve.values) for curve in curves) <= FEW
     figure = go.Figure()
     for i, run, curve in found:
         own = labels.index(curve.label)
-        colour = COLOURS[(i if len(runs) > 1 else own) % len(COLOURS)]
-        dash = DASHES[own % len(DASHES)] if len(runs) > 1 else "solid"
-        name = _name(run, curve, several_runs=len(runs) > 1, several_labels=len(labels) > 1)
-        figure.add_trace(_line(curve, name, colour, dash, marked=most <= FEW))
-        if curve.best is not None and not curve.later:
-            figure.add_trace(_star(curve.best, f"best: {name}", colour))
+        colour = COLOURS[(i if several else own) % len(COLOURS)]
+        # the legend says the run where there are several, and the label where the chart has several
+        parts = ([run.name] if several else []) + ([curve.label] if len(labels) > 1 or not several else [])
+        name = " · ".join(_short(part) for part in parts)
+        _draw_curve(figure, curve, name, colour, DASHES[own % len(DASHES)] if several else "solid", marked=few)
+    for i, run in {i: run for i, run, _ in found}.items():
+        _draw_events(figure, run, COLOURS[i % len(COLOURS)] if several else None)
     positive = [value for curve in curves for value in curve.values if value is not None]
     can_log = bool(positive) and min(positive) > 0
     # a number that rises from nearly nothing would show nothing else
-    is_log = can_log and max(positive) > SPREAD * min(positive) and all(_falls(curve) for curve in curves)
-    for i, run in {i: run for i, run, _ in found}.items():
-        _mark(figure, run, COLOURS[i % len(COLOURS)] if len(runs) > 1 else None)
-    named = len(runs) > 1 or len(curves) > 1
+    falls = all(curve.chart == "loss" or curve.lower_is_better is True for curve in curves)
+    is_log = can_log and max(positive) > SPREAD * min(positive) and falls
     last = max((curve.steps[-1] for run in runs for curve in run.curves if curve.steps), default=0) or 1
+    named = several or len(curves) > 1
     figure.update_layout(template="none", showlegend=named, yaxis_type="log" if is_log else "linear")
     figure.update_xaxes(range=[-MARGIN * last, (1 + MARGIN) * last])  # the same in all charts
-    return Chart(
-        number,
-        _title(kind),
-        _text(kind, curves),
-        _alt(kind, found),
-        can_log,
-        is_log,
-        curves[0].part,
-        {"figure": figure.to_plotly_json()},
-    )
-
-
-def _falls(curve: "Curve") -> bool:
-    return curve.chart == "loss" or curve.lower_is_better is True
-
-
-def _name(run: "RunPart", curve: "Curve", *, several_runs: bool, several_labels: bool) -> str:
-    """What the legend says: the run where there are several, the label where the chart has several."""
-    parts = ([run.name] if several_runs else []) + ([curve.label] if several_labels or not several_runs else [])
-    return " · ".join(_short(part) for part in parts)
-
-
-def _plain(text: str) -> str:
-    """Text as Plotly shows it: it takes tags and entities for what they are in HTML."""
-    return html.escape(text, quote=False)
+    title, text, alt = _words(kind, found)
+    return Chart(number, title, text, alt, can_log, is_log, curves[0].part, {"figure": figure.to_plotly_json()})
 
 
 def _short(text: str, most: int = 48) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _title(kind: str) -> str:
-    return _short(kind.replace("_", " "), 80)
-
-
-def _line(curve: "Curve", name: str, colour: str, dash: str, *, marked: bool) -> Any:
+def _draw_curve(figure: Any, curve: "Curve", name: str, colour: str, dash: str, *, marked: bool) -> None:
+    """Add the line of a curve, or its points where they are few, and a star at its best value."""
     from plotly import graph_objects as go
 
     known = sum(value is not None for value in curve.values)
     mode = "markers" if curve.later or known == 1 else "lines+markers" if marked else "lines"
-    return go.Scatter(
+    line = go.Scatter(
         x=list(curve.steps),
         y=list(curve.values),
-        name=_plain(name),
+        name=html.escape(name, quote=False),  # Plotly takes tags and entities for what they are in HTML
         mode=mode,
         line={"color": colour, "dash": dash, "width": 1.6},
         marker={
@@ -135,26 +107,26 @@ def _line(curve: "Curve", name: str, colour: str, dash: str, *, marked: bool) ->
             "size": 7 if curve.later else 5,
             "symbol": "diamond-open" if curve.later else "circle",
         },
-        hovertemplate="%{fullData.name}<br>step %{x:,}: %{y:.5g}<extra></extra>",
+        hovertemplate=HOVER,
         meta={"name": name},
     )
-
-
-def _star(best: tuple[int, float], name: str, colour: str) -> Any:
-    from plotly import graph_objects as go
-
-    return go.Scatter(
-        x=[best[0]],
-        y=[best[1]],
-        name=_plain(name),
+    figure.add_trace(line)
+    if curve.best is None or curve.later:
+        return
+    step, value = curve.best
+    star = go.Scatter(
+        x=[step],
+        y=[value],
+        name=html.escape(f"best: {name}", quote=False),
         mode="markers",
         marker={"symbol": "star", "size": 14, "color": colour, "line": {"width": 1, "color": "white"}},
-        hovertemplate="%{fullData.name}<br>step %{x:,}: %{y:.5g}<extra></extra>",
+        hovertemplate=HOVER,
         showlegend=False,
     )
+    figure.add_trace(star)
 
 
-def _mark(figure: Any, run: "RunPart", colour: str | None) -> None:
+def _draw_events(figure: Any, run: "RunPart", colour: str | None) -> None:
     """Lines across the chart: the best checkpoint, rollbacks and alarms. The script colours those without a colour."""
     marks = [("best", run.best)] if run.best is not None else []
     marks += [(event.kind, event.step) for event in run.events][-RULED:]
@@ -166,18 +138,19 @@ def _mark(figure: Any, run: "RunPart", colour: str | None) -> None:
         )  # fmt: skip
 
 
-def _text(kind: str, curves: Sequence["Curve"]) -> str:
+def _words(kind: str, found: Sequence[tuple[int, "RunPart", "Curve"]]) -> tuple[str, str, str]:
+    """What stands above a chart, what stands below its title, and the chart in words.
+
+    The last says where each curve begins and ends, and its best.
+    """
+    curves = [curve for _, _, curve in found]
+    title = _short(kind.replace("_", " "), 80)
     ways = {curve.lower_is_better for curve in curves} - {None}
-    parts = [TEXTS[kind]] if kind in TEXTS else []
-    parts += ["lower is better" if ways == {True} else "higher is better"] if len(ways) == 1 else []
+    text = [TEXTS[kind]] if kind in TEXTS else []
+    text += ["lower is better" if ways == {True} else "higher is better"] if len(ways) == 1 else []
     shown, lines = sum(len(c.values) for c in curves), sum(c.lines for c in curves)
     if shown < lines:
-        parts.append(f"{shown:,} of {lines:,} points are drawn, the extremes among them")
-    return "; ".join(parts)
-
-
-def _alt(kind: str, found: Sequence[tuple[int, "RunPart", "Curve"]]) -> str:
-    """The chart in words: where each curve begins and ends, and its best."""
+        text.append(f"{shown:,} of {lines:,} points are drawn, the extremes among them")
     said = []
     for _, run, curve in found[:8]:
         known = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if value is not None]
@@ -187,4 +160,4 @@ def _alt(kind: str, found: Sequence[tuple[int, "RunPart", "Curve"]]) -> str:
         words = f"{run.name}, {curve.label}: {start:.4g} at step {first:,}, {end:.4g} at step {last:,}"
         best = curve.best
         said.append(words + (f", best {best[1]:.4g} at step {best[0]:,}" if best else ""))
-    return f"Chart of {_title(kind)} over the steps. " + "; ".join(said)
+    return title, "; ".join(text), f"Chart of {title} over the steps. " + "; ".join(said)

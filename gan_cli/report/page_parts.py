@@ -66,6 +66,16 @@ class Figure(NamedTuple):
     text: str = ""
 
 
+class FromModel(NamedTuple):
+    """What of the page takes the model or the data."""
+
+    real: Picture | None = None  # real samples
+    real_text: str = ""  # what stands below them
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()  # what was left out, and why
+    grid: tuple[str, ...] = ()  # options of `gan sample` that draw what the training drew; empty: not known
+
+
 class RunPart(NamedTuple):
     """What the page says of one run."""
 

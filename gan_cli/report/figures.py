@@ -16,18 +16,17 @@ from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 from gan_cli.pictures.labelled import Block
-from gan_cli.report.parts import Figure, Picture
-from gan_cli.report.seen import Seen
+from gan_cli.report.page_parts import Figure, FromModel, Picture
 from gan_cli.runs.load import Loaded, load_run
 from gan_cli.runs.reader import Reader
 from gan_cli.sampling import drawing, neighbours
-from gan_cli.sampling.arrange import Plan, arrange, overview, rows
+from gan_cli.sampling.arrange import arrange, overview, rows
 from gan_cli.sampling.controls import ControlOption, resolve
 from gan_cli.sampling.drawing import Painter
 from gan_cli.sampling.take import DEFAULT_N, POINTS_IN_A_PANEL, is_points
 from gan_cli.sampling.writing import Drawn, write_picture
 from gan_cli.training.train import POINTS
-from gan_cli.types import CLASS, Control
+from gan_cli.types import CLASS
 
 BATCH = 64  # samples drawn at once
 IN_A_ROW = 8  # latents of a sweep over categories, and samples whose neighbours are shown
@@ -44,24 +43,29 @@ REAL_POINTS = f"{REAL} Each plot has axes of its own, which hold its points."
 Note = Callable[[str], None]
 
 
-def look(run: Reader, store: Store, note: Note) -> Seen:
+def draw_from_model(run: Reader, store: Store, note: Note) -> FromModel:
     """Draw what a report shows of a run's model and data; what cannot be drawn is left out, with a note.
 
     Nothing is downloaded.
     """
     notes: list[str] = []
     source = _data(run, replace(store.near(run.folder.path), download=False, follow=False), notes)
-    loaded = _model(run, notes)
+    loaded = load_shown(run, notes)
     real = _real(source, loaded, run, notes) if source else None
-    figures: list[Figure] = []
-    if loaded:
-        note(f"{run.folder.path}: drawing with the checkpoint of step {loaded.step}")
-        paint = drawing.painter(loaded, raw=False, batch=BATCH)
-        figures += _sweeps(loaded, paint, notes)
-        if source and not is_points(loaded):
-            figures += _neighbours(loaded, paint, source, notes, note)
     text = REAL_POINTS if source and len(source.spec.shape) == 1 else REAL
-    return Seen(real, text, tuple(figures), tuple(notes), _grid(loaded, run) if loaded else ())
+    if loaded is None:
+        return FromModel(real, text, notes=tuple(notes))
+    note(f"{run.folder.path}: drawing with the checkpoint of step {loaded.step}")
+    paint = drawing.painter(loaded, raw=False, batch=BATCH)
+    figures = list(_sweeps(loaded, paint, notes))
+    if source and not is_points(loaded):
+        figures += _neighbours(loaded, paint, source, notes, note)
+    n = POINTS if is_points(loaded) else run.whole("run", "grid") or DEFAULT_N
+    grid: tuple[str, ...] = ("--n", str(n))
+    if found := rows(loaded.experiment, n):
+        name, columns = found
+        grid = (*(("--class", "all") if name == CLASS else ("--code", f"{name}=all")), "--n", str(columns))
+    return FromModel(real, text, tuple(figures), tuple(notes), grid)
 
 
 def _data(run: Reader, store: Store, notes: list[str]) -> Source | None:
@@ -87,7 +91,8 @@ def _data(run: Reader, store: Store, notes: list[str]) -> Source | None:
     return source
 
 
-def _model(run: Reader, notes: list[str]) -> Loaded | None:
+def load_shown(run: Reader, notes: list[str]) -> Loaded | None:
+    """The run's best checkpoint, else its newest; None, and a note, where there is none or it cannot be read."""
     what = "what is drawn with the model (sweeps, nearest neighbours)"
     if run.shown is None:
         notes.append(f"{what}: there is no checkpoint yet")
@@ -113,14 +118,17 @@ def _real(source: Source, loaded: Loaded | None, run: Reader, notes: list[str]) 
     if int(np.prod(source.spec.shape)) * n > 1 << 28:
         notes.append("real samples: they are too large for a page")
         return None
-    chosen, rows = _chosen(source, loaded, n)
+    chosen, classes = real_indices(source, loaded, n)
     images = source.load(chosen)["x"]
-    sheet = (Block(np.arange(len(images)).reshape(len(rows), -1), rows),) if rows else ()
+    sheet = (Block(np.arange(len(images)).reshape(len(classes), -1), classes),) if classes else ()
     return picture(Drawn(images, sheet=sheet), f"{len(images)} real images")
 
 
-def _chosen(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndarray, Sequence[str]]:
-    """Which real examples int64 [m], and the classes of their rows; empty: a grid."""
+def real_indices(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndarray, Sequence[str]]:
+    """Which real examples to show, int64 [m], and the classes of their rows; no classes: they are a grid.
+
+    There are rows where the grids of the training's n samples have a row for each class.
+    """
     chosen = order(0, source.size, 0)
     sheet = overview(loaded.experiment, 0, n).sheet if loaded and source.labels is not None else ()
     if not sheet or sheet[0].title != f"rows: {CLASS}" or source.labels is None:
@@ -132,55 +140,30 @@ def _chosen(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndarray, 
     return np.concatenate(of_class), sheet[0].rows
 
 
-def _grid(loaded: Loaded, run: Reader) -> tuple[str, ...]:
-    """The options of `gan sample` that draw what the training drew again and again."""
-    n = POINTS if is_points(loaded) else run.whole("run", "grid") or DEFAULT_N
-    found = rows(loaded.experiment, n)
-    if found is None:
-        return ("--n", str(n))
-    name, columns = found
-    return (*(("--class", "all") if name == CLASS else ("--code", f"{name}=all")), "--n", str(columns))
-
-
 def _sweeps(loaded: Loaded, paint: Painter, notes: list[str]) -> Iterator[Figure]:
-    """A figure for each class and code that a person can set."""
-    controls = loaded.experiment.game.controls
+    """A figure for each class and code that a person can set; fewer latents where the images are large."""
+    controls, shape, points = loaded.experiment.game.controls, loaded.experiment.spec.shape, is_points(loaded)
     if len(controls) > MOST_SWEEPS:
         notes.append(f"sweeps: of {len(controls)} codes the first {MOST_SWEEPS} are shown")
     for name, control in list(controls.items())[:MOST_SWEEPS]:
-        wish, option = _wish(name, control)
-        plan = _plan(loaded, wish, control)
-        if plan is None:
+        values = min(control.categories, MOST_CATEGORIES) or VALUES
+        wanted = f"0-{values - 1}" if control.categories else f"{control.low:g}:{control.high:g}:{values}"
+        option = f"--class {wanted}" if name == CLASS else f"--code {name}={wanted}"
+        most = MOST_VALUES // (values * int(np.prod(shape)))
+        n = POINTS_IN_A_PANEL if points else min(IN_A_ROW if control.categories else ROWS, most)
+        if n < 1 or (points and shape[0] > 2):
             notes.append(f"the sweep of {name}: its images are too large for a page; gan sample {option}")
             continue
+        latents = drawing.latents(loaded, seeds=None, seed=0, n=n)
+        plan = arrange(latents, resolve([ControlOption(name, wanted, option)], controls), points=points)
         shown = Drawn(paint(plan.inputs), sheet=plan.sheet, groups=plan.groups)
         what = "class" if name == CLASS else f"code {name}"
         alt = f"Samples under each value of the {what}, the same latents for each value"
         yield Figure(f"Sweep of the {what}", picture(shown, alt), f"gan sample {option}")
 
 
-def _wish(name: str, control: Control) -> tuple[ControlOption, str]:
-    if control.categories:
-        spec = f"0-{min(control.categories, MOST_CATEGORIES) - 1}"
-    else:
-        spec = f"{control.low:g}:{control.high:g}:{VALUES}"
-    option = f"--class {spec}" if name == CLASS else f"--code {name}={spec}"
-    return ControlOption(name, spec, option), option
-
-
-def _plan(loaded: Loaded, wish: ControlOption, control: Control) -> Plan | None:
-    """The samples of a sweep, fewer where they are large; None where one latent would be too large."""
-    shape, points = loaded.experiment.spec.shape, is_points(loaded)
-    values = min(control.categories, MOST_CATEGORIES) or VALUES
-    most = MOST_VALUES // (values * int(np.prod(shape)))
-    n = POINTS_IN_A_PANEL if points else min(IN_A_ROW if control.categories else ROWS, most)
-    if n < 1 or (points and shape[0] > 2):
-        return None
-    latents = drawing.latents(loaded, seeds=None, seed=0, n=n)
-    return arrange(latents, resolve([wish], loaded.experiment.game.controls), points=points)
-
-
 def _neighbours(loaded: Loaded, paint: Painter, source: Source, notes: list[str], note: Note) -> Iterator[Figure]:
+    """Samples beside the training images that are nearest to them; nothing, and a note, where they are too many."""
     shape = loaded.experiment.spec.shape
     n = min(IN_A_ROW, MOST_VALUES // (int(np.prod(shape)) * (NEIGHBOURS + 1)))
     option = f"--neighbours {NEIGHBOURS}"

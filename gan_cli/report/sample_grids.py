@@ -2,64 +2,53 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
 
 from PIL import Image
 
 from gan_cli import door
 from gan_cli.errors import DamagedError
-from gan_cli.report.parts import Grid, Picture
+from gan_cli.report.page_parts import Grid, Picture
 
-MOST_GRIDS = 60  # unless a person says otherwise
 MOST_BYTES = 24 << 20  # of all grids of a run
 MOST_PIXELS = 1 << 26  # of one picture
 
 
-class Grids(NamedTuple):
-    """The grids to be shown."""
+def read_grids(
+    folder: Path, values: Mapping[int, float], headline: str, best: int | None, most: int
+) -> tuple[tuple[Grid, ...], list[str]]:
+    """The grids in folder `samples/`, at most `most`, and notes about those that are left out.
 
-    shown: tuple[Grid, ...]
-    notes: tuple[str, ...]  # what was left out
-
-
-def read_grids(folder: Path, values: Mapping[int, float], headline: str, best: int | None, most: int) -> Grids:
-    """The grids in folder `samples/`, at most `most`; `values`: of the `headline` metric by step."""
-    found = {int(path.stem): path for path in _pictures(folder)}
-    steps = spread(sorted(found), best, most)
-    sizes = [size for step in steps if (size := _size(found[step]))]
+    `values`: of the metric `headline`, by step; they stand in the labels. `best`: the step of the best checkpoint.
+    """
+    found = {}
+    for path in folder.glob("*.png") if folder.is_dir() else ():
+        is_step = path.stem.isdecimal() and path.stem.isascii() and len(path.stem) < 17
+        if is_step and path.is_file():  # no folder, no link to nowhere
+            found[int(path.stem)] = path
+    steps, sizes = spread(sorted(found), best, most), []
+    for step in steps:
+        with suppress(OSError):  # removed meanwhile
+            sizes.append(found[step].stat().st_size)
     if sum(sizes) > MOST_BYTES:
         steps = spread(steps, best, max(2, MOST_BYTES // max(sizes)))
-    notes, shown = [], []
+    shown, notes = [], []
     for step in steps:
-        label = _label(step, values, headline, best)
         picture = read_picture(found[step], folder, f"Samples after {step:,} steps")
         if picture is None:
             notes.append(f"samples/{found[step].name}: is no picture that can be shown")
-        else:
-            shown.append(Grid(step, label, picture))
+            continue
+        value = f" · {headline} {values[step]:.4g}" if step in values else ""
+        shown.append(Grid(step, f"step {step:,}{value}{' · best checkpoint' if step == best else ''}", picture))
     if len(steps) < len(found):
         notes.append(f"{len(steps):,} of {len(found):,} sample grids are shown")
-    return Grids(tuple(shown), tuple(notes))
-
-
-def _pictures(folder: Path) -> list[Path]:
-    found = folder.glob("*.png") if folder.is_dir() else ()
-    named = [path for path in found if path.stem.isdecimal() and path.stem.isascii() and len(path.stem) < 17]
-    return [path for path in named if path.is_file()]  # no folder, no link to nowhere
-
-
-def _label(step: int, values: Mapping[int, float], headline: str, best: int | None) -> str:
-    """ "step 1,000 · fid 8.586 · best checkpoint"."""
-    parts = [f"step {step:,}"]
-    if step in values:
-        parts.append(f"{headline} {values[step]:.4g}")
-    return " · ".join([*parts, "best checkpoint"] if step == best else parts)
+    return tuple(shown), notes
 
 
 def spread(steps: Sequence[int], best: int | None, most: int) -> list[int]:
-    """At most `most` of the steps, evenly spread: the first, the last and the best among them."""
+    """At most `most` of the ascending steps, evenly spread: the first, the last and the best among them."""
     if len(steps) <= most:
         return list(steps)
     places = {round(i * (len(steps) - 1) / max(1, most - 1)) for i in range(most)} if most > 1 else {len(steps) - 1}
@@ -69,13 +58,6 @@ def spread(steps: Sequence[int], best: int | None, most: int) -> list[int]:
         chosen.remove(min(inner, key=lambda step: abs(step - best)))
         chosen.add(best)
     return sorted(chosen)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # removed meanwhile
-        return 0
 
 
 def read_picture(path: Path, folder: Path, alt: str) -> Picture | None:
