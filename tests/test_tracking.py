@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli import optional
+from gan_cli import errors
 from gan_cli.runs import jsonl as lines_of_run
 from gan_cli.runs import times
 from gan_cli.runs.folder import RunFolder
@@ -135,7 +135,7 @@ def test_tracking_changes_no_number(train, tmp_path, gan):
 def test_unknown_trackers_and_missing_packages(gan, tmp_path, monkeypatch):
     code, _, err = gan("train", "ring", "--out", tmp_path / "run", "--track", "tensorbord")
     assert (code, err) == (2, "error: --track tensorbord: there is no 'tensorbord'; did you mean 'tensorboard'?\n")
-    monkeypatch.setattr(optional, "find_spec", lambda name: None)
+    monkeypatch.setattr(errors, "find_spec", lambda name: None)
     code, _, err = gan("train", "ring", "--out", tmp_path / "run", "--track", "wandb")
     assert (code, err) == (2, "error: --track wandb needs the package wandb: pip install 'gan-cli[wandb]'\n")
     assert not (tmp_path / "run").exists()

@@ -133,13 +133,13 @@ def evaluate(
 
 def _options(overrides: list[str] | tuple[()]) -> dict[str, Any]:
     """METRIC.OPTION=VALUE each -> tables of options by metric."""
-    from gan_cli.metric_names import canonical
+    from gan_cli.names import canonical_metric
     from gan_cli.recipe_tables import set_key
 
     tables: dict[str, Any] = {}
     for override in overrides:
         metric, dot, option = override.partition(".")
-        set_key(tables, f"{canonical(metric)}{dot}{option}", "METRIC.OPTION=VALUE, for example kid.subsets=100")
+        set_key(tables, f"{canonical_metric(metric)}{dot}{option}", "METRIC.OPTION=VALUE, for example kid.subsets=100")
     return tables
 
 
@@ -238,12 +238,12 @@ def _values(verdict: "Verdict") -> str:
 def _list(as_json: bool) -> None:
     """Every metric, what it can and cannot detect, and its paper."""
     from gan_cli import metrics
-    from gan_cli.metric_names import NAMES
+    from gan_cli.names import METRIC_ALIASES
 
     found = {name: metrics.find_metric(name) for name in metrics.names()}
     best = {name: "low" if m.lower_is_better else "high" for name, m in found.items()}
     rows = {
-        name: {"best": best[name], "detects": m.one_line, "paper": m.paper, "names": list(NAMES.get(name, ()))}
+        name: {"best": best[name], "detects": m.one_line, "paper": m.paper, "names": list(METRIC_ALIASES.get(name, ()))}
         for name, m in found.items()
     }
     result({"metrics": rows}, "\n".join(_described(name, row) for name, row in rows.items()), as_json)

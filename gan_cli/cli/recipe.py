@@ -36,6 +36,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print a recipe as written, or with every default filled in."""
+    import tomli_w
+
     from gan_cli import recipe, slips
 
     path = recipe.find_recipe(name)
@@ -49,7 +51,7 @@ def show(
 
         tables = build.resolve(tables, str(path))
     plain = "\n".join(slips.decoded(recipe.content(path), str(path)).splitlines()).rstrip()
-    result(tables, recipe.to_toml(tables).rstrip() if resolved or set_ else plain, as_json)
+    result(tables, tomli_w.dumps(tables).rstrip() if resolved or set_ else plain, as_json)
 
 
 @app.command("check")

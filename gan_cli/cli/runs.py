@@ -31,14 +31,14 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List the runs below a folder: how far they are, what their metrics say, what the monitor saw."""
-    from gan_cli.metric_names import canonical
+    from gan_cli.names import canonical_metric
     from gan_cli.remote.place import is_url
     from gan_cli.runs.listing import ordered, survey
 
     if is_url(folder):
         raise InputError(f"{folder}: runs are listed in a folder of this machine; gan inspect reads one at a URL")
     found = survey(Path(folder), notice)
-    sort = sort if any(sort in run.metrics for run in found) else canonical(sort)
+    sort = sort if any(sort in run.metrics for run in found) else canonical_metric(sort)
     found = ordered(found, sort, reverse=reverse)
     result({"folder": folder, "runs": [run.plain() for run in found]}, _table(found, folder, sort), as_json)
 

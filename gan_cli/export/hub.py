@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_cli.errors import InputError, StorageError
+from gan_cli.errors import InputError, StorageError, require_package
 from gan_cli.export import bundle, card, facts, stablehlo
 from gan_cli.export.markdown import words
-from gan_cli.optional import require
 from gan_cli.runs.load import Loaded
 from gan_cli.version import NAME, __version__
 
@@ -29,7 +28,7 @@ class Pushed(NamedTuple):
 
 def check_push(repo: str, licence: str | None, *, dry_run: bool) -> None:
     """Raise InputError when a package is missing, the name is none, or there is no token to push with."""
-    require("hub", "gan push", "huggingface_hub")
+    require_package("hub", "gan push", "huggingface_hub")
     stablehlo.check()
     card.check_licence(licence)
     from huggingface_hub import get_token

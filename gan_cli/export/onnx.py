@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
+from gan_cli.errors import require_package
 from gan_cli.export.program import Example, agreement, function, input_shapes
-from gan_cli.optional import require
 from gan_cli.runs.load import Loaded
 from gan_cli.types import Array
 
@@ -16,7 +16,7 @@ OUTPUT = "sample"
 
 def check() -> None:
     """Raise InputError when a package is missing."""
-    require("onnx", "--format onnx", "jax2onnx", "onnxruntime")
+    require_package("onnx", "--format onnx", "jax2onnx", "onnxruntime")
 
 
 def write(loaded: Loaded, *, raw: bool, metadata: Mapping[str, str]) -> bytes:

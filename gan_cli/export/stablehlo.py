@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jax import export
 
+from gan_cli.errors import require_package
 from gan_cli.export.program import Example, agreement, function, input_shapes
-from gan_cli.optional import require
 from gan_cli.runs.load import Loaded
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -16,7 +16,7 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 
 def check() -> None:
     """Raise InputError when a package is missing."""
-    require("jaxexport", "--format stablehlo", "flatbuffers")
+    require_package("jaxexport", "--format stablehlo", "flatbuffers")
 
 
 def write(loaded: Loaded, *, raw: bool) -> bytes:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import tomli_w
 from filelock import FileLock, Timeout
 
 from gan_cli import door, recipe
@@ -127,7 +128,7 @@ class RunFolder(NamedTuple):
     def write_recipe(self, resolved: Mapping[str, Any], header: str) -> None:
         """Save the resolved recipe, whole or not at all."""
         comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
-        replace(self.recipe, f"{comment}\n{recipe.to_toml(resolved)}")
+        replace(self.recipe, f"{comment}\n{tomli_w.dumps(resolved)}")
 
 
 def replace(path: Path, text: str) -> None:

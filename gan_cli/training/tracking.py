@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 from PIL import Image
 
-from gan_cli import door, recipe
+from gan_cli import door
 from gan_cli.binding import nearest
-from gan_cli.errors import DamagedError, InputError
-from gan_cli.optional import require
+from gan_cli.errors import DamagedError, InputError, require_package
 from gan_cli.runs.folder import RunFolder, replace
 from gan_cli.runs.jsonl import values
 from gan_cli.training.callbacks import Callback
@@ -28,7 +28,7 @@ def parse(text: str) -> tuple[Tracker, ...]:
         if name not in KINDS:
             raise InputError(f"--track {text}: there is no {name!r}{nearest(name, KINDS)}")
         package, tracker = KINDS[name]
-        require(name, f"--track {name}", package)
+        require_package(name, f"--track {name}", package)
         chosen.append(tracker)
     return tuple(chosen)
 
@@ -78,7 +78,7 @@ class TensorBoard(Callback):
             filename_suffix=f".{earlier:06d}",  # files are named by the second, and a rollback may come within one
             flush_secs=10,
         )
-        self._writer.add_text("recipe", f"```toml\n{recipe.to_toml(self._resolved)}\n```", step)
+        self._writer.add_text("recipe", f"```toml\n{tomli_w.dumps(self._resolved)}\n```", step)
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Numbers as scalars, alarms and rollbacks as texts."""
