@@ -24,6 +24,14 @@ DataDir = Annotated[
         show_default=False,
     ),
 ]
+Recipe = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="A recipe file, or the name of a shipped one.",
+        autocompletion=completion.recipe,
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(

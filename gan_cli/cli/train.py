@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gan_cli.cli import completion
-from gan_cli.cli.options import DataDir, Json, Set, notice, result, start_jax, store
+from gan_cli.cli.options import DataDir, Json, Recipe, Set, notice, result, start_jax, store
 
 if TYPE_CHECKING:
     from gan_cli.training.train import Outcome
@@ -14,14 +14,7 @@ STOPPED, FAILED = 75, 1  # exit codes; 75 is EX_TEMPFAIL: stopped by a signal af
 
 
 def train(
-    recipe: Annotated[
-        str,
-        typer.Argument(
-            metavar="RECIPE",
-            help="A recipe file, or the name of a shipped one.",
-            autocompletion=completion.recipe,
-        ),
-    ] = completion.DEFAULT,
+    recipe: Recipe = completion.DEFAULT,
     out: Annotated[
         str | None,
         typer.Option(help="The run folder, or its URL; an existing run is resumed.", show_default="runs/<recipe>"),
