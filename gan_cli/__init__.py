@@ -11,7 +11,7 @@ __all__ = ["Model", "Samples", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """The Python API, imported when it is first used: `gan --help` needs no JAX."""
+    """Import the Python API when it is first used: `gan --help` needs no JAX."""
     if name in ("Model", "Samples", "load"):
         from gan_cli.backend import importing_jax
 

@@ -1,10 +1,10 @@
-"""What devices do together: means for losses and layers that look at a whole batch at once, and work that is shared.
+"""What devices compute together: means for losses and layers that need the whole batch, and shared work.
 
-The devices of a job are those of all its processes, in the same order in each: what is split over them is split over
-processes, too. A process has arrays on its own devices only.
+The devices of a job are those of all its processes, in the same order in each process. What is split over devices is
+therefore split over processes, too; a process holds arrays on its own devices only.
 
-`mean` and `gather` must be called under an axis named DEVICES, as every training step is. One device does without a
-collective: XLA takes no two of them for the same, so that a forward pass which two turns share would be computed twice.
+`mean` and `gather` must be called under an axis named DEVICES, as every training step is. On a single device they use
+no collective: XLA never merges two collectives, so a forward pass that two turns share would be computed twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,27 +20,27 @@ from gan_cli.types import DEVICES, Array
 
 
 def mean(tree: Any) -> Any:
-    """The mean over devices of every leaf."""
+    """Average every leaf over the devices; shapes stay."""
     return tree if lax.axis_size(DEVICES) == 1 else lax.pmean(tree, DEVICES)
 
 
 def gather(x: Array) -> Array:
-    """[b, ...] on each device -> [B, ...] on all of them, device after device."""
+    """Concatenate [b, ...] of each device, in their order, to [B, ...] on all of them."""
     return x if lax.axis_size(DEVICES) == 1 else lax.all_gather(x, DEVICES, tiled=True)
 
 
 def everyone() -> list[jax.Device]:
-    """The devices of all processes of this job, process after process."""
+    """Return the devices of all processes of this job, ordered by process, then by id."""
     return sorted(backend.devices(), key=lambda device: (device.process_index, device.id))
 
 
 def here(devices: Sequence[jax.Device]) -> list[jax.Device]:
-    """Those that belong to this process."""
+    """Return those of `devices` that belong to this process."""
     return [device for device in devices if device.process_index == jax.process_index()]
 
 
 def places(devices: Sequence[jax.Device]) -> slice:
-    """Where in this list, ordered as `everyone` does, those of this process are."""
+    """Return where this process's devices lie in `devices`, a list in the order of `everyone`."""
     own = [number for number, device in enumerate(devices) if device.process_index == jax.process_index()]
     return slice(own[0], own[-1] + 1)
 
@@ -48,38 +48,37 @@ def places(devices: Sequence[jax.Device]) -> slice:
 def share(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
     """Compile `function(same, split) -> result`, each device working on its part of the first axis of `split`.
 
-    Examples must not depend on each other; the result is put together again along its first axis. Every process of a
-    job has to call it with the same arguments, and gets the whole result.
+    Leaves of `split` are [B, ...] with B a multiple of the number of devices. Examples must not depend on each other:
+    the results are put together again along their first axis. Every process of a job has to call the compiled function
+    with the same arguments, and gets the whole result.
     """
-    if len(here(devices)) < len(devices):
-        return _share_over_processes(function, devices)
-    mesh = Mesh(np.asarray(devices), (DEVICES,))
-    specs = (PartitionSpec(), PartitionSpec(DEVICES))
-    return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=specs[1], check_vma=False))
+    if len(here(devices)) == len(devices):
+        mesh = Mesh(np.asarray(devices), (DEVICES,))
+        specs = (PartitionSpec(), PartitionSpec(DEVICES))
+        return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=specs[1], check_vma=False))
 
-
-def _share_over_processes(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
-    def gathered(same: Any, split: Any) -> Any:
-        return jax.tree.map(gather, function(same, split))
-
-    mapped = jax.pmap(gathered, axis_name=DEVICES, in_axes=(None, 0), out_axes=None, devices=devices)
-
-    def own(x: Any) -> Any:
-        if isinstance(x, jax.Array):  # made by another such call: the same on all of this process's devices
-            x = x.addressable_data(0)
-        return x.reshape(len(devices), -1, *x.shape[1:])[places(devices)]
+    mapped = jax.pmap(
+        lambda same, split: jax.tree.map(gather, function(same, split)),
+        axis_name=DEVICES,
+        in_axes=(None, 0),
+        out_axes=None,
+        devices=devices,
+    )
 
     def call(same: Any, split: Any) -> Any:
-        result = mapped(same, jax.tree.map(own, split))
-        # A CPU runs what is queued in any order, and collectives of two calls would wait for each other.
+        # A result of another such call is a jax.Array, the same on each of this process's devices.
+        local = jax.tree.map(lambda x: x.addressable_data(0) if isinstance(x, jax.Array) else x, split)
+        own = jax.tree.map(lambda x: x.reshape(len(devices), -1, *x.shape[1:])[places(devices)], local)
+        result = mapped(same, own)
+        # A CPU runs queued calls in any order, and the collectives of two calls would wait for each other.
         return jax.block_until_ready(result) if devices[0].platform == "cpu" else result
 
     return call
 
 
 def replicate(tree: Any, devices: Sequence[jax.Device]) -> Any:
-    """Arrays -> the same on every device of this process, laid out as `over_devices` returns them.
+    """Copy arrays to every device of this process, laid out as `engine.parallel.over_devices` returns them.
 
-    A state laid out otherwise would make its second call compile again.
+    With another layout the second call of a training step would compile again.
     """
     return jax.device_put(tree, NamedSharding(Mesh(np.asarray(here(devices)), (DEVICES,)), PartitionSpec()))

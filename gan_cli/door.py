@@ -1,7 +1,7 @@
-"""The one door through which what a run folder holds is read: a stranger may have put anything there.
+"""The one door through which the files of a run folder are read: a stranger may have put anything there.
 
-Only regular files of a bounded size come through, and links as far as they end at one. A pipe, a device or a socket is
-never opened; what grows while it is read is cut off; JSON is bounded in depth and in number of values before the rest
+Only regular files of a bounded size come through, and links that end at one. A pipe, a device or a socket is never
+opened; a file that grows while it is read is cut off; JSON is bounded in depth and in number of values before the rest
 of the program sees it.
 """
 
@@ -18,11 +18,11 @@ from typing import Any
 
 from gan_cli.errors import DamagedError
 
-DEPTH = 32  # lists and objects in one another in JSON
-VALUES = 2_000_000  # in one JSON text: each takes some 100 bytes
-SMALL = 1 << 26  # bytes of what lies beside a checkpoint's arrays
-LARGEST = 1 << 40  # bytes of what this machine has written itself
-LINE = 1 << 20  # bytes of a line; more is none
+DEPTH = 32  # nested lists and objects in a JSON text
+VALUES = 2_000_000  # values in a JSON text; each takes some 100 bytes of memory
+SMALL = 1 << 26  # bytes of a file that lies beside a checkpoint's arrays
+LARGEST = 1 << 40  # bytes of a file that this machine has written itself
+LINE = 1 << 20  # bytes of a line; a longer one is read in pieces
 LOG = 1 << 30  # bytes of a file of lines: some 100 million steps
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -30,20 +30,21 @@ _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
 
 @contextmanager
 def opened(path: Path, most: int = SMALL) -> Iterator[BufferedIOBase]:
-    """A regular file of at most `most` bytes, to be read; raises DamagedError for anything else, also while it is read.
+    """Open a regular file of at most `most` bytes for reading.
 
-    A file that is not there is a DamagedError, too.
+    Raises DamagedError for anything else, for a file that is not there, and where reading fails in the block.
     """
     try:
-        _check(path, os.stat(path), most)  # opening a device can do something
+        _check_regular(path, os.stat(path), most)  # before it is opened: opening a device can have effects
         with open(os.open(path, _READ), "rb") as file:
-            _check(path, os.fstat(file.fileno()), most)
+            _check_regular(path, os.fstat(file.fileno()), most)  # after: it may have been replaced meanwhile
             yield file
     except OSError as error:
         raise DamagedError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _check(path: Path, found: os.stat_result, most: int) -> None:
+def _check_regular(path: Path, found: os.stat_result, most: int) -> None:
+    """Raise DamagedError unless a file's status is that of a regular file of at most `most` bytes."""
     if not stat.S_ISREG(found.st_mode):
         raise DamagedError(f"{path}: cannot be read: is no regular file")
     if found.st_size > most:
@@ -51,16 +52,16 @@ def _check(path: Path, found: os.stat_result, most: int) -> None:
 
 
 def read_file(path: Path, most: int = SMALL) -> bytes:
-    """The content of a regular file of at most `most` bytes; raises DamagedError."""
+    """Read a regular file of at most `most` bytes; raises DamagedError."""
     with opened(path, most) as file:
         content = file.read(most + 1) or b""
-    if len(content) > most:  # it has grown, or says nothing of its size
+    if len(content) > most:  # it has grown since, or does not report its size
         raise DamagedError(f"{path}: cannot be read: has more than {most:,} bytes")
     return content
 
 
 def read_text(path: Path, most: int = SMALL) -> str:
-    """The same as UTF-8; raises DamagedError."""
+    """Read a regular file of at most `most` bytes as UTF-8; raises DamagedError."""
     try:
         return read_file(path, most).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -68,7 +69,7 @@ def read_text(path: Path, most: int = SMALL) -> str:
 
 
 def read_json(path: Path, most: int = SMALL) -> Any:
-    """The same as JSON; raises DamagedError."""
+    """Read a regular file of at most `most` bytes as JSON, see `parse_json`; raises DamagedError."""
     content = read_file(path, most)
     try:
         return parse_json(content)
@@ -77,7 +78,7 @@ def read_json(path: Path, most: int = SMALL) -> Any:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """The value of a JSON text in UTF-8; raises ValueError, also for one that is too deep or too much."""
+    """Parse a JSON text in UTF-8; raises ValueError, also for more than DEPTH levels or VALUES values."""
     decoded = text if isinstance(text, str) else text.decode("utf-8")
     braces = decoded.count("[") + decoded.count("{")
     if braces + decoded.count(",") > VALUES:
@@ -86,23 +87,20 @@ def parse_json(text: bytes | str) -> Any:
         value = json.loads(decoded)
     except RecursionError:
         raise ValueError(f"has more than {DEPTH} lists in one another") from None
-    if braces > DEPTH:
-        _check_depth(value)
-    return value
-
-
-def _check_depth(value: Any) -> None:
-    level = [value]
+    level = [value] if braces > DEPTH else []  # with fewer braces it cannot be too deep
     for _ in range(DEPTH + 1):
         inner = [own.values() if isinstance(own, dict) else own for own in level if isinstance(own, dict | list)]
         level = [one for own in inner for one in own]
-        if not level:
-            return
-    raise ValueError(f"has more than {DEPTH} lists in one another")
+    if level:
+        raise ValueError(f"has more than {DEPTH} lists in one another")
+    return value
 
 
 def lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file as they are; of one that is too long, pieces that are none. Raises DamagedError."""
+    """Yield the lines of a file, ends included and blank ones left out; raises DamagedError.
+
+    A line of more than LINE bytes comes in pieces, which are no JSON.
+    """
     with opened(path, LOG) as file:
         while text := file.readline(LINE):
             if text.strip():
@@ -110,13 +108,13 @@ def lines(path: Path) -> Iterator[bytes]:
 
 
 def sha256(path: Path, most: int = LARGEST) -> str:
-    """The SHA-256 of a file's content, in hexadecimal digits; raises DamagedError."""
+    """Return the SHA-256 of a file of at most `most` bytes as 64 hexadecimal digits; raises DamagedError."""
     with opened(path, most) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_inside(path: Path, folder: Path) -> None:
-    """Raise DamagedError for a link out of `folder`: what is shown to others has to be the run's own."""
+    """Raise DamagedError for a link out of `folder`: only the run's own files may be shown to others."""
     try:
         inside = path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError) as error:  # links in a circle
@@ -127,9 +125,9 @@ def check_inside(path: Path, folder: Path) -> None:
 
 @contextmanager
 def appending(path: Path) -> Iterator[BufferedIOBase]:
-    """A regular file, to be added to; made if it is not there. Raises DamagedError for a link and for anything else.
+    """Open a regular file for appending; it is made if it is not there.
 
-    A full or broken disk is an OSError, as ever.
+    Raises DamagedError for a link and for anything else that is no regular file, OSError for a full or broken disk.
     """
     try:
         handle = os.open(path, _APPEND, 0o666)

@@ -1,4 +1,4 @@
-"""Folders that can be written; files and folders that are written whole or not at all, with checksums."""
+"""Files and folders that are written whole or not at all, with checksums; checks of places to write to."""
 
 import errno
 import hashlib
@@ -13,26 +13,26 @@ from pathlib import Path
 from gan_cli import door
 from gan_cli.errors import DamagedError, InputError, StorageError
 
-CHECKSUMS = "checksums.json"  # in a folder written by `whole_folder`: file -> SHA-256, and that of this list
-LISTING = 1 << 23  # bytes of that file
-MARGIN = 1 << 20  # bytes: lists and indices beside what is written
-REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}  # of a disk
+CHECKSUMS = "checksums.json"  # written by `whole_folder`: file -> SHA-256, and the SHA-256 of this list
+LISTING = 1 << 23  # bytes of that file, at most
+MARGIN = 1 << 20  # bytes for lists and indices beside the data
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}  # disk full or broken
 
 
 def check_folder_of(out: Path, shown: str | Path | None = None) -> None:
-    """Raise InputError unless the folder that a file, or a new folder, is to be in is there. `shown`: its name."""
+    """Raise InputError unless the folder in which `out` is to be made exists. Messages call `out` by `shown`."""
     if not out.resolve().parent.is_dir():
         raise InputError(f"--out {shown or out}: the folder {out.parent} does not exist")
 
 
 def check_not_folder(out: str | Path) -> None:
-    """Raise InputError where a folder lies that a file is to take the place of."""
+    """Raise InputError if `out`, the file to be written, is a folder."""
     if Path(out).is_dir():
         raise InputError(f"--out {out}: is a folder")
 
 
 def make_folder(path: Path, mend: str = "name another folder with --out") -> None:
-    """Make a folder, or find that it is there and can be written; raises InputError, with `mend`, otherwise."""
+    """Make a folder, unless it is there; raises InputError, which ends with `mend`, when it cannot be written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
@@ -43,7 +43,7 @@ def make_folder(path: Path, mend: str = "name another folder with --out") -> Non
 
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
-    """Turn what a full or broken disk says into a StorageError that names `path`."""
+    """Turn the OSError of a full or broken disk into a StorageError that names `path`."""
     try:
         yield
     except OSError as error:
@@ -55,7 +55,7 @@ def storing(path: Path) -> Iterator[None]:
 def check_room(folder: Path, size: int) -> None:
     """Raise OSError, as a full disk does, unless `size` bytes and MARGIN more are free where `folder` is.
 
-    For writers that say a full disk in tracebacks of their own.
+    This is for writers that report a full disk in tracebacks of their own.
     """
     if shutil.disk_usage(folder).free < size + MARGIN:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
@@ -63,12 +63,13 @@ def check_room(folder: Path, size: int) -> None:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and is gone otherwise.
+    """Yield a temporary path beside `path`, which replaces `path` when the block ends without an exception.
 
-    Raises StorageError when the disk is full or broken; `path` is then as it was.
+    Otherwise the temporary file is removed and `path` stays as it was. Raises StorageError when the disk is full or
+    broken.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.unlink(missing_ok=True)  # a link that a stranger has put there would be written through
+    temporary.unlink(missing_ok=True)  # a stranger's link would be written through
     try:
         with storing(path):
             yield temporary
@@ -77,22 +78,29 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all; raises StorageError when the disk is full or broken."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """A hidden folder beside `path` to fill; it gets checksums, reaches the disk, and then takes the place of `path`.
+    """Yield a hidden folder beside `path` to fill, which then gets checksums, is synced, and replaces `path`.
 
-    When the block fails, or the process dies in it, what was at `path` is still there; between two renames, for an
-    instant, neither is.
+    When the block fails, or the process dies in it, `path` is still what it was. For an instant, between two renames,
+    there is neither.
     """
     part = path.with_name(f".{path.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir()
         yield part
-        sums = {str(file.relative_to(part)): door.sha256(file) for file in _files(part)}
+        files = sorted(file for file in part.rglob("*") if file.is_file())
+        sums = {str(file.relative_to(part)): door.sha256(file) for file in files}
         listing = {"files": sums, "sha256": _digest(sums)}
         (part / CHECKSUMS).write_text(json.dumps(listing, indent=0), encoding="utf-8")
-        for each in (*_files(part), *(folder for folder in part.rglob("*") if folder.is_dir()), part):
+        for each in (*files, part / CHECKSUMS, *(folder for folder in part.rglob("*") if folder.is_dir()), part):
             sync(each)
         remove_folder(path)
         part.rename(path)
@@ -102,7 +110,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder, if it is there; its name is gone at once, so that no half of it is taken for the whole."""
+    """Remove a folder, if it is there. It is renamed first, so that no half of it is taken for the whole."""
     gone = path.with_name(f".{path.name}.gone")
     shutil.rmtree(gone, ignore_errors=True)
     if path.exists():
@@ -111,7 +119,7 @@ def remove_folder(path: Path) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what `whole_folder` and `remove_folder` left in folder `path` when their process died."""
+    """Remove what `whole_folder` and `remove_folder` leave in folder `path` when their process dies."""
     for left in (*path.glob(".*.part"), *path.glob(".*.gone")):
         shutil.rmtree(left, ignore_errors=True)
 
@@ -121,7 +129,7 @@ def check_whole(
 ) -> None:
     """Raise DamagedError, naming the file, unless the folder is what `whole_folder` wrote.
 
-    sums: its checksums, where they have been read; but: files that are not looked at; most: bytes of each other one.
+    `sums` are its checksums, if they have been read; files in `but` are skipped; `most` bounds the bytes of the others.
     """
     sums = checksums(path) if sums is None else sums
     for name in sums.keys() - {*but}:
@@ -129,9 +137,9 @@ def check_whole(
 
 
 def read_whole(path: Path, name: str, most: int, sums: Mapping[str, str] | None = None) -> bytes:
-    """The content of a file of such a folder, at most `most` bytes; raises DamagedError unless it is what was written.
+    """Read a file of at most `most` bytes from a folder that `whole_folder` wrote.
 
-    sums: the folder's checksums, where they have been read.
+    `sums` are the folder's checksums, if they have been read. Raises DamagedError unless the file is what was written.
     """
     sums = checksums(path) if sums is None else sums
     if name not in sums:
@@ -142,17 +150,21 @@ def read_whole(path: Path, name: str, most: int, sums: Mapping[str, str] | None 
 
 
 def _compare(path: Path, name: str, found: str, sums: Mapping[str, str]) -> None:
+    """Raise DamagedError unless `found` is the SHA-256 that the listing has for the file `name`."""
     if found != sums[name]:
         raise DamagedError(f"{path / name}: is damaged: its SHA-256 is {found[:12]}…, not {sums[name][:12]}…")
 
 
 def checksums(path: Path) -> dict[str, str]:
-    """The SHA-256 of each file of a folder, as `whole_folder` listed them; raises DamagedError for a bad list."""
+    """Read the SHA-256 of each file of a folder, as `whole_folder` listed them; raises DamagedError for a bad list."""
     listing = path / CHECKSUMS
     try:
         read = door.parse_json(door.read_file(listing, LISTING))
         sums: dict[str, str] = read["files"]
-        sound = read["sha256"] == _digest(sums) and all(map(_is_within, sums.items()))
+        sound = read["sha256"] == _digest(sums) and all(
+            isinstance(sha256, str) and "\0" not in name and not {"", ".", ".."} & {*name.split("/")}
+            for name, sha256 in sums.items()  # a stranger's list may lead out of the folder
+        )
     except (ValueError, TypeError, KeyError):
         sound = False
     if not sound:
@@ -160,24 +172,15 @@ def checksums(path: Path) -> dict[str, str]:
     return sums
 
 
-def _is_within(entry: tuple[str, object]) -> bool:
-    """Whether an entry of a listing is a file of its folder with a checksum."""
-    name, found = entry
-    return isinstance(found, str) and "\0" not in name and not {"", ".", ".."} & {*name.split("/")}
-
-
 def _digest(sums: dict[str, str]) -> str:
+    """Return the SHA-256 of a listing, which shows whether the listing itself is damaged."""
     return hashlib.sha256("".join(f"{name} {sums[name]}\n" for name in sorted(sums)).encode()).hexdigest()
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, has reached the disk."""
+    """Wait until a file, or a folder's list of entries, has reached the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _files(path: Path) -> list[Path]:
-    return sorted(file for file in path.rglob("*") if file.is_file())

@@ -1,37 +1,37 @@
-"""Recipes as tables of TOML: parsed within bounds, one laid over another, single keys set."""
+"""Recipes as tables of TOML: parsed within bounds, one laid over another, single keys set, flattened."""
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gan_cli import slips
 from gan_cli.binding import Table
 from gan_cli.errors import InputError
-from gan_cli.metric_names import canonical
+from gan_cli.names import canonical_metric
 
-DEPTH = 16  # tables and lists in one another; names joined by dots
-LIST = 256  # values in a list: of layers, modes or penalties
+DEPTH = 16  # nested tables and lists, and names of a key joined by dots
+LIST = 256  # values of a list: of layers, modes or penalties
 WHOLE = 1 << 63  # whole numbers are from -WHOLE to WHOLE - 1, as TOML has them
 NAME = r"""(?>[\w-]+|"(?>[^"\\\n]|\\.)*"|'[^'\n]*')"""
 LONG_KEY = re.compile(rf"(?<![\w-])(?>{NAME}[ \t]*\.[ \t]*){{{DEPTH}}}")
 
 
 def parse(text: bytes, where: str) -> Table:
-    """The tables in a recipe file's bytes; raises InputError, which begins with `where`."""
+    """Parse a recipe file's bytes into tables; raises InputError, which begins with `where`."""
     decoded = slips.decoded(text, where)
-    if LONG_KEY.search(decoded):  # tomllib takes time and memory by the square of how many there are
+    if LONG_KEY.search(decoded):  # tomllib takes quadratic time and memory for such a key
         raise InputError(f"{where}: a key of more than {DEPTH} names joined by dots")
     try:
         tables = tomllib.loads(decoded)
-    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or of a number or nesting beyond all bounds
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number or nesting beyond all bounds
         raise InputError(f"{where}: not valid TOML: {error}{slips.of_text(decoded, error)}") from None
     _check_values(tables, where)
     return tables
 
 
 def _check_values(value: Any, where: str, depth: int = 0) -> None:
-    """Raise InputError for tables in tables without end, and for whole numbers that no computer's integer holds."""
+    """Raise InputError for nesting that is too deep, lists that are too long, and numbers of more than 64 bits."""
     if depth > DEPTH:
         raise InputError(f"{where}: more than {DEPTH} tables or lists in one another")
     if isinstance(value, int) and not -WHOLE <= value < WHOLE:
@@ -44,7 +44,11 @@ def _check_values(value: Any, where: str, depth: int = 0) -> None:
 
 
 def set_key(tables: Table, override: str, form: str = "table.key=value, for example train.steps=2000") -> None:
-    """Apply `table.key=value` to nested tables, in place; raises InputError, which says the `form` that is right."""
+    """Apply `table.key=value` to nested tables, in place; raises InputError, which shows the right `form`.
+
+    The value is TOML, or else a bare word. A name that stands for a whole table ("adversarial.hinge") becomes that
+    table when one of its options is set.
+    """
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or len(parts) < 2 or not all(parts):
@@ -59,13 +63,18 @@ def set_key(tables: Table, override: str, form: str = "table.key=value, for exam
     _check_values(value, f"--set {override[:200]}")
     if parts[:2] == ["eval", "options"] and len(parts) > 2:  # the name by which the recipe calls this metric
         known = tables.get("eval", {}).get("options", {})
-        parts[2] = next((name for name in known if canonical(name) == canonical(parts[2])), parts[2])
+        parts[2] = next((name for name in known if canonical_metric(name) == canonical_metric(parts[2])), parts[2])
     table = tables
     for i, part in enumerate(parts[:-1], 1):
-        table[part] = _opened(table.get(part, {}), parts[:i])
-        table = table[part]
-        if not isinstance(table, dict):
+        inner, name = table.get(part, {}), _name_key(parts[:i])
+        if isinstance(inner, str) and name:
+            inner = {name: inner}
+        elif part == "learning_rate" and isinstance(inner, (int, float)):
+            inner = {}
+        if not isinstance(inner, dict):
             raise InputError(f"--set {override}: {part} is a value, not a table")
+        table[part] = inner
+        table = inner
     there = table.get(parts[-1])
     if isinstance(there, dict) and isinstance(value, str) and (name := _name_key(parts)):
         there[name] = value
@@ -73,16 +82,8 @@ def set_key(tables: Table, override: str, form: str = "table.key=value, for exam
         table[parts[-1]] = value
 
 
-def _opened(value: Any, parts: list[str]) -> Any:
-    """A value as the table that it is short for, so that there can be options beside a name."""
-    name = _name_key(parts)
-    if isinstance(value, str) and name:
-        return {name: value}
-    return {} if parts[-1] == "learning_rate" and isinstance(value, (int, float)) else value
-
-
 def _name_key(parts: list[str]) -> str:
-    """The key that holds the name of what the table at `parts` is; empty for a table that is of no such thing."""
+    """Return the key that names what the table at `parts` stands for; empty for a table that stands for no thing."""
     if len(parts) == 1:
         return {"data": "source", "game": "play"}.get(parts[0], "")
     if len(parts) == 2:
@@ -91,16 +92,19 @@ def _name_key(parts: list[str]) -> str:
 
 
 def overriding(tables: Table, overrides: Iterable[str]) -> Table:
-    """The same tables with `table.key=value` overrides applied, in any order: names before what is within them."""
+    """Apply `table.key=value` overrides to `tables`, in place, and return them; raises InputError.
+
+    Their order does not matter: a name is set before the options beside it.
+    """
     for override in sorted(overrides, key=lambda text: text.partition("=")[0].count(".")):
         set_key(tables, override)
     return tables
 
 
 def laid_over(base: Mapping[str, Any], own: Mapping[str, Any], place: tuple[str, ...] = ()) -> Table:
-    """`base` with what `own` says in its place, table by table.
+    """Return `base` with the values of `own` in place of its own, key by key.
 
-    A table that names another thing, a network or a source, has nothing of the old one's options.
+    A table that names another thing, a network or a source for example, keeps none of the old one's options.
     """
     made = dict(base)
     for key, value in own.items():
@@ -110,3 +114,12 @@ def laid_over(base: Mapping[str, Any], own: Mapping[str, Any], place: tuple[str,
         else:
             made[key] = value
     return made
+
+
+def leaves(tables: Mapping[str, Any], joint: str = ".") -> Iterator[tuple[str, Any]]:
+    """Yield the values in nested tables with their keys joined: "train.batch", 64."""
+    for key, value in tables.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key}{joint}{inner}", leaf) for inner, leaf in leaves(value, joint))
+        else:
+            yield key, value

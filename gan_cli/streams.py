@@ -1,7 +1,7 @@
-"""stdout and stderr of the command: set up once, able to say anything, and never what ends the work.
+"""stdout and stderr of the command: set up once, able to write any character, and never the reason to stop.
 
-Characters that the encoding lacks are said in others. A stream that fails (a full disk, a reader or a terminal that has
-gone) counts as gone: what is written to it is dropped, and `lost` tells the end of the command.
+Characters that the encoding lacks are replaced by others. A stream that fails (a full disk, a reader or a terminal that
+has gone) counts as gone: what is written to it is dropped, and `lost` says so at the end of the command.
 """
 
 import codecs
@@ -14,8 +14,8 @@ import unicodedata
 from contextlib import suppress
 from typing import Any, TextIO
 
-PLAIN = "gan.plain"  # the codecs' name of `plain`
-READER_GONE = 141  # exit code, as shells have it of a program that SIGPIPE has ended
+PLAIN = "gan.plain"  # the name under which codecs knows `plain`
+READER_GONE = 141  # a shell's exit code for a program that SIGPIPE has ended
 UNWRITTEN = 1
 SIGNS = {
     "−": "-",
@@ -31,30 +31,30 @@ SIGNS = {
     "²": "^2",
     "\N{REPLACEMENT CHARACTER}": "?",
 }
-ACROSS, ALONG = ("HORIZONTAL", "LEFT", "RIGHT"), ("VERTICAL", "UP", "DOWN")  # in the names of box drawings
+ACROSS, ALONG = {"HORIZONTAL", "LEFT", "RIGHT"}, {"VERTICAL", "UP", "DOWN"}  # words in names of box drawings
 
 
 class Lasting(io.RawIOBase):
-    """What is below a stream; once it fails, it keeps why and drops what is written."""
+    """The raw file below a stream; once it fails, it keeps the error and drops what is written."""
 
     def __init__(self, below: io.RawIOBase):
         self.below = below
         self.failure: OSError | None = None
 
     def writable(self) -> bool:
-        """Always."""
+        """Return True: a failed one still takes what it drops."""
         return True
 
     def fileno(self) -> int:
-        """The descriptor below."""
+        """Return the descriptor of the file below."""
         return self.below.fileno()
 
     def isatty(self) -> bool:
-        """Whether a terminal is below."""
+        """Whether the file below is a terminal."""
         return self.below.isatty()
 
     def write(self, data: Any) -> int:
-        """Write some bytes; how many."""
+        """Write some bytes and return how many; all of them once the file below has failed."""
         try:
             while self.failure is None:
                 written = self.below.write(data)
@@ -67,41 +67,37 @@ class Lasting(io.RawIOBase):
 
 
 def set_up() -> None:
-    """Make both streams last; those that are not the process's own, as in a notebook or a test, stay as they are."""
+    """Replace stdout and stderr by lasting ones; those that a notebook or a test has replaced stay as they are."""
     codecs.register_error(PLAIN, plain)
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:  # closed: a file opened from now on must not get its number
-            _occupy(descriptor)
+        if getattr(sys, name) is not None:
+            continue
+        try:  # the stream is closed: a file opened from now on must not get its number
+            os.fstat(descriptor)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDONLY)
+            if nowhere != descriptor:
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
-        stream = getattr(sys, name)
-        if stream is getattr(sys, f"__{name}__"):
-            setattr(sys, name, _lasting(stream, descriptor))
-
-
-def _occupy(descriptor: int) -> None:
-    """Open a closed descriptor on what cannot be written to."""
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_RDONLY)
-        if nowhere != descriptor:
-            os.dup2(nowhere, descriptor)
-            os.close(nowhere)
-
-
-def _lasting(stream: Any, descriptor: int) -> TextIO:
-    if stream is None:
-        return _text(io.FileIO(descriptor, "w", closefd=False), "utf-8", line_buffering=True)
-    below = getattr(stream.buffer, "raw", stream.buffer)
-    return _text(below, stream.encoding, line_buffering=stream.line_buffering or stream.write_through)
+        stream: Any = getattr(sys, name)
+        if stream is not getattr(sys, f"__{name}__"):
+            continue
+        if stream is None:
+            lasting = _text(io.FileIO(descriptor, "w", closefd=False), "utf-8", line_buffering=True)
+        else:
+            below = getattr(stream.buffer, "raw", stream.buffer)
+            lasting = _text(below, stream.encoding, line_buffering=stream.line_buffering or stream.write_through)
+        setattr(sys, name, lasting)
 
 
 def _text(below: io.RawIOBase, encoding: str, line_buffering: bool) -> TextIO:
+    """Return a lasting text stream over a raw file."""
     return io.TextIOWrapper(io.BufferedWriter(Lasting(below)), encoding, PLAIN, line_buffering=line_buffering)
 
 
 def keep_stdout() -> None:
-    """Send what libraries print to stderr: Gloo greets on stdout, where --json promises one object and nothing else."""
+    """Send what libraries print on stdout to stderr: Gloo does so, and --json promises one object and nothing else."""
     sys.stdout.flush()
     own = io.FileIO(os.dup(1), "w")
     sys.stdout = _text(own, sys.stdout.encoding, line_buffering=own.isatty())
@@ -109,9 +105,9 @@ def keep_stdout() -> None:
 
 
 def lost() -> int:
-    """Write out what is waiting; the exit code when not all of stdout could be written, otherwise 0. Says why."""
+    """Flush both streams; return the exit code, and say why, when stdout could not be written; otherwise 0."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # of a stream that is not ours, and one that was closed
+        with suppress(OSError, ValueError):  # a stream that is not ours, or that was closed
             stream.flush()
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     failure = raw.failure if isinstance(raw, Lasting) else None
@@ -124,22 +120,24 @@ def lost() -> int:
 
 
 def plain(error: UnicodeError) -> tuple[str, int]:
-    """For what an encoding lacks: ASCII that looks or reads like it, or its code in an escape."""
+    """Replace what an encoding lacks by ASCII that looks or reads like it, or by an escape: a handler for codecs.
+
+    Returns the replacement, and where in the text encoding goes on. Raises errors that are not of encoding.
+    """
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(map(_sign, error.object[error.start : error.end])), error.end
-
-
-def _sign(sign: str) -> str:
-    code, name = ord(sign), unicodedata.name(sign, "")
-    if sign in SIGNS:
-        return SIGNS[sign]
-    if name.startswith("BOX DRAWINGS"):
-        words = name.split()
-        across, along = (any(word in words for word in way) for way in (ACROSS, ALONG))
-        return "+" if across and along else "-" if across else "|"
-    if name.startswith("GREEK SMALL LETTER ") and name.count(" ") == 3:
-        return name.rpartition(" ")[2].lower()
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is no text
-        return f"\\x{code & 0xFF:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # as in TOML
+    written = ""
+    for sign in error.object[error.start : error.end]:
+        code, name = ord(sign), unicodedata.name(sign, "")
+        words = set(name.split())
+        if sign in SIGNS:
+            written += SIGNS[sign]
+        elif name.startswith("BOX DRAWINGS"):
+            written += "+" if words & ACROSS and words & ALONG else "-" if words & ACROSS else "|"
+        elif name.startswith("GREEK SMALL LETTER ") and name.count(" ") == 3:
+            written += name.rpartition(" ")[2].lower()
+        elif 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not valid UTF-8
+            written += f"\\x{code & 0xFF:02x}"
+        else:
+            written += f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # as in TOML
+    return written, error.end

@@ -1,4 +1,4 @@
-"""Tables and lists for a person, as text: at most 100 columns, and no sign in them that a terminal would obey."""
+"""Tables, lists, numbers and times as text for a person: at most 100 columns, and nothing that controls a terminal."""
 
 import io
 import shutil
@@ -15,7 +15,7 @@ from gan_cli.errors import printable
 
 WIDTH = 100  # columns, where the terminal has as many
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))  # of time, in seconds
-NARROWEST = 80  # a terminal that has less folds the lines itself
+NARROWEST = 80  # columns; a narrower terminal folds the lines itself
 
 
 def table(
@@ -26,9 +26,9 @@ def table(
     last: Sequence[Any] = (),
     width: int = WIDTH,
 ) -> str:
-    """Rows under their heads; heads that begin with ">" are of numbers, aligned right. `last`: a row of totals.
+    """Return rows under their heads, as text. Columns of numbers have heads that begin with ">", and align right.
 
-    Text is folded where the terminal, or `width`, is narrower; numbers are not.
+    `last` is a row of totals. Text is folded where the terminal, or `width`, is too narrow; numbers are not.
     """
     made = Table(box=box.SIMPLE_HEAD, show_footer=bool(last), pad_edge=False, collapse_padding=True)
     totals = [_cell(value) for value in last] or [Text("")] * len(heads)
@@ -43,7 +43,7 @@ def table(
 
 
 def pairs(values: Mapping[str, Any]) -> str:
-    """Names and what they are, a line each; None is left out."""
+    """Return names beside their values, one a line; those that are None are left out."""
     made = Table(box=None, show_header=False, pad_edge=False)
     made.add_column(no_wrap=True)
     made.add_column(overflow="fold")
@@ -54,7 +54,7 @@ def pairs(values: Mapping[str, Any]) -> str:
 
 
 def size(number: float) -> str:
-    """Bytes as a person says them: 812 B, 3.4 MB, 15 GB."""
+    """Write a number of bytes: 812 B, 3.4 MB, 15 GB; units are powers of 1000."""
     for unit in ("B", "kB", "MB"):
         if number < 999.5:
             return f"{number:.0f} B" if unit == "B" else f"{figure(number)} {unit}"
@@ -63,7 +63,7 @@ def size(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it, in its two largest units: 2.3 s, 41 s, 2 min 05 s, 1 h 02 min, 3 d 04 h."""
+    """Write seconds in their two largest units: 2.3 s, 41 s, 2 min 05 s, 1 h 02 min, 3 d 04 h."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -74,32 +74,34 @@ def duration(seconds: float) -> str:
 
 
 def figure(x: float) -> str:
-    """A measured number, three digits or all whole ones: 0.0123, 4.56, 106,391."""
+    """Write a measured number with three digits, or all those before the point: 0.0123, 4.56, 106,391."""
     return f"{x:,.0f}" if abs(x) >= 99.95 else f"{x:.3g}"
 
 
 def shape(sides: Sequence[int]) -> str:
-    """A shape: 28 x 28 x 1; "score" for a single number."""
+    """Write a shape: 28 x 28 x 1; empty for a single number, ()."""
     return " x ".join(map(str, sides))
 
 
 def number(value: Any) -> str:
-    """A number of a metric or a size: 12,345 or 0.08931; a dash for none."""
+    """Write a count or a metric's value: 12,345 or 0.08931; a dash for None."""
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def _cell(value: Any) -> Text:
+    """Return the cell of a table: text as it is, other values as `number` writes them."""
     return Text(printable(value if isinstance(value, str) else number(value)))
 
 
 def columns() -> int:
-    """Of the terminal; WIDTH where there is none."""
+    """Return the number of columns of the terminal; WIDTH where there is none."""
     return shutil.get_terminal_size((WIDTH, 24)).columns
 
 
 def _rendered(made: Table, width: int = WIDTH) -> str:
+    """Return a table as lines without blanks at their ends."""
     stream = io.StringIO()
     Console(file=stream, width=max(NARROWEST, min(width, columns())), highlight=False, color_system=None).print(made)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip("\n")

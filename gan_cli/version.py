@@ -6,7 +6,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")  # wh
 
 
 def versions() -> dict[str, str]:
-    """Of this package and of PACKAGES, as they are installed."""
+    """Return the installed versions of this package and of PACKAGES, by name."""
     from importlib.metadata import version  # takes a while to import, and `gan --help` does without
 
     return {NAME: __version__, **{name: version(name) for name in PACKAGES}}

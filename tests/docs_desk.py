@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tomli_w
 from docs_pages import ASSIGNMENT, ROOT, Block, commands
 from PIL import Image
 
@@ -109,7 +110,7 @@ class Service:
             for name, table in tables.items():
                 whole[name] = {**whole.get(name, {}), **table} if name not in ("data", "game") else table
             tables, path = whole, Path("whole.toml")
-        path.write_text(block.text if path.name != "whole.toml" else recipe.to_toml(tables), encoding="utf-8")
+        path.write_text(block.text if path.name != "whole.toml" else tomli_w.dumps(tables), encoding="utf-8")
         code, out, err = self.gan("recipe", "check", path)
         assert code == 0, f"{block}: {out}{err}"
 

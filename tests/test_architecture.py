@@ -12,11 +12,11 @@ ROOT = Path(gan_cli.__file__).parent
 LAYERS = [
     {"errors", "types", "version"},
     {"backend", "door", "machine", "names", "streams"},
-    {"devices", "files", "metric_names", "optional", "slips", "text"},
+    {"devices", "files", "slips", "text"},
     {"binding"},
     {"recipe_tables", "remote"},
     {"recipe"},
-    {"completion_keys", "pictures"},
+    {"pictures"},
     {"layers"},
     {"losses", "nets", "data", "features", "metrics"},
     {"games"},

@@ -70,9 +70,9 @@ def test_words_for_what_jax_says(monkeypatch, said, variables, found, mend):
         monkeypatch.delenv(name)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    problem = backend.problem(said)
-    assert problem.found.startswith(found)
-    assert mend in problem.mend
+    problem, way = backend.problem(said)
+    assert problem.startswith(found)
+    assert mend in way
 
 
 def test_flags_of_xla_are_read_before_it_aborts(monkeypatch):

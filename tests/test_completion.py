@@ -14,7 +14,7 @@ import pytest
 
 from gan_cli import build, metrics, recipe
 from gan_cli.cli import completion
-from gan_cli.completion_keys import keys
+from gan_cli.cli.completion import keys
 from gan_cli.data.store import origins
 from gan_cli.inspection import names
 from gan_cli.names import KINDS, entries

@@ -50,7 +50,7 @@ ALLOWED = {  # what is read there is this program's own: pictures just made, its
     "remote/store.py": {"open", "read_bytes", "file_digest"},
     "report/figures.py": {"read_bytes", "open"},
     "report/sample_grids.py": {"open"},  # of bytes that have come through the door
-    "training/tracking.py": {"open"},
+    "training/callbacks.py": {"open"},
     "runs/weights.py": {"safe_open"},  # after its head has come through the door
     "sampling/writing.py": {"open"},
     "datacheck/examples.py": {"open"},  # data, which data/ has opened

@@ -13,7 +13,7 @@ from jax import export
 from moved_runs import KINDS, STEP, moved_run
 from safetensors.numpy import load_file, save_file
 
-from gan_cli import optional, recipe
+from gan_cli import errors, recipe
 from gan_cli.engine.sampler import Sampler, draw_many
 from gan_cli.errors import InputError
 from gan_cli.export import bundle, program
@@ -234,7 +234,7 @@ def test_outputs_that_do_not_fit_are_refused_and_nothing_is_written(gan, runs, t
 
 
 def test_a_missing_package_is_named_with_its_extra(gan, runs, tmp_path, monkeypatch):
-    monkeypatch.setattr(optional, "find_spec", lambda name: None)
+    monkeypatch.setattr(errors, "find_spec", lambda name: None)
     for form, said in (("stablehlo", "flatbuffers: pip install 'gan-cli[jaxexport]'"), ("onnx", "'gan-cli[onnx]'")):
         code, _, err = gan("export", "--ckpt", runs["points"], "--format", form, "--out", tmp_path / "x")
         assert (code, said in err) == (2, True), err

@@ -4,7 +4,7 @@ import pytest
 
 from gan_cli import build, metrics, recipe
 from gan_cli.errors import InputError
-from gan_cli.metric_names import ELSEWHERE, NAMES, canonical
+from gan_cli.names import ELSEWHERE, METRIC_ALIASES, canonical_metric
 
 RING = recipe.find_recipe("ring")
 
@@ -14,11 +14,11 @@ def judged(*overrides):
 
 
 def test_no_name_is_of_two_metrics_or_hides_one():
-    others = [other for found in NAMES.values() for other in found]
+    others = [other for found in METRIC_ALIASES.values() for other in found]
     assert len(others) == len(set(others))
-    assert set(NAMES) <= set(metrics.names())
+    assert set(METRIC_ALIASES) <= set(metrics.names())
     assert not {*others, *ELSEWHERE} & set(metrics.names())
-    assert all(canonical(name) == name for name in [*metrics.names(), *ELSEWHERE])
+    assert all(canonical_metric(name) == name for name in [*metrics.names(), *ELSEWHERE])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from gan_cli import build, recipe
-from gan_cli.cli import pace
+from gan_cli.cli import console
 from gan_cli.data.store import Store
 
 DIGITS = recipe.find_recipe("dcgan_digits")
@@ -50,7 +50,7 @@ def test_more_samples_than_memory_holds_are_refused(gan, tmp_path, untrained):
 def test_a_long_drawing_says_how_far_it_is(gan, tmp_path, untrained, monkeypatch):
     ask = ("sample", "--ckpt", untrained["plain"], "--n", 20, "--batch", 4, "--out", tmp_path / "a.npz")
     assert "samples/s" not in gan(*ask)[2]  # done sooner than anything is said
-    monkeypatch.setattr(pace.Pace.__init__, "__defaults__", (0.0,))
+    monkeypatch.setattr(console.Pace.__init__, "__defaults__", (0.0,))
     code, _, err = gan(*ask)
     assert code == 0
     assert "16 of 20 samples" in err
@@ -58,7 +58,7 @@ def test_a_long_drawing_says_how_far_it_is(gan, tmp_path, untrained, monkeypatch
 
 
 def test_pace_starts_again_with_another_drawing(capsys):
-    told = pace.Pace(0.0)
+    told = console.Pace(0.0)
     for done in (0, 5, 10, 0, 5, 10):
         told(done, 15)
     assert capsys.readouterr().err.count("10 of 15 samples") == 2

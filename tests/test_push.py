@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from moved_runs import STEP, moved_run
 
-from gan_cli import optional
+from gan_cli import errors
 from gan_cli.engine.sampler import Sampler, draw_many
 from gan_cli.runs.load import load_run
 from gan_cli.runs.weights import load_weights as load_weights
@@ -151,6 +151,6 @@ def test_names_that_are_none_are_refused(gan, run, stand_in, repo):
 
 
 def test_a_missing_package_is_named(gan, run, monkeypatch):
-    monkeypatch.setattr(optional, "find_spec", lambda name: None)
+    monkeypatch.setattr(errors, "find_spec", lambda name: None)
     code, _, err = push(gan, run, "--dry-run")
     assert (code, "pip install 'gan-cli[hub]'" in err) == (2, True), err

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import tomli_w
 
 from gan_cli import metrics, recipe
 from gan_cli.names import lower_is_better
@@ -15,7 +16,7 @@ def make(path, *, steps=100, step=100, fids=(), extra=(), alarms=(), checkpoint=
     """A run folder as training leaves it, without its arrays."""
     path.mkdir(parents=True)
     tables = recipe.read_tables(recipe.find_recipe("dcgan_digits"), [f"train.steps={steps}"])
-    (path / "recipe.toml").write_text(f"# The run {path.name}.\n\n{recipe.to_toml(tables)}")
+    (path / "recipe.toml").write_text(f"# The run {path.name}.\n\n{tomli_w.dumps(tables)}")
     log = [{"step": s, "generator/loss": 0.5} for s in range(10, step + 1, 10)]
     log += [{"step": step, "monitor": {"diversity": 0.5}, "alarms": list(told)} for told in alarms]
     (path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))

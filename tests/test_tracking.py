@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli import optional
+from gan_cli import errors
 from gan_cli.runs import jsonl as lines_of_run
 from gan_cli.runs import times
 from gan_cli.runs.folder import RunFolder
-from gan_cli.training import tracking
-from gan_cli.training.clock import Clock
+from gan_cli.training import callbacks
+from gan_cli.training.callbacks import Clock
 
 RING = ("--set", "run.log_every=10", "--set", "run.sample_every=20", "--set", "run.checkpoint_every=20")
 RING = (*RING, "--set", "monitor.every=20", "--set", "eval.every=20", "--set", "eval.n=100", "--set", "eval.n_real=100")
@@ -78,7 +78,7 @@ def test_a_resumed_run_hides_what_it_does_again(train, tmp_path):
 
 def test_a_new_beginning_hides_that_of_before(tmp_path):
     for _ in range(2):  # the first one was killed before its first checkpoint, or rolled back to step 0
-        board = tracking.TensorBoard(RunFolder(tmp_path), {})
+        board = callbacks.TensorBoard(RunFolder(tmp_path), {})
         board.start(0)
         board.judged({"step": 0, "fid": 9.0})
         board.close()
@@ -135,7 +135,7 @@ def test_tracking_changes_no_number(train, tmp_path, gan):
 def test_unknown_trackers_and_missing_packages(gan, tmp_path, monkeypatch):
     code, _, err = gan("train", "ring", "--out", tmp_path / "run", "--track", "tensorbord")
     assert (code, err) == (2, "error: --track tensorbord: there is no 'tensorbord'; did you mean 'tensorboard'?\n")
-    monkeypatch.setattr(optional, "find_spec", lambda name: None)
+    monkeypatch.setattr(errors, "find_spec", lambda name: None)
     code, _, err = gan("train", "ring", "--out", tmp_path / "run", "--track", "wandb")
     assert (code, err) == (2, "error: --track wandb needs the package wandb: pip install 'gan-cli[wandb]'\n")
     assert not (tmp_path / "run").exists()
@@ -143,9 +143,9 @@ def test_unknown_trackers_and_missing_packages(gan, tmp_path, monkeypatch):
 
 def test_texts_and_numbers_of_lines():
     line = {"step": 3, "monitor": {"diversity": 0.5, "dead/generator": 0.0}, "alarms": ["collapse: ..."]}
-    assert tracking.scalars(line) == {"monitor/diversity": 0.5, "monitor/dead/generator": 0.0}
-    assert tracking.texts(line) == ["collapse: ..."]
-    assert tracking.texts({"step": 3, "rollback": 1, "because": "NaN"}) == ["rollback 1: NaN"]
+    assert callbacks.scalars(line) == {"monitor/diversity": 0.5, "monitor/dead/generator": 0.0}
+    assert callbacks.texts(line) == ["collapse: ..."]
+    assert callbacks.texts({"step": 3, "rollback": 1, "because": "NaN"}) == ["rollback 1: NaN"]
 
 
 def test_times_of_two_lives(train, tmp_path):

@@ -1,4 +1,4 @@
-"""The progress of a training for a person: a bar on a terminal, plain lines elsewhere; all on stderr."""
+"""Progress for a person, on stderr: of a training, as a bar on a terminal or as plain lines; of a long drawing."""
 
 import sys
 import time
@@ -8,43 +8,42 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from gan_cli.cli.options import notice
 from gan_cli.errors import printable
 from gan_cli.text import duration, figure
 
-SECONDS_BETWEEN_LINES = 10.0  # where there is no terminal
+SECONDS_BETWEEN_LINES = 10.0  # without a terminal
 TITLE = "training"
-BAR = (5, 20)  # columns of the bar, at least and at most
+BAR = (5, 20)  # least and most columns of the bar
 CLOCK = len("-:--:--")
 
 
 class Reporter:
-    """Shows steps, steps and images a second, remaining time, each turn's loss and the last metric.
-
-    quiet: says nothing, as the processes of a job whose first one says it all.
-    """
+    """Shows steps, steps and images a second, remaining time, each turn's loss and the last metric."""
 
     def __init__(self, *, quiet: bool = False) -> None:
+        """A `quiet` one says nothing: that is for all processes of a job but the first."""
         self._console = Console(file=sys.stderr, soft_wrap=True, highlight=False, quiet=quiet)
         self._bar: Progress | None = None
         self._batch = 0
         self._steps = 0
-        self._began = (0, 0.0)  # step and time of the first numbers: compilation is not counted
+        self._began = (0, 0.0)  # step and time of the first numbers: compiling is not counted
         self._last_line = 0.0
         self._verdict = ""
         self._alarm = ""
 
     def note(self, message: str) -> None:
-        """A notice on a line of its own."""
+        """Show a notice on a line of its own."""
         self._console.print(printable(message), markup=False)
 
     def start(self, step: int, steps: int, batch: int) -> None:
-        """Training begins, after compiling."""
-        self.close()  # a training before this one: a rollback, other seeds, another recipe
+        """Training goes on from `step` to `steps`, with `batch` images a step; compiling comes first."""
+        self.close()  # an earlier training: before a rollback, of other seeds, of another recipe
         self._batch, self._steps, self._began = batch, steps, (0, 0.0)
         if self._console.quiet or not self._console.is_terminal:
             self.note(f"training from step {step} to {steps}; compiling first")
             return
-        kept = (  # rich narrows the columns that may wrap: the numbers alone
+        kept = (  # rich narrows only columns that may wrap: that is, the numbers
             TextColumn("{task.description}"),
             BarColumn(max(BAR[0], min(BAR[1], self._room(bar=0))), table_column=Column(no_wrap=True)),
             MofNCompleteColumn(table_column=Column(no_wrap=True)),
@@ -56,11 +55,11 @@ class Reporter:
         self._bar.start()
 
     def _room(self, bar: int = BAR[1]) -> int:
-        """Columns of the terminal beside all that is always there: title, bar, n/N, time left, blanks between them."""
+        """Return the columns that title, bar, n/N, time left and the blanks between them leave of the terminal."""
         return self._console.width - len(TITLE) - bar - (2 * len(str(self._steps)) + 1) - CLOCK - 4
 
     def progress(self, step: int, means: dict[str, float]) -> None:
-        """Numbers of the latest call."""
+        """Show the numbers of the latest call."""
         now = time.monotonic()
         if not self._began[1]:
             self._began = (step, now)
@@ -72,6 +71,7 @@ class Reporter:
             self.note(f"step {step}/{self._steps}  {numbers}")
 
     def _numbers(self, step: int, now: float, means: dict[str, float]) -> str:
+        """Return rates, losses, metric and alarm; beside a bar, as many of them as there is room for."""
         since, began = self._began
         speed, images = [], []
         if step > since:
@@ -88,12 +88,12 @@ class Reporter:
         return next((text for way in ways if len(text := joined(way)) <= room), short(ways[-1], room))
 
     def verdict(self, step: int, name: str, value: float) -> None:
-        """The headline metric at `step`."""
+        """Show the headline metric at `step`."""
         self._verdict = f"{name} {value:.4g}"
         self.note(f"step {step}: {name} {value:.4g}")
 
     def alarm(self, step: int, messages: Sequence[str]) -> None:
-        """What is wrong with the training at `step`; shown until it is well again. Said once each time it changes."""
+        """Show what is wrong with the training at `step` until it is well again; each change is said once."""
         short = "  ".join(f"WARNING {message.partition(':')[0]}" for message in messages)
         if short != self._alarm:
             for message in messages or ["well again"]:
@@ -107,12 +107,34 @@ class Reporter:
             self._bar = None
 
 
+class Pace:
+    """Is told how many samples are drawn, and says so every `seconds`, with the time left."""
+
+    def __init__(self, seconds: float = SECONDS_BETWEEN_LINES) -> None:
+        self._seconds = seconds
+        self._began = (0, 0.0)  # samples and time after the first batch: compiling is not counted
+        self._last = 0.0
+
+    def __call__(self, done: int, of: int) -> None:
+        """Take in that `done` samples `of` so many are drawn; fewer than before begin another drawing."""
+        now = time.monotonic()
+        first, began = self._began
+        if not done or done < first:  # another drawing
+            self._began = (0, 0.0)
+        elif not first:
+            self._began, self._last = (done, now), now
+        elif now - self._last >= self._seconds and now > began:
+            self._last = now
+            rate = (done - first) / (now - began)
+            notice(f"{done:,} of {of:,} samples  {figure(rate)} samples/s  {duration((of - done) / rate)} left")
+
+
 def joined(parts: Sequence[str]) -> str:
-    """Those that are not empty, two blanks apart."""
+    """Join those parts that are not empty, two blanks apart."""
     return "  ".join(part for part in parts if part)
 
 
 def short(parts: Sequence[str], room: int) -> str:
-    """The same, cut to `room` characters."""
+    """Join the parts like `joined`, and cut the text to `room` characters."""
     text = joined(parts)
     return text if len(text) <= room else f"{text[: room - 1]}…" if room > 0 else ""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gan_cli.judging.evaluate import Asked
     from gan_cli.judging.evaluator import Verdict
 
-SAMPLES = 10_000  # drawn from a model where --n does not say otherwise
+SAMPLES = 10_000  # samples drawn from a model without --n
 ALL = sys.maxsize
 
 Images = "a folder, zip, .npz or IDX file or the URL of one, statistics, or a data source such as mnist:test"
@@ -115,7 +115,7 @@ def evaluate(
         judged |= {"n": n or ALL, "n_real": n_real or ALL}
         verdict = _judge_images(fake, real, train, judged, fit, seed, data_dir)
         _tell_of_fewer(verdict, n, n_real)
-        _report(verdict, {"fake": fake, "real": real}, as_json)
+        result(verdict.line(fake=fake, real=real), f"{_values(verdict)}\n{verdict.protocol}", as_json)
         return
     _refuse("--fake", size=size, channels=channels, resize=resize != "pad")
     from gan_cli.judging.evaluate import Asked
@@ -132,19 +132,19 @@ def evaluate(
 
 
 def _options(overrides: list[str] | tuple[()]) -> dict[str, Any]:
-    """METRIC.OPTION=VALUE each -> tables of options by metric."""
-    from gan_cli.metric_names import canonical
+    """Return tables of options by metric from METRIC.OPTION=VALUE each; raises InputError."""
+    from gan_cli.names import canonical_metric
     from gan_cli.recipe_tables import set_key
 
     tables: dict[str, Any] = {}
     for override in overrides:
         metric, dot, option = override.partition(".")
-        set_key(tables, f"{canonical(metric)}{dot}{option}", "METRIC.OPTION=VALUE, for example kid.subsets=100")
+        set_key(tables, f"{canonical_metric(metric)}{dot}{option}", "METRIC.OPTION=VALUE, for example kid.subsets=100")
     return tables
 
 
 def _refuse(goes_with: str, **given: object) -> None:
-    """InputError for an option that has no meaning here."""
+    """Raise InputError for options that are given, but only go with `goes_with`."""
     for name, value in given.items():
         if value:
             raise InputError(f"--{name.replace('_', '-')} goes with {goes_with}, not with what is judged here")
@@ -159,6 +159,7 @@ def _judge_images(
     seed: int,
     data_dir: str | None,
 ) -> "Verdict":
+    """Judge images at hand; raises InputError."""
     sources = store(data_dir)
     start_jax()
     from gan_cli.judging import image_sets, images
@@ -171,13 +172,14 @@ def _judge_images(
 
 
 def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json: bool) -> "Verdict":
+    """Judge one checkpoint of a run and report it; raises InputError."""
     from gan_cli.remote.fetch import fetched_run
     from gan_cli.remote.place import is_url
 
     sources = store(data_dir)
     run = fetched_run(ckpt, notice)
     start_jax()
-    from gan_cli.cli.pace import Pace
+    from gan_cli.cli.console import Pace
     from gan_cli.judging import evaluate as runs
 
     loaded, judged = runs.judge(run, at, asked, sources, notice, Pace())
@@ -188,7 +190,7 @@ def _judge_one(ckpt: str, at: str, asked: "Asked", data_dir: str | None, as_json
 
 
 def _tell_of_fewer(verdict: "Verdict", n: int | None, n_real: int | None) -> None:
-    """Notices where fewer images were judged than were asked for, because there are no more."""
+    """Say so where fewer images were judged than were asked for, because there are no more."""
     used = verdict.protocol
     for option, asked, there in (("--n", n, used.n_fake), ("--n-real", n_real, used.n_real)):
         if asked and 0 < there < asked:
@@ -196,16 +198,20 @@ def _tell_of_fewer(verdict: "Verdict", n: int | None, n_real: int | None) -> Non
 
 
 def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None, as_json: bool) -> "Verdict":
+    """Judge every checkpoint of a run, draw and report them; returns the best one's verdict. Raises InputError."""
     from gan_cli.remote.fetch import fetched_run, output
 
     sources = store(data_dir)
     run = fetched_run(ckpt, notice)
     start_jax()
-    from gan_cli.cli.pace import Pace
+    from gan_cli.cli.console import Pace
     from gan_cli.files import make_folder
     from gan_cli.judging import evaluate as runs
 
-    where = _picture(out or f"{ckpt.rstrip('/')}/checkpoints.png")
+    where = out or f"{ckpt.rstrip('/')}/checkpoints.png"
+    if not where.endswith(".png"):
+        raise InputError(f"--out {where}: the plot is a PNG; name a file that ends in .png")
+    check_not_folder(where)
     judged = []
     with output(where) as path:
         for one in runs.judge_all(run, asked, sources, notice, Pace()):
@@ -220,35 +226,24 @@ def _judge_all(ckpt: str, asked: "Asked", data_dir: str | None, out: str | None,
     return best.verdict
 
 
-def _picture(out: str) -> str:
-    if not out.endswith(".png"):
-        raise InputError(f"--out {out}: the plot is a PNG; name a file that ends in .png")
-    check_not_folder(out)
-    return out
-
-
-def _report(verdict: "Verdict", about: dict[str, Any], as_json: bool) -> None:
-    result(verdict.line(**about), f"{_values(verdict)}\n{verdict.protocol}", as_json)
-
-
 def _values(verdict: "Verdict") -> str:
+    """Return a verdict's metrics for a person, one a line."""
     return "\n".join(f"{name}: {value:.5g}" for name, value in verdict.values.items())
 
 
 def _list(as_json: bool) -> None:
-    """Every metric, what it can and cannot detect, and its paper."""
+    """Print every metric, what it can and cannot detect, and its paper."""
     from gan_cli import metrics
-    from gan_cli.metric_names import NAMES
+    from gan_cli.names import METRIC_ALIASES
 
     found = {name: metrics.find_metric(name) for name in metrics.names()}
     best = {name: "low" if m.lower_is_better else "high" for name, m in found.items()}
     rows = {
-        name: {"best": best[name], "detects": m.one_line, "paper": m.paper, "names": list(NAMES.get(name, ()))}
+        name: {"best": best[name], "detects": m.one_line, "paper": m.paper, "names": list(METRIC_ALIASES.get(name, ()))}
         for name, m in found.items()
     }
-    result({"metrics": rows}, "\n".join(_described(name, row) for name, row in rows.items()), as_json)
-
-
-def _described(name: str, row: dict[str, Any]) -> str:
-    also = f"\n  also: {', '.join(row['names'])}" if row["names"] else ""
-    return f"{name} ({row['best']} is best)\n  {row['detects']}\n  {row['paper']}{also}"
+    lines = []
+    for name, row in rows.items():
+        lines += [f"{name} ({row['best']} is best)", f"  {row['detects']}", f"  {row['paper']}"]
+        lines += [f"  also: {', '.join(row['names'])}"] if row["names"] else []
+    result({"metrics": rows}, "\n".join(lines), as_json)

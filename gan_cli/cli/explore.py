@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gan_cli.cli.options import At, Ckpt, notice, start_jax
+from gan_cli.cli.options import At, Ckpt, loaded_run, notice, start_jax
 
 
 def explore(
@@ -32,25 +32,20 @@ def explore(
     with server.ending_on_signals(), server.listen(port) as listening:
         start_jax()
         from gan_cli.explore.service import Service
-        from gan_cli.remote.fetch import fetched_run
-        from gan_cli.runs.load import load_run
 
-        desk = Service(load_run(fetched_run(ckpt, notice), at), ckpt)
+        desk = Service(loaded_run(ckpt, at), ckpt)
         desk.warm_up(notice)
         server.serve(listening, desk, lambda url: _ready(url, open_))
 
 
 def _ready(url: str, opened: bool) -> None:
+    """Say where the page is, and open it in a browser where that would open a window, not take over the terminal."""
     print(url, flush=True)
     notice("Ctrl-C ends it")
-    if opened and _has_screen():
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    has_screen = sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in names)
+    if opened and has_screen:
         import threading
         import webbrowser
 
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()  # some browsers do not return
-
-
-def _has_screen() -> bool:
-    """Whether a browser would open a window, and not take over the terminal."""
-    names = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in names)

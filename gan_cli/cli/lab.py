@@ -38,17 +38,12 @@ def lab(
         result({"demonstrations": found}, "\n".join(f"{n:{width}}  {line}" for n, line in found.items()), as_json)
         return
     requested = demonstrations.request(name, set_ or ())
-    path = _folder_made(Path(out or f"lab/{name}.png"))
+    path = Path(out or f"lab/{name}.png")
+    if path.suffix != ".png":
+        raise InputError(f"--out {path}: the figure is a PNG; name a file that ends in .png")
+    check_not_folder(path)
+    make_folder(path.parent)  # before anything is trained
     shown = demonstrations.demonstrate(requested, notice)
     save_figure(path, shown)
     report = {**requested, "values": shown.values, "figure": str(path)}
     result(report, f"{shown.text}\n{path}", as_json)
-
-
-def _folder_made(out: Path) -> Path:
-    """`out`, its folder made before anything is trained; raises InputError where no figure can go there."""
-    if out.suffix != ".png":
-        raise InputError(f"--out {out}: the figure is a PNG; name a file that ends in .png")
-    check_not_folder(out)
-    make_folder(out.parent)
-    return out

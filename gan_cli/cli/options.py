@@ -1,4 +1,4 @@
-"""Options and habits that several commands share."""
+"""Options that several commands share, and what all of them do: report, notify, find data, start JAX."""
 
 import json
 import sys
@@ -13,6 +13,7 @@ from gan_cli.errors import InputError, printable
 
 if TYPE_CHECKING:
     from gan_cli.data.store import Store
+    from gan_cli.runs.load import Loaded
 
 DataDir = Annotated[
     str | None,
@@ -21,6 +22,14 @@ DataDir = Annotated[
         help="Where data sets are, DIR/<name>/ or DIR/; a folder or its URL.",
         envvar="GAN_DATA_DIR",
         show_default=False,
+    ),
+]
+Recipe = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="A recipe file, or the name of a shipped one.",
+        autocompletion=completion.recipe,
     ),
 ]
 Set = Annotated[
@@ -53,7 +62,7 @@ At = Annotated[
 Raw = Annotated[bool, typer.Option("--raw", help="Use the weights of the last step, not their moving average.")]
 
 
-PLACES = {  # parameters that name a file or folder -> what messages call them
+PLACES = {  # parameters that name a file or folder -> their names in messages
     **{name: f"--{name.replace('_', '-')}" for name in ("out", "ckpt", "data_dir")},
     **dict.fromkeys(("run", "runs"), "RUN"),
     "folder": "FOLDER",
@@ -61,7 +70,7 @@ PLACES = {  # parameters that name a file or folder -> what messages call them
 
 
 def places_named(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command, which refuses names of files and folders that are none: nothing at all, and - for a stream."""
+    """Let a command refuse what cannot name a file or folder: an empty name, and "-" for a stream."""
 
     @wraps(command)
     def call(**given: Any) -> Any:
@@ -77,17 +86,17 @@ def places_named(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def notice(message: str) -> None:
-    """A notice for the person: on stderr."""
+    """Print a notice for the person, on stderr."""
     print(printable(message), file=sys.stderr)
 
 
 def result(data: dict[str, Any], text: str, as_json: bool) -> None:
-    """What a command reports, on stdout: one JSON object, or text for a person."""
+    """Print what a command reports, on stdout: one JSON object, or text for a person."""
     print(json.dumps(data, default=str) if as_json else printable(text))
 
 
 def store(data_dir: str | None) -> "Store":
-    """Where data sets come from; raises InputError when the folder or the URL named is not there."""
+    """Return where data sets come from; raises InputError when `data_dir`, a folder or URL, is not there."""
     from gan_cli.data.store import Store
     from gan_cli.remote.fetch import fetched
 
@@ -100,3 +109,11 @@ def start_jax() -> None:
 
     for message in platform.start():
         notice(message)
+
+
+def loaded_run(ckpt: str, at: str) -> "Loaded":
+    """Load the checkpoint that --ckpt and --at name, from here or from a URL; raises InputError."""
+    from gan_cli.remote.fetch import fetched_run
+    from gan_cli.runs.load import load_run
+
+    return load_run(fetched_run(ckpt, notice), at)

@@ -4,18 +4,9 @@ from typing import Annotated
 
 import typer
 
-from gan_cli.cli import completion
-from gan_cli.cli.options import DataDir, Json, Set, notice, result, start_jax, store
+from gan_cli.cli.options import DataDir, Json, Recipe, Set, notice, result, start_jax, store
 
 app = typer.Typer(help="List, show, check and describe recipes.", no_args_is_help=True)
-Name = Annotated[
-    str,
-    typer.Argument(
-        metavar="RECIPE",
-        help="A recipe file, or the name of a shipped one.",
-        autocompletion=completion.recipe,
-    ),
-]
 
 
 @app.command("list")
@@ -30,12 +21,14 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    name: Name,
+    name: Recipe,
     set_: Set = None,
     resolved: Annotated[bool, typer.Option("--resolved", help="With every default filled in.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print a recipe as written, or with every default filled in."""
+    import tomli_w
+
     from gan_cli import recipe, slips
 
     path = recipe.find_recipe(name)
@@ -49,12 +42,12 @@ def show(
 
         tables = build.resolve(tables, str(path))
     plain = "\n".join(slips.decoded(recipe.content(path), str(path)).splitlines()).rstrip()
-    result(tables, recipe.to_toml(tables).rstrip() if resolved or set_ else plain, as_json)
+    result(tables, tomli_w.dumps(tables).rstrip() if resolved or set_ else plain, as_json)
 
 
 @app.command("check")
 def check_recipe(
-    name: Name,
+    name: Recipe,
     set_: Set = None,
     data: Annotated[
         bool | None,

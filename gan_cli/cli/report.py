@@ -12,7 +12,7 @@ from gan_cli.errors import InputError
 if TYPE_CHECKING:
     from gan_cli.report.digest import Digest
 
-MOST_RUNS = 20
+MOST_RUNS = 20  # runs on one page
 
 
 def report(
@@ -43,26 +43,33 @@ def report(
     sweeps of classes and codes, nearest training images, alarms, recipe,
     versions, time, and the commands to reproduce it (docs/report.md).
     """
+    from datetime import UTC, datetime
+
     from gan_cli import files
     from gan_cli.remote.fetch import fetched, output
     from gan_cli.remote.place import is_url, open_place
     from gan_cli.report.digest import asked, collect, differences
     from gan_cli.text import size
+    from gan_cli.version import __version__
 
     if len(runs) > MOST_RUNS:
         raise InputError(f"{len(runs)} runs on one page; {MOST_RUNS} are the most")
     if out is not None:
-        _check(out, open_)
+        _check_page(out, open_)
     paths = [fetched(run, notice) for run in runs]
     shown = [open_place(run).url if is_url(run) else str(path) for run, path in zip(runs, paths, strict=True)]
     wanted = asked(paths, shown)
     target = out or ("report.html" if len(runs) > 1 or is_url(runs[0]) else str(paths[0] / "report.html"))
-    _check(target, open_)
+    _check_page(target, open_)
     sources = None if quick else store(data_dir)
     if not quick:
         start_jax()
     digests = [collect(run, most_grids, sources, notice) for run in wanted]
-    html = _page(digests, differences(digests)).encode("utf-8", "replace")  # a folder's name may be no text
+    from gan_cli.report.page import render  # not before: it takes a while
+
+    made_by = f"Made by gan-cli {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    page = render([digest.run for digest in digests], made_by, differences(digests))
+    html = page.encode("utf-8", "replace")  # a folder's name may be no valid UTF-8
     with output(target) as path, files.atomic(path) as part:
         part.write_bytes(html)
     if open_:
@@ -70,11 +77,15 @@ def report(
 
         webbrowser.open(Path(target).resolve().as_uri())
     made = {"out": target, "bytes": len(html), "runs": [_summary(digest) for digest in digests]}
-    result(made, f"{target}: {size(len(html))}\n" + "\n".join(_text(digest) for digest in digests), as_json)
+    lines = [f"{target}: {size(len(html))}"]
+    for run in (digest.run for digest in digests):
+        told = f"{len(run.curves)} curves, {len(run.grids)} sample grids, {len(run.events)} events"
+        lines += [f"{run.name}: {run.state}; {told}", *(f"  left out: {note}" for note in run.notes)]
+    result(made, "\n".join(lines), as_json)
 
 
-def _check(target: str, opened: bool) -> None:
-    """Raise InputError for a page that could not be written, before anything is read."""
+def _check_page(target: str, opened: bool) -> None:
+    """Raise InputError for a page that could not be written, or not be opened, before anything is read."""
     from gan_cli.files import check_folder_of, check_not_folder, make_folder
     from gan_cli.remote.place import local
 
@@ -90,17 +101,8 @@ def _check(target: str, opened: bool) -> None:
     make_folder(path.parent, "name another page with --out")  # or find out now that it cannot be written
 
 
-def _page(digests: list["Digest"], differences: list[tuple[str, list[str]]]) -> str:
-    from datetime import UTC, datetime
-
-    from gan_cli.report.page import render
-    from gan_cli.version import __version__
-
-    made = f"Made by gan-cli {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
-    return render([digest.run for digest in digests], made, differences)
-
-
 def _summary(digest: "Digest") -> dict[str, Any]:
+    """Return what --json says of a run on the page."""
     run = digest.run
     return {
         "run": run.name,
@@ -112,10 +114,3 @@ def _summary(digest: "Digest") -> dict[str, Any]:
         "events": len(run.events),
         "left_out": list(run.notes),
     }
-
-
-def _text(digest: "Digest") -> str:
-    run = digest.run
-    curves, grids = len(run.curves), len(run.grids)
-    lines = [f"{run.name}: {run.state}; {curves} curves, {grids} sample grids, {len(run.events)} events"]
-    return "\n".join([*lines, *(f"  left out: {note}" for note in run.notes)])

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gan_cli.cli.options import At, Ckpt, Json, Raw, notice, result, start_jax, store
+from gan_cli.cli.options import At, Ckpt, Json, Raw, loaded_run, notice, result, start_jax, store
 
 LATENTS, CONTROLS, WALK = "Latents", "Classes and codes", "Walks"
 SUMS, NEIGHBOURS = "Latent arithmetic", "Nearest training images"
@@ -112,8 +112,8 @@ def sample(
     ] = None,
 ) -> None:
     """Draw samples from a checkpoint: of classes and codes, along walks, beside training images (docs/sampling.md)."""
-    from gan_cli.cli.pace import Pace
-    from gan_cli.remote.fetch import fetched_run, output
+    from gan_cli.cli.console import Pace
+    from gan_cli.remote.fetch import output
     from gan_cli.sampling import arithmetic as sums
     from gan_cli.sampling import controls, drawing, request, take, writing
 
@@ -136,9 +136,7 @@ def sample(
         request.check_request(asked)
         sources = store(data_dir) if neighbours else None
         start_jax()
-        from gan_cli.runs.load import load_run
-
-        loaded = load_run(fetched_run(ckpt, notice), at)
+        loaded = loaded_run(ckpt, at)
         taken = take.take(loaded, asked, sources, notice, Pace())
         writing.write(target, taken.drawn, fps or request.DEFAULT_FPS)
     count = len(taken.drawn.samples)

@@ -1,28 +1,20 @@
 """`gan train`."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gan_cli.cli import completion
-from gan_cli.cli.options import DataDir, Json, Set, notice, result, start_jax, store
+from gan_cli.cli.options import DataDir, Json, Recipe, Set, notice, result, start_jax, store
 
 if TYPE_CHECKING:
     from gan_cli.training.train import Outcome
 
-STOPPED = 75  # EX_TEMPFAIL: stopped by a signal after saving; the same command goes on
-FAILED = 1
+STOPPED, FAILED = 75, 1  # exit codes; 75 is EX_TEMPFAIL: stopped by a signal after saving, the same command goes on
 
 
 def train(
-    recipe: Annotated[
-        str,
-        typer.Argument(
-            metavar="RECIPE",
-            help="A recipe file, or the name of a shipped one.",
-            autocompletion=completion.recipe,
-        ),
-    ] = completion.DEFAULT,
+    recipe: Recipe = completion.DEFAULT,
     out: Annotated[
         str | None,
         typer.Option(help="The run folder, or its URL; an existing run is resumed.", show_default="runs/<recipe>"),
@@ -71,12 +63,12 @@ def train(
     from gan_cli.remote.fetch import fetched
     from gan_cli.remote.mirror import working_copy
     from gan_cli.remote.place import is_url
-    from gan_cli.training import tracking
+    from gan_cli.training.callbacks import parse_trackers
 
     path = recipes.find_recipe(recipe)
     tables = overrides.read_overridden(path, set_ or (), notice)
     sources = store(data_dir).near(path)
-    trackers = tracking.parse(track) if track is not None else ()
+    trackers = parse_trackers(track) if track is not None else ()
     processes.start(places.Job(coordinator, num_processes, process_id), notice)
     start_jax()
     prepared = build.prepare(tables, str(path), sources)
@@ -123,24 +115,21 @@ def train(
     finally:
         reporter.close()
     if processes.first():
-        result(_summary(outcome, shown), _closing(outcome, shown), as_json)
+        summary = {
+            "run": shown,
+            "step": outcome.step,
+            "steps": outcome.steps,
+            "stopped_by": outcome.stopped_by,
+            "best_step": outcome.best,
+            "last": outcome.history[-1] if outcome.history else None,
+        }
+        result(summary, _closing(outcome, shown), as_json)
     if outcome.stopped_by:
         raise typer.Exit(STOPPED)
 
 
-def _summary(outcome: "Outcome", run: str) -> dict[str, Any]:
-    return {
-        "run": run,
-        "step": outcome.step,
-        "steps": outcome.steps,
-        "stopped_by": outcome.stopped_by,
-        "best_step": outcome.best,
-        "last": outcome.history[-1] if outcome.history else None,
-    }
-
-
 def _closing(outcome: "Outcome", run: str) -> str:
-    """Where things are, and what to run next."""
+    """Say how a training ended, where its results are, and what to run next."""
     if outcome.stopped_by:
         saved = f"saved in {run}" if outcome.step else "before anything was worth saving"
         return (

@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_cli.errors import InputError
+from gan_cli.errors import InputError, require_package
 from gan_cli.export import reader
 from gan_cli.export.description import describe, recipe_text
 from gan_cli.export.formats import Format, find_format
 from gan_cli.export.markdown import Markup, render
 from gan_cli.export.program import Example, agreement, example
 from gan_cli.files import atomic, check_folder_of, make_folder
-from gan_cli.optional import require
 from gan_cli.runs.load import Loaded
 
 DESCRIPTION, EXAMPLE, RECIPE, README = "sampler.json", "example.npz", "recipe.toml", "README.md"
@@ -33,7 +32,7 @@ class Exported(NamedTuple):
 def check_export(format_name: str, out: Path) -> None:
     """Raise InputError for an unknown format, a missing package, or an output that does not fit or is not empty."""
     form = find_format(format_name)
-    require(form.extra, f"--format {form.name}", *form.modules)
+    require_package(form.extra, f"--format {form.name}", *form.modules)
     suffix = Path(form.file).suffix
     check_folder_of(out)
     if out.suffix and out.suffix != suffix:

@@ -5,6 +5,8 @@ from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
+import tomli_w
+
 from gan_cli import door, recipe
 from gan_cli.binding import Table
 from gan_cli.errors import DamagedError, InputError
@@ -63,4 +65,4 @@ def recipe_text(loaded: Loaded) -> str:
         door.check_inside(loaded.folder.recipe, loaded.folder.path)
         head = recipe.header(loaded.folder.recipe)
     comment = "".join(f"# {line}".rstrip() + "\n" for line in head.splitlines())
-    return f"{comment}\n{recipe.to_toml(public(loaded.meta.recipe))}".lstrip("\n")
+    return f"{comment}\n{tomli_w.dumps(public(loaded.meta.recipe))}".lstrip("\n")

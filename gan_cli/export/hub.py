@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from gan_cli.errors import InputError, StorageError
+from gan_cli.errors import InputError, StorageError, require_package
 from gan_cli.export import bundle, card, facts
 from gan_cli.export.formats import find_format
 from gan_cli.export.markdown import words
-from gan_cli.optional import require
 from gan_cli.runs.load import Loaded
 from gan_cli.version import NAME, __version__
 
@@ -30,9 +29,9 @@ class Pushed(NamedTuple):
 
 def check_push(repo: str, licence: str | None, *, dry_run: bool) -> None:
     """Raise InputError when a package is missing, the name is none, or there is no token to push with."""
-    require("hub", "gan push", "huggingface_hub")
+    require_package("hub", "gan push", "huggingface_hub")
     for form in (find_format(card.PROGRAM), find_format(card.WEIGHTS)):
-        require(form.extra, f"--format {form.name}", *form.modules)
+        require_package(form.extra, f"--format {form.name}", *form.modules)
     card.check_licence(licence)
     from huggingface_hub import get_token
     from huggingface_hub.utils import HFValidationError, validate_repo_id

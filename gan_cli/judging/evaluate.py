@@ -13,8 +13,8 @@ from gan_cli.judging import image_sets, reference
 from gan_cli.judging.evaluator import COMMAND_LINE, Verdict
 from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.judging.reference import Reference
-from gan_cli.metric_names import canonical
 from gan_cli.metrics.collect import COMPOSITED, composited_spec
+from gan_cli.names import canonical_metric
 from gan_cli.pictures import curves
 from gan_cli.recipe import Eval
 from gan_cli.runs import jsonl
@@ -138,8 +138,8 @@ def with_options(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> Eval:
     Options that the recipe gives to metrics that are not asked for have no say. Raises InputError.
     """
     chosen = Eval(**{**recipe, **judged, "options": {}}).metrics
-    kept = {name: own for name, own in recipe.get("options", {}).items() if canonical(name) in chosen}
-    given = {canonical(name): own for name, own in judged.get("options", {}).items()}
+    kept = {name: own for name, own in recipe.get("options", {}).items() if canonical_metric(name) in chosen}
+    given = {canonical_metric(name): own for name, own in judged.get("options", {}).items()}
     for name, own in given.items():
         if not isinstance(own, Mapping):
             raise InputError(f"--set {name}={own}: expected {OPTION}")

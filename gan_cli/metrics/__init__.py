@@ -8,8 +8,8 @@ from typing import Any
 
 from gan_cli.binding import Table, call, kind, nearest, validate_part
 from gan_cli.errors import InputError
-from gan_cli.metric_names import canonical, elsewhere
 from gan_cli.metrics.metric import Metric
+from gan_cli.names import canonical_metric, elsewhere
 
 _BY_FILE = kind("metric", "metric", "gan_cli.metrics", Metric)
 # a metric is written with dashes, as on the command line
@@ -21,7 +21,7 @@ METRIC = _BY_FILE._replace(
 
 def find_metric(name: str, **options: object) -> Metric:
     """The metric of this name, with its options; InputError for an unknown name, with the nearest valid one."""
-    metric: Metric = call(METRIC, validate_part(METRIC, {"metric": canonical(name), **options}))
+    metric: Metric = call(METRIC, validate_part(METRIC, {"metric": canonical_metric(name), **options}))
     return metric
 
 
@@ -39,11 +39,11 @@ def options(
     is not chosen, which begins with `option`.
     """
     for name in chosen:
-        if canonical(name) not in METRIC.names():
+        if canonical_metric(name) not in METRIC.names():
             mend = elsewhere(name) or nearest(name, METRIC.names())
             raise InputError(f"{where}metric = {name!r}: no such metric{mend}")
-    wanted = {canonical(name): own for name, own in given.items()}
-    names_chosen = list(map(canonical, chosen))
+    wanted = {canonical_metric(name): own for name, own in given.items()}
+    names_chosen = list(map(canonical_metric, chosen))
     for name in wanted:
         if name not in names_chosen:
             raise InputError(f"{option}{name}: this metric is not asked for{nearest(name, names_chosen)}")

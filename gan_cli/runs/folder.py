@@ -1,4 +1,4 @@
-"""A run folder: where things are."""
+"""A run folder: the paths of what is in it, and the lock that keeps it to one training."""
 
 import fcntl
 import json
@@ -8,57 +8,40 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import tomli_w
 from filelock import FileLock, Timeout
 
 from gan_cli import door, recipe
 from gan_cli.errors import DamagedError, InputError
-from gan_cli.files import atomic, make_folder
+from gan_cli.files import make_folder, write_text
 
 LOCK = ".lock"
-HOLDER, LONGEST_HOLDER = ".lock.json", 4096  # says who holds the lock; bytes
+HOLDER, LONGEST_HOLDER = ".lock.json", 4096  # the file that says who holds the lock, and its largest size in bytes
 
 
-class RunFolder(NamedTuple):
-    """The paths of a run."""
+class RunFolder:
+    """The paths of a run, and its lock."""
 
-    path: Path
-
-    @property
-    def recipe(self) -> Path:
-        """The resolved recipe, which reproduces the run."""
-        return self.path / "recipe.toml"
-
-    @property
-    def log(self) -> Path:
-        """A line every `run.log_every` steps: the means of what the turns reported."""
-        return self.path / "log.jsonl"
-
-    @property
-    def metrics(self) -> Path:
-        """A line for each evaluation: values and protocol."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def times(self) -> Path:
-        """When which step was reached, and on what (see runs/times.py)."""
-        return self.path / "times.jsonl"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Orbax's folder, one sub-folder a step."""
-        return self.path / "checkpoints"
+    def __init__(self, path: Path) -> None:
+        """Nothing is read or made."""
+        self.path = path
+        self.recipe = path / "recipe.toml"  # the resolved recipe, which reproduces the run
+        self.log = path / "log.jsonl"  # a line every `run.log_every` steps: the means of what the turns reported
+        self.metrics = path / "metrics.jsonl"  # a line for each evaluation: values and protocol
+        self.times = path / "times.jsonl"  # when which step was reached, and on what (runs/times.py)
+        self.checkpoints = path / "checkpoints"  # Orbax's folder, with a sub-folder for each step
 
     def samples(self, step: int) -> Path:
-        """The grid drawn after `step` steps."""
+        """Return the path of the grid drawn after `step` steps."""
         return self.path / "samples" / f"{step:07d}.png"
 
     def check_own(self) -> None:
-        """Raise InputError where something lies that no training wrote: data, or anything else that is not a run."""
+        """Raise InputError if the folder holds anything that no training wrote: data, or anything but a run."""
         if self.recipe.exists() or self.checkpoints.is_dir() or not self.path.is_dir():
             return
-        known = {self.samples(0).parent.name, self.times.name}  # what is made before the recipe is written
+        known = {self.samples(0).parent.name, self.times.name}  # made before the recipe is written
         for entry in sorted(os.listdir(self.path)):
             if entry not in known and not entry.startswith("."):
                 raise InputError(
@@ -66,7 +49,7 @@ class RunFolder(NamedTuple):
                 )
 
     def create(self) -> None:
-        """Make the folder; raises InputError when it cannot be written."""
+        """Make the folder and that of its grids; raises InputError when they cannot be written."""
         make_folder(self.path)
         make_folder(self.path / "samples")
 
@@ -76,9 +59,10 @@ class RunFolder(NamedTuple):
 
         The operating system holds the lock, so that a process takes it along when it dies.
         """
-        holder = self.path / HOLDER
-        self._check_lock()
-        lock = FileLock(self.path / LOCK)
+        path, holder = self.path / LOCK, self.path / HOLDER
+        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):  # to lock it is to write to it
+            raise InputError(f"{path}: is no regular file: remove it, or name another folder with --out")
+        lock = FileLock(path)
         try:
             lock.acquire(blocking=False)
         except Timeout:
@@ -87,31 +71,26 @@ class RunFolder(NamedTuple):
                 "wait for it, or name another folder with --out"
             ) from None
         with lock:
-            replace(holder, json.dumps({"process": os.getpid(), "host": platform.node()}))
+            write_text(holder, json.dumps({"process": os.getpid(), "host": platform.node()}))
             try:
                 yield
             finally:
                 holder.unlink(missing_ok=True)
 
-    def _check_lock(self) -> None:
-        """Raise InputError where the lock is anything but a file: to lock it is to write to it."""
-        lock = self.path / LOCK
-        if os.path.lexists(lock) and not stat.S_ISREG(os.lstat(lock).st_mode):
-            raise InputError(f"{lock}: is no regular file: remove it, or name another folder with --out")
-
     def trained_by(self) -> str | None:
-        """Who trains in this folder just now, in words; None: nobody does."""
+        """Return who trains in this folder just now, "process 12 on host"; None if nobody does."""
         try:
             with door.opened(self.path / LOCK) as lock, suppress(OSError):
                 try:
-                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a reader's, for an instant
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a shared lock, for an instant
                 except BlockingIOError:
                     return self._holder()
         except DamagedError:  # no lock, or one that may not be opened
             pass
-        return None  # who is named in the folder was killed
+        return None  # the process that the folder names was killed
 
     def _holder(self) -> str:
+        """Return who the folder says holds its lock; question marks stand for what it does not say."""
         told: Any = {}
         with suppress(DamagedError):
             told = door.read_json(self.path / HOLDER, LONGEST_HOLDER)
@@ -120,17 +99,11 @@ class RunFolder(NamedTuple):
 
     def keep_recipe(self, step: int) -> None:
         """Keep the recipe of the steps up to `step` beside the one that overrides it."""
-        with suppress(DamagedError):  # there is none, or nothing that was one
+        with suppress(DamagedError):  # there is no recipe, or none that can be read
             text = door.read_text(self.recipe, recipe.LONGEST)
-            replace(self.path / f"recipe.until-{step}.toml", text)
+            write_text(self.path / f"recipe.until-{step}.toml", text)
 
     def write_recipe(self, resolved: Mapping[str, Any], header: str) -> None:
-        """Save the resolved recipe, whole or not at all."""
+        """Save the resolved recipe, whole or not at all, with `header` as a comment above it."""
         comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
-        replace(self.recipe, f"{comment}\n{recipe.to_toml(resolved)}")
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        write_text(self.recipe, f"{comment}\n{tomli_w.dumps(resolved)}")

@@ -1,7 +1,7 @@
 """The JSON lines of a run: log.jsonl, metrics.jsonl, times.jsonl.
 
-They may have been cut short by a crash or come from a stranger: what is read is bounded, and what is no line is left
-out. A log may have millions, so that who wants but a few numbers of each takes them one by one.
+A crash may have cut them short, and they may come from a stranger: what is read is bounded, and lines that are no JSON
+objects are left out. A log may have millions of lines, so they can be taken one by one.
 """
 
 import json
@@ -14,15 +14,14 @@ from typing import Any
 
 from gan_cli import door
 from gan_cli.errors import DamagedError, InputError
-from gan_cli.files import storing
-from gan_cli.runs.folder import replace
+from gan_cli.files import storing, write_text
 
-LAST_STEP = 1 << 53  # whole numbers that a browser can tell apart
-NOT_VALUES = ("step", "score", "protocol", "weights")  # of an evaluation's line: all that is no value of a metric
+LAST_STEP = 1 << 53  # up to here a browser tells all whole numbers apart
+NOT_VALUES = ("step", "score", "protocol", "weights")  # keys of an evaluation's line that are no metrics
 
 
 def append(path: Path, line: Mapping[str, Any]) -> None:
-    """Add one JSON line; raises StorageError when the disk is full or broken, and InputError where no file can be."""
+    """Append one JSON line; raises StorageError for a full or broken disk, InputError where no file can be."""
     try:
         with storing(path), door.appending(path) as file:
             file.write(json.dumps(line).encode() + b"\n")
@@ -31,7 +30,7 @@ def append(path: Path, line: Mapping[str, Any]) -> None:
 
 
 def end_line(path: Path) -> None:
-    """End the last line of a file, where it has been cut short."""
+    """End the last line of a file, if it has been cut short; raises like `append`."""
     (last,) = deque(texts(path), maxlen=1) or (b"\n",)
     if not last.endswith(b"\n"):
         with storing(path), door.appending(path) as file:
@@ -39,9 +38,9 @@ def end_line(path: Path) -> None:
 
 
 def texts(path: Path) -> Iterator[bytes]:
-    """The lines of a file as they are; of one that is too long, pieces that are none. No file, no lines.
+    """Yield the lines of a file, those that are too long in pieces; none when there is no file.
 
-    Raises InputError for what is no file, or a larger one than any training writes.
+    Raises InputError for what is no file, or is larger than any training writes.
     """
     if not os.path.lexists(path):
         return
@@ -52,21 +51,21 @@ def texts(path: Path) -> Iterator[bytes]:
 
 
 def parsed(text: bytes) -> dict[str, Any] | None:
-    """The JSON object in a line; None where it has none: a crash has cut it short, or it was scribbled over."""
+    """Return the JSON object in a line; None where there is none, as when a crash has cut it short."""
     try:
         line = door.parse_json(text)
-    except ValueError:  # neither JSON nor text, or lists in lists without end
+    except ValueError:  # neither JSON nor text, or nested too deeply
         return None
     return line if isinstance(line, dict) else None
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects in a file, line by line; what is none is left out."""
+    """Yield the JSON objects in a file, line by line; other lines are left out. Raises InputError like `texts`."""
     return (line for text in texts(path) if (line := parsed(text)) is not None)
 
 
 def noted(path: Path, notes: list[str]) -> Iterator[dict[str, Any] | None]:
-    """The lines of a file as `parsed` has them; where there can be none, a note says why."""
+    """Yield the lines of a file as `parsed` returns them; a note is added where the file cannot be read."""
     try:
         yield from map(parsed, texts(path))
     except InputError as error:
@@ -74,44 +73,46 @@ def noted(path: Path, notes: list[str]) -> Iterator[dict[str, Any] | None]:
 
 
 def step_of(line: Mapping[str, Any]) -> int | None:
-    """The step of a line, if it has a sound one."""
+    """Return the step of a line; None if it has no sound one."""
     return whole(line.get("step"))
 
 
 def whole(value: object) -> int | None:
-    """A value of a line as a whole number from 0 on, where it is one."""
+    """Return a value of a line if it is a whole number from 0 to below LAST_STEP; otherwise None."""
     return value if type(value) is int and 0 <= value < LAST_STEP else None
 
 
 def number(value: object) -> float | None:
-    """A value of a line as a float, where it is a number."""
+    """Return a value of a line as a float, inf when it is too large for one; None if it is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         return float(value)
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # a whole number larger than any float
         return math.inf
 
 
 def values(line: Mapping[str, Any]) -> dict[str, float]:
-    """The values of metrics in the line of an evaluation, without those that are not finite."""
+    """Return the finite values of metrics in the line of an evaluation."""
     known = {name: number(value) for name, value in line.items() if name not in NOT_VALUES}
     return {name: value for name, value in known.items() if value is not None and math.isfinite(value)}
 
 
 def alarms(line: Mapping[str, Any]) -> list[str]:
-    """What the monitor says in a line, if it says anything."""
+    """Return the monitor's alarms in a line of the log; none where it has none."""
     told = line.get("alarms")
     return [str(alarm) for alarm in told] if isinstance(told, list) else []
 
 
 def cut_after(path: Path, step: int, rollbacks: int) -> None:
-    """Drop the lines of steps after `step`, and of rollbacks after so many: a resumed run will write them again."""
+    """Drop the lines of steps after `step` and of later rollbacks than `rollbacks`: they will be written again.
+
+    Lines without a sound step go, too. Nothing happens when there is no file; raises InputError like `texts`.
+    """
     if os.path.lexists(path):
-        kept = [line for line in read_lines(path) if _is_before(line, step, rollbacks)]
-        replace(path, "".join(json.dumps(line) + "\n" for line in kept))
-
-
-def _is_before(line: Mapping[str, Any], step: int, rollbacks: int) -> bool:
-    own, rollback = step_of(line), whole(line.get("rollback", 0))
-    return own is not None and own <= step and rollback is not None and rollback <= rollbacks
+        kept = []
+        for line in read_lines(path):
+            own, rollback = step_of(line), whole(line.get("rollback", 0))
+            if own is not None and own <= step and rollback is not None and rollback <= rollbacks:
+                kept.append(json.dumps(line) + "\n")
+        write_text(path, "".join(kept))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gan_cli import recipe
 from gan_cli.binding import nearest
@@ -12,9 +12,9 @@ from gan_cli.names import lower_is_better
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.reader import Reader, Value
 
-DEPTH = 6  # folders in one another that are looked into
-MOST_FOLDERS = 20_000  # that are looked into
-KEYS = ("name", "recipe", "step", "time")  # to sort by, besides metrics
+DEPTH = 6  # levels of folders that are searched
+MOST_FOLDERS = 20_000  # folders that are searched
+KEYS = ("name", "recipe", "step", "time")  # sort keys besides metrics
 Note = Callable[[str], None]
 
 
@@ -27,26 +27,21 @@ class RunSummary(NamedTuple):
     game: str
     loss: str
     data: str  # the source, and the name of its folder or file
-    step: int  # of the newest checkpoint or line of the log
-    steps: int  # that the recipe asks for
+    step: int  # the last step of the checkpoints and the log
+    steps: int  # the steps that the recipe asks for
     state: str  # "training", "finished" or "unfinished"
-    trained_by: str  # of one that is being trained: process and host
+    trained_by: str  # process and host that train it now; empty if none does
     metrics: Mapping[str, Value]
     headline: str  # the metric that chooses its best checkpoint
-    looks: int  # of the monitor
-    alarmed: int  # of these, at how many something was wrong
-    alarms: tuple[str, ...]  # at the last of them
+    looks: int  # how often the monitor looked
+    alarmed: int  # at how many of these looks something was wrong
+    alarms: tuple[str, ...]  # what was wrong at the last look
     rollbacks: int
-    written: float  # when something was written last, seconds since 1970
-
-    def plain(self) -> dict[str, Any]:
-        """As plain JSON."""
-        metrics = {name: value._asdict() for name, value in self.metrics.items()}
-        return {**self._asdict(), "path": str(self.path), "metrics": metrics, "alarms": list(self.alarms)}
+    written: float  # when something was last written, seconds since 1970
 
 
 def survey(folder: Path, note: Note) -> list[RunSummary]:
-    """The runs at or below a folder, by name; what is damaged is told to `note` and left out.
+    """Summarise the runs at and below a folder, sorted by name; damaged ones are left out, and `note` is told.
 
     Raises InputError when there is no such folder.
     """
@@ -54,16 +49,16 @@ def survey(folder: Path, note: Note) -> list[RunSummary]:
         what = "is no folder" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {what}; name the one that holds your runs, as gan train --out RUN made them")
     runs = []
-    for path in _found(folder, note):
+    for path in _run_folders(folder, note):
         try:
-            runs.append(_run(RunFolder(path), str(path.relative_to(folder)) if path != folder else path.name))
+            runs.append(_summary(RunFolder(path), str(path.relative_to(folder)) if path != folder else path.name))
         except (InputError, OSError) as error:
             note(f"{path} is left out: {getattr(error, 'strerror', None) or error}")
     return sorted(runs, key=lambda run: run.name)
 
 
-def _found(folder: Path, note: Note) -> Iterator[Path]:
-    """Run folders, their own sub-folders and links left out."""
+def _run_folders(folder: Path, note: Note) -> Iterator[Path]:
+    """Yield the run folders at and below a folder; links and the folders within runs are not searched."""
     waiting, seen = [(folder, 0)], 0
     while waiting:
         here, depth = waiting.pop()
@@ -84,8 +79,8 @@ def _found(folder: Path, note: Note) -> Iterator[Path]:
             waiting += [(Path(entry.path), depth + 1) for entry in below]
 
 
-def _run(folder: RunFolder, name: str) -> RunSummary:
-    """Raises InputError or OSError for a run whose recipe or logs cannot be read."""
+def _summary(folder: RunFolder, name: str) -> RunSummary:
+    """Summarise a run; raises InputError or OSError when its recipe or logs cannot be read."""
     own, where = Reader(folder), str(folder.recipe)
     tables = recipe.read_tables(folder.recipe)
     recipe.check_tables(tables, where)
@@ -93,7 +88,7 @@ def _run(folder: RunFolder, name: str) -> RunSummary:
     game = tables.get("game", {})
     loss = game.get("loss", "")
     step = max([own.log.step, *own.steps])
-    is_whole = max(own.steps, default=step) >= steps  # a log is at its end before the last evaluation and checkpoint
+    is_whole = max(own.steps, default=step) >= steps  # the log ends before the last evaluation and checkpoint
     by = folder.trained_by()
     return RunSummary(
         name=name,
@@ -117,9 +112,9 @@ def _run(folder: RunFolder, name: str) -> RunSummary:
 
 
 def ordered(runs: Sequence[RunSummary], key: str, *, reverse: bool = False) -> list[RunSummary]:
-    """The runs by a key of KEYS or a metric: the best, the furthest, the newest first; those that lack it last.
+    """Sort runs by a key of KEYS or by a metric: the best, the furthest, the newest first; those without it last.
 
-    Raises InputError for a key that is none of these.
+    Raises InputError for any other key.
     """
     metrics = {name for run in runs for name in run.metrics}
     if key in ("name", "recipe"):
@@ -132,7 +127,7 @@ def ordered(runs: Sequence[RunSummary], key: str, *, reverse: bool = False) -> l
             raise InputError(
                 f"--sort {key}: neither a metric of these runs nor a column{nearest(key, {*metrics, *KEYS})}"
             )
-        return list(runs)  # a metric that none of them has
+        return list(runs)  # a metric that no run has
     with_it = [run for run in runs if key in run.metrics]
     sign = -1 if lower_is_better(key) else 1
     best_first = sorted(with_it, key=lambda run: sign * run.metrics[key].best, reverse=not reverse)

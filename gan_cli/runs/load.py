@@ -1,4 +1,4 @@
-"""A trained model from a run folder or one of its checkpoints; needs no data set."""
+"""Loads a trained model from a run folder or one of its checkpoints; no data set is needed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from gan_cli.remote import layout
 from gan_cli.runs.folder import RunFolder
 
 T = TypeVar("T")
-TRIES = 100  # checkpoints of a training that deletes each while it is read
+TRIES = 100  # how often a checkpoint is chosen anew while a training deletes each that is read
 
 
 class Loaded(NamedTuple):
@@ -26,14 +26,15 @@ class Loaded(NamedTuple):
     state: State
 
     def weights(self, raw: bool) -> dict[str, Variables]:
-        """Averaged weights, or the raw ones of the last step."""
+        """Return the averaged weights by role, or the `raw` ones of the last step."""
         return self.state.variables if raw else self.state.average
 
 
 def load_run(path: Path, at: str = "best") -> Loaded:
-    """The checkpoint `path` (RUN/checkpoints/STEP), or that of run `path` at "best" by its metric, "latest" or a step.
+    """Load the checkpoint `path` (RUN/checkpoints/STEP), or the one of run `path` at "best", "latest" or a step.
 
-    "best" is the newest where no metric was taken. Raises InputError when there is none or it cannot be read.
+    "best" is by the run's metric, and the newest where none was taken. Raises InputError when there is no such
+    checkpoint or it cannot be read.
     """
 
     def read(run: RunFolder, checkpoints: Checkpoints, step: int) -> Loaded:
@@ -46,18 +47,19 @@ def load_run(path: Path, at: str = "best") -> Loaded:
 
 
 def taken(path: Path, at: str, read: Callable[[RunFolder, Checkpoints, int], T]) -> T:
-    """What is read of the checkpoint that `load_run` takes, all of the same one, also beside a training.
+    """Return what `read` makes of the checkpoint that `load_run` would load, also while the run is being trained.
 
-    A training deletes checkpoints, and may write one anew: then it is chosen once more. Raises InputError, also when
-    `read` raises DamagedError for one that is still what it was.
+    A training deletes checkpoints, and may write one anew: then one is chosen again, so that everything that was read
+    belongs to the same checkpoint. Raises InputError, also when `read` raises DamagedError for a checkpoint that has
+    not changed.
     """
-    run, own = locate(path)
+    run, own = _locate_run(path)
     if own is not None and at not in ("best", str(own)):
         raise InputError(f"--at {at}: {path} is already one checkpoint; name the run {run.path}")
     checkpoints = Checkpoints(run.checkpoints, read_only=True)
     try:
         for _ in range(TRIES):
-            step = choose(checkpoints, at if own is None else own)
+            step = _choose_step(checkpoints, at if own is None else own)
             mark = checkpoints.mark(step)
             try:
                 made = read(run, checkpoints, step)
@@ -73,27 +75,27 @@ def taken(path: Path, at: str, read: Callable[[RunFolder, Checkpoints, int], T])
 
 
 def described(checkpoints: Checkpoints, step: int) -> tuple[Meta, Experiment]:
-    """What a checkpoint says about itself, its recipe with today's defaults, and what that is made of."""
+    """Return a checkpoint's metadata, its recipe with today's defaults, and the experiment of that recipe."""
     meta = checkpoints.meta(step)
     resolved = build.as_trained(build.resolve(meta.recipe, f"{checkpoints.folder}/{step}"), meta.spec)
     return meta._replace(recipe=resolved), build.experiment(resolved, meta.spec)
 
 
 def steps(path: Path) -> list[int]:
-    """The steps of all checkpoints of run `path`, first to last; raises InputError when there are none."""
-    run, step = locate(path)
+    """Return the steps of all checkpoints of run `path`, first to last; raises InputError when there are none."""
+    run, step = _locate_run(path)
     if step is not None:
         raise InputError(f"{path}: is one checkpoint; name the run {run.path}")
     checkpoints = Checkpoints(run.checkpoints, read_only=True)
     try:
-        choose(checkpoints, "latest")
+        _choose_step(checkpoints, "latest")  # raises when there are none
         return checkpoints.steps()
     finally:
         checkpoints.close()
 
 
-def locate(path: Path) -> tuple[RunFolder, int | None]:
-    """The run folder that `path` is or lies in, and the step when it names a checkpoint."""
+def _locate_run(path: Path) -> tuple[RunFolder, int | None]:
+    """Return the run that `path` is or lies in, and the step if it is a checkpoint; raises InputError."""
     try:
         path = path.resolve()
     except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a null byte
@@ -114,8 +116,8 @@ def locate(path: Path) -> tuple[RunFolder, int | None]:
     return RunFolder(path), None
 
 
-def choose(checkpoints: Checkpoints, at: str | int) -> int:
-    """The step of the checkpoint "best", "latest" or of that step; raises InputError when there is none such."""
+def _choose_step(checkpoints: Checkpoints, at: str | int) -> int:
+    """Return the step of the checkpoint "best", "latest" or at a step; raises InputError when there is none."""
     steps = checkpoints.steps()
     if not steps:
         raise InputError(f"{checkpoints.folder}: holds no whole checkpoint yet")

@@ -1,4 +1,4 @@
-"""A model from a file of weights, as `gan export --format safetensors` writes it."""
+"""Loads a model from a file of weights, as `gan export --format safetensors` writes it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,14 +18,14 @@ from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.load import Loaded
 
 SUFFIX = ".safetensors"
-LONGEST_HEAD = 1 << 24  # bytes
-KEY = "gan-cli"  # of the file's metadata, one text: JSON
+LONGEST_HEAD = 1 << 24  # bytes of the file's head
+KEY = "gan-cli"  # the key of the file's metadata that holds ours, as JSON
 
 
 def load_weights(path: Path) -> Loaded:
-    """The model: it samples; it cannot be trained on. Raises InputError.
+    """Load a model that can draw samples, but not be trained further; raises InputError.
 
-    All roles have the weights of the file, averaged or raw.
+    Whether averaged or raw weights are asked for, all roles have those of the file.
     """
     _check_head(path)
     try:
@@ -48,7 +48,7 @@ def load_weights(path: Path) -> Loaded:
 
 
 def _check_head(path: Path) -> None:
-    """Raise InputError unless this is a file whose head is no longer than one of ours: the library believes it."""
+    """Raise InputError unless a file's head is at most LONGEST_HEAD: the library trusts the length that it gives."""
     try:
         with door.opened(path, door.LARGEST) as file:
             length = int.from_bytes(file.read(8), "little")
@@ -60,7 +60,7 @@ def _check_head(path: Path) -> None:
 
 
 def _about(metadata: Mapping[str, str]) -> tuple[int, Meta]:
-    """The step, and what a checkpoint would say; raises DamagedError."""
+    """Return the step and a checkpoint's metadata from those of a file of weights; raises DamagedError."""
     if KEY not in metadata:
         raise DamagedError("holds no weights of gan-cli: `gan export --format safetensors` writes such files")
     try:

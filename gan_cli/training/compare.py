@@ -1,8 +1,8 @@
-"""`gan compare`: each recipe trained over the same seeds and judged alike; results land in a folder as they come."""
+"""`gan compare`: trains each recipe over the same seeds and judges all alike; results are written as they come."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,18 +14,16 @@ from gan_cli.data.store import Store
 from gan_cli.engine.seeds import train_seeds
 from gan_cli.engine.state import state_shapes
 from gan_cli.errors import InputError
-from gan_cli.files import make_folder
+from gan_cli.files import make_folder, write_text
 from gan_cli.judging import reference
-from gan_cli.judging.evaluator import Evaluator
 from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.pictures import comparison
 from gan_cli.pictures.comparison import Result
-from gan_cli.runs import folder as files
-from gan_cli.training.train import Watcher
+from gan_cli.training.callbacks import Watcher
 from gan_cli.version import __version__
 
-SMALL = 1_000_000  # weights of a recipe, all networks together, up to which its seeds are trained at once
+SMALL = 1_000_000  # weights in all networks of a recipe, up to which its seeds are trained at once
 
 
 class Candidate(NamedTuple):
@@ -34,7 +32,7 @@ class Candidate(NamedTuple):
     name: str
     prepared: build.Prepared
     judge: ModelEvaluator
-    digest: str
+    digest: str  # 12 hexadecimal digits of a hash of all that decides a run's numbers, but for the seed
 
 
 class Comparison(NamedTuple):
@@ -50,71 +48,61 @@ class Comparison(NamedTuple):
 def entries(
     names: Sequence[str], changes: Sequence[str], judged: dict[str, Any], store: Store, watcher: Watcher
 ) -> list[Candidate]:
-    """The recipes, all checked before any is trained; `judged` replaces options of their [eval]. Raises InputError."""
-    found = [_entry(name, changes, judged, store, watcher.note) for name in names]
+    """Return the recipes, all checked before any is trained.
+
+    `changes` are overrides, `table.key=value` each; `judged` replaces options of [eval]. Raises InputError, also when
+    the recipes' numbers could not be compared with each other.
+    """
+    found = [_entry(name, changes, judged, store, watcher) for name in names]
     labels = [entry.name for entry in found]
     if len(set(labels)) < len(labels):
         raise InputError(f"two of the recipes have the same name: {', '.join(labels)}; rename a file")
-    if len({tuple(m.name for m in entry.judge.evaluator.metrics) for entry in found}) > 1:
+    first, *others = [entry.judge.evaluator for entry in found]
+    wanted = [metric.name for metric in first.metrics]
+    if any([metric.name for metric in other.metrics] != wanted for other in others):
         raise InputError("the recipes have different metrics in [eval]; name one for all of them with --metric")
-    _check_alike([entry.judge.evaluator for entry in found])
+    for other in others:
+        if (other.features.name, other.features.hash) != (first.features.name, first.features.hash):
+            raise InputError(
+                f"the recipes have different [eval] features, {first.features.name} and {other.features.name}: "
+                "numbers through them cannot be compared; --set eval.features=... names one for all of them"
+            )
+        if other.options != first.options:
+            raise InputError(
+                f"the recipes have different [eval] options, {first.options} and {other.options}: "
+                "their numbers cannot be compared"
+            )
     for notice in dict.fromkeys(notice for entry in found for notice in entry.judge.evaluator.notices):
         watcher.note(notice)
     return found
 
 
-def _check_alike(evaluators: Sequence[Evaluator]) -> None:
-    """Raise InputError when recipes would be judged through other features, or with other options of a metric."""
-    first = evaluators[0]
-    for evaluator in evaluators[1:]:
-        if (evaluator.features.name, evaluator.features.hash) != (first.features.name, first.features.hash):
-            raise InputError(
-                f"the recipes have different [eval] features, {first.features.name} and "
-                f"{evaluator.features.name}: numbers through them cannot be compared; --set eval.features=... names "
-                "one for all of them"
-            )
-        if evaluator.options != first.options:
-            raise InputError(
-                f"the recipes have different [eval] options, {first.options} and {evaluator.options}: "
-                "their numbers cannot be compared"
-            )
-
-
-def _entry(
-    name: str, changes: Sequence[str], judged: dict[str, Any], store: Store, note: Callable[[str], None]
-) -> Candidate:
+def _entry(name: str, changes: Sequence[str], judged: dict[str, Any], store: Store, watcher: Watcher) -> Candidate:
+    """Check a recipe and load its data; raises InputError."""
     path = recipe.find_recipe(name)
-    tables = overrides.read_overridden(
-        path, [*changes, *(f"eval.{key}={value}" for key, value in judged.items())], note
-    )
+    changes = [*changes, *(f"eval.{key}={value}" for key, value in judged.items())]
+    tables = overrides.read_overridden(path, changes, watcher.note)
     store = store.near(path)
     prepared = build.prepare(tables, str(path), store)
     options = recipe.Eval(**prepared.resolved["eval"])
     against = reference.of_recipe(prepared.resolved, prepared.source, None, store, training=True)
     judge = ModelEvaluator(prepared.experiment, options, against, store, seed=0)
-    return Candidate(path.stem, prepared, judge, _digest(prepared, against, judge))
-
-
-def _digest(prepared: build.Prepared, against: reference.Reference, judge: ModelEvaluator) -> str:
-    """12 hexadecimal digits of a hash of everything that decides a run's numbers, but for the seed."""
+    # A digest of everything that decides a run's numbers: a run of the same digest and seed is not repeated.
     of_step = {k: v for k, v in recipe.decisive(prepared.resolved).items() if not k.startswith(("run.", "monitor."))}
     data = [s.fingerprint for s in (prepared.source, against.source, against.training) if s]
-    text = json.dumps(
-        [__version__, of_step, prepared.experiment.train.steps, data, judge.evaluator.features.hash],
-        sort_keys=True,
-        default=str,
-    )
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    decisive = [__version__, of_step, prepared.experiment.train.steps, data, judge.evaluator.features.hash]
+    text = json.dumps(decisive, sort_keys=True, default=str)
+    return Candidate(path.stem, prepared, judge, hashlib.sha256(text.encode()).hexdigest()[:12])
 
 
 def compare(
     chosen: Sequence[Candidate], seeds: Sequence[int], at_once: int | None, out: Path, watcher: Watcher
 ) -> Comparison:
-    """Train every recipe with every seed; runs that `out` already has the results of are not repeated.
+    """Train every recipe with every seed; runs whose results are in `out` already are not repeated.
 
     results.csv keeps every run that was ever made in `out`; the table and the plot are of the runs asked for.
-    `at_once`: seeds trained in one program; None: all of them when the networks are small, else one for each device.
-    Raises InputError when `out` cannot be written or has a results.csv of somebody else's.
+    `at_once` is how many seeds are trained in one program; None for all of them when the networks are small, else one
+    for each device. Raises InputError when `out` cannot be written or has a results.csv of somebody else's.
     """
     done = Comparison(out / "results.csv", out / "table.md", out / "plot.png", [], "")
     known = {(run.recipe, run.seed, run.digest): run for run in comparison.read_csv(done.csv)}
@@ -122,35 +110,32 @@ def compare(
     seeds = list(dict.fromkeys(seeds))
     for entry in chosen:
         missing = [seed for seed in seeds if (entry.name, seed, entry.digest) not in known]
-        watcher.note(_announcement(entry, len(seeds) - len(missing), len(missing)))
-        size = at_once or _fitting(entry, len(seeds))
+        old, new = len(seeds) - len(missing), len(missing)
+        steps = entry.prepared.experiment.train.steps
+        parts = [f"{new} run{'' if new == 1 else 's'} of {steps} steps"] if new else []
+        parts += [f"{old} already there"] if old else []
+        watcher.note(f"{entry.name}: {', '.join(parts)}")
+        size = at_once or _seeds_at_once(entry, len(seeds))
         for start in range(0, len(missing), size):
-            for run in _run(entry, missing[start : start + size], watcher):
+            for run in _trained(entry, missing[start : start + size], watcher):
                 known[run.recipe, run.seed, run.digest] = run
                 comparison.write_csv(done.csv, list(known.values()))
     results = [known[entry.name, seed, entry.digest] for entry in chosen for seed in seeds]
     text = comparison.markdown(results)
-    files.replace(done.table, text)
+    write_text(done.table, text)
     comparison.plot(done.picture, results)
     return done._replace(results=results, markdown=text)
 
 
-def _announcement(entry: Candidate, old: int, new: int) -> str:
-    plural = "" if new == 1 else "s"
-    parts = [f"{new} run{plural} of {entry.prepared.experiment.train.steps} steps"] if new else []
-    parts += [f"{old} already there"] if old else []
-    return f"{entry.name}: {', '.join(parts)}"
-
-
-def _fitting(entry: Candidate, seeds: int) -> int:
-    """How many seeds to train at once."""
+def _seeds_at_once(entry: Candidate, seeds: int) -> int:
+    """Return how many seeds to train in one program: all of them, or for large networks one on each accelerator."""
     shapes = state_shapes(entry.prepared.experiment)
     weights = sum(leaf.size for v in shapes.variables.values() for leaf in jax.tree.leaves(v.params))
     accelerators = jax.local_device_count() if jax.default_backend() != "cpu" else 1
     return seeds if weights <= SMALL else accelerators
 
 
-def _run(entry: Candidate, seeds: Sequence[int], watcher: Watcher) -> Iterator[Result]:
+def _trained(entry: Candidate, seeds: Sequence[int], watcher: Watcher) -> Iterator[Result]:
     """Train some seeds together, then judge each."""
     experiment = entry.prepared.experiment
     feeds = _feeds(entry.prepared, seeds)
@@ -163,7 +148,7 @@ def _run(entry: Candidate, seeds: Sequence[int], watcher: Watcher) -> Iterator[R
             feed.close()
     for seed, state in zip(seeds, outcome.states, strict=True):
         lost = outcome.diverged.get(seed)
-        seconds = round(outcome.seconds / len(seeds), 3)  # as in the table that is read again
+        seconds = round(outcome.seconds / len(seeds), 3)  # as in the table, which is read again
         run = Result(entry.name, seed, entry.digest, train.steps, seconds, lost, "", {})
         if lost is None:
             try:
@@ -175,13 +160,12 @@ def _run(entry: Candidate, seeds: Sequence[int], watcher: Watcher) -> Iterator[R
 
 
 def _feeds(prepared: build.Prepared, seeds: Sequence[int]) -> list[Feed]:
-    """The batches of each seed; data that lie on the device are read once for all of them."""
-
-    def made(seed: int) -> Feed:
-        feed: Feed = build.feed(
-            {**prepared.resolved, "run": {**prepared.resolved["run"], "seed": seed}}, prepared.source
-        )
-        return feed
-
-    first = made(seeds[0])
-    return [first, *(first._replace(seed=s) if isinstance(first, Resident) else made(s) for s in seeds[1:])]
+    """Return the batches of each seed; data that lie on the device are read once for all of them."""
+    feeds: list[Feed] = []
+    for seed in seeds:
+        if feeds and isinstance(feeds[0], Resident):
+            feeds.append(feeds[0]._replace(seed=seed))
+        else:
+            tables = {**prepared.resolved, "run": {**prepared.resolved["run"], "seed": seed}}
+            feeds.append(build.feed(tables, prepared.source))
+    return feeds

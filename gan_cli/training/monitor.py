@@ -1,8 +1,8 @@
 """The collapse monitor: looks at a training now and then, and says what is wrong with it.
 
-It sees what the turns report (losses, norms of updates, shares of dead gradients, D's accuracy) and how far apart fakes
-are from each other beside reals. Distances are between the values themselves, pixels or coordinates: that works for any
-data, and no network has to be trusted; samples that are all alike are close in any space.
+It sees what the turns report (losses, norms of updates, shares of dead gradients, D's accuracy), and how far fakes are
+from each other compared with reals. Distances are between the values themselves, pixels or coordinates: that works for
+any data and needs no network to be trusted; samples that are all alike are close in any space.
 """
 
 import math
@@ -18,9 +18,9 @@ from gan_cli.engine.loop import Means
 from gan_cli.engine.state import State
 from gan_cli.recipe import Monitor as Options
 
-MEMORY = 50  # calls over whose numbers a median is taken
-ENOUGH = 10  # numbers that a median wants
-LEAST = {"loss": 1e-2, "update_norm": 1e-6}  # what is watched for explosions -> the least that its median counts for
+MEMORY = 50  # a median is taken over the numbers of so many calls
+ENOUGH = 10  # the fewest numbers that a median is taken of
+LEAST = {"loss": 1e-2, "update_norm": 1e-6}  # number watched for explosions -> the least value its median counts as
 
 
 class UnwellError(Exception):
@@ -31,20 +31,20 @@ class Look(NamedTuple):
     """What one look at a training found."""
 
     values: dict[str, float]  # "diversity", "accuracy", "dead/generator"
-    alarms: tuple[str, ...]  # one sentence each; none: all is well
+    alarms: tuple[str, ...]  # one sentence each; none when all is well
 
 
 class Monitor:
-    """Gathers what the turns report between two looks, and applies the rules at each."""
+    """Gathers what the turns report between two looks, and applies the rules of [monitor] at each."""
 
     def __init__(self, options: Options, real: np.ndarray, sample: Callable[[State], np.ndarray]):
-        """`real`: examples [n, ...] as they are stored; `sample`: a state -> as many fakes of the same kind."""
+        """`real` are examples [n, ...] as they are stored; `sample` draws as many such fakes from a state."""
         self.options = options
         self._spread = mean_distance(real)
         self._sample = sample
         self._past: dict[str, deque[float]] = {}
-        self._sums: dict[str, tuple[float, int]] = {}  # number -> sum over calls since the last look, and their number
-        self._exploded: dict[str, float] = {}  # number -> the most that it has been of its median, since the last look
+        self._sums: dict[str, tuple[float, int]] = {}  # name -> sum over the calls since the last look, and their count
+        self._exploded: dict[str, float] = {}  # name -> the largest multiple of its median since the last look
 
     def observe(self, means: Means) -> None:
         """Take in the numbers of a call."""
@@ -61,38 +61,37 @@ class Monitor:
             past.append(value)
 
     def memory(self) -> Memory:
-        """What it has gathered so far, for a checkpoint: plain JSON, which later calls do not change."""
+        """Return what it has gathered so far, for a checkpoint: plain JSON, which later calls do not change."""
         past = {name: list(values) for name, values in self._past.items()}
         return {"past": past, "sums": dict(self._sums), "exploded": dict(self._exploded)}
 
     def remember(self, memory: Memory) -> None:
-        """Go on from what another one had gathered, as its `memory` gave it."""
+        """Go on from what a monitor had gathered, as its `memory` returned it; from nothing with {}."""
         self._past = {name: deque(values, maxlen=MEMORY) for name, values in memory.get("past", {}).items()}
         self._sums = {name: (total, calls) for name, (total, calls) in memory.get("sums", {}).items()}
         self._exploded = dict(memory.get("exploded", {}))
 
     def look(self, step: int, state: State) -> Look:
-        """Measure, judge, and begin to gather anew."""
+        """Measure and judge the training after `step` steps, and begin to gather anew.
+
+        There are no alarms before the steps of grace are over.
+        """
         means = {name: total / calls for name, (total, calls) in self._sums.items()}
         values = {"diversity": mean_distance(self._sample(state)) / self._spread} if self._spread else {}
-        values |= {f"accuracy/{turn}": v for turn, v in _of("accuracy", means).items()}
-        values |= {f"dead/{turn}": v for turn, v in _of("dead", means).items()}
+        for kind in ("accuracy", "dead"):  # "discriminator/accuracy" -> "accuracy/discriminator"
+            own = {name.partition("/")[0]: value for name, value in means.items() if name.endswith(f"/{kind}")}
+            values |= {f"{kind}/{turn}": value for turn, value in own.items()}
         values |= {f"times_median/{name}": times for name, times in self._exploded.items()}
         self._sums, self._exploded = {}, {}
         alarms = () if step < self.options.grace else tuple(judge(self.options, values))
         return Look(values, alarms)
 
 
-def _of(kind: str, means: Mapping[str, float]) -> dict[str, float]:
-    """Turn -> its number of that kind."""
-    return {name.partition("/")[0]: value for name, value in means.items() if name.endswith(f"/{kind}")}
-
-
 def judge(options: Options, values: Mapping[str, float]) -> list[str]:
-    """What is wrong, by the thresholds of [monitor]."""
+    """Return what is wrong by the thresholds of [monitor], one sentence each."""
     found = []
-    diversity = values.get("diversity", math.inf)  # inf: the data have none
-    if not diversity >= options.least_diversity:  # also when it is not a number
+    diversity = values.get("diversity", math.inf)  # inf: the reals are all alike
+    if not diversity >= options.least_diversity:  # or not a number
         found.append(f"collapse: fakes differ from each other {diversity:.3f} times as much as reals do")
     for name, value in values.items():
         kind, _, where = name.partition("/")

@@ -1,4 +1,4 @@
-"""What a training keeps in its run folder, and where it goes on from: of several processes, the first one's alone."""
+"""The run folder of a training: what is kept in it, and where training goes on. Only the first process has one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -17,10 +17,8 @@ from gan_cli.remote.mirror import Mirror
 from gan_cli.runs import jsonl
 from gan_cli.runs.folder import RunFolder
 from gan_cli.sampling.writing import Drawn, write_picture
-from gan_cli.training.callbacks import Callback
-from gan_cli.training.clock import Clock
+from gan_cli.training.callbacks import Callback, Clock, Tracker
 from gan_cli.training.monitor import UnwellError
-from gan_cli.training.tracking import Tracker
 from gan_cli.version import versions
 
 Note = Callable[[str], None]
@@ -32,7 +30,7 @@ class Start(NamedTuple):
     state: State
     history: list[dict[str, Any]]  # evaluations before it
     resumed: bool = False
-    rollbacks: int = 0  # made so far
+    rollbacks: int = 0  # rollbacks so far
     monitor: Memory | None = None  # what the monitor had gathered
 
 
@@ -56,29 +54,29 @@ class Record:
         self._followers = followers
 
     def begin(self, *, override: bool, header: str) -> Start:
-        """The newest checkpoint that can be read, of this recipe and these data; a fresh state where there is none.
+        """Return the newest checkpoint that can be read, or a fresh state where there is none.
 
-        Unreadable ones are renamed once an older one has been read; when none can be, nothing is touched. What was
-        logged of later steps is cut off: they will be done again. Raises InputError when the run is another one.
+        Unreadable checkpoints are renamed once an older one has been read; when none can be read, nothing is touched.
+        Lines of later steps are cut off the logs, because these steps will be done again. `override` goes on although
+        the recipe has changed. Raises InputError when the run is of another recipe or other data.
         """
         start = self._restore(override)
         if self._mirror:
-            self._mirror.take_over()  # not before it is known to be this run
+            self._mirror.take_over()  # only now that it is known to be this run
         step = int(start.state.step)
         if step and step >= self._prepared.experiment.train.steps:
             return start
         if start.resumed and override:
             self.folder.keep_recipe(step)
         self.folder.write_recipe(self._prepared.resolved, header)
-        self._cut_logs(step if start.resumed else -1, start.rollbacks)
-        self._tell(lambda follower: follower.start(step))
+        for path in (self.folder.log, self.folder.metrics):
+            jsonl.cut_after(path, step if start.resumed else -1, start.rollbacks)
+        for follower in self._followers:
+            follower.start(step)
         return start
 
-    def _tell(self, message: Callable[[Callback], None]) -> None:
-        for follower in self._followers:
-            message(follower)
-
     def _restore(self, override: bool) -> Start:
+        """Read the newest sound checkpoint, see `begin`."""
         unreadable = []
         for step in reversed(self.checkpoints.steps()):
             try:
@@ -97,88 +95,93 @@ class Record:
             raise InputError(f"{self.folder.checkpoints}: no checkpoint can be read; name another folder with --out")
         return Start(initial_state(self._prepared.experiment, self._prepared.resolved["run"]["seed"]), [])
 
-    def _cut_logs(self, step: int, rollbacks: int) -> None:
-        for path in (self.folder.log, self.folder.metrics):
-            jsonl.cut_after(path, step, rollbacks)
-
     def roll_back(self, problem: str, rollbacks: int, seed: int) -> Start:
-        """Where to go on after a problem: the best checkpoint, else the newest, else a new beginning, with another key.
+        """Return where to go on after a problem: the best checkpoint, or the newest, or a new beginning from `seed`.
 
-        What was written of later steps is deleted, so that a resumed run finds one history. `rollbacks`: with this one;
-        `seed`: of a new beginning.
+        A checkpoint goes on with another key. What was written of later steps is deleted, so that a resumed run finds
+        one history. `rollbacks` counts this one, too.
         """
         options = recipe.Monitor(**self._prepared.resolved["monitor"])
         self.checkpoints.wait()
-        step, state, history = self._to_go_back_to()
+        best, known = self.checkpoints.best(), self.checkpoints.steps()
+        for step in sorted(known, key=lambda step: (step == best, step), reverse=True):
+            try:
+                state = self.checkpoints.restore(step, self._prepared.shapes)
+                history = self.checkpoints.meta(step).history
+            except DamagedError as error:
+                self._note(f"{error}; going back to another checkpoint")
+                continue
+            break
+        else:
+            step, history = 0, []
         if step:
             state = state._replace(key=jax.random.fold_in(state.key, rollbacks))
         else:
             state = initial_state(self._prepared.experiment, seed)
         self.checkpoints.drop_after(step)
-        self._cut_logs(step or -1, rollbacks)  # a new beginning is judged anew
+        for path in (self.folder.log, self.folder.metrics):
+            jsonl.cut_after(path, step or -1, rollbacks)  # a new beginning is judged anew
         slower = options.learning_rate_factor**rollbacks
         self._note(
             f"{problem}; rollback {rollbacks} of {options.rollbacks} to step {step}, learning rates times {slower:g}"
         )
-        self._tell(lambda follower: follower.start(step))
+        for follower in self._followers:
+            follower.start(step)
         self.log({"step": step, "rollback": rollbacks, "because": problem})
         return Start(state, history, resumed=True, rollbacks=rollbacks)
 
-    def _to_go_back_to(self) -> tuple[int, Any, list[dict[str, Any]]]:
-        """Step, state and history of the best checkpoint, else of the newest that can be read; step 0: of none."""
-        best, known = self.checkpoints.best(), self.checkpoints.steps()
-        for step in sorted(known, key=lambda step: (step == best, step), reverse=True):
-            try:
-                state = self.checkpoints.restore(step, self._prepared.shapes)
-                return step, state, self.checkpoints.meta(step).history
-            except DamagedError as error:
-                self._note(f"{error}; going back to another checkpoint")
-        return 0, None, []
-
     def log(self, line: Mapping[str, Any]) -> None:
-        """Add a line to log.jsonl."""
+        """Append a line to log.jsonl."""
         jsonl.append(self.folder.log, line)
-        self._tell(lambda follower: follower.log(line))
+        for follower in self._followers:
+            follower.log(line)
 
     def judged(self, line: Mapping[str, Any]) -> None:
-        """Add a line to metrics.jsonl."""
+        """Append a line to metrics.jsonl."""
         jsonl.append(self.folder.metrics, line)
-        self._tell(lambda follower: follower.judged(line))
+        for follower in self._followers:
+            follower.judged(line)
 
     def picture(self, step: int, drawn: Drawn) -> None:
         """Write the grid of a step."""
         path = self.folder.samples(step)
         write_picture(path, drawn)
-        self._tell(lambda follower: follower.picture(step, path))
+        for follower in self._followers:
+            follower.picture(step, path)
 
     def save(self, step: int, state: State, history: list[dict[str, Any]], rollbacks: int, monitor: Memory) -> None:
-        """Start to write a checkpoint."""
+        """Start to write a checkpoint; its score is that of the last evaluation, if that was at this step."""
         resolved, source = self._prepared.resolved, self._prepared.source
         score = history[-1].get("score") if history and history[-1]["step"] == step else None
         for file in (self.folder.log, self.folder.metrics):
             if file.exists():
                 with storing(file):
-                    sync(file)  # what the checkpoint takes for written has to outlive the machine, too
+                    sync(file)  # a checkpoint relies on these lines: they must be on the disk before it
         meta = Meta(
             resolved, self._prepared.experiment.spec, source.fingerprint, list(history), rollbacks, score, monitor
         )
         self.checkpoints.save(step, state, meta)
 
     def finish(self) -> int | None:
-        """Wait until all is written; the step of the best checkpoint."""
+        """Wait until all is written, and return the step of the best checkpoint."""
         self.checkpoints.wait()
         return self.checkpoints.best()
 
     def ended(self, step: int, stopped_by: str | None) -> None:
-        """Training ends at `step`: a signal's name, what the monitor found, or None when it is done."""
-        self._tell(lambda follower: follower.end(step, stopped_by))
+        """Tell that training ends at `step`, by a signal's name or a problem, or with None because it is done."""
+        for follower in self._followers:
+            follower.end(step, stopped_by)
 
 
 @contextmanager
 def opened(
     folder: RunFolder, prepared: build.Prepared, note: Note, mirror: Mirror | None = None, track: Sequence[Tracker] = ()
 ) -> Iterator[Record]:
-    """The record of a run, which no other process can open meanwhile; `mirror`: of one at a URL. Raises InputError."""
+    """Open the record of a run, which no other process can open meanwhile.
+
+    `mirror` belongs to a run at a URL; `track` says who else is told. Raises InputError when the folder cannot be
+    written or another process trains there.
+    """
     if mirror:
         mirror.pull()
     folder.create()
@@ -198,7 +201,7 @@ def opened(
 
 @contextmanager
 def _mirrored(mirror: Mirror | None, note: Note) -> Iterator[Callable[[int], None]]:
-    """What is done after every checkpoint of a run that is at a URL; the rest of it is brought there at the end."""
+    """Yield what is called after every checkpoint: it brings a run at a URL there, and at the end so does the rest."""
     if mirror is None:
         yield nothing_more
         return
@@ -212,31 +215,32 @@ def _mirrored(mirror: Mirror | None, note: Note) -> Iterator[Callable[[int], Non
     with closing(mirror):
         try:
             yield push
-        except (DivergedError, UnwellError):  # the logs say why
+        except (DivergedError, UnwellError):  # the logs say why, so they are brought there, too
             mirror.push()
             raise
         mirror.push()
 
 
 def _refuse_other_run(folder: RunFolder, meta: Meta, prepared: build.Prepared, override: bool) -> None:
-    """Raise InputError when the checkpoint is of another recipe or other data, unless the person insists."""
-    saved = build.resolve(meta.recipe, str(folder.recipe))  # with defaults that it may be older than
+    """Raise InputError when a checkpoint is of another recipe or other data.
+
+    With `override` only differences that keep its metrics from being compared are refused.
+    """
+    saved = build.resolve(meta.recipe, str(folder.recipe))  # it may be older than some defaults
     spec = prepared.experiment.spec
     changed = recipe.differences(build.as_trained(saved, meta.spec), build.as_trained(prepared.resolved, spec))
     if meta.fingerprint != prepared.source.fingerprint:
         changed.append("the content of the data")
     judged = [line for line in changed if line.startswith("eval.")]
     if judged and meta.history:
-        mend = "name another folder with --out" + ("" if len(changed) > len(judged) else ", or judge with `gan eval`")
-        raise _other_recipe(folder, changed, f"its metrics so far could not be compared with the new ones; {mend}")
-    if changed and not override:
+        mend = "its metrics so far could not be compared with the new ones; name another folder with --out"
+        mend += "" if len(changed) > len(judged) else ", or judge with `gan eval`"
+    elif changed and not override:
         mend = "name another folder with --out, or go on with the new recipe with --override-recipe"
         if meta.spec.shape[2:] == (4,) and spec.shape[2:] == (3,):
             mend = f"its model has an alpha channel, as --set data.channels=4 would have it; {mend}"
         if any(line.startswith("networks.") for line in changed):
             mend += ", if its networks can have the weights of the old ones"
-        raise _other_recipe(folder, changed, mend)
-
-
-def _other_recipe(folder: RunFolder, changed: list[str], mend: str) -> InputError:
-    return InputError(f"{folder.path} holds a run of another recipe:\n  " + "\n  ".join(changed) + f"\n{mend}")
+    else:
+        return
+    raise InputError(f"{folder.path} holds a run of another recipe:\n  " + "\n  ".join(changed) + f"\n{mend}")

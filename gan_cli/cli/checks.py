@@ -1,4 +1,4 @@
-"""`gan data`: look at data before training on them."""
+"""`gan data check` and `gan doctor`: look at data and at the machine before training."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from gan_cli.cli.options import DataDir, Json, Set, notice, result, store
 
 app = typer.Typer(help="Look at data before training on them.", no_args_is_help=True)
 
-UNREADABLE = 1
+UNREADABLE = BROKEN = 1  # exit codes
 
 
 @app.command("check")
@@ -54,3 +54,16 @@ def check_data(
     result(report, text.of_data(report), as_json)
     if checked.bad:
         raise typer.Exit(UNREADABLE)
+
+
+def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Look at this machine: versions, devices, precision, memory, disk, data, settings; say how to mend what is wrong.
+
+    Exit codes: 0 all is well, or warnings only; 1 something is broken without which nothing can be trained.
+    """
+    from gan_cli.doctor import doctor as examination
+
+    found, seconds = examination.examine(data_dir)
+    result(examination.report(found, seconds), examination.text(found, seconds), as_json)
+    if any(check.status == "broken" for check in found):
+        raise typer.Exit(BROKEN)
