@@ -393,7 +393,7 @@ def test_parzen_in_many_dimensions_is_that_of_scikit_learn():
     centres[:10] = x[:10]
     for width in (0.1, 0.215, 1.0):
         expected = KernelDensity(bandwidth=width, leaf_size=1000).fit(centres.astype(np.float64))
-        found = parzen.log_likelihoods(x, centres, width)
+        found = parzen.log_likelihoods(x, centres, [width])[0]
         np.testing.assert_allclose(found, expected.score_samples(x.astype(np.float64)), rtol=1e-6)
 
 

@@ -6,6 +6,7 @@ from scipy.stats import norm
 
 from gan_cli.data.source import Mixture
 from gan_cli.errors import InputError
+from gan_cli.metrics.classes import mahalanobis
 from gan_cli.metrics.metric import Metric, Sample
 
 NEAR = 3.0  # Mahalanobis distance to the nearest centre below which a sample is of high quality
@@ -49,11 +50,6 @@ def compute_modes(real: Sample | None, fake: Sample) -> dict[str, float]:
         "modes-reverse-kl": reverse_kl(counts),
     }
     return values | (histogram(mixture, points[:, 0]) if points.shape[1] == 1 else {})
-
-
-def mahalanobis(mixture: Mixture, points: np.ndarray) -> np.ndarray:
-    """Distance of points [N, D] from each component's centre in units of its standard deviation: [N, K] float64."""
-    return np.linalg.norm(points.astype(np.float64)[:, None] - mixture.means, axis=2) / mixture.sds
 
 
 def reverse_kl(counts: np.ndarray) -> float:
