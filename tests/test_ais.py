@@ -142,9 +142,12 @@ def test_schedule_and_weights_by_hand():
     s = 1 / (1 + np.exp(-np.array([-4.0, -2, 0, 2, 4])))
     np.testing.assert_allclose(betas, (s - s[0]) / (s[4] - s[0]), atol=1e-7)
     assert (betas[0], betas[2], betas[4]) == (0, 0.5, 1)
-    np.testing.assert_allclose(annealing.log_weights(np.array([[1.0, 2, 3]]), np.array([0, 0.5, 0.75, 1])), [1.75])
-    assert annealing.log_mean_exp(np.log([[1.0, 3.0]]) + 1e4) == pytest.approx([np.log(2) + 1e4])
-    assert annealing.effective(np.log([[1.0, 3.0], [2, 2], [1, 1e-30]])) == pytest.approx([16 / 10, 2, 1])
+    one_chain, _ = annealing.estimate(np.array([[[1.0, 2, 3]]]), np.array([0, 0.5, 0.75, 1]))
+    np.testing.assert_allclose(one_chain, [1.75])
+    weights = np.array([[1.0, 3.0], [2, 2], [1, 1e-30]])
+    log_mean, effective = annealing.estimate(np.log(weights)[..., None] + 1e4, np.array([0.0, 1]))
+    assert log_mean == pytest.approx(np.log(weights.mean(1)) + 1e4)
+    assert effective == pytest.approx([16 / 10, 2, 1])
 
 
 def test_transitions_leave_the_posterior_as_it_is():

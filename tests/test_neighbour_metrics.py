@@ -185,7 +185,8 @@ def test_one_nn_p_is_the_share_of_all_labellings():
 def test_one_nn_p_is_honest():
     """Under the null hypothesis p <= 0.1 one time in ten, though neighbours are shared and there are copies."""
     draws = np.random.default_rng(9)
-    p = [one_nn.judge(draws.integers(0, 9, (12, 2)), draws.integers(0, 9, (12, 2)), 19)["one-nn-p"] for _ in range(300)]
+    sides = [(draws.integers(0, 9, (12, 2)), draws.integers(0, 9, (12, 2))) for _ in range(300)]
+    p = [measured("one-nn", real, fake, permutations=19)["one-nn-p"] for real, fake in sides]
     assert np.mean(np.array(p) <= 0.1) < 0.1 + 3 * math.sqrt(0.09 / 300)
 
 

@@ -14,7 +14,7 @@ from jax.tree_util import Partial
 from gan_cli.errors import InputError
 from gan_cli.features.inception_blocks import CLASSES, DIM, SIDE
 from gan_cli.features.inception_net import Weights, forward, in_parts
-from gan_cli.features.inception_weights import load_weights, presence
+from gan_cli.features.inception_weights import find_weights, load_weights
 from gan_cli.features.network import Features, Outline
 from gan_cli.features.resize import bicubic, bilinear, resize, tensorflow
 from gan_cli.types import Array
@@ -93,8 +93,18 @@ def _features(name: str) -> Features:
 
 
 def outline(name: str) -> Outline:
-    """What is known without the weights of the network that is taken in one of the WAYS."""
-    return Outline(DIM, CLASSES, WAYS[name].protocol, presence())
+    """What is known without the weights of the network that is taken in one of the WAYS.
+
+    Outline.weights: "published", "not the published ones", "missing" or "damaged".
+    """
+    try:
+        imported = find_weights()
+    except InputError:
+        return Outline(DIM, CLASSES, WAYS[name].protocol, "damaged")
+    presence = "missing"
+    if imported is not None:
+        presence = "published" if imported.published else "not the published ones"
+    return Outline(DIM, CLASSES, WAYS[name].protocol, presence)
 
 
 @functools.cache

@@ -99,12 +99,3 @@ def _load(path: Path, names: list[str]) -> dict[str, np.ndarray]:
         return {name: found[name] for name in names}
     except (OSError, KeyError, DamagedError) as error:
         raise InputError(f"{path}: damaged ({error}): import it again with gan features import FILE") from None
-
-
-def presence() -> str:
-    """Whether the weights are here, in words: "published", "not the published ones", "missing" or "damaged"."""
-    try:
-        imported = find_weights()
-    except InputError:
-        return "damaged"
-    return "missing" if imported is None else "published" if imported.published else "not the published ones"

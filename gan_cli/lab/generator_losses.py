@@ -33,7 +33,12 @@ def generator_losses(
     gradients of the losses as shipped, in float64; they are compared with their closed forms and shown in the figure.
     """
     scores = np.linspace(-reach, reach, POINTS)
-    losses = {name: _loss_and_gradient(name, scores) for name in GRADIENTS}  # each [2, POINTS]
+    losses = {}  # the shipped losses of single scores and their derivatives, each [2, POINTS] float64
+    for name in GRADIENTS:
+        loss = getattr(adversarial, name)().generator
+        with jax.enable_x64():
+            both = jax.vmap(jax.value_and_grad(lambda s, loss=loss: loss(s, s)))(jnp.asarray(scores))
+        losses[name] = np.stack(both)
     errors = {name: float(np.abs(losses[name][1] - GRADIENTS[name][1](scores)).max()) for name in GRADIENTS}
     ends = {name: losses[name][1][[0, POINTS // 2, -1]] for name in GRADIENTS}
     rows = [[name, GRADIENTS[name][0], *(f"{x:.4g}" for x in ends[name]), f"{errors[name]:.1e}"] for name in GRADIENTS]
@@ -45,14 +50,6 @@ def generator_losses(
         values={f"error_{name}": error for name, error in errors.items()},
         draw=lambda figure: _draw(figure, scores, losses),
     )
-
-
-def _loss_and_gradient(name: str, scores: np.ndarray) -> np.ndarray:
-    """The shipped loss of single scores [N] and its derivative: [2, N] float64."""
-    loss = getattr(adversarial, name)().generator
-    with jax.enable_x64():
-        both = jax.vmap(jax.value_and_grad(lambda s: loss(s, s)))(jnp.asarray(scores))
-    return np.stack(both)
 
 
 def _draw(figure: "Figure", scores: np.ndarray, losses: dict[str, np.ndarray]) -> None:

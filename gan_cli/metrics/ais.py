@@ -222,12 +222,12 @@ def _bounds(
         raise NotFiniteError(
             "ais: the likelihood of an image is not finite: the generator's weights hold NaN or overflow"
         )
-    log_weights = annealing.log_weights(values[:, PILOTS:, : steps + 1], betas)
+    log_mean_weight, effective = annealing.estimate(values[:, PILOTS:, : steps + 1], betas)
     sign = betas[-1] - betas[0]  # 1, or -1 for reverse chains, which estimate 1 / p(x)
     log_norm = -x.shape[1] * np.log(np.sqrt(2 * np.pi) * widths.astype(np.float64))
-    log_evidence = sign * annealing.log_mean_exp(log_weights) + log_norm
+    log_evidence = sign * log_mean_weight + log_norm
     accepted = acceptance[:, PILOTS:, :steps].mean((1, 2))
-    return Bounds(log_evidence, annealing.effective(log_weights), accepted, used[:, :steps])
+    return Bounds(log_evidence, effective, accepted, used[:, :steps])
 
 
 def _anneal_block(

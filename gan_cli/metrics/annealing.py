@@ -100,10 +100,9 @@ def anneal(
             pilots = acceptance[:, :PILOTS].mean(1)
             return moved, acceptance, (size * jnp.exp(RATE * (pilots - TARGET))).clip(SHORTEST, LONGEST)
 
-        def stay(point: _Point) -> tuple[_Point, Array, Array]:
-            return point, jnp.zeros(point.value.shape), size
-
-        moved, acceptance, after = lax.cond(beta == STAY, stay, move, point)
+        moved, acceptance, after = lax.cond(
+            beta == STAY, lambda point: (point, jnp.zeros(point.value.shape), size), move, point
+        )
         return (moved, after), Trace(point.value, acceptance, size)
 
     start = _evaluate(log_likelihood, chains.u), chains.size
@@ -161,16 +160,13 @@ def _energy(x: Array) -> Array:
     return jnp.square(x).sum(-1) / 2
 
 
-def log_weights(values: np.ndarray, betas: np.ndarray) -> np.ndarray:
-    """Log-likelihoods before each move from one of betas [T + 1] to the next, [..., T] -> log-weights [...] float64."""
-    return values.astype(np.float64) @ np.diff(betas.astype(np.float64))
+def estimate(values: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From log-likelihoods [N, C, T] before each move between betas [T + 1]: two numbers a problem, float64 [N].
 
-
-def log_mean_exp(values: np.ndarray) -> np.ndarray:
-    """Log of the mean of the exponentials over the last axis: [..., C] -> [...]."""
-    return np.asarray(logsumexp(values, axis=-1) - np.log(values.shape[-1]))
-
-
-def effective(log_weights: np.ndarray) -> np.ndarray:
-    """Effective sample size, (sum of weights)² / sum of their squares, over the last axis: from 1 to its length."""
-    return np.asarray(np.exp(2 * logsumexp(log_weights, axis=-1) - logsumexp(2 * log_weights, axis=-1)))
+    The log of the mean weight of the C chains, and their effective sample size, (sum of weights)² / sum of their
+    squares: from 1 to C.
+    """
+    log_weights = values.astype(np.float64) @ np.diff(betas.astype(np.float64))  # [N, C]
+    total = logsumexp(log_weights, axis=-1)
+    effective = np.exp(2 * total - logsumexp(2 * log_weights, axis=-1))
+    return np.asarray(total - np.log(log_weights.shape[-1])), np.asarray(effective)

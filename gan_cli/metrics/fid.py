@@ -2,7 +2,7 @@
 
 from gan_cli.errors import InputError
 from gan_cli.metrics.frechet import check_n, frechet_distance
-from gan_cli.metrics.metric import Metric, Sample, Scope
+from gan_cli.metrics.metric import Metric, Sample
 
 
 def fid() -> Metric:
@@ -17,10 +17,6 @@ def fid() -> Metric:
             raise InputError("fid compares with real images: give some (--real, or a run whose data set is at hand)")
         return {"fid": frechet_distance(real.statistics, fake.statistics)}
 
-    def check(plan: Scope) -> tuple[str, ...]:
-        real = check_n(plan.n_real or None, plan.dim, "real")
-        return real + check_n(plan.n_fake or None, plan.dim, "fake")
-
     return Metric(
         name="fid",
         needs_real=True,
@@ -29,5 +25,8 @@ def fid() -> Metric:
         "cannot see memorised training images or anything beyond second moments",
         paper="https://arxiv.org/abs/1706.08500",
         compute=compute,
-        check=check,
+        check=lambda plan: (
+            *check_n(plan.n_real or None, plan.dim, "real"),
+            *check_n(plan.n_fake or None, plan.dim, "fake"),
+        ),
     )

@@ -34,7 +34,22 @@ def one_nn(
 
     def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
         assert real is not None
-        return judge(real.outputs["features"], fake.outputs["features"], permutations)
+        sides = real.outputs["features"], fake.outputs["features"]
+        n = min(map(len, sides))
+        graph = neighbours(np.concatenate([side[order(0, len(side), 0)[:n]] for side in sides]))
+        is_fake = np.arange(2 * n) >= n
+        halves = accuracies(graph, is_fake)
+        permuted = (is_fake[order(0, 2 * n, 1 + i)] for i in range(permutations))
+        drawn = np.array([headline(*accuracies(graph, labels)) for labels in permuted])  # [permutations]
+        as_bad = int((drawn >= headline(*halves) - 1e-12).sum())  # sums of shares round
+        return {
+            "one-nn": headline(*halves),
+            "one-nn-accuracy": sum(halves) / 2,
+            "one-nn-real": halves[0],
+            "one-nn-fake": halves[1],
+            "one-nn-expected": float(drawn.mean()),
+            "one-nn-p": (1 + as_bad) / (1 + permutations),
+        }
 
     def check(plan: Scope) -> tuple[str, ...]:
         n = min(plan.n_real, plan.n_fake)
@@ -66,25 +81,6 @@ class Neighbours(NamedTuple):
     which: np.ndarray  # int64 [2n]: the distinct vector that each image is
     nearest: np.ndarray  # int64 [2n]: the distinct vector that is nearest to each, its own if it has a copy
     others: np.ndarray  # int64 [2n]: number of other images that are equal to that vector
-
-
-def judge(real: np.ndarray, fake: np.ndarray, permutations: int) -> dict[str, float]:
-    """All values of the metric, from features [N, D] and [M, D]."""
-    n = min(len(real), len(fake))
-    graph = neighbours(np.concatenate([part[order(0, len(part), 0)[:n]] for part in (real, fake)]))
-    is_fake = np.arange(2 * n) >= n
-    halves = accuracies(graph, is_fake)
-    permuted = (is_fake[order(0, 2 * n, 1 + i)] for i in range(permutations))
-    drawn = np.array([headline(*accuracies(graph, labels)) for labels in permuted])  # [permutations]
-    as_bad = int((drawn >= headline(*halves) - 1e-12).sum())  # sums of shares round
-    return {
-        "one-nn": headline(*halves),
-        "one-nn-accuracy": sum(halves) / 2,
-        "one-nn-real": halves[0],
-        "one-nn-fake": halves[1],
-        "one-nn-expected": float(drawn.mean()),
-        "one-nn-p": (1 + as_bad) / (1 + permutations),
-    }
 
 
 def headline(real: float, fake: float) -> float:

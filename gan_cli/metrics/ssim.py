@@ -48,28 +48,21 @@ def ms_ssim(a: Array, b: Array) -> Array:
 def compare(a: Array, b: Array) -> tuple[Array, Array]:
     """Luminance, and contrast times structure, of windows of images in [0, 1]: [B, H, W, C] -> [B, H - 10, W - 10, C].
 
-    The product of both is SSIM's map.
+    The windows are Gaussian, and lie within the image. The product of both is SSIM's map.
     """
     c1, c2 = K1**2, K2**2
-    moments = blur(jnp.concatenate([a, b, a * a, b * b, a * b], axis=-1))
+    moments = jnp.concatenate([a, b, a * a, b * b, a * b], axis=-1)
+    offsets = np.arange(WINDOW) - WINDOW // 2
+    window = np.exp(-(offsets**2) / (2 * SD**2))
+    for axis in (1, 2):  # a weighted sum of shifted images, which is exact in float32 on every platform
+        inner = moments.shape[axis] - WINDOW + 1
+        shifted = [lax.slice_in_dim(moments, i, i + inner, axis=axis) for i in range(WINDOW)]
+        weighted = (float(w) * part for w, part in zip(window / window.sum(), shifted, strict=True))
+        moments = sum(weighted, jnp.zeros(()))
     mean_a, mean_b, aa, bb, ab = jnp.split(moments, 5, axis=-1)
     variances = aa - mean_a**2 + bb - mean_b**2
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
     return luminance, (2 * (ab - mean_a * mean_b) + c2) / (variances + c2)
-
-
-def blur(x: Array) -> Array:
-    """Means over the Gaussian window wherever it lies within the image: [B, H, W, C] -> [B, H - 10, W - 10, C].
-
-    Along each axis a weighted sum of shifted images, which is exact in float32 on every platform.
-    """
-    offsets = np.arange(WINDOW) - WINDOW // 2
-    window = np.exp(-(offsets**2) / (2 * SD**2))
-    for axis in (1, 2):
-        inner = x.shape[axis] - WINDOW + 1
-        shifted = [lax.slice_in_dim(x, i, i + inner, axis=axis) for i in range(WINDOW)]
-        x = sum((float(w) * part for w, part in zip(window / window.sum(), shifted, strict=True)), jnp.zeros(()))
-    return x
 
 
 def halve(x: Array) -> Array:
