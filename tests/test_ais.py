@@ -164,7 +164,13 @@ def test_transitions_leave_the_posterior_as_it_is():
     betas, sizes = np.ones(20, np.float32), np.full((8, 20), 0.3, np.float32)
     chains, trace = jax.jit(
         lambda u: annealing.anneal(
-            log_likelihood, annealing.begin(u), jax.random.split(KEY, 8), betas, sizes, 0, leapfrog=5
+            log_likelihood,
+            annealing.Chains(u, jnp.full(8, annealing.LONGEST)),
+            jax.random.split(KEY, 8),
+            betas,
+            sizes,
+            0,
+            leapfrog=5,
         )
     )(u)
     after = np.asarray(chains.u).reshape(n, 2)

@@ -125,7 +125,7 @@ def _takes_nothing(function: Callable[..., Any]) -> bool:
     """Whether a function can be called without arguments."""
     try:
         parameters = inspect.signature(function).parameters.values()
-    except ValueError:  # of C, without a signature
+    except ValueError:  # a function written in C, without a signature
         return False
     return all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
 
@@ -153,7 +153,7 @@ def _stated(name: str, network: Features) -> Features:
 
 
 def _outputs(raw: Any, n: int, name: str, network: Features) -> dict[str, Array]:
-    """What a network returned for n images, as float32; InputError unless it has the form of `Features.apply`."""
+    """The outputs of a network for n images, as float32; InputError unless they have the form of `Features.apply`."""
     found = raw if isinstance(raw, Mapping) else {"features": raw}
     wanted = {"features", *network.others} | ({"logits"} if network.classes else set())
     if wanted - found.keys():
@@ -178,7 +178,7 @@ def _outputs(raw: Any, n: int, name: str, network: Features) -> dict[str, Array]
 
 @functools.cache
 def _fitted(name: str, folder: Path, shape: Shape) -> Features:
-    """The network for images of one shape: traced and tried, and completed by what was found."""
+    """The network for images of one shape: traced, tried, and completed by what the trial shows."""
     network, content = _loaded(name, folder)
     if not shape:
         return network._replace(hash=network.hash or content)

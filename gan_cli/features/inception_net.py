@@ -30,7 +30,7 @@ class Merged(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What `forward` computes with: see `fold`."""
+    """The network's weights in the form that `forward` wants, made by `fold`."""
 
     merged: Mapping[str, Merged]  # a convolution by its path, and a block's leading 1x1 ones by the block's name
     logits: Array  # [2048, 1008]

@@ -31,7 +31,7 @@ class Imported(NamedTuple):
 
     @property
     def published(self) -> bool:
-        """Whether that was the published file."""
+        """Whether they came from the published file."""
         return self.sha256.startswith(PUBLISHED)
 
 

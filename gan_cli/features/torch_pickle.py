@@ -73,7 +73,7 @@ def opcodes(stream: BinaryIO) -> Iterator[tuple[str, Any]]:
             if count == LIMIT:
                 raise DamagedError(f"its pickle has more than {LIMIT:,} opcodes: these are no weights")
             yield opcode.name, argument
-    except (ValueError, OverflowError, MemoryError, Warning) as error:  # of an escape sequence, where they are errors
+    except (ValueError, OverflowError, MemoryError, Warning) as error:  # warnings of escape sequences may be errors
         raise DamagedError(f"damaged or truncated: its pickle cannot be read ({str(error)[:200]})") from None
 
 

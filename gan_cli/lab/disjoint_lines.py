@@ -48,7 +48,7 @@ class Line(nnx.Module):
 
 
 class Scores(NamedTuple):
-    """What trained discriminators say of fixed lines, one number a line."""
+    """The verdicts of trained discriminators on fixed lines, one number a line."""
 
     theta: np.ndarray  # where the line is
     value: np.ndarray  # what the discriminator maximises

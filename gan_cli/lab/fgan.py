@@ -30,7 +30,7 @@ HUGE = 100.0  # times the least value, from which on a divergence is shown as mo
 
 
 class Fit(NamedTuple):
-    """What one divergence was fitted to and by, each of S seeds' numbers in a row."""
+    """The Gaussians that were fitted by one divergence, S seeds, beside its optimum."""
 
     optimum: np.ndarray  # (μ*, σ*): the Gaussian of least divergence
     least: float  # D_f there
@@ -137,7 +137,7 @@ def _in_float64(function: Map, x: np.ndarray) -> np.ndarray:
 
 
 def _fit(name: str, data: Data, mixture: Mixture, trained: Trained) -> Fit:
-    """What the trainings by one divergence have found, beside its optimum."""
+    """The fits that trainings by one divergence have found, beside its optimum by integrals."""
     means, sds = mixture.means[:, 0], mixture.sds
     whole = np.array([means.mean(), np.sqrt(np.mean(sds**2) + means.var())])  # the moments of the mixture
     optimum, least = data.best(name, [whole, *np.stack([means, sds], axis=1)])

@@ -11,15 +11,14 @@ from jax.tree_util import Partial
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from gan_cli.devices import everyone, replicate, share
-from gan_cli.errors import InputError
 from gan_cli.metrics import annealing
-from gan_cli.metrics.annealing import PILOTS, STAY, STEERED, Chains, Trace
+from gan_cli.metrics.annealing import LONGEST, PILOTS, STAY, STEERED, Chains, Trace
 from gan_cli.metrics.collect import NotFiniteError
-from gan_cli.metrics.metric import Decoder, Metric, Sample, Scope
+from gan_cli.metrics.metric import Decoder, Metric, Sample, require_images
 from gan_cli.types import Array, Key
 
 SEGMENT = 100  # transitions in one call
-AT_ONCE = 256  # chains on a device
+AT_ONCE = 256  # chains on a device at a time
 OCTAVES = 8  # halvings of the width that are tried
 RUNGS = 4  # widths are powers of 2^(1 / RUNGS)
 FEWER = 4  # a quarter of the images choose among those; all of them choose among the neighbours of the best
@@ -31,7 +30,7 @@ Images = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Bounds(NamedTuple):
-    """What the chains brought back; the pilots are left out."""
+    """Results of the chains of N images, without the pilots."""
 
     log_evidence: np.ndarray  # [N] float64: a stochastic bound of log p(x), lower if forward, upper if reverse
     effective: np.ndarray  # [N]: effective sample size, from 1 to the number of chains
@@ -43,8 +42,8 @@ class Sampler(NamedTuple):
     """A decoder on all devices, and the program that runs its chains."""
 
     mean: Partial
-    latent: int
-    chains: int  # of an image: pilots and those that count
+    latent: int  # length of a latent
+    chains: int  # for each image: pilots and those that count
     rows: int  # images in a block, which all devices share
     advance: Callable[[Any, Any], tuple[Chains, Trace]]  # see `_compiled`
 
@@ -101,15 +100,9 @@ def ais(
             "ais-acceptance": float(lower.acceptance[:n].mean()),
         }
 
-    def check(plan: Scope) -> tuple[str, ...]:
-        others = validation if width == "validation" else 0
-        if plan.n_real >= n + others:
-            return ()
-        what = f"judges {n} real images" + (f" and chooses its width with {others} others" if others else "")
-        raise InputError(
-            f"ais {what}, and there are {plan.n_real}: set n_real to {n + others} or more, or ask for less"
-        )
-
+    others = validation if width == "validation" else 0
+    needs = f"ais judges {n} real images" + (f" and chooses its width with {others} others" if others else "")
+    mend = f": set n_real to {n + others} or more, or ask for less"
     return Metric(
         name="ais",
         lower_is_better=False,
@@ -121,7 +114,7 @@ def ais(
         needs_decoder=True,
         features=("pixels", "points"),
         keeps_real=("features",),
-        check=check,
+        check=lambda plan: require_images(plan.n_real, n + others, needs, mend),
     )
 
 
@@ -240,7 +233,7 @@ def _anneal_block(
     starting, moving = jax.random.split(key)
     shape = len(sizes), sampler.chains, sampler.latent
     start = _prior(starting, images[2], shape[1:]) if u is None else jnp.broadcast_to(u[:, None], shape)
-    chains, traces = jax.device_get(annealing.begin(start)), []
+    chains, traces = jax.device_get(Chains(start, jnp.full(len(start), LONGEST))), []
     for first in range(0, len(moves), SEGMENT):
         now = slice(first, first + SEGMENT)
         same = sampler.mean, moving, moves[now], np.int32(first)

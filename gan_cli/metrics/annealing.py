@@ -36,26 +36,26 @@ STEERED = 0.0  # in the place of a step size: the pilots'
 
 
 class Chains(NamedTuple):
-    """Where the chains are, and how far they go next."""
+    """Positions of the chains, and how far they go next."""
 
-    u: Array  # [N, C, L]
-    size: Array  # [N]: step size of the leapfrog
+    u: Array  # [N, C, L], pilots first
+    size: Array  # [N]: step size of the leapfrog, at the start LONGEST
 
 
 class Trace(NamedTuple):
-    """What was met on the way, S transitions."""
+    """Record of S transitions."""
 
     values: Array  # [N, C, S]: log-likelihood before each
-    acceptance: Array  # [N, C, S]: probability of each
+    acceptance: Array  # [N, C, S]: probability that each was accepted
     sizes: Array  # [N, S]: step size of each
 
 
 class _Point(NamedTuple):
-    """Where the chains are, and what is known of the log-likelihood there."""
+    """Positions of the chains, and the log-likelihood there."""
 
     u: Array  # [N, C, L]
     value: Array  # [N, C]
-    slope: Array  # [N, C, L]
+    slope: Array  # [N, C, L]: the gradient
 
 
 def schedule(steps: int) -> np.ndarray:
@@ -65,11 +65,6 @@ def schedule(steps: int) -> np.ndarray:
     """
     s = 1 / (1 + np.exp(-np.linspace(-RADIUS, RADIUS, steps + 2)))
     return ((s - s[0]) / (s[-1] - s[0])).astype(np.float32)
-
-
-def begin(u: Array) -> Chains:
-    """Chains at u [N, C, L], pilots first, with the longest step."""
-    return Chains(u, jnp.full(len(u), LONGEST))
 
 
 def anneal(

@@ -14,7 +14,8 @@ def inception_score(
     """Inception Score of a classifier's predictions: 1 (worst) to the number of classes (best).
 
     The classifier is the chosen feature network: the paper's Inception (`inception`, whose 1,008 logits lack the bias,
-    as in the authors' code) or another, so that numbers on digits mean something. https://arxiv.org/abs/1606.03498.
+    as in the authors' code) or another, so that numbers on digits mean something. `inception-score-std` is the standard
+    deviation over the splits. https://arxiv.org/abs/1606.03498.
     """
 
     def compute(_: Sample | None, fake: Sample) -> dict[str, float]:
