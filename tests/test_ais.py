@@ -9,9 +9,8 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from gan_cli.errors import InputError
-from gan_cli.metrics import ais as module
 from gan_cli.metrics import annealing, find_metric
-from gan_cli.metrics.ais import bind, choose_width, forward, reverse, simulate, task
+from gan_cli.metrics.ais import bind, choose_width, forward, reverse, simulate
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.metrics.frechet import statistics
 from gan_cli.metrics.metric import Decoder, Sample, Scope
@@ -84,7 +83,7 @@ def test_linear_decoders_have_their_gaussian_density_and_a_small_gap():
 def test_images_one_by_one_are_near_their_densities():
     decoder, width = principal(), 0.3
     x = 1.2 * drawn(decoder, 24, width)  # such as the model would rather not make
-    found = forward(bind(decoder, 16, 10), task(x, width), KEY, 299)
+    found = forward(bind(decoder, 16, 10), x, width, KEY, 299)
     np.testing.assert_allclose(found.log_evidence, density(decoder, x, width), atol=0.5)
 
 
@@ -98,17 +97,17 @@ def test_a_decoder_that_ignores_its_latent_is_exact():
         np.sqrt(2 * np.pi) * width
     )
     sampler = bind(decoder, 2, 1)
-    lower = forward(sampler, task(x, width), KEY, 150)
+    lower = forward(sampler, x, width, KEY, 150)
     assert abs(exact).max() > 1e5
     np.testing.assert_allclose(lower.log_evidence, exact, rtol=1e-6)
     np.testing.assert_allclose(lower.effective, 2, rtol=1e-6)
-    upper = reverse(sampler, task(x, width), KEY, np.zeros((24, 2), np.float32), lower.sizes)
+    upper = reverse(sampler, x, width, KEY, np.zeros((24, 2), np.float32), lower.sizes)
     np.testing.assert_allclose(upper.log_evidence, lower.log_evidence, rtol=1e-9)
 
 
 def test_a_curved_decoder_agrees_with_quadrature():
     x, width = np.repeat(CURVED, 32, axis=0), 0.3
-    found = forward(bind(Decoder(curved, 2), 16, 10), task(x, width), KEY, 200).log_evidence.reshape(3, 32)
+    found = forward(bind(Decoder(curved, 2), 16, 10), x, width, KEY, 200).log_evidence.reshape(3, 32)
     exact = by_quadrature(CURVED, width)
     np.testing.assert_allclose(found.mean(1), exact, atol=0.08)
 
@@ -121,8 +120,8 @@ def test_bounds_lie_on_their_sides():
     exact = density(decoder, x, width)
     errors = {}
     for steps in (20, 99):
-        lower = forward(sampler, task(x, width), jax.random.key(1), steps)
-        upper = reverse(sampler, task(x, width), jax.random.key(2), u, lower.sizes)
+        lower = forward(sampler, x, width, jax.random.key(1), steps)
+        upper = reverse(sampler, x, width, jax.random.key(2), u, lower.sizes)
         errors[steps] = exact - lower.log_evidence, upper.log_evidence - exact
     for loose, tight in zip(errors[20], errors[99], strict=True):
         assert loose.mean() > 3 * loose.std() / np.sqrt(n)
@@ -132,7 +131,7 @@ def test_bounds_lie_on_their_sides():
 def test_weights_have_the_evidence_as_their_mean():
     """The estimate itself, not its logarithm, is unbiased: steering does not look at the chains that count."""
     x, width, copies = np.repeat(CURVED[:1], 480, axis=0), 0.3, 480
-    found = forward(bind(Decoder(curved, 2), 16, 10), task(x, width), KEY, 60).log_evidence
+    found = forward(bind(Decoder(curved, 2), 16, 10), x, width, KEY, 60).log_evidence
     ratio = np.exp(found - by_quadrature(CURVED[:1], width))
     assert abs(ratio.mean() - 1) < 3 * ratio.std() / np.sqrt(copies)
     assert found.mean() < by_quadrature(CURVED[:1], width)[0]
@@ -143,9 +142,12 @@ def test_schedule_and_weights_by_hand():
     s = 1 / (1 + np.exp(-np.array([-4.0, -2, 0, 2, 4])))
     np.testing.assert_allclose(betas, (s - s[0]) / (s[4] - s[0]), atol=1e-7)
     assert (betas[0], betas[2], betas[4]) == (0, 0.5, 1)
-    np.testing.assert_allclose(annealing.log_weights(np.array([[1.0, 2, 3]]), np.array([0, 0.5, 0.75, 1])), [1.75])
-    assert annealing.log_mean_exp(np.log([[1.0, 3.0]]) + 1e4) == pytest.approx([np.log(2) + 1e4])
-    assert annealing.effective(np.log([[1.0, 3.0], [2, 2], [1, 1e-30]])) == pytest.approx([16 / 10, 2, 1])
+    one_chain, _ = annealing.estimate(np.array([[[1.0, 2, 3]]]), np.array([0, 0.5, 0.75, 1]))
+    np.testing.assert_allclose(one_chain, [1.75])
+    weights = np.array([[1.0, 3.0], [2, 2], [1, 1e-30]])
+    log_mean, effective = annealing.estimate(np.log(weights)[..., None] + 1e4, np.array([0.0, 1]))
+    assert log_mean == pytest.approx(np.log(weights.mean(1)) + 1e4)
+    assert effective == pytest.approx([16 / 10, 2, 1])
 
 
 def test_transitions_leave_the_posterior_as_it_is():
@@ -162,7 +164,13 @@ def test_transitions_leave_the_posterior_as_it_is():
     betas, sizes = np.ones(20, np.float32), np.full((8, 20), 0.3, np.float32)
     chains, trace = jax.jit(
         lambda u: annealing.anneal(
-            log_likelihood, annealing.begin(u), jax.random.split(KEY, 8), betas, sizes, 0, leapfrog=5
+            log_likelihood,
+            annealing.Chains(u, jnp.full(8, annealing.LONGEST)),
+            jax.random.split(KEY, 8),
+            betas,
+            sizes,
+            0,
+            leapfrog=5,
         )
     )(u)
     after = np.asarray(chains.u).reshape(n, 2)
@@ -198,7 +206,7 @@ def test_a_number_is_reproducible_and_its_draws_follow_the_seed():
     assert first == again
     assert first["ais"] != other["ais"]
     sampler = bind(SMALL, 4, 3)
-    whole, part = (forward(sampler, task(x[:rows], 0.3), KEY, 40).log_evidence for rows in (70, 7))
+    whole, part = (forward(sampler, x[:rows], 0.3, KEY, 40).log_evidence for rows in (70, 7))
     np.testing.assert_allclose(whole[:7], part, rtol=1e-5)  # blocks do not matter
 
 
@@ -258,4 +266,4 @@ def test_a_plain_function_is_a_decoder():
 
 
 def test_more_images_than_a_block():
-    assert [len(block) for block in module._blocks(30, bind(principal(), 16, 1))] == [24, 24]
+    assert bind(principal(), 16, 1).rows == 24

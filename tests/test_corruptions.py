@@ -12,7 +12,7 @@ from gan_cli.data.digits import digits
 from gan_cli.data.store import Store
 from gan_cli.engine import platform
 from gan_cli.errors import InputError
-from gan_cli.lab.demonstration import Demonstration, save_figure
+from gan_cli.lab import Demonstration, save_figure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts" / "studies"))
 

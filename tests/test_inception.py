@@ -23,7 +23,7 @@ from gan_cli.errors import InputError
 from gan_cli.features import find_network, inception, inception_net, inception_weights
 from gan_cli.features.inception_blocks import shapes
 from gan_cli.features.resize import bicubic, bilinear, resize, tensorflow
-from gan_cli.features.torch_file import MAGIC, parse, read_tensors
+from gan_cli.features.torch_file import MAGIC, contents, parse_tensors
 from gan_cli.metrics.collect import collect
 
 DATA = Path(__file__).parent / "data"
@@ -110,7 +110,8 @@ def written(arrays, layout=legacy):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_files_that_pytorch_wrote_are_read(layout):
-    found = read_tensors(DATA / f"small_{layout}.pth")
+    path = DATA / f"small_{layout}.pth"
+    found = parse_tensors(contents(path), path)
     base = np.arange(12, dtype=np.float32).reshape(3, 4)
     expected = {
         "plain": base,
@@ -134,7 +135,7 @@ def test_files_cut_off_anywhere_are_refused(layout):
     data = (DATA / f"small_{layout}.pth").read_bytes()
     for end in range(len(data)):
         with pytest.raises(InputError, match=r"weights\.pth"):
-            parse(data[:end], HERE)
+            parse_tensors(data[:end], HERE)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -147,7 +148,7 @@ def test_damaged_files_never_end_in_another_error(layout):
         for place in random.integers(0, len(data), random.integers(1, 4)):
             harmed[place] = random.integers(256)
         try:
-            parse(bytes(harmed), HERE)
+            parse_tensors(bytes(harmed), HERE)
         except InputError:
             refused += 1
     assert refused > 500
@@ -185,40 +186,40 @@ ONE = tensor("0", 4, (4,))
 def test_whatever_is_no_plain_tensor_is_refused(tree, message, layout, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=f"(?s)weights.pth: .*{message}"):
-        parse(layout(tree, FOUR), HERE)
+        parse_tensors(layout(tree, FOUR), HERE)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_storage_cannot_be_two_things():
     double = tensor("0", 4, (4,), stored=storage("0", 4, kind="LongStorage"))
     with pytest.raises(InputError, match=r"data/0 has 16 bytes instead of 4 numbers int64"):
-        parse(zipped(mapping({"a": ONE, "b": double}), FOUR), HERE)
+        parse_tensors(zipped(mapping({"a": ONE, "b": double}), FOUR), HERE)
 
 
 def test_python_2_wrote_dictionaries_as_pairs_and_strings_as_bytes():
     name = b"U\x01a"
     tree = call("collections.OrderedDict", b"](" + b"](" + name + ONE + b"e" + b"e")
-    np.testing.assert_array_equal(parse(legacy(tree, FOUR), HERE)["a"], FOUR["0"])
+    np.testing.assert_array_equal(parse_tensors(legacy(tree, FOUR), HERE)["a"], FOUR["0"])
 
 
 def test_memo_and_parameters():
     """`p`, put into the memo and taken out of it, is the same tensor, once as a parameter."""
     items = text("a") + ONE + b"q\x05" + text("b") + call("torch._utils._rebuild_parameter", b"h\x05", b"\x88", b"}")
-    found = parse(legacy(b"}(" + items + b"u", FOUR), HERE)
+    found = parse_tensors(legacy(b"}(" + items + b"u", FOUR), HERE)
     np.testing.assert_array_equal(found["a"], found["b"], strict=True)
 
 
 def test_zip_archives_that_unpack_to_more_than_they_are_long_are_refused():
     tree = mapping({"a": ONE})
     with pytest.raises(InputError, match="compressed"):
-        parse(zipped(tree, FOUR, compression=zipfile.ZIP_DEFLATED), HERE)
+        parse_tensors(zipped(tree, FOUR, compression=zipfile.ZIP_DEFLATED), HERE)
     data = zipped(tree, {"0": np.zeros(100, np.float32)})
     entry = data[data.index(b"PK\x01\x02") : data.index(b"PK\x05\x06")]
     end = bytearray(data[data.index(b"PK\x05\x06") :])
     count, size = struct.unpack("<H", end[10:12])[0] * 50, len(entry) * 50
     end[8:16] = struct.pack("<HHI", count, count, size)
     with pytest.raises(InputError, match="unpacks to more than the file is long"):
-        parse(data[: data.index(b"PK\x01\x02")] + entry * 50 + bytes(end), HERE)
+        parse_tensors(data[: data.index(b"PK\x01\x02")] + entry * 50 + bytes(end), HERE)
 
 
 def test_other_files_are_told_apart(tmp_path):
@@ -234,12 +235,12 @@ def test_other_files_are_told_apart(tmp_path):
         (".", "cannot be read: Is a directory"),
     ):
         with pytest.raises(InputError, match=message):
-            read_tensors(tmp_path / name)
+            parse_tensors(contents(tmp_path / name), tmp_path / name)
 
 
 def test_big_endian_archives_are_turned():
     numbers = {"0": np.arange(4, dtype=">f4")}
-    found = parse(zipped(mapping({"a": ONE}), numbers, order=b"big"), HERE)
+    found = parse_tensors(zipped(mapping({"a": ONE}), numbers, order=b"big"), HERE)
     np.testing.assert_array_equal(found["a"], FOUR["0"], strict=True)
 
 
@@ -319,7 +320,7 @@ def test_import_keeps_the_weights_as_they_are(imported, weights):
 
 
 def test_the_newer_layout_is_read_alike(weights):
-    found = parse(written(weights, zipped), HERE)
+    found = parse_tensors(written(weights, zipped), HERE)
     assert all(np.array_equal(found[name], value) for name, value in weights.items())
 
 

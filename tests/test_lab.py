@@ -12,8 +12,7 @@ from gan_cli import lab
 from gan_cli.data.source import Mixture
 from gan_cli.engine import platform
 from gan_cli.errors import InputError
-from gan_cli.lab import disjoint_lines, fgan, optimal_discriminator
-from gan_cli.lab.demonstration import save_figure, table
+from gan_cli.lab import disjoint_lines, fgan, optimal_discriminator, save_figure, table
 from gan_cli.losses.divergences import DIVERGENCES
 
 ALL = ["disjoint-lines", "fgan", "generator-losses", "optimal-discriminator"]
@@ -136,7 +135,7 @@ def test_the_optimal_discriminator_has_the_highest_value():
     p, q = (norm.pdf(points[:, 0], mean) for mean in (-1, 1))
     for target in (1.0, 0.9):
         best = np.log(target * p) - np.log((1 - target) * p + q)
-        plane = optimal_discriminator.Plane(points, 16 / 4000, p, q, best, best)
+        plane = optimal_discriminator.Plane(points, 16 / 4000, p, q, best, best, p + q > 0)
         values = [plane.value(best + shift, target) for shift in (-0.1, 0.0, 0.1)]
         assert values[1] > max(values[0], values[2])
     assert plane.jensen_shannon() == pytest.approx(0.3369, abs=1e-3)  # of two unit Gaussians two apart

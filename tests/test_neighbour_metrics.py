@@ -185,7 +185,8 @@ def test_one_nn_p_is_the_share_of_all_labellings():
 def test_one_nn_p_is_honest():
     """Under the null hypothesis p <= 0.1 one time in ten, though neighbours are shared and there are copies."""
     draws = np.random.default_rng(9)
-    p = [one_nn.judge(draws.integers(0, 9, (12, 2)), draws.integers(0, 9, (12, 2)), 19)["one-nn-p"] for _ in range(300)]
+    sides = [(draws.integers(0, 9, (12, 2)), draws.integers(0, 9, (12, 2))) for _ in range(300)]
+    p = [measured("one-nn", real, fake, permutations=19)["one-nn-p"] for real, fake in sides]
     assert np.mean(np.array(p) <= 0.1) < 0.1 + 3 * math.sqrt(0.09 / 300)
 
 
@@ -393,7 +394,7 @@ def test_parzen_in_many_dimensions_is_that_of_scikit_learn():
     centres[:10] = x[:10]
     for width in (0.1, 0.215, 1.0):
         expected = KernelDensity(bandwidth=width, leaf_size=1000).fit(centres.astype(np.float64))
-        found = parzen.log_likelihoods(x, centres, width)
+        found = parzen.log_likelihoods(x, centres, [width])[0]
         np.testing.assert_allclose(found, expected.score_samples(x.astype(np.float64)), rtol=1e-6)
 
 

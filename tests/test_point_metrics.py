@@ -149,7 +149,7 @@ def test_histogram_counts_what_is_far_away():
 def test_log_likelihoods_are_those_of_scikit_learn(n, dim, width):
     x, centres = rng.uniform(size=(n, dim)), rng.uniform(size=(200, dim))
     expected = KernelDensity(bandwidth=width, leaf_size=1000).fit(centres).score_samples(x)  # in trees it rounds
-    np.testing.assert_allclose(parzen.log_likelihoods(x, centres, width), expected, rtol=1e-6)
+    np.testing.assert_allclose(parzen.log_likelihoods(x, centres, [width])[0], expected, rtol=1e-6)
 
 
 def test_parzen_chooses_its_width_on_the_first_thousand_and_judges_the_rest():

@@ -30,7 +30,7 @@ def lab(
         raise InputError("--out and --set go with a demonstration; gan lab lists their names")
     start_jax()
     from gan_cli import lab as demonstrations
-    from gan_cli.lab.demonstration import save_figure
+    from gan_cli.lab import save_figure
 
     if name is None:
         found = demonstrations.names()

@@ -1,7 +1,7 @@
 """Feature networks: what metrics look at images through.
 
-`find("digits")` is the function `digits` of `gan_cli/features/digits.py`, called. A new feature network is one file
-with one factory of its own name. A person's own, outside of this package, is for `custom.py` to load.
+`find_network("digits")` calls `digits` of `gan_cli/features/digits.py`. A new feature network is one file with one
+factory of the same name. A person's own network, outside of this package, is loaded by `custom.py`.
 """
 
 import sys
@@ -12,15 +12,15 @@ from gan_cli.features import custom
 from gan_cli.features.network import FEATURES, OWN, Features, Outline
 from gan_cli.types import Shape
 
-__all__ = ["FEATURES", "OWN", "Features", "Outline", "check_shipped", "find", "is_outside", "outline"]
+__all__ = ["FEATURES", "OWN", "Features", "Outline", "check_shipped", "find_network", "is_outside", "outline"]
 
 
 def find_network(name: str, *, outside: bool = False, shape: Shape = ()) -> Features:
-    """The feature network of this name; InputError for an unknown name, with the nearest valid one.
+    """The feature network of this name; InputError for an unknown name suggests the nearest one.
 
     outside: whether the name may be of code or a file outside of this package (see `custom.find_custom`). Only for
-    names that the person who runs the program has typed: what is named is run. shape: of the images (H, W, C), by which
-    such a network is tried and measured.
+    names that the person who runs the program has typed: what is named is run. shape: (H, W, C) of the images, with
+    which such a network is tried and measured.
     """
     if not outside or name in FEATURES.names():
         check_shipped(name)
@@ -30,7 +30,7 @@ def find_network(name: str, *, outside: bool = False, shape: Shape = ()) -> Feat
 
 
 def outline(name: str) -> Outline:
-    """A shipped network's; a file whose weights a person imports has an `outline` of its own, which needs none."""
+    """The outline of a shipped network: that of its file's own function `outline`, where the weights are imported."""
     own = getattr(sys.modules[FEATURES.find(name).__module__], "outline", None)
     if own is not None:
         made: Outline = own(name)
@@ -41,7 +41,7 @@ def outline(name: str) -> Outline:
 
 
 def check_shipped(name: str, where: str = "") -> None:
-    """Raise InputError, which begins with `where`, unless it is a name that a recipe may have: no code from outside."""
+    """Raise InputError, which begins with `where`, unless a recipe may have this name: it may not name outside code."""
     if name not in FEATURES.names() and is_outside(name):
         shipped = ", ".join(FEATURES.names())
         raise InputError(f"{where}features = {name!r}: a recipe can name only shipped networks ({shipped}); {OWN}")
@@ -49,5 +49,5 @@ def check_shipped(name: str, where: str = "") -> None:
 
 
 def is_outside(name: str) -> bool:
-    """Whether a name has the form of a path or of code, or is of a network that an installed package adds."""
+    """Whether a name has the form of a path or of code, or is that of a network from an installed package."""
     return any(sign in name for sign in ":/\\") or name.endswith((".py", custom.SUFFIX)) or name in custom.installed()

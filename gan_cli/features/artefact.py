@@ -1,19 +1,18 @@
-"""Feature networks in files that `jax.export` has written: StableHLO and its weights, without the code of either."""
+"""Feature networks in files that `jax.export` has written: StableHLO and weights, without the code that made them."""
 
 import hashlib
 from pathlib import Path
 
 import jax
 from jax import export
-from jax.interpreters import mlir
 
 from gan_cli.data.packed import contents
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.features.network import Features
-from gan_cli.features.probe import check_readable
+from gan_cli.features.probe import check_readable, read_program
 from gan_cli.types import Array
 
-LARGEST = 1 << 31  # bytes of a file: feature networks have a hundred million
+LARGEST = 1 << 31  # bytes of a file: feature networks have about a hundred million
 CALLS = {  # what a program may ask of XLA by name; any other custom call could be a host callback or a machine kernel
     *("shape_assertion", "Sharding", "SPMDFullToShardShape", "SPMDShardToFullShape", "ApproxTopK"),
     *("stablehlo.dynamic_reduce_window", "stablehlo.dynamic_rng_bit_generator"),
@@ -25,25 +24,20 @@ def exported(path: Path) -> Features:
     """The network of a file of `jax.export.Exported.serialize()`: images [B, H, W, C] float32 -> [B, D] or a dict.
 
     B must be symbolic; H, W and C may be. Its classes have no names: `_replace(classes=...)` gives them.
-    Raises InputError for a file that is of another form, wants to call what is not XLA's, or is damaged so that it
-    cannot be read. JAX's parser is made for trusted files, so it is tried in a process of its own (see `probe`); what
-    the program then computes has no bounds.
+    Raises InputError for a file that is of another form, calls anything outside of XLA, or is so damaged that it cannot
+    be read. JAX's parser is made for trusted files, so it is tried in a process of its own (see `probe`); what the
+    program then computes has no bounds.
     """
-    try:
-        data = contents(path, LARGEST)
-        check_readable(data)
-    except DamagedError as error:
-        raise InputError(f"{path}: damaged, or not written by jax.export: {error}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    program = _program(path, data)
-    wanted = _input(path, program)
+    data, program = _read_checked(path)
+    wanted = _input_shape(path, program)
+    size = "x".join(map(str, wanted[1:]))  # 28x28x1; names stand for symbolic dimensions
 
     def apply(images: Array) -> dict[str, Array]:
         fits = zip(images.shape[1:], wanted[1:], strict=True) if len(images.shape) == len(wanted) else [(0, 1)]
-        if any(own != size for own, size in fits if not export.is_symbolic_dim(size)):
+        if any(own != side for own, side in fits if not export.is_symbolic_dim(side)):
+            given = "x".join(map(str, images.shape[1:]))
             raise InputError(
-                f"{path} takes images of {_by(wanted[1:])}, and these are of {_by(images.shape[1:])}: resize them, "
+                f"{path} takes images of {size}, and these are of {given}: resize them, "
                 "or export it for this size or for any (symbolic height and width)"
             )
         found: dict[str, Array] = program.call(images)
@@ -54,15 +48,22 @@ def exported(path: Path) -> Features:
         hash=hashlib.sha256(data).hexdigest(),
         dim=0,
         classes=(),
-        protocol=f"images of {_by(wanted[1:])} in [-1, 1], as they are",
+        protocol=f"images of {size} in [-1, 1], as they are",
         apply=apply,
     )
 
 
-def _program(path: Path, data: bytes) -> export.Exported:
-    """The program in a file's bytes, looked through before anything of it runs."""
+def _read_checked(path: Path) -> tuple[bytes, export.Exported]:
+    """A file's bytes and the program in them, looked through before anything of it runs."""
     try:
-        program, calls = look(data)
+        data = contents(path, LARGEST)
+        check_readable(data)
+    except DamagedError as error:
+        raise InputError(f"{path}: damaged, or not written by jax.export: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        program, calls = read_program(data)
     except ImportError:
         raise InputError(f"{path}: reading it needs the package flatbuffers: pip install flatbuffers") from None
     except Exception as error:  # flatbuffers checks nothing: damage shows as any error at all
@@ -72,31 +73,11 @@ def _program(path: Path, data: bytes) -> export.Exported:
         ) from None
     if calls - CALLS:
         raise InputError(f"{path}: it calls {', '.join(sorted(calls - CALLS))}, which could be any code: refused")
-    return program
+    return data, program
 
 
-def look(data: bytes) -> tuple[export.Exported, set[str]]:
-    """The program in a file's bytes, and what it calls; raises any error at all where they are damaged."""
-    program = export.deserialize(bytearray(data))
-    return program, custom_calls(program)
-
-
-def custom_calls(program: export.Exported) -> set[str]:
-    """The names of all that a program calls outside of StableHLO."""
-    found = set()
-
-    def look(operation: mlir.ir.Operation) -> mlir.ir.WalkResult:
-        if operation.name.endswith("custom_call"):  # of whichever dialect
-            found.add(str(operation.attributes["call_target_name"]).strip('"'))
-        return mlir.ir.WalkResult.ADVANCE
-
-    with mlir.make_ir_context():
-        program.mlir_module(serialized=False).operation.walk(look)
-    return found
-
-
-def _input(path: Path, program: export.Exported) -> tuple[int, ...]:
-    """The shape [B, H, W, C] that a program takes; InputError unless it is one array of images, on this platform."""
+def _input_shape(path: Path, program: export.Exported) -> tuple[int, ...]:
+    """The shape [B, H, W, C] that a program takes; InputError unless it takes one array of images, on this platform."""
     here = export.default_export_platform()
     if here not in program.platforms:
         raise InputError(
@@ -116,8 +97,3 @@ def _input(path: Path, program: export.Exported) -> tuple[int, ...]:
             'jax.export.symbolic_shape("b")'
         )
     return shape
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    """28x28x1; of symbolic dimensions their names."""
-    return "x".join(map(str, shape))

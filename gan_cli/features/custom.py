@@ -10,12 +10,12 @@ import inspect
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,22 +30,17 @@ from gan_cli.types import Array, Shape
 
 SUFFIX = ".jaxexport"  # of a file written by jax.export
 GROUP = "gan_cli.features"  # the entry points by which a package adds networks
-TOLERANCE = 1e-3  # of the largest feature: by how much an image's may change with its neighbours in the batch
-
-
-class _Loaded(NamedTuple):
-    network: Features  # its hash is empty where it states none
-    content: str  # SHA-256 of the files that its code is in
+TOLERANCE = 1e-3  # of the largest feature: by how much an image's features may change with the rest of its batch
 
 
 def find_custom(name: str, shape: Shape = ()) -> Features:
     """The network that `name` leads to; the same object each time, for the same current folder and image shape.
 
     name: `package.module:function`, `path/file.py:function` or `path/file.jaxexport`, relative to the current folder,
-    or an entry point of the group "gan_cli.features". A function without required arguments makes the network, one of
-    images is the network. shape: (H, W, C) of the images. With it the network is tried on two images, and what it does
-    not state is filled in: dim, the names of classes, and in the hash the arrays that it holds. Without it dim is 0.
-    Raises InputError.
+    or an entry point of the group "gan_cli.features". A function without required arguments makes the network, a
+    function of images is the network. shape: (H, W, C) of the images. With it the network is tried on two images, and
+    what it does not state is filled in: dim, the names of classes, and in the hash the arrays that it holds. Without it
+    dim is 0. Raises InputError for a name that leads nowhere, and for anything that goes wrong on the way.
     """
     return _fitted(name, Path.cwd(), shape)
 
@@ -56,8 +51,11 @@ def installed() -> dict[str, EntryPoint]:
 
 
 @functools.cache
-def _loaded(name: str, _: Path) -> _Loaded:
-    """The network as it is stated; cached by name and current folder."""
+def _loaded(name: str, _: Path) -> tuple[Features, str]:
+    """The network as it is stated, and the SHA-256 of the files that its code is in; cached by name and current folder.
+
+    Its own hash is empty where it states none.
+    """
     if name in installed():
         with _explained(f"--features {name}"):
             entry = installed()[name]
@@ -65,33 +63,35 @@ def _loaded(name: str, _: Path) -> _Loaded:
     if name.endswith(SUFFIX):
         from gan_cli.features.artefact import exported
 
-        return _Loaded(_stated(name, exported(Path(name).expanduser())), "")
+        return _stated(name, exported(Path(name).expanduser())), ""
     if ":" not in name:
         known = nearest(name, [*FEATURES.names(), *installed()])
         raise InputError(f"features = {name!r}: no such feature network{known}; {OWN}")
     target, _colon, attribute = name.rpartition(":")
-    module = _file(Path(target).expanduser()) if target.endswith(".py") else _module(target)
+    module = _module(target)
     if not hasattr(module, attribute):
         own = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise InputError(f"--features {name}: {target} has no {attribute!r}{nearest(attribute, own)}")
     return _made(name, getattr(module, attribute), module)
 
 
-def _file(path: Path) -> ModuleType:
-    """A file, loaded as a module of its own: nothing beside it can be imported, as it could with PYTHONPATH."""
-    if not path.is_file():
-        raise InputError(f"--features {path}: no such file in {Path.cwd()}")
-    key = f"gan_features_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    module = ModuleType(key)
-    module.__file__ = str(path)
-    sys.modules[key] = module  # dataclasses and the like look their module up
-    with _explained(f"--features {path}: cannot be loaded"):  # not from a .pyc, which can be older than what is hashed
-        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
-    return module
-
-
 def _module(target: str) -> ModuleType:
-    """An importable module by its dotted name."""
+    """A file that ends in .py, as a module of its own, or an importable module by its dotted name.
+
+    A file cannot import what lies beside it, as it could with PYTHONPATH.
+    """
+    if target.endswith(".py"):
+        path = Path(target).expanduser()
+        if not path.is_file():
+            raise InputError(f"--features {path}: no such file in {Path.cwd()}")
+        key = f"gan_features_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+        module = ModuleType(key)
+        module.__file__ = str(path)
+        sys.modules[key] = module  # dataclasses and the like look their module up
+        with _explained(f"--features {path}: cannot be loaded"):
+            # not from a .pyc, which can be older than what is hashed
+            exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
+        return module
     if not all(part.isidentifier() for part in target.split(".")):
         raise InputError(f"--features {target}: neither a module's name nor a file's that ends in .py")
     mend = f"; for the file write {target}.py:function" if Path(f"{target}.py").is_file() else ""
@@ -99,71 +99,61 @@ def _module(target: str) -> ModuleType:
         return importlib.import_module(target)
 
 
-def _made(name: str, given: Any, module: ModuleType) -> _Loaded:
-    """The network that a function makes, or is."""
-    content = _content(name, given, module)
-    if callable(given) and not isinstance(given, Features) and _takes_nothing(given):
-        with _explained(f"--features {name}"):
-            given = given()
-    if isinstance(given, Features):
-        return _Loaded(_stated(name, given), content)
-    if not callable(given):
-        raise InputError(
-            f"--features {name}: gave a {type(given).__name__}, and what is wanted is a Features, or a function of "
-            "images [B, H, W, C] that returns features [B, D]"
-        )
-    return _Loaded(_stated(name, Features("", "", 0, (), "", given)), content)
-
-
-def _content(name: str, given: Any, module: ModuleType) -> str:
-    """SHA-256 of the files that the code is in: of the module named, and of the one that it has the function from."""
+def _made(name: str, given: Any, module: ModuleType) -> tuple[Features, str]:
+    """The network that a function makes, or is, and the SHA-256 of the files that the code is in."""
+    # the module named, and the one that it has the function from
     function = inspect.unwrap(given) if callable(given) else None
     origin = sys.modules.get(function.__module__) if inspect.isfunction(function) else None
     files = dict.fromkeys(file for found in (module, origin) if (file := getattr(found, "__file__", None)))
     if not files:
         raise InputError(f"--features {name}: it is in no file, so that a number could not say what measured it")
-    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
+    content = hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
+    if callable(given) and not isinstance(given, Features) and _takes_nothing(given):
+        with _explained(f"--features {name}"):
+            given = given()
+    if isinstance(given, Features):
+        return _stated(name, given), content
+    if not callable(given):
+        raise InputError(
+            f"--features {name}: gave a {type(given).__name__}, and what is wanted is a Features, or a function of "
+            "images [B, H, W, C] that returns features [B, D]"
+        )
+    return _stated(name, Features("", "", 0, (), "", given)), content
 
 
 def _takes_nothing(function: Callable[..., Any]) -> bool:
+    """Whether a function can be called without arguments."""
     try:
         parameters = inspect.signature(function).parameters.values()
-    except ValueError:  # of C, without a signature
+    except ValueError:  # a function written in C, without a signature
         return False
     return all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
 
 
 def _stated(name: str, network: Features) -> Features:
-    """The network with a name and a protocol where it states none, and its outputs checked."""
+    """The network with a name and a protocol where it states none, and outputs as every metric expects them."""
     if network.name in FEATURES.names():
         raise InputError(f"--features {name}: {network.name!r} is the name of a shipped network: give it another")
     if isinstance(network.classes, str) or not callable(network.apply):
         raise InputError(f"--features {name}: Features.classes must be a tuple of names, Features.apply a function")
-    return network._replace(
-        name=network.name or name,
-        classes=tuple(map(str, network.classes)),
-        protocol=network.protocol or f"as given by {name}",
-        apply=_checked(network.apply, name, network),
-    )
+    stated = network.apply
+    call = stated.func if isinstance(stated, Partial) else stated
 
-
-def _checked(apply: Callable[..., Any], name: str, network: Features) -> Callable[[Array], dict[str, Array]]:
-    """`apply` with its outputs as every metric expects them; of a Partial one with the same arguments."""
-
-    def outputs(*given: Any, **keywords: Any) -> dict[str, Array]:
+    def apply(*given: Any, **keywords: Any) -> dict[str, Array]:
         with _explained(f"--features {name}: does not run on images {list(given[-1].shape)}"):
             raw = call(*given, **keywords)
         return _outputs(raw, len(given[-1]), name, network)
 
-    if not isinstance(apply, Partial):
-        call = apply
-        return outputs
-    call = apply.func
-    return Partial(outputs, *apply.args, **apply.keywords)
+    return network._replace(
+        name=network.name or name,
+        classes=tuple(map(str, network.classes)),
+        protocol=network.protocol or f"as given by {name}",
+        apply=Partial(apply, *stated.args, **stated.keywords) if isinstance(stated, Partial) else apply,
+    )
 
 
 def _outputs(raw: Any, n: int, name: str, network: Features) -> dict[str, Array]:
-    """What a network returned for n images, as float32; InputError unless it has the form of `Features.apply`."""
+    """The outputs of a network for n images, as float32; InputError unless they have the form of `Features.apply`."""
     found = raw if isinstance(raw, Mapping) else {"features": raw}
     wanted = {"features", *network.others} | ({"logits"} if network.classes else set())
     if wanted - found.keys():
@@ -172,7 +162,8 @@ def _outputs(raw: Any, n: int, name: str, network: Features) -> dict[str, Array]
     for key, value in found.items():
         shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", np.void)
         if shape is None or not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
-            raise InputError(f"--features {name}: its {key} are not an array of real numbers, but {_kind(value)}")
+            kind = f"of {value.dtype}" if hasattr(value, "dtype") else f"a {type(value).__name__}"
+            raise InputError(f"--features {name}: its {key} are not an array of real numbers, but {kind}")
         flat = key not in ("features", "logits") or len(shape) == 2
         if not flat or shape[:1] != (n,) or 0 in shape:
             raise InputError(
@@ -185,13 +176,9 @@ def _outputs(raw: Any, n: int, name: str, network: Features) -> dict[str, Array]
     return {key: jnp.asarray(value, jnp.float32) for key, value in found.items()}
 
 
-def _kind(value: Any) -> str:
-    return f"of {value.dtype}" if hasattr(value, "dtype") else f"a {type(value).__name__}"
-
-
 @functools.cache
 def _fitted(name: str, folder: Path, shape: Shape) -> Features:
-    """The network for images of one shape: traced and tried, and completed by what was found."""
+    """The network for images of one shape: traced, tried, and completed by what the trial shows."""
     network, content = _loaded(name, folder)
     if not shape:
         return network._replace(hash=network.hash or content)
@@ -199,24 +186,24 @@ def _fitted(name: str, folder: Path, shape: Shape) -> Features:
     traced, found = jax.make_jaxpr(network.apply, return_shape=True)(images)
     with _explained(f"--features {name}: does not run on images {list(images.shape)}"):
         _try(name, network, shape)
+    own = network.hash
+    if not own:  # the code's, and where it holds arrays, that of these in any order, too
+        held = {hashlib.sha256(f"{a.dtype}{a.shape}".encode() + a.tobytes()).hexdigest() for a in arrays(traced)}
+        own = hashlib.sha256("".join([content, *sorted(held)]).encode()).hexdigest() if held else content
     logits = found["logits"].shape[1] if "logits" in found else 0
     return network._replace(
-        hash=network.hash or _with_arrays(content, arrays(traced)),
+        hash=own,
         dim=found["features"].shape[1],
         classes=network.classes or tuple(f"logit {i}" for i in range(logits)),  # which class it is, nobody has said
         others=network.others or tuple(sorted(found.keys() - {"features", "logits"})),
     )
 
 
-def _with_arrays(content: str, held: Iterable[np.ndarray]) -> str:
-    """Hash of a file's hash and of arrays in any order; the file's own where there are none."""
-    parts = {hashlib.sha256(f"{a.dtype}{a.shape}".encode() + a.tobytes()).hexdigest() for a in held}
-    return hashlib.sha256("".join([content, *sorted(parts)]).encode()).hexdigest() if parts else content
-
-
 def arrays(traced: ClosedJaxpr) -> Iterator[np.ndarray]:
     """Every array that a traced function holds, wherever it has read it: its weights."""
-    yield from map(_plain, traced.consts)
+    for constant in traced.consts:
+        is_key = jnp.issubdtype(constant.dtype, jax.dtypes.prng_key)
+        yield np.asarray(jax.random.key_data(constant) if is_key else constant)
     for equation in traced.jaxpr.eqns:
         yield from (np.asarray(x.val) for x in equation.invars if isinstance(x, Literal) and np.ndim(x.val))
         for value in equation.params.values():
@@ -225,15 +212,10 @@ def arrays(traced: ClosedJaxpr) -> Iterator[np.ndarray]:
                     yield from arrays(inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ()))
 
 
-def _plain(value: Any) -> np.ndarray:
-    is_key = jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
-    return np.asarray(jax.random.key_data(value) if is_key else value)
-
-
 def _try(name: str, network: Features, shape: Shape) -> None:
-    """Run it twice on two images; InputError for what is not finite, or depends on the rest of the batch.
+    """Run it twice on two images; InputError for outputs that are not finite or depend on the rest of the batch.
 
-    Batches are filled up with black images and divided between devices, so that the second would falsify every number.
+    Batches are filled up with black images and divided between devices, so that the latter would falsify every number.
     """
     bits = np.random.Philox(np.random.SeedSequence(0)).random_raw(2 * int(np.prod(shape))).reshape(2, *shape)
     images = (bits % 256).astype(np.float32) / 127.5 - 1
@@ -252,7 +234,7 @@ def _try(name: str, network: Features, shape: Shape) -> None:
 
 @contextmanager
 def _explained(what: str, mend: str = "") -> Iterator[None]:
-    """InputError in the place of whatever a person's code raises, with the line of it."""
+    """Raise InputError, with the line of a person's code, in the place of whatever that code raises."""
     try:
         yield
     except InputError:

@@ -45,12 +45,15 @@ def digits() -> Features:
 
 
 def load_weights(data: bytes) -> Weights:
-    """The weights of an npz file's bytes: stored as float16, used as float32."""
+    """The weights in an npz file's bytes by name: stored as float16, used as float32."""
     return {name: array.astype(np.float32) for name, array in arrays.load_arrays(data).items()}
 
 
 def prepare(images: Array) -> Array:
-    """Images [B, H, W, 1 or 3] float32 in [-1, 1] -> [B, 32, 32, 1], as `PROTOCOL` says."""
+    """Images [B, H, W, 1 or 3] float32 in [-1, 1] -> [B, 32, 32, 1], as `PROTOCOL` says.
+
+    Raises InputError for another number of channels.
+    """
     batch, height, width, channels = images.shape
     if channels not in (1, 3):
         raise InputError(f"the digit classifier sees grey or RGB images, not {channels} channels: convert them first")
@@ -69,20 +72,11 @@ def forward(weights: Weights, images: Array) -> dict[str, Array]:
     for stage, widths in enumerate(STAGES):
         for layer in range(len(widths)):
             name = f"conv{stage}{layer}"
-            x = jax.nn.relu(convolve(x, weights[f"{name}.kernel"]) + weights[f"{name}.bias"])
-        x = pool(x)  # [B, H / 2, W / 2, width]
+            kernel = jnp.asarray(weights[f"{name}.kernel"])  # [3, 3, in, out]
+            layout = ("NHWC", "HWIO", "NHWC")
+            x = jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=layout)
+            x = jax.nn.relu(x + weights[f"{name}.bias"])
+        x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")  # [B, H/2, W/2, out]
     hidden = x.reshape(len(x), -1) @ weights["hidden.kernel"] + weights["hidden.bias"]  # [B, 64]
     features = jax.nn.relu(hidden)
     return {"features": features, "logits": features @ weights["logits.kernel"] + weights["logits.bias"]}
-
-
-def convolve(x: Array, kernel: Array | np.ndarray) -> Array:
-    """3x3 convolution with zero padding: x [B, H, W, I], kernel [3, 3, I, O] -> [B, H, W, O]."""
-    return jax.lax.conv_general_dilated(
-        x, jnp.asarray(kernel), (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-
-
-def pool(x: Array) -> Array:
-    """Maximum of each 2x2 block: [B, H, W, C] -> [B, H / 2, W / 2, C]."""
-    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")

@@ -14,7 +14,7 @@ from jax.tree_util import Partial
 from gan_cli.errors import InputError
 from gan_cli.features.inception_blocks import CLASSES, DIM, SIDE
 from gan_cli.features.inception_net import Weights, forward, in_parts
-from gan_cli.features.inception_weights import load_weights, presence
+from gan_cli.features.inception_weights import find_weights, load_weights
 from gan_cli.features.network import Features, Outline
 from gan_cli.features.resize import bicubic, bilinear, resize, tensorflow
 from gan_cli.types import Array
@@ -25,31 +25,38 @@ NAMES = tuple(map(str, range(CLASSES)))  # of the classes: their numbers; the pu
 class Way(NamedTuple):
     """How an image is brought before the network."""
 
-    protocol: str
+    protocol: str  # in words
     prepare: Callable[[Array], Array]  # grey levels [B, H, W, 3] in 0..255 -> [B, 299, 299, 3] in about -1..1
 
 
 def legacy_tf(levels: Array) -> Array:
-    """As TensorFlow's graph of 2015 does it, and torch-fidelity."""
+    """Grey levels 0..255, [B, H, W, 3], as TensorFlow's graph of 2015 and torch-fidelity bring them to the network."""
     return (resize(levels, tensorflow, SIDE) - 128) / 128
 
 
 def pytorch_fid(levels: Array) -> Array:
-    """As pytorch-fid does it."""
+    """Grey levels 0..255, [B, H, W, 3], as pytorch-fid brings them to the network."""
     return 2 * resize(levels / 255, bilinear, SIDE) - 1
 
 
 def clean_fid(levels: Array) -> Array:
-    """As clean-fid does it in mode "clean": not rounded after resizing, https://arxiv.org/abs/2104.11222."""
+    """Grey levels 0..255, [B, H, W, 3], as clean-fid's mode "clean" does: not rounded after resizing.
+
+    https://arxiv.org/abs/2104.11222.
+    """
     return (resize(levels, bicubic, SIDE).clip(0, 255) - 128) / 128
 
 
-WAYS = {
-    "inception": Way("resized to 299x299 by legacy-tf bilinear, (x - 128) / 128", legacy_tf),
-    "inception.pytorch": Way("resized to 299x299 by PyTorch bilinear without antialiasing, 2 x / 255 - 1", pytorch_fid),
-    "inception.clean": Way("resized to 299x299 by antialiased PIL bicubic in float, (x - 128) / 128", clean_fid),
-}
 REST = "grey as three equal channels, logits without bias"
+WAYS = {
+    "inception": Way(f"resized to 299x299 by legacy-tf bilinear, (x - 128) / 128, {REST}", legacy_tf),
+    "inception.pytorch": Way(
+        f"resized to 299x299 by PyTorch bilinear without antialiasing, 2 x / 255 - 1, {REST}", pytorch_fid
+    ),
+    "inception.clean": Way(
+        f"resized to 299x299 by antialiased PIL bicubic in float, (x - 128) / 128, {REST}", clean_fid
+    ),
+}
 
 
 def inception() -> Features:
@@ -79,34 +86,39 @@ def _features(name: str) -> Features:
         hash=imported.sha256,
         dim=DIM,
         classes=NAMES,
-        protocol=protocol(name) + known,
+        protocol=WAYS[name].protocol + known,
         apply=Partial(_program(name), weights),
         made_for="photographs",
     )
 
 
 def outline(name: str) -> Outline:
-    """What is known of one of the WAYS without the weights."""
-    return Outline(DIM, CLASSES, protocol(name), presence())
+    """What is known without the weights of the network that is taken in one of the WAYS.
 
-
-def protocol(name: str) -> str:
-    """What is done to an image, in words; it needs no weights."""
-    return f"{WAYS[name].protocol}, {REST}"
+    Outline.weights: "published", "not the published ones", "missing" or "damaged".
+    """
+    try:
+        imported = find_weights()
+    except InputError:
+        return Outline(DIM, CLASSES, WAYS[name].protocol, "damaged")
+    presence = "missing"
+    if imported is not None:
+        presence = "published" if imported.published else "not the published ones"
+    return Outline(DIM, CLASSES, WAYS[name].protocol, presence)
 
 
 @functools.cache
 def _program(name: str) -> Callable[[Weights, Array], dict[str, Array]]:
     """(weights, images) -> outputs; cached, because a program is compiled for each function."""
-
-    def apply(weights: Weights, images: Array) -> dict[str, Array]:
-        return in_parts(lambda part: forward(weights, WAYS[name].prepare(levels(part))), images)
-
-    return apply
+    prepare = WAYS[name].prepare
+    return lambda weights, images: in_parts(lambda part: forward(weights, prepare(levels(part))), images)
 
 
 def levels(images: Array) -> Array:
-    """Images [B, H, W, 1 or 3] float32 in [-1, 1] of 8-bit values -> those values, [B, H, W, 3] float32."""
+    """Images [B, H, W, 1 or 3] float32 in [-1, 1] of 8-bit values -> those values, [B, H, W, 3] float32.
+
+    Raises InputError for another number of channels.
+    """
     channels = images.shape[-1]
     if channels not in (1, 3):
         raise InputError(f"Inception-v3 sees grey or RGB images, not {channels} channels: convert them to RGB first")

@@ -32,7 +32,7 @@ class Branch(NamedTuple):
 
     @property
     def leads(self) -> bool:
-        """Whether it begins with a 1x1 convolution that can be computed with those of the other branches.
+        """Whether it begins with a 1x1 convolution that can be computed together with those of the other branches.
 
         An average, unlike a maximum, may as well be taken after that convolution, when there is less to be averaged.
         """
@@ -48,6 +48,7 @@ def branch(*steps: Conv | tuple[Conv, Conv], pool: str = "") -> Branch:
 
 
 def _a(pooled: int) -> Block:
+    """A block of 5x5 and two 3x3 convolutions."""
     return (
         branch(Conv("branch1x1", 64)),
         branch(Conv("branch5x5_1", 48), Conv("branch5x5_2", 64, (5, 5))),
@@ -56,17 +57,8 @@ def _a(pooled: int) -> Block:
     )
 
 
-def _b() -> Block:
-    return (
-        branch(Conv("branch3x3", 384, (3, 3), 2, False)),
-        branch(
-            Conv("branch3x3dbl_1", 64), Conv("branch3x3dbl_2", 96, (3, 3)), Conv("branch3x3dbl_3", 96, (3, 3), 2, False)
-        ),
-        branch(pool="shrink"),
-    )
-
-
 def _c(width: int) -> Block:
+    """A block of 7x7 convolutions, each divided into 1x7 and 7x1."""
     return (
         branch(Conv("branch1x1", 192)),
         branch(Conv("branch7x7_1", width), Conv("branch7x7_2", width, (1, 7)), Conv("branch7x7_3", 192, (7, 1))),
@@ -81,20 +73,8 @@ def _c(width: int) -> Block:
     )
 
 
-def _d() -> Block:
-    return (
-        branch(Conv("branch3x3_1", 192), Conv("branch3x3_2", 320, (3, 3), 2, False)),
-        branch(
-            Conv("branch7x7x3_1", 192),
-            Conv("branch7x7x3_2", 192, (1, 7)),
-            Conv("branch7x7x3_3", 192, (7, 1)),
-            Conv("branch7x7x3_4", 192, (3, 3), 2, False),
-        ),
-        branch(pool="shrink"),
-    )
-
-
 def _e(pool: str) -> Block:
+    """A block of 3x3 convolutions, the last of which fork into 1x3 and 3x1."""
     return (
         branch(Conv("branch1x1", 320)),
         branch(Conv("branch3x3_1", 384), (Conv("branch3x3_2a", 384, (1, 3)), Conv("branch3x3_2b", 384, (3, 1)))),
@@ -107,7 +87,7 @@ def _e(pool: str) -> Block:
     )
 
 
-STEM = (  # every maximum of it ends a row
+STEM = (  # each row ends in a maximum
     (
         Conv("Conv2d_1a_3x3", 32, (3, 3), 2, False),
         Conv("Conv2d_2a_3x3", 32, (3, 3), 1, False),
@@ -119,19 +99,34 @@ BLOCKS = {
     "Mixed_5b": _a(32),
     "Mixed_5c": _a(64),
     "Mixed_5d": _a(64),
-    "Mixed_6a": _b(),
+    "Mixed_6a": (
+        branch(Conv("branch3x3", 384, (3, 3), 2, False)),
+        branch(
+            Conv("branch3x3dbl_1", 64), Conv("branch3x3dbl_2", 96, (3, 3)), Conv("branch3x3dbl_3", 96, (3, 3), 2, False)
+        ),
+        branch(pool="shrink"),
+    ),
     "Mixed_6b": _c(128),
     "Mixed_6c": _c(160),
     "Mixed_6d": _c(160),
     "Mixed_6e": _c(192),
-    "Mixed_7a": _d(),
+    "Mixed_7a": (
+        branch(Conv("branch3x3_1", 192), Conv("branch3x3_2", 320, (3, 3), 2, False)),
+        branch(
+            Conv("branch7x7x3_1", 192),
+            Conv("branch7x7x3_2", 192, (1, 7)),
+            Conv("branch7x7x3_3", 192, (7, 1)),
+            Conv("branch7x7x3_4", 192, (3, 3), 2, False),
+        ),
+        branch(pool="shrink"),
+    ),
     "Mixed_7b": _e("average"),
     "Mixed_7c": _e("max"),
 }
 
 
 def convolutions() -> Iterator[tuple[str, Conv, int]]:
-    """(path, convolution, channels of its input) of all of them, in the order of the graph."""
+    """Path, convolution and channels of its input, for all convolutions in the order of the graph."""
     channels = 3
     for conv in (conv for row in STEM for conv in row):
         yield conv.name, conv, channels

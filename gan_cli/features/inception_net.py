@@ -1,11 +1,11 @@
 """Inception-v3's forward pass: float32, images [B, H, W, C], its normalisations folded into the kernels.
 
-Made to be fast on CPUs, where each of these was measured: 1x1 convolutions are matrix products, those
-at the head of a block one for all its branches; averages are taken after the 1x1 convolution that follows them; pools
-are maxima and sums of slices.
+Made to be fast on CPUs, where each of these was measured: 1x1 convolutions are matrix products, with a single one for
+those at the head of a block's branches; averages are taken after the 1x1 convolution that follows them; pools are
+maxima and sums of slices.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -19,6 +19,7 @@ from gan_cli.types import Array
 EPSILON = 1e-3  # of the batch normalisations
 AT_ONCE = 10  # images in one pass on a CPU: what lies between two layers of them takes 80 MB
 EXACT = lax.Precision.HIGHEST  # no TF32 or bfloat16 on accelerators: their three digits are not enough
+FRAME = ((0, 0), (1, 1), (1, 1), (0, 0))  # pads [B, H, W, C] by a row or column on each side
 
 
 class Merged(NamedTuple):
@@ -29,15 +30,23 @@ class Merged(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What `forward` computes with: see `fold`."""
+    """The network's weights in the form that `forward` wants, made by `fold`."""
 
-    merged: Mapping[str, Merged]  # of a convolution by its path, and of a block's leading 1x1 ones by the block's name
+    merged: Mapping[str, Merged]  # a convolution by its path, and a block's leading 1x1 ones by the block's name
     logits: Array  # [2048, 1008]
 
 
 def fold(raw: Mapping[str, np.ndarray]) -> Weights:
     """Weights by PyTorch's names, float32 -> normalisations folded into kernels, leading 1x1 kernels joined."""
-    folded = {path: _fold(raw, path) for path, _, _ in convolutions()}
+    folded = {}
+    for path, _, _ in convolutions():
+        kernel, gain, shift, mean, variance = (
+            raw[f"{path}.{part}"].astype(np.float64)
+            for part in ("conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
+        )
+        scale = gain / np.sqrt(variance + EPSILON)
+        kernel = (kernel.transpose(2, 3, 1, 0) * scale).astype(np.float32)  # [height, width, inputs, outputs]
+        folded[path] = kernel, (shift - mean * scale).astype(np.float32)
     for name, block in BLOCKS.items():
         leading = [folded.pop(f"{name}.{path.steps[0][0].name}") for path in block if path.leads]
         if leading:
@@ -47,17 +56,8 @@ def fold(raw: Mapping[str, np.ndarray]) -> Weights:
     return Weights(merged, jnp.asarray(raw["fc.weight"].T))
 
 
-def _fold(raw: Mapping[str, np.ndarray], path: str) -> tuple[np.ndarray, np.ndarray]:
-    kernel, gain, shift, mean, variance = (
-        raw[f"{path}.{part}"].astype(np.float64)
-        for part in ("conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
-    )
-    scale = gain / np.sqrt(variance + EPSILON)
-    return (kernel.transpose(2, 3, 1, 0) * scale).astype(np.float32), (shift - mean * scale).astype(np.float32)
-
-
 def forward(weights: Weights, x: Array) -> dict[str, Array]:
-    """Images [B, 299, 299, 3] as the network wants them -> features [B, 2048] and logits [B, 1008] without bias."""
+    """Images [B, 299, 299, 3] in about -1..1 -> features [B, 2048] and logits [B, 1008] without bias, float32."""
     for row in STEM:
         for conv in row:
             x = _convolve(weights.merged[conv.name], conv, x)
@@ -70,23 +70,20 @@ def forward(weights: Weights, x: Array) -> dict[str, Array]:
 
 def _block(weights: Mapping[str, Merged], name: str, block: Block, x: Array) -> Array:
     """All branches on x [B, H, W, C], beside each other: [B, H', W', C']."""
-    heads = iter(_heads(weights[name], block, x) if name in weights else ())
+    if name in weights:  # the leading 1x1 convolutions: one matrix product for all of them
+        product = jnp.matmul(x, weights[name].kernel[0, 0], precision=EXACT)
+    start = 0
     outputs = []
     for path in block:
-        y = next(heads) if path.leads else POOLS[path.pool](x)
+        if path.leads:
+            part = slice(start, start := start + path.steps[0][0].channels)
+            y = jax.nn.relu(POOLS[path.pool](product[..., part]) + weights[name].bias[part])
+        else:
+            y = POOLS[path.pool](x)
         for step in path.steps[path.leads :]:
             y = jnp.concatenate([_convolve(weights[f"{name}.{conv.name}"], conv, y) for conv in step], axis=-1)
         outputs.append(y)
     return jnp.concatenate(outputs, axis=-1)
-
-
-def _heads(merged: Merged, block: Block, x: Array) -> Iterator[Array]:
-    """The leading 1x1 convolutions of a block: one matrix product for all of them."""
-    product = jnp.matmul(x, merged.kernel[0, 0], precision=EXACT)
-    start = 0
-    for path in (path for path in block if path.leads):
-        part = slice(start, start := start + path.steps[0][0].channels)
-        yield jax.nn.relu(POOLS[path.pool](product[..., part]) + merged.bias[part])
 
 
 def _convolve(merged: Merged, conv: Conv, x: Array) -> Array:
@@ -112,19 +109,16 @@ def shrink(x: Array) -> Array:
 
 
 def maximum(x: Array) -> Array:
-    """Maxima of 3x3 around each pixel."""
-    return _pool(_frame(x, -jnp.inf), jnp.maximum)
+    """Maxima of 3x3 around each pixel: [B, H, W, C] -> the same shape."""
+    return _pool(jnp.pad(x, FRAME, constant_values=-jnp.inf), jnp.maximum)
 
 
 def average(x: Array) -> Array:
-    """Means of 3x3 around each pixel; at the edges of the pixels that there are."""
+    """Means of 3x3 around each pixel, at the edges of the pixels that there are: [B, H, W, C] -> the same shape."""
     rows, columns = (3.0 - np.isin(np.arange(n), (0, n - 1)) for n in x.shape[1:3])
-    return _pool(_frame(x, 0), jnp.add) / jnp.asarray(np.outer(rows, columns)[:, :, None], x.dtype)
-
-
-def _frame(x: Array, value: float) -> Array:
-    """A row or column more on each side."""
-    return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=value)
+    return _pool(jnp.pad(x, FRAME, constant_values=0), jnp.add) / jnp.asarray(
+        np.outer(rows, columns)[:, :, None], x.dtype
+    )
 
 
 def _pool(x: Array, join: Callable[[Array, Array], Array], stride: int = 1) -> Array:
@@ -140,7 +134,10 @@ POOLS: dict[str, Callable[[Array], Array]] = {"": lambda x: x, "average": averag
 
 
 def in_parts(function: Callable[[Array], dict[str, Array]], images: Array) -> dict[str, Array]:
-    """`function` of images [B, ...]; on a CPU of a few at a time, so that memory does not grow with the batch."""
+    """`function` of images [B, ...], on a CPU a few at a time, so that memory does not grow with the batch.
+
+    function: images -> outputs [B, ...] by name, which are returned as [B, D].
+    """
     n = len(images)
     parts = -(-n // AT_ONCE) if jax.default_backend() == "cpu" else 1
     if parts <= 1:

@@ -1,4 +1,4 @@
-"""The published weights of Inception-v3: from the file that PyTorch's users have to one of ours, and back out of it."""
+"""The published weights of Inception-v3, imported from the file that PyTorch's users have into one of ours."""
 
 import functools
 import hashlib
@@ -13,7 +13,7 @@ from gan_cli.data.store import user_cache
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.features.inception_blocks import shapes
 from gan_cli.features.inception_net import Weights, fold
-from gan_cli.features.torch_file import contents, parse
+from gan_cli.features.torch_file import contents, parse_tensors
 from gan_cli.files import atomic, make_folder
 
 PUBLISHED = "6726825d"  # the first digits of the SHA-256 of the published file, which are in its name
@@ -31,22 +31,22 @@ class Imported(NamedTuple):
 
     @property
     def published(self) -> bool:
-        """Whether that was the published file."""
+        """Whether they came from the published file."""
         return self.sha256.startswith(PUBLISHED)
 
 
 def location() -> Path:
-    """Where our file is kept."""
+    """Path of our file in the user's cache, whether or not it is there."""
     return user_cache() / "features" / "inception.npz"
 
 
 def import_file(source: Path) -> Imported:
-    """Check a file of PyTorch's and write what the network needs of it, without pickle, to `location()`.
+    """Check a file of PyTorch's and write the weights that the network needs, without pickle, to `location()`.
 
-    Raises InputError when it cannot be read, or lacks a weight, or has one of another shape or that is not finite.
+    Raises InputError when the file cannot be read, lacks a weight, or has one of another shape or that is not finite.
     """
     data = contents(source)
-    weights = _checked(parse(data, source), str(source))
+    weights = _checked(parse_tensors(data, source), str(source))
     imported = Imported(location(), hashlib.sha256(data).hexdigest())
     make_folder(imported.path.parent, "set GAN_CACHE_DIR to a folder")
     with atomic(imported.path) as part, part.open("wb") as file:
@@ -55,7 +55,7 @@ def import_file(source: Path) -> Imported:
 
 
 def _checked(found: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
-    """The weights that the network needs, float32; the names and shapes of all others in the file do not matter."""
+    """The weights that the network needs, float32; what else the file holds does not matter."""
     weights = {}
     for name, shape in shapes().items():
         if name not in found:
@@ -72,15 +72,15 @@ def _checked(found: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarra
 
 
 def find_weights() -> Imported | None:
-    """The weights in the user's cache, or None; InputError for a damaged file."""
+    """The weights in the user's cache, or None where there are none; InputError for a damaged file."""
     path = location()
     return Imported(path, str(_load(path, [HASH])[HASH])) if path.is_file() else None
 
 
 def load_weights() -> tuple[Weights, Imported]:
-    """The network's weights, ready to be computed with; InputError, with the mend, when they are missing or damaged.
+    """The network's weights, ready to be computed with: the same object each time, until another file is imported.
 
-    The same object each time, until another file is imported.
+    Raises InputError, which says what to do, when they are missing or damaged.
     """
     imported = find_weights()
     if imported is None:
@@ -99,12 +99,3 @@ def _load(path: Path, names: list[str]) -> dict[str, np.ndarray]:
         return {name: found[name] for name in names}
     except (OSError, KeyError, DamagedError) as error:
         raise InputError(f"{path}: damaged ({error}): import it again with gan features import FILE") from None
-
-
-def presence() -> str:
-    """Whether the weights are here, in words: "published", "not the published ones", "missing" or "damaged"."""
-    try:
-        imported = find_weights()
-    except InputError:
-        return "damaged"
-    return "missing" if imported is None else "published" if imported.published else "not the published ones"

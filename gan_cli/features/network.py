@@ -7,11 +7,6 @@ from gan_cli.binding import kind
 from gan_cli.types import Array, Spec
 
 
-def anything(_: Spec) -> bool:
-    """Whether a network was made for such images, where it was made for all."""
-    return True
-
-
 class Features(NamedTuple):
     """A fixed network from images to feature vectors, and what a number computed with it must state."""
 
@@ -25,12 +20,12 @@ class Features(NamedTuple):
     """images [B, H, W, C] in [-1, 1], or vectors [B, D] -> {"features": [B, dim], "logits": [B, classes]}, all float32.
 
     Pure and jittable, for any H and W and C = 1 or 3 (as `protocol` says); no "logits" when `classes` is empty.
-    The same object each time, so that it is compiled once. Of weights that are too large to be constants of a program
-    it is a `jax.tree_util.Partial`, whose arguments are handed to the program.
+    The same object each time, so that it is compiled once. A network whose weights are too large to be constants of a
+    program has a `jax.tree_util.Partial` here, whose arguments are handed to the program.
     """
     others: tuple[str, ...] = ()  # further outputs of `apply`, for metrics that are made for this network
     made_for: str = "any images"  # in words: "grey images of handwritten digits"
-    suits: Callable[[Spec], bool] = anything  # False: images that look so, or are of such classes, are of another kind
+    suits: Callable[[Spec], bool] = lambda _: True  # False for images whose shape or classes show that they are others
 
 
 class Outline(NamedTuple):
@@ -39,7 +34,7 @@ class Outline(NamedTuple):
     dim: int  # length of a feature vector; 0: that of its input
     classes: int
     protocol: str
-    weights: str  # "none needed", "shipped"; of those that a person imports: "published", "missing", "damaged", ...
+    weights: str  # "none needed", "shipped", or where a person imports them: "published", "missing", "damaged", ...
 
 
 FEATURES = kind("feature network", "features", "gan_cli.features", Features)

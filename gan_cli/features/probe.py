@@ -1,14 +1,19 @@
-"""A trial in a process of its own: files whose parsers are native code that damage can make crash or eat all memory.
+"""Exported programs read from a file's bytes, on trial first: their parser is native code that damage can crash.
 
-`python -m gan_cli.features.probe_child` reads an exported program from stdin, within limits. Whether it is sound is for
-its caller to say again: all that this tells is that reading it has an end, and leaves the process alive.
+`check_readable` has `python -m gan_cli.features.probe` read the bytes from stdin in a process of its own, within limits
+of time and memory. That shows only that reading them ends and leaves the process alive. Whether the program is sound is
+for the caller to find out with `read_program`.
 """
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+from jax import export
+from jax.interpreters import mlir
 
 from gan_cli.errors import DamagedError
 
@@ -16,17 +21,43 @@ MEMORY = 1 << 30  # bytes that reading may take, besides EACH for a byte of the 
 EACH = 8
 SECONDS = 60  # of processor time, besides one for each 4 MiB of the file
 PATIENCE = 10  # seconds of waiting for each of those: the machine may be busy
-TOO_LARGE = 3  # exit code: memory is at its end
+TOO_LARGE = 3  # exit code: no more memory
+
+
+def read_program(data: bytes) -> tuple[export.Exported, set[str]]:
+    """The program in a file's bytes, and the names of all that it calls outside of StableHLO; nothing of it runs.
+
+    Raises any error at all where the bytes are damaged.
+    """
+    program = export.deserialize(bytearray(data))
+    calls = set()
+
+    def note_call(operation: mlir.ir.Operation) -> mlir.ir.WalkResult:
+        if operation.name.endswith("custom_call"):  # of whichever dialect
+            calls.add(str(operation.attributes["call_target_name"]).strip('"'))
+        return mlir.ir.WalkResult.ADVANCE
+
+    with mlir.make_ir_context():
+        program.mlir_module(serialized=False).operation.walk(note_call)
+    return program, calls
 
 
 def check_readable(data: bytes) -> None:
-    """Raise DamagedError when reading an exported program kills a process, or exceeds its time or memory."""
-    if not _begins_well(data):  # its parser stops at once, and it is for the caller to say so
+    """Raise DamagedError when reading an exported program kills a process, or exceeds its time or memory.
+
+    Bytes that the parser would refuse at once are left for the caller to try.
+    """
+    # the first two references of a flatbuffer, to its root and from there to its layout, must lie in the file
+    root = int.from_bytes(data[:4], "little")
+    if not 4 <= root <= len(data) - 4:
+        return
+    layout = root - int.from_bytes(data[root : root + 4], "little", signed=True)
+    if not 0 <= layout <= len(data) - 4:
         return
     seconds = SECONDS + len(data) // (4 << 20)
     package = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-P", "-m", "gan_cli.features.probe_child", str(seconds)]
+    command = [sys.executable, "-P", "-m", "gan_cli.features.probe", str(seconds)]
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": paths}
     try:
         ended = subprocess.run(
@@ -34,24 +65,44 @@ def check_readable(data: bytes) -> None:
         )
     except subprocess.TimeoutExpired:
         raise DamagedError(f"reading it has no end: given up after {PATIENCE * seconds} seconds") from None
-    if ended.returncode:
-        raise DamagedError(f"reading it {_why(ended, seconds)}")
-
-
-def _begins_well(data: bytes) -> bool:
-    """Whether the first two references of a flatbuffer, to its root and from there to its layout, lie in the file."""
-    root = int.from_bytes(data[:4], "little")
-    if not 4 <= root <= len(data) - 4:
-        return False
-    layout = root - int.from_bytes(data[root : root + 4], "little", signed=True)
-    return 0 <= layout <= len(data) - 4
-
-
-def _why(ended: subprocess.CompletedProcess[bytes], seconds: int) -> str:
+    if not ended.returncode:
+        return
     if ended.returncode == TOO_LARGE:
-        return f"takes more than {MEMORY >> 20} MiB of memory"
-    if ended.returncode == -signal.SIGXCPU:
-        return f"takes more than {seconds} seconds"
-    if ended.returncode < 0:
-        return f"ends a process with {signal.Signals(-ended.returncode).name}"
-    return f"fails in a process of its own: {ended.stderr.decode(errors='replace').strip()[-200:]}"
+        why = f"takes more than {MEMORY >> 20} MiB of memory"
+    elif ended.returncode == -signal.SIGXCPU:
+        why = f"takes more than {seconds} seconds"
+    elif ended.returncode < 0:
+        why = f"ends a process with {signal.Signals(-ended.returncode).name}"
+    else:
+        why = f"fails in a process of its own: {ended.stderr.decode(errors='replace').strip()[-200:]}"
+    raise DamagedError(f"reading it {why}")
+
+
+def main() -> None:
+    """Read a program from stdin within limits; end with code 0, TOO_LARGE, or by a signal.
+
+    The only argument is the processor time in seconds.
+    """
+    data = sys.stdin.buffer.read()
+    try:  # the private memory that this process has by now
+        taken = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    except OSError:
+        taken = 0
+    for what, most in (
+        (resource.RLIMIT_CPU, int(sys.argv[1])),
+        (resource.RLIMIT_DATA, taken + MEMORY + EACH * len(data)),  # not RLIMIT_AS: XLA reserves more than it takes
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(what)[1]
+        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (allowed, hard))
+    try:
+        read_program(data)
+    except MemoryError:
+        sys.exit(TOO_LARGE)
+    except Exception:  # any at all: the caller meets it again, and says what it means
+        pass
+
+
+if __name__ == "__main__":
+    main()

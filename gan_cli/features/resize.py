@@ -1,7 +1,7 @@
 """Images of any size to the square that a network looks at, by the rules that FID's programs follow.
 
-All three are linear along each axis, so each is two matrices of weights, [side, pixels], made once for a size. The
-rules differ by more than models do (https://arxiv.org/abs/2104.11222): a number without the name of its rule means
+All three are linear along each axis, so each is two matrices of weights [side, pixels] float32, made once for a size.
+The rules differ by more than models do (https://arxiv.org/abs/2104.11222): a number without the name of its rule means
 nothing.
 """
 
@@ -38,12 +38,17 @@ def bicubic(pixels: int, side: int) -> np.ndarray:
     centres = (np.arange(side)[:, None] + 0.5) * scale
     first, last = (np.trunc(centres + edge * 2 * wide + 0.5).clip(0, pixels) for edge in (-1, 1))
     index = np.arange(pixels)
-    weights = _cubic((index + 0.5 - centres) / wide) * ((index >= first) & (index < last))
+    # Keys's cubic convolution kernel, 0 beyond a distance of 2
+    x, a = np.abs((index + 0.5 - centres) / wide), -0.5
+    near = ((a + 2) * x - (a + 3)) * x**2 + 1
+    far = ((x - 5) * x + 8) * x * a - 4 * a
+    kernel = np.where(x < 1, near, np.where(x < 2, far, 0))
+    weights = kernel * ((index >= first) & (index < last))
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
 def _between(at: np.ndarray, pixels: int) -> np.ndarray:
-    """Weights of the two pixels around each position; beyond the last pixel it is the last one."""
+    """Weights of the two pixels around each position; positions beyond the last pixel take the last one."""
     low = np.floor(at).astype(int)
     share, row = (at - low).astype(np.float32), np.arange(len(at))
     weights = np.zeros((len(at), pixels), np.float32)
@@ -52,16 +57,8 @@ def _between(at: np.ndarray, pixels: int) -> np.ndarray:
     return weights
 
 
-def _cubic(x: np.ndarray, a: float = -0.5) -> np.ndarray:
-    """Keys's cubic convolution kernel, 0 beyond a distance of 2."""
-    x = np.abs(x)
-    near = ((a + 2) * x - (a + 3)) * x**2 + 1
-    far = ((x - 5) * x + 8) * x * a - 4 * a
-    return np.where(x < 1, near, np.where(x < 2, far, 0))
-
-
 def resize(images: Array, rule: Rule, side: int) -> Array:
-    """Images [B, H, W, C] -> [B, side, side, C] float32 by a rule; those of that size already stay as they are."""
+    """Images [B, H, W, C] -> [B, side, side, C] float32 by a rule; images that have this size stay as they are."""
     _, height, width, _ = images.shape
     if (height, width) == (side, side):
         return images

@@ -16,7 +16,8 @@ COLOURS = 3
 def stacked_digits() -> Features:
     """The features of `digits` for red, green and blue, one after the other, and "digit_logits" [B, 3 x 10].
 
-    Not "logits": they are of three classifiers, and a metric that takes them for one's would be wrong.
+    They are not called "logits", because they belong to three classifiers: a metric that took them for one classifier's
+    would be wrong. Raises InputError for images that are not RGB.
     """
     one = digits()
 

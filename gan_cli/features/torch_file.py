@@ -7,7 +7,7 @@ each storage as its number of elements, 8 bytes, and its elements. Since: a zip 
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,16 @@ import numpy as np
 
 from gan_cli.data import packed
 from gan_cli.errors import DamagedError, InputError
-from gan_cli.features.torch_pickle import Storage, Tensor, load_pickle
+from gan_cli.features.torch_pickle import Tensor, load_pickle
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
-NAME = 500  # letters of a tensor's name
-LARGEST = 2**31  # bytes of a file: feature networks have a hundred million
+NAME = 500  # letters that are kept of a tensor's name
+LARGEST = 2**31  # bytes of a file: feature networks have about a hundred million
 ZIP = b"PK\x03\x04"
 
+Named = list[tuple[str, Tensor]]  # tensors and their names
 Numbers = Mapping[str, np.ndarray]  # storages by their keys
-
-
-def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a file by name: float16, 32 or 64, or int64, read-only, in their own shapes.
-
-    Raises InputError that names the file and what is wrong with it: not such a file, truncated, a pickle that asks for
-    anything but tensors in dictionaries, a tensor that reaches beyond its storage.
-    """
-    return parse(contents(path), path)
 
 
 def contents(path: Path) -> bytes:
@@ -45,26 +37,31 @@ def contents(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def parse(data: bytes, path: Path) -> dict[str, np.ndarray]:
-    """The tensors in the bytes of a file; `path` is what messages call it. Raises InputError as `read_tensors` does."""
+def parse_tensors(data: bytes, path: Path) -> dict[str, np.ndarray]:
+    """The tensors in the bytes of a file by name: float16, 32 or 64, or int64, read-only, in their own shapes.
+
+    path: what messages call the file. Raises InputError, which says what is wrong with it: no such file of weights,
+    truncated, a pickle that asks for anything but tensors in dictionaries, a tensor that reaches beyond its storage.
+    """
     try:
-        tree, numbers = _from_zip(data) if data.startswith(ZIP) else _from_pickles(data)
-        return {name: _cut(name, tensor, numbers) for name, tensor in _named(tree)}
+        tensors, numbers = _from_zip(data) if data.startswith(ZIP) else _from_pickles(data)
+        return {name: _cut(name, tensor, numbers) for name, tensor in tensors}
     except DamagedError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _named(tree: Any) -> Iterator[tuple[str, Tensor]]:
+def _named(tree: Any) -> Named:
+    """The tensors of a pickle's value by name; DamagedError unless it is a dictionary of tensors."""
     if type(tree) is not dict:
         raise DamagedError(f"it holds a {type(tree).__name__.lower()}, not a dictionary of tensors")
     for name, value in tree.items():
         if not isinstance(value, Tensor):
             raise DamagedError(f"{str(name)[:200]!r} in it is a {type(value).__name__.lower()}, not a tensor")
-        yield str(name)[:NAME], value
+    return [(str(name)[:NAME], value) for name, value in tree.items()]
 
 
 def _cut(name: str, tensor: Tensor, numbers: Numbers) -> np.ndarray:
-    """A tensor out of its storage: a view, so that no file can make it larger than the file."""
+    """A tensor as a view of its storage, so that no file can make it larger than the file."""
     storage, offset, shape, strides = tensor
     if storage.key not in numbers:
         raise DamagedError(f"tensor {name!r} refers to storage {storage.key!r}, which is not there")
@@ -85,11 +82,7 @@ def _cut(name: str, tensor: Tensor, numbers: Numbers) -> np.ndarray:
     return np.lib.stride_tricks.as_strided(data[offset:], shape, steps, writeable=False)
 
 
-def _storages(tree: Any) -> dict[str, Storage]:
-    return {tensor.storage.key: tensor.storage for _, tensor in _named(tree)}
-
-
-def _from_pickles(data: bytes) -> tuple[Any, Numbers]:
+def _from_pickles(data: bytes) -> tuple[Named, Numbers]:
     """The layout before PyTorch 1.6, always little-endian."""
     stream = io.BytesIO(data)
     try:
@@ -103,56 +96,51 @@ def _from_pickles(data: bytes) -> tuple[Any, Numbers]:
         raise DamagedError(f"its layout has version {version!r}; {VERSION} is the one known")
     load_pickle(stream)  # the machine's sizes of integers: of no consequence
     tree, keys = load_pickle(stream), load_pickle(stream)
-    storages = _storages(tree)
+    tensors = _named(tree)
+    storages = {tensor.storage.key: tensor.storage for _, tensor in tensors}
     if type(keys) is not list or any(type(key) is not str or key not in storages for key in keys):
         raise DamagedError("its storages are not those that its tensors refer to")
     numbers, at = {}, stream.tell()
     for key in keys:
-        numbers[key] = _elements(data, at + 8, storages[key], int.from_bytes(data[at : at + 8], "little", signed=True))
-        at += 8 + numbers[key].nbytes
+        size, dtype = storages[key].size, storages[key].dtype
+        count, at = int.from_bytes(data[at : at + 8], "little", signed=True), at + 8
+        if at > len(data) or count != size:
+            found = f"{count} numbers" if at <= len(data) else "the end of the file"
+            raise DamagedError(f"truncated or damaged: {size} numbers expected at byte {at}, found {found}")
+        if at + count * dtype.itemsize > len(data):
+            raise DamagedError(f"truncated: {count} numbers of {dtype} should begin at byte {at} of {len(data)}")
+        numbers[key] = np.frombuffer(data, dtype, count, at)
+        at += numbers[key].nbytes
     if at != len(data):
         raise DamagedError(f"{len(data) - at} bytes follow after its last storage")
-    return tree, numbers
+    return tensors, numbers
 
 
-def _elements(data: bytes, at: int, storage: Storage, count: int) -> np.ndarray:
-    """`count` numbers of a storage from `at` on."""
-    if at > len(data) or count != storage.size:
-        found = f"{count} numbers" if at <= len(data) else "the end of the file"
-        raise DamagedError(f"truncated or damaged: {storage.size} numbers expected at byte {at}, found {found}")
-    if at + count * storage.dtype.itemsize > len(data):
-        raise DamagedError(f"truncated: {count} numbers of {storage.dtype} should begin at byte {at} of {len(data)}")
-    return np.frombuffer(data, storage.dtype, count, at)
-
-
-def _from_zip(data: bytes) -> tuple[Any, Numbers]:
+def _from_zip(data: bytes) -> tuple[Named, Numbers]:
     """The layout since PyTorch 1.6. All names begin with one folder, which may be called anything."""
     try:
         with packed.open_zip(io.BytesIO(data)) as archive:
-            return _from_archive(archive, _members(archive, len(data)))
+            return _from_archive(archive, len(data))
     except DamagedError:
         raise
     except Exception as error:  # whatever a damaged archive makes zipfile raise
         raise DamagedError(f"truncated or damaged zip archive: {error}") from None
 
 
-def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
-    """The archive's files by their names without the folder; refuses what unpacks to more than there is."""
-    found = {info.filename.partition("/")[2]: info for info in archive.infolist()}
-    if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+def _from_archive(archive: zipfile.ZipFile, size: int) -> tuple[Named, Numbers]:
+    """The tensors of a zip archive that is `size` bytes long; refuses what unpacks to more than that."""
+    infos = archive.infolist()
+    members = {info.filename.partition("/")[2]: info for info in infos}
+    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
         raise DamagedError("its zip archive is compressed, which PyTorch never does")
-    if sum(info.file_size for info in archive.infolist()) > size:
+    if sum(info.file_size for info in infos) > size:
         raise DamagedError("its zip archive unpacks to more than the file is long")
-    if "data.pkl" not in found:
+    if "data.pkl" not in members:
         raise DamagedError("a zip archive without data.pkl: not a file of weights as torch.save writes them")
-    return found
-
-
-def _from_archive(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> tuple[Any, Numbers]:
     order = archive.read(members["byteorder"]) if "byteorder" in members else b"little"
-    tree = load_pickle(io.BytesIO(archive.read(members["data.pkl"])))
+    tensors = _named(load_pickle(io.BytesIO(archive.read(members["data.pkl"]))))
     numbers = {}
-    for key, storage in _storages(tree).items():
+    for key, storage in {tensor.storage.key: tensor.storage for _, tensor in tensors}.items():
         if f"data/{key}" not in members:
             raise DamagedError(f"its zip archive lacks data/{key}, a storage that its tensors refer to")
         data = archive.read(members[f"data/{key}"])
@@ -160,4 +148,4 @@ def _from_archive(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInf
             raise DamagedError(f"data/{key} has {len(data)} bytes instead of {storage.size} numbers {storage.dtype}")
         written = storage.dtype.newbyteorder(">" if order == b"big" else "<")
         numbers[key] = np.frombuffer(data, written).astype(storage.dtype, copy=False)
-    return tree, numbers
+    return tensors, numbers

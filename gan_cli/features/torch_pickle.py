@@ -13,9 +13,8 @@ import numpy as np
 from gan_cli.errors import DamagedError
 
 LIMIT = 200_000  # opcodes of one stream; an array takes some 40 of them, and Inception-v3 has 472 to 566
-ARGUMENTS = 8  # of a function at most; also dimensions of a tensor. Each opcode then costs no more than a little time
-
-KEY = 100  # letters of a storage's key
+ARGUMENTS = 8  # most arguments of a function, and dimensions of a tensor: so each opcode costs only a little time
+KEY = 100  # most letters of a storage's key
 
 
 class Storage(NamedTuple):
@@ -49,14 +48,19 @@ DTYPES: dict[str, np.dtype] = {
 
 
 def load_pickle(stream: BinaryIO) -> Any:
-    """The value of one pickle: dictionaries, tuples, lists, strings, integers, `Tensor`s. DamagedError for others."""
+    """The value of one pickle: dictionaries, tuples, lists, strings, integers, `Tensor`s. Nothing in it is called.
+
+    Raises DamagedError for any other value, and for a stream that is cut off, endless or makes no sense.
+    """
     stack: list[Any] = []
     memo: dict[Any, Any] = {}
     for name, argument in opcodes(stream):
         if name == "STOP":
-            return _last(stack)
+            if len(stack) != 1:
+                raise DamagedError("its pickle makes no sense at the opcode STOP")
+            return stack[0]
         try:
-            _step(name, argument, stack, memo)
+            _follow(name, argument, stack, memo)
         except (IndexError, KeyError, TypeError, ValueError):
             raise DamagedError(f"its pickle makes no sense at the opcode {name}") from None
     raise DamagedError("its pickle does not end")
@@ -69,31 +73,71 @@ def opcodes(stream: BinaryIO) -> Iterator[tuple[str, Any]]:
             if count == LIMIT:
                 raise DamagedError(f"its pickle has more than {LIMIT:,} opcodes: these are no weights")
             yield opcode.name, argument
-    except (ValueError, OverflowError, MemoryError, Warning) as error:  # of an escape sequence, where they are errors
+    except (ValueError, OverflowError, MemoryError, Warning) as error:  # warnings of escape sequences may be errors
         raise DamagedError(f"damaged or truncated: its pickle cannot be read ({str(error)[:200]})") from None
 
 
-def _last(stack: list[Any]) -> Any:
-    if len(stack) != 1:
-        raise DamagedError("its pickle makes no sense at the opcode STOP")
-    return stack[0]
-
-
-def _step(name: str, argument: Any, stack: list[Any], memo: dict[Any, Any]) -> None:
+def _follow(name: str, argument: Any, stack: list[Any], memo: dict[Any, Any]) -> None:
     """Follow one opcode. IndexError, KeyError, TypeError or ValueError when the stack does not fit it."""
-    if name in CONSTANTS:
-        stack.append(CONSTANTS[name](argument))
-    elif name in ACTIONS:
-        ACTIONS[name](stack)
+    if name in LITERALS:
+        stack.append(argument)
+    elif name in CONSTANTS:
+        stack.append(CONSTANTS[name])
+    elif name in EMPTY:
+        stack.append(EMPTY[name]())
+    elif name == "GLOBAL":
+        if argument not in MAKERS and argument not in DTYPES:
+            raise DamagedError(f"it asks for {argument[:200].replace(' ', '.')}, which no file of weights needs")
+        stack.append(_Name(argument))
     elif name in ("BINPUT", "LONG_BINPUT"):
         memo[argument] = stack[-1]
     elif name in ("BINGET", "LONG_BINGET"):
         stack.append(memo[argument])
-    elif name != "PROTO":
+    elif name == "REDUCE":  # a function of the file and its arguments, by our own table of what those functions make
+        arguments, function = stack.pop(), stack.pop()
+        if not isinstance(function, _Name) or function.path not in MAKERS or type(arguments) is not tuple:
+            raise TypeError
+        if len(arguments) > ARGUMENTS:
+            raise ValueError
+        stack.append(MAKERS[function.path](*arguments))
+    elif name == "BINPERSID":
+        stack.append(_storage(stack.pop()))
+    elif name != "PROTO" and not _collect(name, stack):
         raise DamagedError(f"its pickle holds the opcode {name}, which no file of weights needs")
 
 
+def _collect(name: str, stack: list[Any]) -> bool:
+    """Follow an opcode that puts values into a tuple, a list or a dictionary; False for any other opcode."""
+    match name:
+        case "TUPLE":
+            stack.append(tuple(_pop_to_mark(stack)))
+        case "TUPLE1" | "TUPLE2" | "TUPLE3":
+            n = int(name[-1])
+            if len(stack) < n:
+                raise IndexError
+            stack[-n:] = [tuple(stack[-n:])]
+        case "SETITEM":
+            value, key = stack.pop(), stack.pop()
+            _set_items(stack[-1], [key, value])
+        case "SETITEMS":
+            values = _pop_to_mark(stack)
+            _set_items(stack[-1], values)
+        case "APPEND" | "APPENDS":
+            values = _pop_to_mark(stack) if name == "APPENDS" else [stack.pop()]
+            if type(stack[-1]) is not list:
+                raise TypeError
+            stack[-1].extend(values)
+        case "BUILD":  # an OrderedDict's own attributes (PyTorch keeps `_metadata` there) are dropped
+            stack.pop()
+            if type(stack[-1]) is not dict:
+                raise TypeError
+        case _:
+            return False
+    return True
+
+
 def _pop_to_mark(stack: list[Any]) -> list[Any]:
+    """The values above the topmost mark, which are taken off the stack with it."""
     at = len(stack) - 1
     while stack[at] is not MARK:
         at -= 1
@@ -104,54 +148,15 @@ def _pop_to_mark(stack: list[Any]) -> list[Any]:
     return values
 
 
-def _pair(stack: list[Any]) -> list[Any]:
-    value, key = stack.pop(), stack.pop()
-    return [key, value]
-
-
-def _tuple(n: int) -> Callable[[list[Any]], None]:
-    def action(stack: list[Any]) -> None:
-        if len(stack) < n:
-            raise IndexError
-        stack[-n:] = [tuple(stack[-n:])]
-
-    return action
-
-
-def _set_items(stack: list[Any], values: list[Any]) -> None:
-    """Into the dictionary on top of the stack: key, value, key, value, ..."""
-    target = stack[-1]
+def _set_items(target: Any, values: list[Any]) -> None:
+    """Put key, value, key, value, ... into a dictionary."""
     if type(target) is not dict or not all(type(key) in (str, int) for key in values[::2]):
         raise TypeError
     target.update(zip(values[::2], values[1::2], strict=True))
 
 
-def _append(stack: list[Any], values: list[Any]) -> None:
-    if type(stack[-1]) is not list:
-        raise TypeError
-    stack[-1].extend(values)
-
-
-def _build(stack: list[Any]) -> None:
-    """An OrderedDict's own attributes (PyTorch keeps `_metadata` there) are let go."""
-    stack.pop()
-    if type(stack[-1]) is not dict:
-        raise TypeError
-
-
-def _reduce(stack: list[Any]) -> None:
-    """A function of the file and its arguments, by our own table of what those functions make."""
-    arguments, function = stack.pop(), stack.pop()
-    if not isinstance(function, _Name) or function.path not in MAKERS or type(arguments) is not tuple:
-        raise TypeError
-    if len(arguments) > ARGUMENTS:
-        raise ValueError
-    stack.append(MAKERS[function.path](*arguments))
-
-
-def _persistent(stack: list[Any]) -> None:
+def _storage(reference: Any) -> Storage:
     """("storage", type, key, device, size[, view]): PyTorch's reference to numbers that lie outside of the pickle."""
-    reference = stack.pop()
     if type(reference) is not tuple or len(reference) > ARGUMENTS:
         raise TypeError
     word, kind, key, _, size, *view = reference
@@ -159,11 +164,11 @@ def _persistent(stack: list[Any]) -> None:
         raise TypeError
     if type(key) is not str or len(key) > KEY or type(size) is not int or size < 0:
         raise TypeError
-    stack.append(Storage(key, DTYPES[kind.path], size))
+    return Storage(key, DTYPES[kind.path], size)
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
-    """`_rebuild_tensor_v2`; what follows the strides says whether it is trained, and hooks."""
+    """`_rebuild_tensor_v2`; the arguments after the strides are whether it is trained, and hooks."""
     if type(shape) is not tuple or type(strides) is not tuple or max(len(shape), len(strides)) > ARGUMENTS:
         raise TypeError
     counts = (offset, *shape, *strides)
@@ -180,23 +185,17 @@ def _parameter(data: Any, *_: Any) -> Tensor:
 
 
 def _dictionary(items: Any = None) -> dict[str | int, Any]:
-    """`OrderedDict`, empty or, by Python 2, of a list of pairs.
+    """`OrderedDict`, empty or, as Python 2 writes it, of a list of pairs.
 
-    The list is used up: a stream could make a hundred thousand dictionaries of a long one.
+    The list is emptied: otherwise a stream could make a hundred thousand dictionaries of a long one.
     """
     pairs = [] if items is None else items
     if type(pairs) is not list:
         raise TypeError
-    made: list[Any] = [{}]
+    made: dict[str | int, Any] = {}
     _set_items(made, [part for key, value in pairs for part in (key, value)])
     pairs.clear()
-    return made[0]
-
-
-def _name(argument: str) -> _Name:
-    if argument not in MAKERS and argument not in DTYPES:
-        raise DamagedError(f"it asks for {argument[:200].replace(' ', '.')}, which no file of weights needs")
-    return _Name(argument)
+    return made
 
 
 MAKERS: dict[str, Callable[..., Any]] = {
@@ -204,26 +203,9 @@ MAKERS: dict[str, Callable[..., Any]] = {
     "torch._utils _rebuild_tensor_v2": _tensor,
     "torch._utils _rebuild_parameter": _parameter,
 }
-CONSTANTS: dict[str, Callable[[Any], Any]] = {
-    **{name: lambda value: value for name in ("BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE")},
-    **{name: lambda value: value for name in ("BINSTRING", "SHORT_BINSTRING")},  # Python 2
-    "GLOBAL": _name,
-    "NONE": lambda _: None,
-    "NEWTRUE": lambda _: True,
-    "NEWFALSE": lambda _: False,
-    "EMPTY_DICT": lambda _: {},
-    "EMPTY_LIST": lambda _: [],
-    "EMPTY_TUPLE": lambda _: (),
-    "MARK": lambda _: MARK,
+LITERALS = {  # opcodes whose argument is a value; the last two are Python 2's
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE"),
+    *("BINSTRING", "SHORT_BINSTRING"),
 }
-ACTIONS: dict[str, Callable[[list[Any]], None]] = {
-    "TUPLE": lambda stack: stack.append(tuple(_pop_to_mark(stack))),
-    **{f"TUPLE{n}": _tuple(n) for n in (1, 2, 3)},
-    "SETITEM": lambda stack: _set_items(stack, _pair(stack)),
-    "SETITEMS": lambda stack: _set_items(stack, _pop_to_mark(stack)),
-    "APPEND": lambda stack: _append(stack, [stack.pop()]),
-    "APPENDS": lambda stack: _append(stack, _pop_to_mark(stack)),
-    "REDUCE": _reduce,
-    "BINPERSID": _persistent,
-    "BUILD": _build,
-}
+CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "MARK": MARK}
+EMPTY: dict[str, type] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}

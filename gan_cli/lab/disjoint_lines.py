@@ -1,6 +1,6 @@
 """Two parallel lines: what the 2014 game and WGAN can tell a generator whose samples and data do not overlap."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -14,14 +14,14 @@ from pydantic import Field, PositiveInt
 from gan_cli.data.source import Source, in_memory
 from gan_cli.engine.loop import Means
 from gan_cli.engine.state import Experiment, definitions
-from gan_cli.games.game import Game, Loss, NetFactory, Nets
+from gan_cli.games.game import Game, NetFactory, Nets
 from gan_cli.games.standard import standard
-from gan_cli.lab.demonstration import Demonstration, Note, table
+from gan_cli.lab import Demonstration, Note, table
 from gan_cli.lab.training import train
 from gan_cli.losses import adversarial, penalties
 from gan_cli.nets.mlp import mlp
 from gan_cli.recipe import Ema, Train
-from gan_cli.types import Adversarial, Array, Aux, Batch, Key, Ports, Spec
+from gan_cli.types import Adversarial, Array, Aux, Batch, Key, Spec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +32,8 @@ NEAREST, FARTHEST = 0.2, 1.2  # |θ| of the fixed lines
 START = 1.0  # θ of a generator that is trained
 CRITIC_STEPS = 5  # before each update of the generator
 CALL = 50  # steps between two points of a curve
+
+DISCRIMINATOR = partial(mlp, hidden=(32, 32), activation="softplus")
 
 
 class Line(nnx.Module):
@@ -46,9 +48,9 @@ class Line(nnx.Module):
 
 
 class Scores(NamedTuple):
-    """What trained discriminators say of fixed lines, one number a line."""
+    """The verdicts of trained discriminators on fixed lines, one number a line."""
 
-    theta: np.ndarray
+    theta: np.ndarray  # where the line is
     value: np.ndarray  # what the discriminator maximises
     gradient: np.ndarray  # of the generator's loss with respect to θ
 
@@ -80,27 +82,24 @@ def disjoint_lines(
         "minimax": (adversarial.minimax(), ()),
         "wgan_gp": (adversarial.wasserstein(), (penalties.wgan_gp(),)),
     }
-    source = in_memory("lines", _lines(SIZE))
+    points = np.stack([np.zeros(SIZE), np.random.default_rng(0).random(SIZE)], axis=1)  # (0, U) [SIZE, 2]
+    source = in_memory("lines", points.astype(np.float32))
     judged, moved = {}, {}
     for name, (loss, penalty) in games.items():
         make = partial(standard, Spec((2,)), loss=loss, latent=1, prior="uniform", penalties=penalty)
         judged[name] = _judge(name, make, loss, source, lines, steps, note)
         moved[name] = _move(name, make, source, seeds, steps, note)
-    values = _values(judged, moved)
+    values, text = _numbers(judged, moved)
     return Demonstration(
-        text=_text(values, judged, moved),
+        text=text,
         values=values,
         draw=lambda figure: _draw(figure, judged, moved),
         size=(14, 4.2),
     )
 
 
-def _lines(n: int) -> np.ndarray:
-    """Data (0, U): float32 [n, 2]."""
-    return np.stack([np.zeros(n), np.random.default_rng(0).random(n)], axis=1).astype(np.float32)
-
-
 def _line(start: Callable[[Key], Array]) -> NetFactory:
+    """The network factory of a `Line` whose θ is drawn by `start`."""
     return lambda ports, rngs: Line(start(rngs.params()))  # noqa: ARG005 - its ports are the plane's
 
 
@@ -108,10 +107,6 @@ def _anywhere(key: Key) -> Array:
     """θ ~ U(±[NEAREST, FARTHEST])."""
     place = jax.random.uniform(key, minval=NEAREST - FARTHEST, maxval=FARTHEST - NEAREST)
     return place + jnp.where(place < 0, -NEAREST, NEAREST)
-
-
-def _discriminator(ports: Ports, rngs: nnx.Rngs) -> nnx.Module:
-    return mlp(ports, rngs, hidden=(32, 32), activation="softplus")
 
 
 def _experiment(game: Game, steps: int) -> Experiment:
@@ -128,8 +123,8 @@ def _experiment(game: Game, steps: int) -> Experiment:
 def _judge(
     name: str, make: Callable[..., Game], loss: Adversarial, source: Source, lines: int, steps: int, note: Note
 ) -> Scores:
-    """Train a discriminator for each of some fixed lines, and ask it what the generator would be told."""
-    game = make(generator=_line(_anywhere), discriminator=_discriminator)
+    """Train a discriminator for each of a number of fixed lines, and ask it what the generator would be told."""
+    game = make(generator=_line(_anywhere), discriminator=DISCRIMINATOR)
     alone = _experiment(game._replace(turns=game.turns[:1]), steps)
     trained = train(f"{name}, fixed lines", alone, source, range(lines), note)
     heights = jnp.asarray(HEIGHTS, jnp.float32)
@@ -152,9 +147,15 @@ def _judge(
 def _move(name: str, make: Callable[..., Game], source: Source, seeds: int, steps: int, note: Note) -> Moved:
     """Train generators from START, and watch them."""
     at_start = _line(lambda _: jnp.float32(START))
-    game = make(generator=at_start, discriminator=_discriminator, discriminator_steps=CRITIC_STEPS)
+    game = make(generator=at_start, discriminator=DISCRIMINATOR, discriminator_steps=CRITIC_STEPS)
     *others, last = game.turns
-    game = game._replace(turns=(*others, last._replace(loss=_reporting(last.loss))))
+
+    def reporting(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
+        """The generator's loss, which also reports θ."""
+        value, report = last.loss(nets, batch)
+        return value, {**report, "theta": nets.frozen("generator")(batch["z"])[0][:, 0].mean()}
+
+    game = game._replace(turns=(*others, last._replace(loss=reporting)))
     path: dict[int, float] = {0: START}
 
     def watch(step: int, means: Means) -> None:
@@ -166,61 +167,40 @@ def _move(name: str, make: Callable[..., Game], source: Source, seeds: int, step
     return Moved(list(path), list(path.values()), np.array(ends))
 
 
-def _reporting(loss: Loss) -> Loss:
-    """The generator's loss, which also reports θ."""
-
-    def reporting(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
-        value, report = loss(nets, batch)
-        return value, {**report, "theta": nets.frozen("generator")(batch["z"])[0][:, 0].mean()}
-
-    return reporting
-
-
-def _jsd(judged: Scores) -> np.ndarray:
-    """(V + log 4) / 2, what the 2014 discriminators take the divergence to be."""
-    jsd: np.ndarray = (judged.value + np.log(4)) / 2
-    return jsd
-
-
-def _values(judged: dict[str, Scores], moved: dict[str, Moved]) -> dict[str, float]:
+def _numbers(judged: dict[str, Scores], moved: dict[str, Moved]) -> tuple[dict[str, float], str]:
+    """The demonstration's values, and its text."""
     old, new = judged["minimax"], judged["wgan_gp"]
+    old_ends, new_ends = moved["minimax"].ends, moved["wgan_gp"].ends
+    jsd = (old.value + np.log(4)) / 2  # what the 2014 discriminators take the divergence to be
     distance = np.abs(new.theta)
     slope, intercept = np.polyfit(distance, new.value, 1)
-    rest = new.value - (slope * distance + intercept)
+    r_squared = float(1 - (new.value - (slope * distance + intercept)).var() / new.value.var())
     pulls = new.gradient * np.sign(new.theta)
-    return {
-        "jsd_lowest": float(_jsd(old).min()),
-        "jsd_highest": float(_jsd(old).max()),
+    values = {
+        "jsd_lowest": float(jsd.min()),
+        "jsd_highest": float(jsd.max()),
         "minimax_largest_gradient": float(np.abs(old.gradient).max()),
         "wgan_gp_slope": float(slope),
-        "wgan_gp_r_squared": float(1 - rest.var() / new.value.var()),
+        "wgan_gp_r_squared": r_squared,
         "wgan_gp_lowest_gradient": float(pulls.min()),
         "wgan_gp_highest_gradient": float(pulls.max()),
-        "wgan_gp_farthest_end": float(np.abs(moved["wgan_gp"].ends).max()),
-        "minimax_nearest_end": float(np.abs(moved["minimax"].ends).min()),
-        "minimax_farthest_end": float(np.abs(moved["minimax"].ends).max()),
+        "wgan_gp_farthest_end": float(np.abs(new_ends).max()),
+        "minimax_nearest_end": float(np.abs(old_ends).min()),
+        "minimax_farthest_end": float(np.abs(old_ends).max()),
     }
-
-
-def _text(values: dict[str, float], judged: dict[str, Scores], moved: dict[str, Moved]) -> str:
-    old, new = judged["minimax"], judged["wgan_gp"]
-    columns = zip(old.theta, _jsd(old), old.gradient, new.value, new.gradient, strict=True)  # the θ of both are equal
+    columns = zip(old.theta, jsd, old.gradient, new.value, new.gradient, strict=True)  # the θ of both are equal
     rows = [
-        [f"{theta:+.3f}", f"{jsd:.4f}", f"{told:+.1e}", f"{value:.4f}", f"{abs(theta):.4f}", f"{told_new:+.3f}"]
-        for theta, jsd, told, value, told_new in sorted(columns)
+        [f"{theta:+.3f}", f"{found:.4f}", f"{told:+.1e}", f"{value:.4f}", f"{abs(theta):.4f}", f"{told_new:+.3f}"]
+        for theta, found, told, value, told_new in sorted(columns)
     ]
     head = ["θ", f"JSD (truth {np.log(2):.4f})", "dL/dθ minimax (0)", "WGAN-GP's W", "|θ|", "dL/dθ WGAN-GP (±1)"]
-    slope, fit = values["wgan_gp_slope"], values["wgan_gp_r_squared"]
-    return (
+    listed_new, listed_old = (", ".join(f"{x:+.4f}" for x in ends) for ends in (new_ends, old_ends))
+    return values, (
         f"{table(head, rows)}\n"
-        f"WGAN-GP's estimate against |θ|: slope {slope:.3f}, R² {fit:.5f}; truth 1, 1.\n"
-        f"A generator from θ = {START:g} ends at θ = {_list(moved['wgan_gp'].ends)} with WGAN-GP, "
-        f"at {_list(moved['minimax'].ends)} with minimax; the data are at 0."
+        f"WGAN-GP's estimate against |θ|: slope {slope:.3f}, R² {r_squared:.5f}; truth 1, 1.\n"
+        f"A generator from θ = {START:g} ends at θ = {listed_new} with WGAN-GP, "
+        f"at {listed_old} with minimax; the data are at 0."
     )
-
-
-def _list(numbers: Iterable[float]) -> str:
-    return ", ".join(f"{x:+.4f}" for x in numbers)
 
 
 def _draw(figure: "Figure", judged: dict[str, Scores], moved: dict[str, Moved]) -> None:
@@ -230,7 +210,7 @@ def _draw(figure: "Figure", judged: dict[str, Scores], moved: dict[str, Moved]) 
     estimates.plot(x, np.abs(x), color="0.6", label="|θ|, the truth of WGAN")
     estimates.plot(x, np.full_like(x, np.log(2)), "--", color="0.6", label="log 2, the truth of JSD")
     estimates.plot(new.theta, new.value, "o", color="tab:blue", label="WGAN-GP's critic")
-    estimates.plot(old.theta, _jsd(old), "s", color="tab:red", label="the 2014 discriminator")
+    estimates.plot(old.theta, (old.value + np.log(4)) / 2, "s", color="tab:red", label="the 2014 discriminator")
     estimates.set(xlabel="θ, where the line of samples is", ylabel="distance to the data: W in units of x, JSD in nats")
     gradients.plot(x, np.sign(x), color="0.6", label="sign of θ, the truth of WGAN")
     gradients.plot(new.theta, new.gradient, "o", color="tab:blue", label="WGAN-GP")

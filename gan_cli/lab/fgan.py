@@ -13,12 +13,11 @@ from scipy.stats import norm
 from gan_cli import build, recipe
 from gan_cli.data.source import Mixture
 from gan_cli.data.store import Store
-from gan_cli.lab.demonstration import Demonstration, Note, table
+from gan_cli.lab import Demonstration, Note, table
 from gan_cli.lab.training import Network, Trained, train
 from gan_cli.losses.divergences import DIVERGENCES, Map
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Name = Literal[
@@ -31,27 +30,17 @@ HUGE = 100.0  # times the least value, from which on a divergence is shown as mo
 
 
 class Fit(NamedTuple):
-    """What one divergence was fitted to and by, each seed's numbers in a row."""
+    """The Gaussians that were fitted by one divergence, S seeds, beside its optimum."""
 
     optimum: np.ndarray  # (μ*, σ*): the Gaussian of least divergence
     least: float  # D_f there
     fits: np.ndarray  # (μ, σ) that were learned [S, 2]
+    typical: np.ndarray  # their median (μ, σ)
     divergences: np.ndarray  # D_f(P || Q) of those [S]
     bounds: np.ndarray  # F, what the trained discriminators say it is [S]
+    gaps: np.ndarray  # (D_f - F) / (D_f - f(1)) [S]
     zero: float  # f(1): D_f of equal distributions
     seconds: float  # of training, all seeds
-
-    @property
-    def gaps(self) -> np.ndarray:
-        """(D_f - F) / (D_f - f(1)) [S]."""
-        gaps: np.ndarray = (self.divergences - self.bounds) / (self.divergences - self.zero)
-        return gaps
-
-    @property
-    def typical(self) -> np.ndarray:
-        """The median (μ, σ) over seeds."""
-        median: np.ndarray = np.median(self.fits, axis=0)
-        return median
 
 
 class Data(NamedTuple):
@@ -59,20 +48,16 @@ class Data(NamedTuple):
 
     x: np.ndarray  # [M]
     log_p: np.ndarray  # [M]
-
-    @property
-    def cell(self) -> float:
-        """The distance between two points."""
-        return float(self.x[1] - self.x[0])
+    cell: float  # the distance between two points
 
     def divergence(self, name: str, gaussian: np.ndarray) -> float:
-        """D_f(P || N(μ, σ²)) = ∫ q f(p/q); where it is infinite, a number that says little."""
+        """D_f(P || N(μ, σ²)) = ∫ q f(p/q), gaussian = (μ, σ); where it is infinite, a number that says little."""
         log_q = norm.logpdf(self.x, *gaussian)
         ratio = np.exp(np.clip(self.log_p - log_q, -LARGEST, LARGEST))
         return self.cell * float(np.sum(np.exp(log_q) * _in_float64(DIVERGENCES[name].f, ratio)))
 
     def bound(self, name: str, gaussian: np.ndarray, discriminator: Network) -> float:
-        """F = E_P g_f(s) - E_Q f*(g_f(s)), at most D_f."""
+        """F = E_P g_f(s) - E_Q f*(g_f(s)), at most D_f, for the scores s of a discriminator."""
         score, kind = discriminator(self.x[:, None]), DIVERGENCES[name]
         real, fake = np.exp(self.log_p), norm.pdf(self.x, *gaussian)
         terms = real * _in_float64(kind.activation, score) - fake * _in_float64(kind.conjugate, score)
@@ -80,13 +65,15 @@ class Data(NamedTuple):
 
     def best(self, name: str, starts: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
         """(μ*, σ*) and D_f there: the best end of a descent from each of the starts (μ, σ)."""
-
-        def divergence(at: np.ndarray) -> float:
-            return self.divergence(name, np.array([at[0], np.exp(at[1])]))
-
         options = {"xatol": 1e-5, "fatol": 1e-9}
         ends = [
-            minimize(divergence, (mu, np.log(sigma)), method="Nelder-Mead", options=options) for mu, sigma in starts
+            minimize(
+                lambda at: self.divergence(name, np.array([at[0], np.exp(at[1])])),
+                (mu, np.log(sigma)),
+                method="Nelder-Mead",
+                options=options,
+            )
+            for mu, sigma in starts
         ]
         end = min(ends, key=lambda e: e.fun)
         return np.array([end.x[0], np.exp(end.x[1])]), float(end.fun)
@@ -114,9 +101,11 @@ def fgan(
     for name, made in prepared.items():
         trained = train(f"fgan/fgan_{name}", made.experiment, made.source, range(seeds), note)
         fits[name] = _fit(name, data, mixture, trained)
-    everyone = _against_all(data, fits)
+    # D_f(P || Q fitted by g) in units of the least D_f, both less f(1): a row an f, a column a g
+    excesses = [[data.divergence(f, fits[g].typical) - fits[f].zero for g in fits] for f in fits]
+    everyone = np.array(excesses) / np.array([[fit.least - fit.zero] for fit in fits.values()])
     return Demonstration(
-        text=f"{_fits_text(fits)}\n\n{_everyone_text(fits, everyone)}",
+        text=_text(fits, everyone),
         values=_values(fits, everyone),
         draw=lambda figure: _draw(figure, data, fits, everyone),
         size=(15, 6),
@@ -135,10 +124,11 @@ def _prepared(name: str, steps: int | None) -> build.Prepared:
 
 
 def _data(mixture: Mixture) -> Data:
+    """The density of a mixture on the line, at points from beyond its outer modes."""
     means, sds = mixture.means[:, 0], mixture.sds
     x = np.linspace((means - REACH * sds).min(), (means + REACH * sds).max(), POINTS)
     logs = norm.logpdf(x[:, None], means, sds)  # [M, K]
-    return Data(x, np.logaddexp.reduce(logs, axis=1) - np.log(len(means)))
+    return Data(x, np.logaddexp.reduce(logs, axis=1) - np.log(len(means)), float(x[1] - x[0]))
 
 
 def _in_float64(function: Map, x: np.ndarray) -> np.ndarray:
@@ -147,33 +137,21 @@ def _in_float64(function: Map, x: np.ndarray) -> np.ndarray:
 
 
 def _fit(name: str, data: Data, mixture: Mixture, trained: Trained) -> Fit:
+    """The fits that trainings by one divergence have found, beside its optimum by integrals."""
     means, sds = mixture.means[:, 0], mixture.sds
     whole = np.array([means.mean(), np.sqrt(np.mean(sds**2) + means.var())])  # the moments of the mixture
     optimum, least = data.best(name, [whole, *np.stack([means, sds], axis=1)])
-    seeds = range(len(trained.states))
-    fits = np.array([_mean_and_sd(trained.averaged(i, "generator")) for i in seeds])
-    return Fit(
-        optimum=optimum,
-        least=least,
-        fits=fits,
-        divergences=np.array([data.divergence(name, fit) for fit in fits]),
-        bounds=np.array([data.bound(name, fits[i], trained.network(i, "discriminator")) for i in seeds]),
-        zero=float(_in_float64(DIVERGENCES[name].f, np.ones(()))),
-        seconds=trained.seconds,
-    )
-
-
-def _mean_and_sd(generator: Network) -> tuple[float, float]:
-    """(μ, σ) of σz + μ."""
-    at_0, at_1 = generator(np.array([[0.0], [1.0]]))[:, 0]
-    return at_0, abs(at_1 - at_0)
-
-
-def _against_all(data: Data, fits: Mapping[str, Fit]) -> np.ndarray:
-    """D_f(P || Q fitted by g) in units of the least D_f, both less f(1): a row an f, a column a g."""
-    rows = [[data.divergence(f, fits[g].typical) - fits[f].zero for g in fits] for f in fits]
-    least = [[fit.least - fit.zero] for fit in fits.values()]
-    return np.array(rows) / np.array(least)
+    fits, divergences, bounds = [], [], []
+    for i in range(len(trained.states)):
+        # the generator is σz + μ
+        at_0, at_1 = trained.network(i, "generator", averaged=True)(np.array([[0.0], [1.0]]))[:, 0]
+        fits.append(np.array([at_0, abs(at_1 - at_0)]))
+        divergences.append(data.divergence(name, fits[i]))
+        bounds.append(data.bound(name, fits[i], trained.network(i, "discriminator")))
+    zero = float(_in_float64(DIVERGENCES[name].f, np.ones(())))
+    d, f = np.array(divergences), np.array(bounds)
+    gaps = (d - f) / (d - zero)
+    return Fit(optimum, least, np.array(fits), np.median(fits, axis=0), d, f, gaps, zero, trained.seconds)
 
 
 def _values(fits: Mapping[str, Fit], everyone: np.ndarray) -> dict[str, float]:
@@ -188,68 +166,55 @@ def _values(fits: Mapping[str, Fit], everyone: np.ndarray) -> dict[str, float]:
     return values
 
 
-def _fits_text(fits: Mapping[str, Fit]) -> str:
+def _text(fits: Mapping[str, Fit], everyone: np.ndarray) -> str:
+    """A table of all fits, and one of each fit by each divergence."""
     rows = []
     for name, fit in fits.items():
         (mu_error, sigma_error), (mu, sigma) = np.abs(fit.fits - fit.optimum).max(axis=0), fit.typical
         numbers = (fit.optimum[0], mu, mu_error, fit.optimum[1], sigma, sigma_error, fit.least)
         middle = np.argsort(fit.divergences)[len(fit.divergences) // 2]
-        found = (fit.divergences[middle], fit.bounds[middle])
-        rows.append([name, *(f"{x:z.3f}" for x in numbers), *map(_short, found), f"{np.abs(fit.gaps).max():.1%}"])
-        rows[-1].append(f"{fit.seconds:.0f}")
+        found = [f"{x:z.4f}" if abs(x) < 1000 else f"{x:.1e}" for x in (fit.divergences[middle], fit.bounds[middle])]
+        worst_gap = np.abs(fit.gaps).max()
+        rows.append([name, *(f"{x:z.3f}" for x in numbers), *found, f"{worst_gap:.1%}", f"{fit.seconds:.0f}"])
     head = ["divergence", "μ*", "μ", "worst error", "σ*", "σ", "worst error", "least D_f", "D_f", "F", "worst gap", "s"]
-    first = "μ, σ, D_f and F: of the median seed. Worst: of all seeds. s: seconds of training, all seeds."
-    return f"{table(head, rows)}\n{first}"
-
-
-def _short(x: float) -> str:
-    return f"{x:z.4f}" if abs(x) < 1000 else f"{x:.1e}"
-
-
-def _ratio(x: float) -> str:
-    return f"> {HUGE:.0f}" if x >= HUGE else f"{x:.3f}"
-
-
-def _everyone_text(fits: Mapping[str, Fit], everyone: np.ndarray) -> str:
-    rows = [[name, *map(_ratio, row)] for name, row in zip(fits, everyone, strict=True)]
+    legend = "μ, σ, D_f and F: of the median seed. Worst: of all seeds. s: seconds of training, all seeds."
+    ratios = [
+        [name, *(f"> {HUGE:.0f}" if x >= HUGE else f"{x:.3f}" for x in row)]
+        for name, row in zip(fits, everyone, strict=True)
+    ]
     smallest = [name for i, name in enumerate(fits) if everyone[i, i] <= np.nanmin(everyone[i])]
-    first = "D_f - f(1) of each fit, in units of its least: a row a divergence f, a column the game g that fitted.\n"
-    last = f"Smallest on its own criterion: {', '.join(smallest) or 'none'} ({len(smallest)} of {len(fits)})."
-    return f"{first}{table(['f, by g', *fits], rows)}\n{last}"
+    return (
+        f"{table(head, rows)}\n{legend}\n\n"
+        "D_f - f(1) of each fit, in units of its least: a row a divergence f, a column the game g that fitted.\n"
+        f"{table(['f, by g', *fits], ratios)}\n"
+        f"Smallest on its own criterion: {', '.join(smallest) or 'none'} ({len(smallest)} of {len(fits)})."
+    )
 
 
 def _draw(figure: "Figure", data: Data, fits: Mapping[str, Fit], everyone: np.ndarray) -> None:
-    left, right = figure.subplots(1, 2)
-    _draw_densities(left, data, fits)
-    _draw_everyone(figure, right, list(fits), everyone)
+    from matplotlib.colors import LogNorm
 
-
-def _draw_densities(axes: "Axes", data: Data, fits: Mapping[str, Fit]) -> None:
+    densities, matrix = figure.subplots(1, 2)
     p = np.exp(data.log_p)
-    axes.fill_between(data.x, p, color="0.85", label="data: a mixture of two")
+    densities.fill_between(data.x, p, color="0.85", label="data: a mixture of two")
     for i, (name, fit) in enumerate(fits.items()):
         (mu, sigma), (best_mu, best_sigma) = fit.typical, fit.optimum
         label = f"{name.replace('_', ' ')}: μ {mu:z.2f} ({best_mu:z.2f}), σ {sigma:.2f} ({best_sigma:.2f})"
         style = ("-", "--", ":")[i // 3]
-        axes.plot(data.x, norm.pdf(data.x, mu, sigma), style, color=f"C{i}", label=label)
+        densities.plot(data.x, norm.pdf(data.x, mu, sigma), style, color=f"C{i}", label=label)
     shown = data.x[p > 1e-4 * p.max()]
-    axes.set(xlim=(shown[0], shown[-1]), ylim=(0, 1.9 * p.max()))
-    axes.set(xlabel="x, units of the data", ylabel="density", title="Learned Gaussians; in brackets the optimum")
-    axes.legend(fontsize="small", loc="upper left")
-
-
-def _draw_everyone(figure: "Figure", axes: "Axes", names: Sequence[str], everyone: np.ndarray) -> None:
-    from matplotlib.colors import LogNorm
-
-    image = axes.imshow(np.clip(everyone, 1, 10), norm=LogNorm(1, 10), cmap="YlOrRd")
+    densities.set(xlim=(shown[0], shown[-1]), ylim=(0, 1.9 * p.max()))
+    densities.set(xlabel="x, units of the data", ylabel="density", title="Learned Gaussians; in brackets the optimum")
+    densities.legend(fontsize="small", loc="upper left")
+    image = matrix.imshow(np.clip(everyone, 1, 10), norm=LogNorm(1, 10), cmap="YlOrRd")
     for (row, column), ratio in np.ndenumerate(everyone):
         weight = "bold" if row == column else "normal"
         text = f">{HUGE:.0f}" if ratio >= HUGE else f"{ratio:.2f}"
         color = "black" if ratio < 5 else "white"
-        axes.text(column, row, text, ha="center", va="center", fontsize="small", weight=weight, color=color)
-    labels = [name.replace("_", " ") for name in names]
-    axes.set_xticks(range(len(names)), labels, rotation=40, ha="right")
-    axes.set_yticks(range(len(names)), labels)
-    axes.set(xlabel="game g that fitted the Gaussian", ylabel="divergence f by which it is judged")
-    axes.set_title("D_f of each fit, in units of its least: 1.00 is the optimum")
-    figure.colorbar(image, ax=axes, shrink=0.8, label="(D_f - f(1)) / (least D_f - f(1))", extend="max")
+        matrix.text(column, row, text, ha="center", va="center", fontsize="small", weight=weight, color=color)
+    labels = [name.replace("_", " ") for name in fits]
+    matrix.set_xticks(range(len(labels)), labels, rotation=40, ha="right")
+    matrix.set_yticks(range(len(labels)), labels)
+    matrix.set(xlabel="game g that fitted the Gaussian", ylabel="divergence f by which it is judged")
+    matrix.set_title("D_f of each fit, in units of its least: 1.00 is the optimum")
+    figure.colorbar(image, ax=matrix, shrink=0.8, label="(D_f - f(1)) / (least D_f - f(1))", extend="max")

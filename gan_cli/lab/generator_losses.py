@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import PositiveFloat
 
-from gan_cli.lab.demonstration import Demonstration, Note, table
+from gan_cli.lab import Demonstration, Note, table
 from gan_cli.losses import adversarial
 
 if TYPE_CHECKING:
@@ -29,33 +29,27 @@ def generator_losses(
 ) -> Demonstration:
     """Three losses of the generator, and where their gradients are: minimax has none where D is sure of a fake.
 
-    https://arxiv.org/abs/1701.00160, figure 16, whose cost of maximum likelihood has our sign: -exp(s). Gradients are
-    taken by JAX of the losses as shipped, in float64, and compared with their closed forms; the figure adds them.
+    https://arxiv.org/abs/1701.00160, figure 16, whose cost of maximum likelihood has our sign: -exp(s). JAX takes the
+    gradients of the losses as shipped, in float64; they are compared with their closed forms and shown in the figure.
     """
     scores = np.linspace(-reach, reach, POINTS)
-    losses = {name: _loss_and_gradient(name, scores) for name in GRADIENTS}  # each [2, POINTS]
+    losses = {}  # the shipped losses of single scores and their derivatives, each [2, POINTS] float64
+    for name in GRADIENTS:
+        loss = getattr(adversarial, name)().generator
+        with jax.enable_x64():
+            both = jax.vmap(jax.value_and_grad(lambda s, loss=loss: loss(s, s)))(jnp.asarray(scores))
+        losses[name] = np.stack(both)
     errors = {name: float(np.abs(losses[name][1] - GRADIENTS[name][1](scores)).max()) for name in GRADIENTS}
     ends = {name: losses[name][1][[0, POINTS // 2, -1]] for name in GRADIENTS}
     rows = [[name, GRADIENTS[name][0], *(f"{x:.4g}" for x in ends[name]), f"{errors[name]:.1e}"] for name in GRADIENTS]
     head = ["loss of G", "dL/ds", *(f"at s = {s:g}" for s in (-reach, 0, reach)), "largest error"]
-    text = f"dL/ds by JAX against the closed form, D = sigmoid(s) from {_d(-reach):.4f} to {_d(reach):.4f}.\n"
+    lowest, highest = (float(1 / (1 + np.exp(-score))) for score in (-reach, reach))
+    text = f"dL/ds by JAX against the closed form, D = sigmoid(s) from {lowest:.4f} to {highest:.4f}.\n"
     return Demonstration(
         text=text + table(head, rows),
         values={f"error_{name}": error for name, error in errors.items()},
         draw=lambda figure: _draw(figure, scores, losses),
     )
-
-
-def _d(score: float) -> float:
-    return float(1 / (1 + np.exp(-score)))
-
-
-def _loss_and_gradient(name: str, scores: np.ndarray) -> np.ndarray:
-    """The shipped loss of single scores [N] and its derivative: [2, N] float64."""
-    loss = getattr(adversarial, name)().generator
-    with jax.enable_x64():
-        both = jax.vmap(jax.value_and_grad(lambda s: loss(s, s)))(jnp.asarray(scores))
-    return np.stack(both)
 
 
 def _draw(figure: "Figure", scores: np.ndarray, losses: dict[str, np.ndarray]) -> None:

@@ -11,7 +11,7 @@ from gan_cli import build
 from gan_cli.binding import Table
 from gan_cli.data.source import Mixture
 from gan_cli.data.store import Store
-from gan_cli.lab.demonstration import Demonstration, Note, table
+from gan_cli.lab import Demonstration, Note, table
 from gan_cli.lab.training import Network, train
 
 if TYPE_CHECKING:
@@ -30,30 +30,21 @@ DATA: dict[int, Table] = {
 
 
 class Plane(NamedTuple):
-    """A regular grid of M points, and what is known and was learned there."""
+    """A regular grid of M points, and what is known and what was learned there."""
 
     points: np.ndarray  # [M, dims]
     cell: float  # length or area of a point's share
     p: np.ndarray  # p_data [M]
     q: np.ndarray  # p_model [M]
     score: np.ndarray  # of the trained discriminator [M]
-    best: np.ndarray  # of the optimal one [M]
-
-    @property
-    def seen(self) -> np.ndarray:
-        """Where data or samples are: bool [M]."""
-        total = self.p + self.q
-        seen: np.ndarray = total > NEGLIGIBLE * total.max()
-        return seen
-
-    @property
-    def error(self) -> np.ndarray:
-        """D - D* [M]."""
-        error: np.ndarray = expit(self.score) - expit(self.best)
-        return error
+    best: np.ndarray  # score of the optimal one [M]
+    seen: np.ndarray  # bool [M]: where data or samples are
 
     def value(self, score: np.ndarray, target: float) -> float:
-        """V = E_data [t log D + (1 - t) log(1 - D)] + E_model log(1 - D), D = sigmoid(score)."""
+        """V = E_data [t log D + (1 - t) log(1 - D)] + E_model log(1 - D) in nats, D = sigmoid(score), t the target.
+
+        score: of the discriminator at the points [M].
+        """
         yes, no = -np.logaddexp(0, -score), -np.logaddexp(0, score)  # log D, log(1 - D)
         return self.cell * float(np.sum(self.p * (target * yes + (1 - target) * no) + self.q * no))
 
@@ -85,17 +76,26 @@ def optimal_discriminator(
     mixture = prepared.source.mixture
     assert mixture is not None  # every toy has one
     plane = _plane(dims, mixture, trained.network(0, "generator"), trained.network(0, "discriminator"), real_target)
+    error = np.abs(expit(plane.score) - expit(plane.best))  # |D - D*| [M]
     values = {
-        "largest_error": float(np.abs(plane.error[plane.seen]).max()),
-        "mean_error": plane.cell * float(np.sum((plane.p + plane.q) / 2 * np.abs(plane.error))),
+        "largest_error": float(error[plane.seen].max()),
+        "mean_error": plane.cell * float(np.sum((plane.p + plane.q) / 2 * error)),
         "value": plane.value(plane.score, real_target),
         "optimal_value": plane.value(plane.best, real_target),
         "two_jsd_minus_log_4": 2 * plane.jensen_shannon() - float(np.log(4)),
     }
+    formula = f"D* = {'' if real_target == 1 else f'{real_target:g} '}p_data / (p_data + p_model)"
+    rows = [
+        [f"largest |D - D*|, {formula}", f"{values['largest_error']:.4f}", "0"],
+        ["mean |D - D*| under (p_data + p_model) / 2", f"{values['mean_error']:.4f}", "0"],
+        ["value V of D, nats", f"{values['value']:.5f}", f"{values['optimal_value']:.5f}"],
+    ]
+    known = f"-log 4 + 2 JSD(p_data, p_model) = {values['two_jsd_minus_log_4']:.5f} nats"
+    ends = "which is V of D*" if real_target == 1 else "which V of D* is for real_target = 1 only"
     return Demonstration(
-        text=_text(values, real_target),
+        text=f"{table(['', 'trained', 'truth'], rows)}\n{known}, {ends}.",
         values=values,
-        draw=lambda figure: (_draw_line if dims == 1 else _draw_plane)(figure, plane, real_target),
+        draw=lambda figure: (_draw_line if dims == 1 else _draw_plane)(figure, plane, formula),
         size=(8, 6) if dims == 1 else (13, 4),
     )
 
@@ -121,6 +121,7 @@ def _tables(dims: int, target: float, steps: int) -> Table:
 
 
 def _plane(dims: int, mixture: Mixture, generator: Network, discriminator: Network, target: float) -> Plane:
+    """The data, the generator's Gaussian, the trained discriminator and the optimal one on a grid."""
     ticks, step = np.linspace(-REACH, REACH, POINTS[dims], retstep=True)
     points = np.stack(np.meshgrid(*[ticks] * dims, indexing="ij"), axis=-1).reshape(-1, dims)  # [M, dims]
     modes = zip(mixture.means, mixture.sds, strict=True)
@@ -129,32 +130,19 @@ def _plane(dims: int, mixture: Mixture, generator: Network, discriminator: Netwo
     weights = generator(np.eye(dims)) - shift  # [dims, dims]
     model = multivariate_normal(shift[0], weights.T @ weights)  # of shift + z weights, z ~ N(0, 1)
     log_p, log_q = np.log(np.maximum(p, 1e-300)), model.logpdf(points)
+    q = np.exp(log_q)
     best = np.log(target) + log_p - np.logaddexp(np.log1p(-target) + log_p, log_q) if target < 1 else log_p - log_q
-    return Plane(points, float(step) ** dims, p, np.exp(log_q), discriminator(points), best)
+    seen = p + q > NEGLIGIBLE * (p + q).max()
+    return Plane(points, float(step) ** dims, p, q, discriminator(points), best, seen)
 
 
-def _best(target: float) -> str:
-    return f"{'' if target == 1 else f'{target:g} '}p_data / (p_data + p_model)"
-
-
-def _text(values: dict[str, float], target: float) -> str:
-    rows = [
-        [f"largest |D - D*|, D* = {_best(target)}", f"{values['largest_error']:.4f}", "0"],
-        ["mean |D - D*| under (p_data + p_model) / 2", f"{values['mean_error']:.4f}", "0"],
-        ["value V of D, nats", f"{values['value']:.5f}", f"{values['optimal_value']:.5f}"],
-    ]
-    known = f"-log 4 + 2 JSD(p_data, p_model) = {values['two_jsd_minus_log_4']:.5f} nats"
-    ends = "which is V of D*" if target == 1 else "which V of D* is for real_target = 1 only"
-    return f"{table(['', 'trained', 'truth'], rows)}\n{known}, {ends}."
-
-
-def _draw_line(figure: "Figure", plane: Plane, target: float) -> None:
+def _draw_line(figure: "Figure", plane: Plane, formula: str) -> None:
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
     x = plane.points[:, 0]
     for density, label, color in ((plane.p, "p_data", "tab:blue"), (plane.q, "p_model", "tab:orange")):
         top.plot(x, density, color=color, label=label)
         top.fill_between(x, density, color=color, alpha=0.2)
-    bottom.plot(x, expit(plane.best), color="0.6", linewidth=5, label=f"D* = {_best(target)}")
+    bottom.plot(x, expit(plane.best), color="0.6", linewidth=5, label=formula)
     bottom.plot(x, expit(plane.score), color="tab:red", label="D, trained")
     bottom.fill_between(x, 0, 1.1, where=~plane.seen, color="0.93", label="hardly any data or samples here")
     top.set(ylabel="density", xlim=(-5, 5), ylim=(0, None))
@@ -163,13 +151,13 @@ def _draw_line(figure: "Figure", plane: Plane, target: float) -> None:
         axes.legend(loc="upper left")
 
 
-def _draw_plane(figure: "Figure", plane: Plane, target: float) -> None:
+def _draw_plane(figure: "Figure", plane: Plane, formula: str) -> None:
     side = POINTS[2]
     hidden = np.where(plane.seen, 1.0, np.nan)
     panels: list[tuple[str, np.ndarray, str, Any]] = [
-        (f"D* = {_best(target)}", expit(plane.best), "viridis", 1.0),
+        (formula, expit(plane.best), "viridis", 1.0),
         ("D, trained", expit(plane.score), "viridis", 1.0),
-        ("|D - D*|", np.abs(plane.error), "magma_r", None),
+        ("|D - D*|", np.abs(expit(plane.score) - expit(plane.best)), "magma_r", None),
     ]
     x, y = (plane.points[:, i].reshape(side, side) for i in range(2))
     for axes, (title, z, colors, top) in zip(figure.subplots(1, 3, sharey=True), panels, strict=True):

@@ -13,7 +13,7 @@ from gan_cli.engine.loop import Means
 from gan_cli.engine.seeds import train_seeds
 from gan_cli.engine.state import Experiment, State
 from gan_cli.games.game import Nets
-from gan_cli.lab.demonstration import Note
+from gan_cli.lab import Note
 
 Network = Callable[[np.ndarray], np.ndarray]  # points float [N, ...] -> its outputs, float64 [N, ...]
 
@@ -23,28 +23,18 @@ class Trained(NamedTuple):
 
     experiment: Experiment
     states: list[State]  # of each seed
-    seconds: float  # of all steps of all seeds together, compilation left out
+    seconds: float  # for all steps of all seeds together, compilation left out
 
-    def nets(self, i: int) -> Nets:
-        """The networks with the weights of the i-th seed."""
-        return Nets(self.experiment.definitions, self.states[i].variables)
+    def nets(self, i: int, *, averaged: bool = False) -> Nets:
+        """The networks with the weights of the i-th seed, or with their moving average."""
+        state = self.states[i]
+        return Nets(self.experiment.definitions, state.average if averaged else state.variables)
 
-    def network(self, i: int, role: str) -> Network:
-        """A network with the weights of the i-th seed, as a function on the host."""
-        return _on_host(self.nets(i), role)
-
-    def averaged(self, i: int, role: str) -> Network:
-        """A network with the moving average of the i-th seed's weights, as a function on the host."""
-        return _on_host(Nets(self.experiment.definitions, self.states[i].average), role)
-
-
-def _on_host(nets: Nets, role: str) -> Network:
-    run = jax.jit(lambda x: nets.frozen(role)(x)[0])
-    return lambda x: np.asarray(run(jnp.asarray(x, jnp.float32)), float)
-
-
-def unwatched(step: int, means: Means) -> None:
-    """The progress that nobody looks at."""
+    def network(self, i: int, role: str, *, averaged: bool = False) -> Network:
+        """A network with the weights of the i-th seed, or with their moving average, as a function on the host."""
+        nets = self.nets(i, averaged=averaged)
+        run = jax.jit(lambda x: nets.frozen(role)(x)[0])
+        return lambda x: np.asarray(run(jnp.asarray(x, jnp.float32)), float)
 
 
 def train(
@@ -53,9 +43,12 @@ def train(
     source: Source,
     seeds: Sequence[int],
     note: Note,
-    progress: Callable[[int, Means], None] = unwatched,
+    progress: Callable[[int, Means], None] = lambda _step, _means: None,
 ) -> Trained:
-    """Train the experiment once a seed, all seeds in one program; `note` is told of seeds that diverge."""
+    """Train the experiment once a seed, all seeds in one program; `note` is told of seeds that diverge.
+
+    progress: called with a step and the means of its call's metrics over the seeds.
+    """
     steps, batch = experiment.train.steps, experiment.train.batch
     note(f"{name}: {steps} steps, {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")
     feeds = [pipeline.pipeline(source, batch=batch, seed=seed) for seed in seeds]

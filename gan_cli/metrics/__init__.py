@@ -1,6 +1,6 @@
-"""Metrics: `find("inception-score")` is the function `inception_score` of `gan_cli/metrics/inception_score.py`, called.
+"""Metrics: `find_metric("inception-score")` calls `inception_score` of `gan_cli/metrics/inception_score.py`.
 
-A new metric is one file with one factory of its own name.
+A new metric is one file with one factory of the same name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from gan_cli.metrics.metric import Metric
 from gan_cli.names import canonical_metric, elsewhere
 
 _BY_FILE = kind("metric", "metric", "gan_cli.metrics", Metric)
-# a metric is written with dashes, as on the command line
+# metrics are written with dashes, as on the command line
 METRIC = _BY_FILE._replace(
     names=lambda: [name.replace("_", "-") for name in _BY_FILE.names()],
     find=lambda name: _BY_FILE.find(name.replace("-", "_")),
@@ -20,23 +20,23 @@ METRIC = _BY_FILE._replace(
 
 
 def find_metric(name: str, **options: object) -> Metric:
-    """The metric of this name, with its options; InputError for an unknown name, with the nearest valid one."""
+    """Make the metric of this name with these options; InputError for an unknown name suggests the nearest one."""
     metric: Metric = call(METRIC, validate_part(METRIC, {"metric": canonical_metric(name), **options}))
     return metric
 
 
 def names() -> list[str]:
-    """The names of all metrics."""
+    """Names of all metrics, with dashes."""
     return METRIC.names()
 
 
 def options(
     chosen: Sequence[str], given: Mapping[str, Any], where: str = "", option: str = "options."
 ) -> dict[str, Table]:
-    """The options of the chosen metrics, defaults filled in: `given`, by metric, checked.
+    """Check the options `given` for the chosen metrics, by metric, and fill in the defaults.
 
-    Raises InputError for an unknown metric, which begins with `where`, and for a wrong option, or one of a metric that
-    is not chosen, which begins with `option`.
+    Raises InputError that begins with `where` for an unknown metric, and InputError that begins with `option` for a
+    wrong option or for options of a metric that is not chosen.
     """
     for name in chosen:
         if canonical_metric(name) not in METRIC.names():
@@ -47,14 +47,13 @@ def options(
     for name in wanted:
         if name not in names_chosen:
             raise InputError(f"{option}{name}: this metric is not asked for{nearest(name, names_chosen)}")
-    filled = {name: validate_part(METRIC, _table(name, wanted, option), f"{option}{name}.") for name in names_chosen}
-    return {name: {key: value for key, value in table.items() if key != "metric"} for name, table in filled.items()}
-
-
-def _table(name: str, given: Mapping[str, Any], option: str) -> Table:
-    own = given.get(name, {})
-    if not isinstance(own, Mapping):
-        raise InputError(f"{option}{name} = {own!r}: a table of options is wanted, {name}.option = value")
-    if "metric" in own:
-        raise InputError(f"{option}{name}.metric: unknown option")
-    return {**own, "metric": name}
+    filled = {}
+    for name in names_chosen:
+        own = wanted.get(name, {})
+        if not isinstance(own, Mapping):
+            raise InputError(f"{option}{name} = {own!r}: a table of options is wanted, {name}.option = value")
+        if "metric" in own:
+            raise InputError(f"{option}{name}.metric: unknown option")
+        table = validate_part(METRIC, {**own, "metric": name}, f"{option}{name}.")
+        filled[name] = {key: value for key, value in table.items() if key != "metric"}
+    return filled

@@ -2,15 +2,14 @@
 
 https://arxiv.org/abs/physics/9803008, with the path and the schedule of https://arxiv.org/abs/1611.04273. The
 distributions on the way are N(u; 0, I) likelihood(u)^beta, beta from 0 to 1, or back for the reverse chains of
-https://arxiv.org/abs/1511.02543. The sampler is pure JAX, for N problems with C chains each; what is summed over the
-distributions is summed on the host in float64.
+https://arxiv.org/abs/1511.02543. The sampler is pure JAX, for N problems with C chains each; sums over the
+distributions are taken on the host in float64.
 
 **Steering.** A step size that follows a chain's own past is no function of beta alone: its transitions no longer leave
-the distributions as they are, and the estimate may lie above the truth. So the first chains of each problem are pilots:
-the step size of all is steered by them, and only the others count. The reverse chains take the sizes of the forward
-ones, backwards, for the same reason. Each chain's steps are longer or shorter than that at random, without which a
-direction in which the trajectory is a whole number of swings does not move at all
-(https://arxiv.org/abs/1206.1901, section 3.2).
+the distributions invariant, and the estimate may lie above the truth. So the first chains of each problem are pilots:
+they steer the step size of all, and only the others count. The reverse chains take the sizes of the forward ones,
+backwards, for the same reason. Each chain's steps are longer or shorter than that at random, without which a direction
+in which the trajectory is a whole number of swings does not move at all (https://arxiv.org/abs/1206.1901, section 3.2).
 """
 
 from collections.abc import Callable
@@ -37,26 +36,26 @@ STEERED = 0.0  # in the place of a step size: the pilots'
 
 
 class Chains(NamedTuple):
-    """Where the chains are, and how far they go next."""
+    """Positions of the chains, and how far they go next."""
 
-    u: Array  # [N, C, L]
-    size: Array  # [N]: step size of the leapfrog
+    u: Array  # [N, C, L], pilots first
+    size: Array  # [N]: step size of the leapfrog, at the start LONGEST
 
 
 class Trace(NamedTuple):
-    """What was met on the way, S transitions."""
+    """Record of S transitions."""
 
     values: Array  # [N, C, S]: log-likelihood before each
-    acceptance: Array  # [N, C, S]: probability of each
+    acceptance: Array  # [N, C, S]: probability that each was accepted
     sizes: Array  # [N, S]: step size of each
 
 
 class _Point(NamedTuple):
-    """Where the chains are, and what is known of the log-likelihood there."""
+    """Positions of the chains, and the log-likelihood there."""
 
     u: Array  # [N, C, L]
     value: Array  # [N, C]
-    slope: Array  # [N, C, L]
+    slope: Array  # [N, C, L]: the gradient
 
 
 def schedule(steps: int) -> np.ndarray:
@@ -66,11 +65,6 @@ def schedule(steps: int) -> np.ndarray:
     """
     s = 1 / (1 + np.exp(-np.linspace(-RADIUS, RADIUS, steps + 2)))
     return ((s - s[0]) / (s[-1] - s[0])).astype(np.float32)
-
-
-def begin(u: Array) -> Chains:
-    """Chains at u [N, C, L], pilots first, with the longest step."""
-    return Chains(u, jnp.full(len(u), LONGEST))
 
 
 def anneal(
@@ -86,38 +80,44 @@ def anneal(
     """A transition at each of betas [S], none where it is STAY; jittable.
 
     keys [N]: one a problem. sizes [N, S]: step sizes, or STEERED. first: the number of the first transition, which
-    together with the key decides its draws, so that a long way can be gone in several calls.
+    together with the key decides its draws, so that a long way can be divided into several calls. leapfrog: steps of a
+    transition.
     """
 
-    def one(state: tuple[_Point, Array], now: tuple[Array, Array, Array]) -> tuple[tuple[_Point, Array], Trace]:
+    def step(state: tuple[_Point, Array], now: tuple[Array, Array, Array]) -> tuple[tuple[_Point, Array], Trace]:
         (point, steered), (beta, given, number) = state, now
         size = jnp.where(given == STEERED, steered, given)
 
-        def go(point: _Point) -> tuple[_Point, Array, Array]:
+        def move(point: _Point) -> tuple[_Point, Array, Array]:
             draws = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
             moved, acceptance = _transition(log_likelihood, point, size, draws, beta, leapfrog)
-            return moved, acceptance, _steer(size, acceptance)
+            # the next step is longer when the pilots were accepted more often than they should
+            pilots = acceptance[:, :PILOTS].mean(1)
+            return moved, acceptance, (size * jnp.exp(RATE * (pilots - TARGET))).clip(SHORTEST, LONGEST)
 
-        def stay(point: _Point) -> tuple[_Point, Array, Array]:
-            return point, jnp.zeros(point.value.shape), size
-
-        moved, acceptance, after = lax.cond(beta == STAY, stay, go, point)
+        moved, acceptance, after = lax.cond(
+            beta == STAY, lambda point: (point, jnp.zeros(point.value.shape), size), move, point
+        )
         return (moved, after), Trace(point.value, acceptance, size)
 
     start = _evaluate(log_likelihood, chains.u), chains.size
-    (point, size), trace = lax.scan(one, start, (betas, sizes.T, first + jnp.arange(len(betas))))
+    (point, size), trace = lax.scan(step, start, (betas, sizes.T, first + jnp.arange(len(betas))))
     return Chains(point.u, size), jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), trace)
 
 
 def _transition(
     log_likelihood: LogLikelihood, start: _Point, size: Array, keys: Key, beta: Array, leapfrog: int
 ) -> tuple[_Point, Array]:
-    """One of Hamiltonian Monte Carlo: the next state, and the probability [N, C] with which the proposal was accepted.
+    """A transition of Hamiltonian Monte Carlo: the next state, and the proposal's probability [N, C] of acceptance.
 
     A proposal whose energy is not finite is rejected.
     """
-    momentum, threshold, jitter = _draws(keys, start.u.shape[1:])
-    step = (size[:, None] * jitter)[..., None]
+    chains, latent = start.u.shape[1:]
+    # momenta, thresholds (logarithms of uniform numbers) and factors of the step size, all from one draw, because each
+    # takes a second to compile; half the squared length of two standard normal numbers is minus such a logarithm
+    normal = jax.vmap(lambda key: jax.random.normal(key, (chains, latent + 3)))(keys)
+    momentum, threshold = normal[..., :latent], -_energy(normal[..., latent:-1])  # [N, C, L], [N, C]
+    step = (size[:, None] * jnp.exp(JITTER * normal[..., -1]))[..., None]
 
     def force(point: _Point) -> Array:
         return beta * point.slope - point.u
@@ -139,24 +139,9 @@ def _transition(
     return jax.tree.map(choose, end, start), jnp.exp(jnp.minimum(change, 0))
 
 
-def _draws(keys: Key, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """Momenta [N, C, L] from a standard normal, logarithms of uniform numbers [N, C], factors of the step size [N, C].
-
-    Half the squared length of two standard normal numbers is minus such a logarithm. All from one draw, because each
-    takes a second to compile.
-    """
-    chains, latent = shape
-    normal = jax.vmap(lambda key: jax.random.normal(key, (chains, latent + 3)))(keys)
-    return normal[..., :latent], -_energy(normal[..., latent:-1]), jnp.exp(JITTER * normal[..., -1])
-
-
-def _steer(size: Array, acceptance: Array) -> Array:
-    """The next step size [N], longer when the pilots were accepted more often than they should."""
-    pilots = acceptance[:, :PILOTS].mean(1)
-    return (size * jnp.exp(RATE * (pilots - TARGET))).clip(SHORTEST, LONGEST)
-
-
 def _evaluate(log_likelihood: LogLikelihood, u: Array) -> _Point:
+    """The point at u [N, C, L], with the gradient of each chain's log-likelihood."""
+
     def total(u: Array) -> tuple[Array, Array]:
         values = log_likelihood(u)
         return values.sum(), values
@@ -166,20 +151,17 @@ def _evaluate(log_likelihood: LogLikelihood, u: Array) -> _Point:
 
 
 def _energy(x: Array) -> Array:
-    """Of a standard normal, up to a constant: [N, C, L] -> [N, C]."""
+    """Minus the log-density of a standard normal, up to a constant: [N, C, L] -> [N, C]."""
     return jnp.square(x).sum(-1) / 2
 
 
-def log_weights(values: np.ndarray, betas: np.ndarray) -> np.ndarray:
-    """Log-likelihoods before each move from one of betas [T + 1] to the next, [..., T] -> log-weights [...] float64."""
-    return values.astype(np.float64) @ np.diff(betas.astype(np.float64))
+def estimate(values: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From log-likelihoods [N, C, T] before each move between betas [T + 1]: two numbers a problem, float64 [N].
 
-
-def log_mean_exp(values: np.ndarray) -> np.ndarray:
-    """Over the last axis."""
-    return np.asarray(logsumexp(values, axis=-1) - np.log(values.shape[-1]))
-
-
-def effective(log_weights: np.ndarray) -> np.ndarray:
-    """Effective sample size, (sum of weights)² / sum of their squares, over the last axis: from 1 to its length."""
-    return np.asarray(np.exp(2 * logsumexp(log_weights, axis=-1) - logsumexp(2 * log_weights, axis=-1)))
+    The log of the mean weight of the C chains, and their effective sample size, (sum of weights)² / sum of their
+    squares: from 1 to C.
+    """
+    log_weights = values.astype(np.float64) @ np.diff(betas.astype(np.float64))  # [N, C]
+    total = logsumexp(log_weights, axis=-1)
+    effective = np.exp(2 * total - logsumexp(2 * log_weights, axis=-1))
+    return np.asarray(total - np.log(log_weights.shape[-1])), np.asarray(effective)

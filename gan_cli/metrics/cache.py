@@ -1,4 +1,4 @@
-"""Statistics of images in files: in the user's cache under a hash of all that decides them, or where a person says."""
+"""Statistics of images in files: in the user's cache, named by a hash of all that decides them, or at a given path."""
 
 import contextlib
 import hashlib
@@ -17,15 +17,15 @@ from gan_cli.metrics.frechet import Statistics
 from gan_cli.metrics.metric import Sample
 from gan_cli.metrics.protocol import in_words
 
-DIM = 1 << 14  # features at most: their covariance takes 2 GiB, and its eigenvalues minutes
+DIM = 1 << 14  # most features: their covariance takes 2 GiB, and its eigenvalues minutes
 LARGEST = DIM * DIM * 8 + (1 << 16)  # bytes of one array and its header
 UNREADABLE = (OSError, KeyError, ValueError, TypeError, OverflowError, DamagedError)
-TEXT = 1000  # letters of what statistics were made with
+TEXT = 1000  # most letters of each text that says what statistics were made with
 MADE_BY = ("features", "features_hash", "protocol")  # arrays of one string each, beside mu, sigma and n
 
 
 class Stored(NamedTuple):
-    """Statistics in a file, and what they were made with; empty where another program wrote it and did not say."""
+    """Statistics in a file, and what they were made with: "" where another program wrote the file and did not say."""
 
     statistics: Statistics  # n is 0 where the file does not say how many images there were
     features: str = ""
@@ -34,17 +34,13 @@ class Stored(NamedTuple):
 
 
 def key(features: Features, fingerprint: str, **decisive: int | str | None) -> str:
-    """Hash of all that decides the statistics.
+    """SHA-256, hexadecimal, of all that decides the statistics of images: their name in the cache.
 
-    fingerprint: of the source's content (`Source.fingerprint`); decisive: whatever else chooses images, such as n,
+    fingerprint: hash of the source's content (`Source.fingerprint`). decisive: whatever else chooses images, such as n,
     split and seed.
     """
     parts = {"features": features.hash, "protocol": features.protocol, "source": fingerprint, **decisive}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def nobody(message: str) -> None:
-    """Who is told where nobody wants to know."""
 
 
 def cached(
@@ -52,12 +48,12 @@ def cached(
     name: str,
     features: Features,
     measure: Callable[[], Sample],
-    note: Callable[[str], None] = nobody,
+    note: Callable[[str], object] = lambda _: None,
 ) -> Sample:
     """The statistics kept under `name` (see `key`) in `cache_dir`, or those of `measure()`, which are then kept.
 
-    A file that is missing, truncated or otherwise unreadable is measured anew. A cache that cannot be written costs
-    time and nothing else. None: no cache. Only statistics are kept: the outputs of a sample are not.
+    Statistics in a file that is unreadable are measured again, and `note` is told why. A cache that cannot be written
+    costs time and nothing else. cache_dir: None for no cache. Only statistics are kept, not the outputs of a sample.
     """
     if cache_dir is None:
         return measure()
@@ -79,7 +75,7 @@ def cached(
 def save_statistics(path: Path, statistics: Statistics, features: Features, fitted: str = "") -> None:
     """Write `mu`, `sigma` (the layout of pytorch-fid and others), `n` and what they were made with to an npz file.
 
-    Whole or not at all. `fitted`: what was done to the images before, in words.
+    The file is written whole or not at all. fitted: what was done to the images beforehand, in words.
     """
     texts = (features.name, features.hash, in_words(features, fitted))
     made_by: dict[str, Any] = dict(zip(MADE_BY, texts, strict=True))
@@ -88,15 +84,19 @@ def save_statistics(path: Path, statistics: Statistics, features: Features, fitt
 
 
 def load_statistics(path: Path) -> Stored:
-    """The statistics in a file written by `save_statistics`, or of another program: `mu` [D] and `sigma` [D, D].
+    """The statistics in a file of `save_statistics` or of another program: `mu` [D] and `sigma` [D, D], real numbers.
 
-    Raises InputError that names the file where there is none, or none that is sound. No pickle is ever read.
+    Raises InputError, which names the file, where it is missing, damaged, too large, or holds anything else or numbers
+    that are not finite. No pickle is ever read. See also `check_covariance`, which takes minutes for many features.
     """
     try:
         file = arrays.load_arrays(path, ("mu", "sigma", "n", *MADE_BY), LARGEST)
         mean, covariance = file["mu"], file["sigma"]
         n = int(file["n"]) if "n" in file else 0
-        made_by = [_text(file[name]) if name in file else "" for name in MADE_BY]
+        made_by = [file.get(name, np.array("")) for name in MADE_BY]
+        for text in made_by:
+            if text.ndim or text.dtype.kind != "U":
+                raise ValueError(f"an array of {text.dtype}, where one text is wanted")
     except UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as statistics, arrays mu and sigma ({error})") from None
     if mean.size > DIM:
@@ -110,13 +110,7 @@ def load_statistics(path: Path) -> Stored:
     mean, covariance = mean.astype(np.float64), covariance.astype(np.float64)
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise InputError(f"{path}: holds statistics that are not finite")
-    return Stored(Statistics(mean, covariance, n), *made_by)
-
-
-def _text(array: np.ndarray) -> str:
-    if array.ndim or array.dtype.kind != "U":
-        raise ValueError(f"an array of {array.dtype}, where one text is wanted")
-    return str(array)[:TEXT]
+    return Stored(Statistics(mean, covariance, n), *(str(text)[:TEXT] for text in made_by))
 
 
 def check_covariance(statistics: Statistics, where: str) -> None:
@@ -134,9 +128,9 @@ def check_covariance(statistics: Statistics, where: str) -> None:
 
 
 def check_made_by(stored: Stored, features: Features, fitted: Collection[str], where: str) -> tuple[str, ...]:
-    """InputError unless the statistics in file `where` are of these features; a notice where that cannot be known.
+    """Raise InputError unless the statistics in file `where` are of these features; a notice where that is not known.
 
-    fitted: what may have been done to its images before, in words.
+    fitted: what may have been done to its images beforehand, in words.
     """
     dim = stored.statistics.mean.size
     if features.dim and dim != features.dim:

@@ -10,9 +10,9 @@ from gan_cli.types import CLASS
 def class_agreement() -> Metric:
     """Share of fakes in which an independent classifier sees the class that was asked for; 1 is best.
 
-    The classifier is the feature network, where it knows exactly the data's classes; of toys the class is the nearest
-    component. The generator accuracy of https://arxiv.org/abs/1610.09585 (section 4.1), with a classifier that had no
-    part in the training.
+    The classifier is the feature network, where it knows exactly the data's classes; for toys the class is the nearest
+    component. This is the generator accuracy of https://arxiv.org/abs/1610.09585 (section 4.1), with a classifier that
+    had no part in the training.
     """
     return Metric(
         name="class-agreement",
@@ -29,11 +29,11 @@ def class_agreement() -> Metric:
 
 
 def compute_class_agreement(real: Sample | None, fake: Sample) -> dict[str, float]:
-    """The share in all, with shuffled requests, of real images, and by class asked for.
+    """The share over all fakes, with shuffled requests, over real images, and by class asked for.
 
     `class-agreement-shuffled` compares with the requests in another, fixed order: what ignoring them would give, the
     sum of the squared shares of K classes, 1 / K when they are equal. `class-agreement-real` is the classifier's
-    accuracy on the real images, the ceiling. `class-agreement-3` is of the fakes asked for class number 3.
+    accuracy on the real images, the ceiling. `class-agreement-3` is the share among fakes asked for class number 3.
     """
     assert real is not None
     assert real.labels is not None

@@ -9,8 +9,8 @@ from gan_cli.metrics.metric import Metric, Sample
 def class_coverage() -> Metric:
     """Classes recognised among the fake images, the count of each, and the mean top probability.
 
-    The missing-mode count of VEEGAN (https://arxiv.org/abs/1705.07761) with a classifier's most probable class as
-    the mode.
+    The missing-mode count of VEEGAN (https://arxiv.org/abs/1705.07761), where the mode of an image is its most probable
+    class according to a classifier, the feature network.
     """
     return Metric(
         name="class-coverage",
@@ -24,7 +24,7 @@ def class_coverage() -> Metric:
 
 
 def compute_class_coverage(_: Sample | None, fake: Sample) -> dict[str, float]:
-    """Number of classes present; then the mean top probability in [0, 1] and the count of each class."""
+    """Number of classes present; then the mean top probability in [0, 1] and the count of each class by its number."""
     logits = fake.outputs["logits"]  # [N, classes]
     counts = np.bincount(logits.argmax(1), minlength=logits.shape[1])
     return {

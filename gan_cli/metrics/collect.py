@@ -18,7 +18,7 @@ from gan_cli.types import Array, Spec
 
 Images = np.ndarray | Array
 IMAGES = "images"  # what `keep` calls the images themselves
-COMPOSITED = "transparency composited on white"  # how a protocol has it
+COMPOSITED = "transparency composited on white"  # what a protocol says of it
 
 
 class NotFiniteError(InputError):
@@ -31,16 +31,22 @@ def collect(features: Features, batches: Iterable[Images], *, keep: Collection[s
     Batches are images [B, H, W, C], uint8 or float32 in [-1, 1] (rounded to 8 bits, so that images straight from a
     generator and the PNG files made of them give the same numbers; RGBA is composited on white), or vectors [B, D]
     float32, taken as they are. The network is compiled once for the first batch's size; shorter batches are padded and
-    longer ones divided. Memory grows with their number only through `keep`, where "images" are the images, uint8.
+    longer ones divided. Memory grows with the number of images only through `keep`, where "images" stands for the
+    images themselves, uint8.
 
-    Raises InputError when there are no images, NotFiniteError when one of them has a feature that is not finite.
+    Raises InputError when there are no images or the network lacks an output, NotFiniteError when an image has a
+    feature that is not finite.
     """
     check_outputs(features, keep)
     moments = None
     kept: dict[str, list[np.ndarray]] = {name: [] for name in keep}
     for outputs in extract(features, batches, images=IMAGES in keep):
         moments = moments or no_moments(outputs["features"].shape[1])
-        check_finite(outputs["features"], moments.n)
+        bad = np.flatnonzero(~np.isfinite(outputs["features"]).all(1))
+        if bad.size:
+            raise NotFiniteError(
+                f"image {moments.n + bad[0]} has features that are not finite: the image holds NaN or infinity"
+            )
         moments = moments.add(outputs["features"])
         for name in kept:
             kept[name].append(outputs[name])
@@ -57,9 +63,9 @@ def check_outputs(features: Features, keep: Collection[str]) -> None:
 
 
 def extract(features: Features, batches: Iterable[Images], *, images: bool = False) -> Iterator[dict[str, np.ndarray]]:
-    """The network's outputs for one batch after the other, without the padding; with `images` those as bytes, too.
+    """The network's outputs [B, ...] for one batch of images after the other, as `collect` takes them.
 
-    All devices of the job share in each batch.
+    images: whether the images themselves are among the outputs, uint8. All devices of the job share each batch.
     """
     devices = tuple(everyone())
     apply = features.apply if isinstance(features.apply, Partial) else Partial(features.apply)
@@ -70,9 +76,10 @@ def extract(features: Features, batches: Iterable[Images], *, images: bool = Fal
 
 @functools.cache
 def compiled(keep: bool, devices: Sequence[jax.Device]) -> Callable[[Partial, Images], dict[str, Array]]:
-    """(network, images) -> its outputs, a program for each network. Cached: one taken every 1000 steps compiles once.
+    """(network, images) -> its outputs, on all devices.
 
-    `keep`: whether the images, uint8, are among its outputs.
+    keep: whether the images, uint8, are among the outputs. Cached, so that a metric taken every 1000 steps is compiled
+    once: the network is an argument, and JAX keeps a program for each.
     """
 
     def forward(apply: Partial, images: Array) -> dict[str, Array]:
@@ -93,12 +100,12 @@ def composited(images: Array) -> Array:
 
 
 def composited_spec(spec: Spec) -> Spec:
-    """What the images look like then."""
+    """The spec of images after `composited`: three channels in the place of four."""
     return spec._replace(shape=(*spec.shape[:2], 3)) if spec.shape[2:] == (4,) else spec
 
 
 def eight_bit(images: Array) -> Array:
-    """Images uint8, or float in [-1, 1] rounded to the nearest of 256 levels -> float32 in [-1, 1]; vectors alike."""
+    """Images uint8, or float in [-1, 1] to be rounded to 256 levels -> float32 in [-1, 1]; vectors as they are."""
     if images.ndim == 2:
         return images
     if images.dtype != jnp.uint8:
@@ -107,9 +114,9 @@ def eight_bit(images: Array) -> Array:
 
 
 def equal_batches(batches: Iterable[Images], multiple: int = 1) -> Iterator[tuple[Images, int]]:
-    """The same images in batches of the first one's size, raised to a `multiple`; what is short is padded with zeros.
+    """The same images in batches of the first one's size, rounded up to a `multiple`; short ones are padded with zeros.
 
-    Yields (batch, images in it).
+    Yields (batch, number of images in it). Raises InputError for batches that are neither [B, H, W, C] nor [B, D].
     """
     rows = 0
     for batch in batches:
@@ -126,20 +133,11 @@ def equal_batches(batches: Iterable[Images], multiple: int = 1) -> Iterator[tupl
             yield np.pad(part, padding), len(part)
 
 
-def check_finite(values: np.ndarray, before: int) -> None:
-    """NotFiniteError naming the first image whose features are not finite; `before` images were checked earlier."""
-    bad = np.flatnonzero(~np.isfinite(values).all(1))
-    if bad.size:
-        raise NotFiniteError(
-            f"image {before + bad[0]} has features that are not finite: the image holds NaN or infinity"
-        )
-
-
 def evaluate(metrics: Iterable[Metric], real: Sample | None, fake: Sample) -> dict[str, float]:
-    """The values of all metrics, from one pass over the images of each kind."""
+    """The values of all metrics by name, from one pass over the images of each kind; InputError from a metric."""
     return {key: value for metric in metrics for key, value in metric.compute(real, fake).items()}
 
 
 def kept_by(metrics: Iterable[Metric], *, real: bool = False) -> tuple[str, ...]:
-    """Outputs that `collect` must keep for these metrics, of fake images or of real ones."""
+    """Names of the outputs that `collect` must keep for these metrics, for fake images or for `real` ones."""
     return tuple(sorted({name for metric in metrics for name in (metric.keeps_real if real else metric.keeps)}))

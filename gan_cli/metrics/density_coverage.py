@@ -3,8 +3,7 @@
 import numpy as np
 from pydantic import PositiveInt
 
-from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Sample, Scope
+from gan_cli.metrics.metric import Metric, Sample, require_images
 from gan_cli.metrics.neighbours import distinct, held, radii
 
 
@@ -42,18 +41,13 @@ def density_coverage(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=lambda plan: check_density_coverage(plan, k),
+        check=lambda plan: require_images(
+            plan.n_real, k + 1, f"density-coverage with k = {k} needs {k + 1} real images"
+        ),
     )
 
 
-def check_density_coverage(plan: Scope, k: int) -> tuple[str, ...]:
-    """InputError when a real image has no k-th neighbour."""
-    if plan.n_real <= k:
-        raise InputError(f"density-coverage with k = {k} needs {k + 1} real images, and there are {plan.n_real}")
-    return ()
-
-
 def expected_coverage(n_real: int, n_fake: int, k: int) -> float:
-    """Chance that of a real image's k nearest neighbours among all other images, of one law, any is fake."""
+    """Chance that any of a real image's k nearest neighbours is fake, when real and fake images have the same law."""
     i = np.arange(1, k + 1)
     return float(1 - np.prod((n_real - i) / (n_real + n_fake - i)))

@@ -1,8 +1,8 @@
 """Fréchet distance between the features of real and of fake images."""
 
 from gan_cli.errors import InputError
-from gan_cli.metrics.frechet import check_sides, frechet_distance
-from gan_cli.metrics.metric import Metric, Sample, Scope
+from gan_cli.metrics.frechet import check_n, frechet_distance
+from gan_cli.metrics.metric import Metric, Sample
 
 
 def fid() -> Metric:
@@ -11,6 +11,12 @@ def fid() -> Metric:
     Called FID whatever the features are, as is usual; only numbers with the same protocol can be compared.
     Paper: https://arxiv.org/abs/1706.08500.
     """
+
+    def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
+        if real is None:
+            raise InputError("fid compares with real images: give some (--real, or a run whose data set is at hand)")
+        return {"fid": frechet_distance(real.statistics, fake.statistics)}
+
     return Metric(
         name="fid",
         needs_real=True,
@@ -18,18 +24,9 @@ def fid() -> Metric:
         one_line="sees blur, noise, missing classes and collapse as shifts of mean and covariance of features; "
         "cannot see memorised training images or anything beyond second moments",
         paper="https://arxiv.org/abs/1706.08500",
-        compute=compute_fid,
-        check=check_fid,
+        compute=compute,
+        check=lambda plan: (
+            *check_n(plan.n_real or None, plan.dim, "real"),
+            *check_n(plan.n_fake or None, plan.dim, "fake"),
+        ),
     )
-
-
-def compute_fid(real: Sample | None, fake: Sample) -> dict[str, float]:
-    """{"fid": distance}; InputError without real images."""
-    if real is None:
-        raise InputError("fid compares with real images: give some (--real, or a run whose data set is at hand)")
-    return {"fid": frechet_distance(real.statistics, fake.statistics)}
-
-
-def check_fid(plan: Scope) -> tuple[str, ...]:
-    """Notices when either side is small; InputError when its covariance would be singular."""
-    return check_sides(plan.n_real, plan.n_fake, plan.dim)

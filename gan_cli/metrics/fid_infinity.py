@@ -1,4 +1,4 @@
-"""Fréchet distance of infinitely many fakes: extrapolated along the line in 1/n that the distance falls by."""
+"""Fréchet distance of infinitely many fakes, extrapolated along the line in 1/n by which the distance falls."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -7,9 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from gan_cli.data.pipeline import order
-from gan_cli.errors import InputError
 from gan_cli.metrics.frechet import Statistics, check_n, statistics
-from gan_cli.metrics.metric import Metric, Sample, Scope
+from gan_cli.metrics.metric import Metric, Sample, Scope, require_images
 
 SEED = 1  # of the subsets
 
@@ -25,9 +24,10 @@ def fid_infinity(
     the metric is its intercept, negative by chance where it is about 0. `fid-infinity-slope` is its slope,
     `fid-infinity-error` the intercept's standard error by the scatter of the points about the line, which knows nothing
     of another draw of images: over draws it varied 1.3 to 3 times as much. As in the authors' code only the fakes' side
-    is extrapolated: what few real images add stays. Of what few fakes add about a tenth too much is taken off, because
-    the distance bends away from the line at few images (measured with white Gaussians, the worst of those tried).
-    Departures: random latents, not Sobol sequences; a tenth of the fakes where the authors begin at 5,000 of 50,000.
+    is extrapolated: the bias from few real images stays. About a tenth too much is taken off the bias from few fakes,
+    because the distance bends away from the line at few images (measured with white Gaussians, the worst of those
+    tried). Departures: random latents, not Sobol sequences; a tenth of the fakes where the authors begin at 5,000 of
+    50,000.
     """
 
     def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
@@ -45,7 +45,7 @@ def fid_infinity(
 
     def check(plan: Scope) -> tuple[str, ...]:
         sizes(plan.n_fake, plan.dim, points)
-        return check_real(plan)
+        return check_n(plan.n_real or None, plan.dim, "real")
 
     return Metric(
         name="fid-infinity",
@@ -60,42 +60,32 @@ def fid_infinity(
     )
 
 
-def check_real(plan: Scope) -> tuple[str, ...]:
-    """`check_n` of the real side, whose number is unknown (0) where a file of statistics does not say it."""
-    if plan.n_real:
-        return check_n(plan.n_real, plan.dim, "real")
-    return ("of how many real images the statistics are is not known: few would bias the distance upwards",)
-
-
 def sizes(n: int, dim: int, points: int) -> np.ndarray:
-    """The numbers of fakes at which the distance is taken: int [points], ascending, the last is n.
+    """Numbers of fakes, of `n` in all, at which the distance is taken: int [points], ascending, the last is n.
 
-    InputError for fewer fakes than twice the least of these numbers: from so short a line nothing can be told.
+    Raises InputError for fewer fakes than twice the least of these numbers: so short a line tells nothing.
     """
     least = 2 * dim
-    if n < 2 * least:
-        raise InputError(
-            f"fid-infinity needs {2 * least} fake images or more for features of dimension {dim}, better "
-            f"{10 * dim}, and there are {n}: give more"
-        )
+    needs = f"fid-infinity needs {2 * least} fake images or more for features of dimension {dim}, better {10 * dim}"
+    require_images(n, 2 * least, needs, ": give more")
     return np.linspace(max(least, n // 10), n, points).astype(int)
 
 
 def distances(real: Statistics, fake: np.ndarray, subsets: Sequence[np.ndarray]) -> np.ndarray:
     """`frechet_distance` of the real statistics and those of each subset of fake [N, D]: [len(subsets)] float64.
 
-    With the real covariance R Rᵀ the trace of the root needs the eigenvalues of Rᵀ C R: the covariance of fake R.
-    Directions in which the reals do not vary add nothing to it but rounding, and time: they are left out.
+    subsets: indices of the fakes. With the real covariance R Rᵀ the trace of the root needs the eigenvalues of Rᵀ C R,
+    which is the covariance of fake R. Directions in which the reals do not vary would add only rounding and time, and
+    are left out.
     """
     values, vectors = np.linalg.eigh(real.covariance)
     varies = values > values[-1] * len(values) * np.finfo(np.float64).eps
     turned = fake @ (vectors[:, varies] * np.sqrt(values[varies]))  # [N, D or less] float64
-    found = [_distance(real, fake[chosen], turned[chosen]) for chosen in subsets]
+    found = []
+    for chosen in subsets:
+        part = fake[chosen]
+        means = np.square(part.mean(axis=0, dtype=np.float64) - real.mean).sum()
+        traces = np.trace(real.covariance) + part.var(axis=0, ddof=1, dtype=np.float64).sum()
+        roots = np.sqrt(np.linalg.eigvalsh(statistics(turned[chosen]).covariance).clip(min=0))
+        found.append(float(means + traces - 2 * roots.sum()))
     return np.array(found).clip(min=0)
-
-
-def _distance(real: Statistics, fake: np.ndarray, turned: np.ndarray) -> float:
-    means = np.square(fake.mean(axis=0, dtype=np.float64) - real.mean).sum()
-    traces = np.trace(real.covariance) + fake.var(axis=0, ddof=1, dtype=np.float64).sum()
-    roots = np.sqrt(np.linalg.eigvalsh(statistics(turned).covariance).clip(min=0))
-    return float(means + traces - 2 * roots.sum())

@@ -36,7 +36,7 @@ class Moments(NamedTuple):
     scatter: Matrix  # [D, D] float64: sum of outer products of deviations from the mean
 
     def add(self, features: np.ndarray) -> "Moments":
-        """These moments with a batch of features [B, D] added."""
+        """The moments of these vectors and a batch of further ones, features [B, D]."""
         batch = features.astype(np.float64)
         if not len(batch):
             return self
@@ -53,12 +53,12 @@ class Moments(NamedTuple):
 
 
 def no_moments(dim: int) -> Moments:
-    """The moments of no feature vectors of length `dim`."""
+    """The moments of no feature vectors of length `dim`, to which batches can be added."""
     return Moments(0, np.zeros(dim), np.zeros((dim, dim)))
 
 
 def statistics(features: np.ndarray) -> Statistics:
-    """Mean and covariance of features [N, D]."""
+    """Mean and covariance, float64, of features [N, D] that are in memory."""
     return no_moments(features.shape[1]).add(features).statistics()
 
 
@@ -74,26 +74,27 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
             "compute both with the same feature network"
         )
     between_means = np.square(a.mean - b.mean).sum()
-    within = np.trace(a.covariance) + np.trace(b.covariance) - 2 * trace_of_root(a.covariance, b.covariance)
+    # with C_a = R Rᵀ, tr (C_a C_b)^½ is the sum of the roots of the eigenvalues of the symmetric Rᵀ C_b R
+    values, vectors = np.linalg.eigh(a.covariance)
+    root = vectors * np.sqrt(values.clip(min=0))  # R [D, D]
+    product = root.T @ b.covariance @ root
+    trace_of_root = float(np.sqrt(np.linalg.eigvalsh((product + product.T) / 2).clip(min=0)).sum())
+    within = np.trace(a.covariance) + np.trace(b.covariance) - 2 * trace_of_root
     return max(float(between_means + within), 0.0)  # rounding can leave -1e-12 for equal statistics
 
 
-def trace_of_root(a: Matrix, b: Matrix) -> float:
-    """tr (A B)^½ of covariances: with A = R Rᵀ, the roots of the eigenvalues of the symmetric Rᵀ B R."""
-    values, vectors = np.linalg.eigh(a)
-    root = vectors * np.sqrt(values.clip(min=0))  # [D, D]
-    product = root.T @ b @ root
-    return float(np.sqrt(np.linalg.eigvalsh((product + product.T) / 2).clip(min=0)).sum())
+def check_n(n: int | None, dim: int, what: str, of: str = "") -> tuple[str, ...]:
+    """Notices about the number of images `n` of one side for features of length `dim`.
 
+    n: None when statistics come from a file that does not say how many images they are of. what: the side, "real" or
+    "fake". of: which part of it these images are, in words: " of class 3".
 
-def check_n(n: int, dim: int, what: str, of: str = "") -> tuple[str, ...]:
-    """Notices about the number of images `n` of a kind (`what`: "real", "fake") for features of length `dim`.
-
-    `of`: which part of them these are, in words: " of class 3".
-
-    With n <= dim the covariance is singular whatever the images are: InputError. The distance is biased upwards by
-    an amount that falls as 1/n (https://arxiv.org/abs/1911.07023); below 10 images a dimension it is worth saying.
+    Raises InputError for n <= dim, when the covariance is singular whatever the images are. The distance is biased
+    upwards by an amount that falls as 1/n (https://arxiv.org/abs/1911.07023), which is worth a notice below 10 images
+    a dimension.
     """
+    if n is None:
+        return (f"of how many {what} images the statistics are is not known: few would bias the distance upwards",)
     if n < dim + 1:
         raise InputError(
             f"{n} {what} images{of} are too few for features of dimension {dim}: their covariance is singular. "
@@ -106,12 +107,3 @@ def check_n(n: int, dim: int, what: str, of: str = "") -> tuple[str, ...]:
             f"Compare it only with numbers from the same n, or give {COMFORTABLE * dim} or more",
         )
     return ()
-
-
-def check_sides(n_real: int, n_fake: int, dim: int) -> tuple[str, ...]:
-    """`check_n` of both sides; 0 images are statistics from a file that does not say of how many they are."""
-    notices: tuple[str, ...] = ()
-    for n, what in ((n_real, "real"), (n_fake, "fake")):
-        unknown = (f"of how many {what} images the statistics are is not known: few would bias the distance upwards",)
-        notices += check_n(n, dim, what) if n else unknown
-    return notices

@@ -14,11 +14,13 @@ def inception_score(
     """Inception Score of a classifier's predictions: 1 (worst) to the number of classes (best).
 
     The classifier is the chosen feature network: the paper's Inception (`inception`, whose 1,008 logits lack the bias,
-    as in the authors' code) or another, so that numbers on digits mean something. https://arxiv.org/abs/1606.03498.
+    as in the authors' code) or another, so that numbers on digits mean something. `inception-score-std` is the standard
+    deviation over the splits. https://arxiv.org/abs/1606.03498.
     """
 
     def compute(_: Sample | None, fake: Sample) -> dict[str, float]:
-        scores = split_scores(fake.outputs["logits"], splits)
+        parts = np.array_split(log_softmax(fake.outputs["logits"]), splits)
+        scores = np.array([float(np.exp(divergence(part, log_marginal(part)))) for part in parts])  # [splits]
         return {"inception-score": float(scores.mean()), "inception-score-std": float(scores.std())}
 
     def check(plan: Scope) -> tuple[str, ...]:
@@ -40,27 +42,17 @@ def inception_score(
     )
 
 
-def split_scores(logits: np.ndarray, splits: int) -> np.ndarray:
-    """exp E_x KL(p(y|x) || p(y)) of each of `splits` consecutive parts: logits [N, classes] -> [splits] float64."""
-    return np.array([score(part) for part in np.array_split(log_softmax(logits), splits)])
-
-
-def score(log_p: np.ndarray) -> float:
-    """Inception Score of log-probabilities [N, classes]."""
-    return float(np.exp(divergence(log_p, log_marginal(log_p))))
-
-
 def divergence(log_p: np.ndarray, log_q: np.ndarray) -> float:
-    """Mean of KL(p || q), in nats, over the rows of log-probabilities [N, classes]; of q they are [classes]."""
+    """Mean of KL(p || q), in nats, over the rows of log_p [N, classes]; log_q is [classes]."""
     return float((np.exp(log_p) * (log_p - log_q)).sum(1).mean())
 
 
 def log_marginal(log_p: np.ndarray) -> np.ndarray:
-    """Log of the mean probabilities [classes] of log-probabilities [N, classes]."""
+    """Log of the mean probabilities over the rows of log-probabilities: [N, classes] -> [classes]."""
     return np.log(np.exp(log_p).mean(0).clip(min=np.finfo(np.float64).tiny))  # a class nobody predicts adds 0, not nan
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Log-probabilities in float64 of logits [N, classes]."""
+    """Log-probabilities, float64 [N, classes], of logits [N, classes]."""
     shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_cli.metrics.metric import Scope, require_images
+
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]  # x [M, D], y [N, D] float64 -> k(x, y) [M, N], a new array
 
-LEAST = 4  # features on each side, of which the variance can be estimated without bias
+LEAST = 4  # features on each side from which the variance can be estimated without bias
 TILE = 1024  # rows and columns of the kernel matrix that are held at once: 8 MiB
 
 
@@ -19,60 +21,55 @@ class Sums(NamedTuple):
     """What MMD² and its variance need of a kernel matrix [M, N]."""
 
     rows: np.ndarray  # [M] float64: sum of each row
-    columns: np.ndarray  # [N] float64
+    columns: np.ndarray  # [N] float64: sum of each column
+    total: float  # sum of all entries
     squares: float  # sum of the squared entries
-
-    @property
-    def total(self) -> float:
-        """Sum of all entries."""
-        return float(self.rows.sum())
 
 
 class Estimate(NamedTuple):
-    """MMD² and the two parts of its variance, each unbiased: either can be negative where the truth is about 0."""
+    """MMD² and the two parts of its variance, all unbiased: any of them can be negative where the truth is about 0."""
 
     value: float
-    first: float  # what single images contribute, falls as 1/n; truly 0 when real and fake have the same law
-    second: float  # what pairs of images contribute, falls as 1/n²
+    first: float  # contributed by single images, falls as 1/n; the truth is 0 when real and fake have the same law
+    second: float  # contributed by pairs of images, falls as 1/n²
 
     @property
     def error(self) -> float:
-        """Standard error of the value; neither part of the variance is taken below the 0 that it cannot be below.
+        """Standard error of the value; a part of the variance that is negative by chance counts as 0.
 
         So it is somewhat too large where the laws are equal: by 3 to 15 % in trials on Gaussians and on digits.
         """
         return float(np.sqrt(max(self.first, 0.0) + max(self.second, 0.0)))
 
 
-def polynomial(degree: int, coefficient: float) -> Kernel:
-    """(x.y / D + coefficient)^degree, D the length of a feature vector: with 3 and 1 that of KID."""
-
-    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        base = x @ y.T
-        base /= x.shape[1]
-        base += coefficient
-        power = base.copy()
-        for _ in range(degree - 1):  # `**` would take a logarithm of each
-            power *= base
-        return power
-
-    return kernel
+def check_sides(plan: Scope, metric: str, least: int = LEAST, why: str = "at least") -> tuple[str, ...]:
+    """Raise InputError, which names `metric`, for fewer than `least` images on either side; no notices."""
+    for n, what in ((plan.n_real, "real"), (plan.n_fake, "fake")):
+        require_images(n, least, f"{metric} needs {least} {what} images {why}", ": give more")
+    return ()
 
 
-def gaussian(width: float) -> Kernel:
-    """exp(-|x - y|² / (2 width²))."""
+def polynomial(x: np.ndarray, y: np.ndarray, *, degree: int, coefficient: float) -> np.ndarray:
+    """(x.y / D + coefficient)^degree of x [M, D] and y [N, D]: [M, N]; KID's kernel has degree 3 and coefficient 1."""
+    base = x @ y.T
+    base /= x.shape[1]
+    base += coefficient
+    power = base.copy()
+    for _ in range(degree - 1):  # `**` would take a logarithm of each
+        power *= base
+    return power
 
-    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        centre = y.mean(axis=0)  # a large common mean would cost the distances their digits
-        x, y = x - centre, y - centre
-        tile = x @ (2 * y).T  # and in place from here on: most of the time goes into reading and writing it
-        tile -= np.square(x).sum(axis=1)[:, None]
-        tile -= np.square(y).sum(axis=1)
-        np.minimum(tile, 0, out=tile)  # rounding can leave a distance of -1e-16
-        tile /= 2 * width**2
-        return np.exp(tile, out=tile)
 
-    return kernel
+def gaussian(x: np.ndarray, y: np.ndarray, *, width: float) -> np.ndarray:
+    """exp(-|x - y|² / (2 width²)) of x [M, D] and y [N, D]: [M, N]."""
+    centre = y.mean(axis=0)  # a large common mean would cost the distances their digits
+    x, y = x - centre, y - centre
+    tile = x @ (2 * y).T  # and in place from here on: most of the time goes into reading and writing it
+    tile -= np.square(x).sum(axis=1)[:, None]
+    tile -= np.square(y).sum(axis=1)
+    np.minimum(tile, 0, out=tile)  # rounding can leave a distance of -1e-16
+    tile /= 2 * width**2
+    return np.exp(tile, out=tile)
 
 
 def mmd2(kernel: Kernel, real: np.ndarray, fake: np.ndarray) -> Estimate:
@@ -87,25 +84,30 @@ def mmd2(kernel: Kernel, real: np.ndarray, fake: np.ndarray) -> Estimate:
     x, y, cross = within(kernel, real), within(kernel, fake), between(kernel, real, fake)
     m, n = len(real), len(fake)
     value = x.total / _falling(m, 2) + y.total / _falling(n, 2) - 2 * cross.total / (m * n)
-    single_x, pair_x = _own(x, m)
-    single_y, pair_y = _own(y, n)
-    single_xy, single_yx, pair_xy = _shared(cross, m, n)
-    single_x += single_xy - 2 * _mixed(x, cross, cross.rows, m, n)
-    single_y += single_yx - 2 * _mixed(y, cross, cross.columns, n, m)
+    single_x, pair_x, with_cross_x = _side(x, cross, cross.rows, m, n)
+    single_y, pair_y, with_cross_y = _side(y, cross, cross.columns, n, m)
+    # variances of k(x, y) that x explains, that y explains, and that only the pair does
+    rows, columns = float(cross.rows @ cross.rows), float(cross.columns @ cross.columns)
+    apart = (cross.total**2 - rows - columns + cross.squares) / (_falling(m, 2) * _falling(n, 2))  # E k(1, 1) k(2, 2)
+    of_x = (rows - cross.squares) / (m * _falling(n, 2))  # E k(x, y1) k(x, y2)
+    of_y = (columns - cross.squares) / (n * _falling(m, 2))  # E k(x1, y) k(x2, y)
+    pair_xy = cross.squares / (m * n) - of_x - of_y + apart
+    single_x += of_x - apart - 2 * with_cross_x
+    single_y += of_y - apart - 2 * with_cross_y
     first = 4 * single_x / m + 4 * single_y / n
     second = 2 * pair_x / _falling(m, 2) + 2 * pair_y / _falling(n, 2) + 4 * pair_xy / (m * n)
     return Estimate(value, first, second)
 
 
 def mmd2_value(kernel: Kernel, real: np.ndarray, fake: np.ndarray) -> float:
-    """The value of `mmd2` alone, for which two features on each side are enough."""
+    """The value of `mmd2` alone: real [M, D] and fake [N, D] may be as few as two features each."""
     m, n = len(real), len(fake)
     own = within(kernel, real).total / _falling(m, 2) + within(kernel, fake).total / _falling(n, 2)
     return own - 2 * between(kernel, real, fake).total / (m * n)
 
 
 def within(kernel: Kernel, x: np.ndarray) -> Sums:
-    """Sums of the kernel matrix of x [N, D] with itself, the diagonal counted as 0."""
+    """Sums of the kernel matrix of x [N, D] with itself, with the diagonal counted as 0."""
     rows, squares = np.zeros(len(x)), 0.0
     for i, j in itertools.combinations_with_replacement(_tiles(len(x)), 2):
         tile = kernel(x[i].astype(np.float64), x[j].astype(np.float64))
@@ -116,7 +118,7 @@ def within(kernel: Kernel, x: np.ndarray) -> Sums:
         if i != j:  # and the same below the diagonal
             rows[j] += tile.sum(axis=0)
             squares += np.vdot(tile, tile)
-    return Sums(rows, rows, float(squares))
+    return Sums(rows, rows, float(rows.sum()), float(squares))
 
 
 def between(kernel: Kernel, x: np.ndarray, y: np.ndarray) -> Sums:
@@ -127,7 +129,7 @@ def between(kernel: Kernel, x: np.ndarray, y: np.ndarray) -> Sums:
         rows[i] += tile.sum(axis=1)
         columns[j] += tile.sum(axis=0)
         squares += np.vdot(tile, tile)
-    return Sums(rows, columns, float(squares))
+    return Sums(rows, columns, float(rows.sum()), float(squares))
 
 
 def _tiles(n: int) -> Iterator[slice]:
@@ -139,27 +141,16 @@ def _falling(n: int, k: int) -> float:
     return float(np.prod(np.arange(n, n - k, -1, dtype=np.float64)))
 
 
-def _own(k: Sums, n: int) -> tuple[float, float]:
-    """Variances of k(x, x') that one image explains, E k(x, x') given x, and that only the pair does."""
-    rows = float(k.rows @ k.rows)
-    apart = (k.total**2 - 4 * rows + 2 * k.squares) / _falling(n, 4)  # E k(1, 2) k(3, 4)
-    one = (rows - k.squares) / _falling(n, 3)  # E k(1, 2) k(1, 3)
-    both = k.squares / _falling(n, 2)  # E k(1, 2)²
-    return one - apart, both - 2 * one + apart
+def _side(own: Sums, cross: Sums, margin: np.ndarray, n: int, others: int) -> tuple[float, float, float]:
+    """For one side of n images: two variances of k(x, x') and a covariance with k(x, y).
 
-
-def _shared(k: Sums, m: int, n: int) -> tuple[float, float, float]:
-    """Variances of k(x, y) that x explains, that y explains, and that only the pair does."""
-    rows, columns = float(k.rows @ k.rows), float(k.columns @ k.columns)
-    apart = (k.total**2 - rows - columns + k.squares) / (_falling(m, 2) * _falling(n, 2))
-    of_x = (rows - k.squares) / (m * _falling(n, 2))
-    of_y = (columns - k.squares) / (n * _falling(m, 2))
-    both = k.squares / (m * n)
-    return of_x - apart, of_y - apart, both - of_x - of_y + apart
-
-
-def _mixed(own: Sums, cross: Sums, margin: np.ndarray, m: int, n: int) -> float:
-    """Covariance over x of E k(x, x') and E k(x, y); `margin` [M]: the sums of `cross` over y."""
+    The variance that one image explains, E k(x, x') given x, the one that only the pair explains, and the covariance
+    over x of E k(x, x') and E k(x, y). margin [n]: the sums of `cross` over the `others` images y of the other side.
+    """
+    rows = float(own.rows @ own.rows)
+    apart = (own.total**2 - 4 * rows + 2 * own.squares) / _falling(n, 4)  # E k(1, 2) k(3, 4)
+    one = (rows - own.squares) / _falling(n, 3)  # E k(1, 2) k(1, 3)
+    both = own.squares / _falling(n, 2)  # E k(1, 2)²
     product = float(own.rows @ margin)
-    apart = (own.total * cross.total - 2 * product) / (_falling(m, 3) * n)  # E k(x1, x2) k(x3, y)
-    return product / (_falling(m, 2) * n) - apart
+    apart_from_cross = (own.total * cross.total - 2 * product) / (_falling(n, 3) * others)  # E k(x1, x2) k(x3, y)
+    return one - apart, both - 2 * one + apart, product / (_falling(n, 2) * others) - apart_from_cross

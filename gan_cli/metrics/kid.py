@@ -1,14 +1,14 @@
 """Kernel Inception Distance: squared maximum mean discrepancy of features under a polynomial kernel."""
 
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from gan_cli.data.pipeline import order
-from gan_cli.errors import InputError
-from gan_cli.metrics.kernel import LEAST, Kernel, mmd2, mmd2_value, polynomial
-from gan_cli.metrics.metric import Metric, Sample, Scope
+from gan_cli.metrics.kernel import LEAST, Kernel, check_sides, mmd2, mmd2_value, polynomial
+from gan_cli.metrics.metric import Metric, Sample
 
 REAL, FAKE = 1, 2  # seeds of the subsets
 
@@ -22,20 +22,14 @@ def kid(
 ) -> Metric:
     """Unbiased MMD² of real and fake features under a polynomial kernel (KID); 0 is best, by chance it is negative.
 
-    https://arxiv.org/abs/1801.01401, called KID whatever the features are. Not biased by the number of images, as FID
-    is. `kid-error` is the standard error over draws of the images, see `kernel.mmd2`. With `subsets` it is instead the
-    mean over subsets, drawn without replacement, as papers and torch-fidelity have it, and `kid-std` their standard
-    deviation: that of one subset's value, not the error of the mean. Departure: by default all images at once, of which
-    the value is the same in expectation and less noisy.
+    https://arxiv.org/abs/1801.01401, called KID whatever the features are. Unlike FID it is not biased by the number of
+    images. `kid-error` is the standard error over draws of the images, see `kernel.mmd2`. With `subsets` the value is
+    instead the mean over subsets, drawn without replacement, as papers and torch-fidelity have it, and `kid-std` their
+    standard deviation: that of one subset's value, not the error of the mean. Departure: by default all images are
+    taken at once, which gives the same value in expectation with less noise.
     """
-    kernel = polynomial(degree, coefficient)
-
-    def check(plan: Scope) -> tuple[str, ...]:
-        least, why = (subset_size, "in a subset") if subsets else (LEAST, "at least")
-        for n, what in ((plan.n_real, "real"), (plan.n_fake, "fake")):
-            if n < least:
-                raise InputError(f"kid needs {least} {what} images {why}, and there are {n}: give more")
-        return ()
+    kernel = partial(polynomial, degree=degree, coefficient=coefficient)
+    least, why = (subset_size, "in a subset") if subsets else (LEAST, "at least")
 
     def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
         assert real is not None
@@ -56,12 +50,12 @@ def kid(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=check,
+        check=lambda plan: check_sides(plan, "kid", least, why),
     )
 
 
 def of_subsets(kernel: Kernel, real: np.ndarray, fake: np.ndarray, subsets: int, size: int) -> np.ndarray:
-    """MMD² of each of some random subsets of `size` features a side, always the same ones: [subsets] float64."""
+    """MMD² of random subsets of `size` features a side, always the same ones: [subsets] float64."""
     sides = ((real, REAL), (fake, FAKE))
     chosen = ([side[order(seed, len(side), i)[:size]] for side, seed in sides] for i in range(subsets))
     return np.array([mmd2_value(kernel, x, y) for x, y in chosen])

@@ -6,27 +6,28 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_cli.data.source import Mixture
+from gan_cli.errors import InputError
 from gan_cli.metrics.frechet import Statistics
 from gan_cli.types import Array, Control, Shape
 
 
 class Code(NamedTuple):
-    """One control of the generator: what was asked for, and what the game's recognition network makes of the images."""
+    """One control of the generator: what was asked for, and what the game's recognition network sees in the images."""
 
     control: Control
-    values: np.ndarray | None = None  # of fakes, what each was asked for: categories int32 [N] or numbers float32 [N]
+    values: np.ndarray | None = None  # what each fake was asked for: categories int32 [N] or numbers float32 [N]
     inferred: np.ndarray | None = None
-    """Of categories their log-probabilities [N, K], of a number the mean and log standard deviation [N, 2], float32;
-    None where no metric asks for it or the game does not recognise this control."""
+    """Log-probabilities [N, K] of a control with K categories, mean and log standard deviation [N, 2] of a number,
+    float32; None where no metric asks for it or the game does not recognise this control."""
 
 
 class Decoder(NamedTuple):
     """A generator as the mean of a Gaussian observation model, p(x | u) = N(x; mean(u), width² I)."""
 
     mean: Callable[[Array], Array]
-    """Latents [B, L] float32, of an independent standard normal prior -> pixels in [0, 1], or vectors, flat: [B, D].
-    Pure, jittable and differentiable; each example by itself."""
-    latent: int  # L
+    """Latents [B, L] float32 under a standard normal prior -> flat pixels in [0, 1], or vectors: [B, D].
+    Pure, jittable and differentiable; each example is independent of the others."""
+    latent: int  # L, length of a latent
 
 
 class Sample(NamedTuple):
@@ -34,13 +35,13 @@ class Sample(NamedTuple):
 
     statistics: Statistics  # of the features
     outputs: Mapping[str, np.ndarray] = {}  # outputs kept in full, [N, ...] each: those that a metric `keeps`
-    mixture: Mixture | None = None  # of real samples whose distribution is known
+    mixture: Mixture | None = None  # distribution of the real examples, where it is known
     labels: np.ndarray | None = None  # int32 [N]: the true classes of real examples
     classified: np.ndarray | None = None
-    """int [N]: the classes that an independent classifier sees, of toys the nearest component; None: nothing fits."""
-    codes: Mapping[str, Code] = {}  # the game's controls by name: of fakes all, of real examples the recognised ones
-    training: "Sample | None" = None  # of real examples that training has not seen: all that it has seen
-    decoder: Decoder | None = None  # of fakes: the generator that made them, where a metric asks for it
+    """int [N]: classes seen by an independent classifier, for toys the nearest component; None where none fits."""
+    codes: Mapping[str, Code] = {}  # the game's controls by name: all for fakes, the recognised ones for real examples
+    training: "Sample | None" = None  # all training examples, beside real examples that were held out of training
+    decoder: Decoder | None = None  # the generator that made the fakes, where a metric asks for it
 
     @property
     def n(self) -> int:
@@ -49,21 +50,16 @@ class Sample(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What a metric is to be taken of: known before any image is made."""
+    """What a metric is to be computed from, as far as it is known before any image is made."""
 
     n_real: int
     n_fake: int
-    dim: int  # of a feature vector
+    dim: int  # length of a feature vector
     shape: Shape = ()  # of one example
-    real_by_class: tuple[int, ...] = ()  # real images of each of the model's classes, at the least; empty: no labels
-    fake_by_class: tuple[int, ...] = ()  # samples asked for each class, at the least; empty: none can be asked for
+    real_by_class: tuple[int, ...] = ()  # least number of real images of each of the model's classes; empty: no labels
+    fake_by_class: tuple[int, ...] = ()  # least number of samples asked for each class; empty: none can be asked for
     recognised: Mapping[str, Control] = {}  # the controls that the game infers from images
     n_training: int = 0  # training images, where a metric asks for them
-
-
-def accept(_: Scope) -> tuple[str, ...]:
-    """Any number of images will do."""
-    return ()
 
 
 class Metric(NamedTuple):
@@ -84,11 +80,18 @@ class Metric(NamedTuple):
     needs_recognition_real: bool = False  # the same of the real examples
     needs_training: bool = False  # `Sample.training`, and real examples that are held out of it
     needs_decoder: bool = False  # `Sample.decoder`: a generator of a latent alone
-    chooses: bool = True  # whether the better value is of the better generator, so that it can choose a checkpoint
+    chooses: bool = True  # whether a better value means a better generator, so that it can choose a checkpoint
     features: tuple[str, ...] = ()  # the feature networks through which it means something; empty: any
-    keeps: tuple[str, ...] = ()  # outputs of every fake image that it needs: "logits", "features", "images" (uint8)
-    keeps_real: tuple[str, ...] = ()  # the same of every real image, and of every training image
-    check: Callable[[Scope], tuple[str, ...]] = accept
-    """Notices for the user; InputError when the number would mean nothing. It needs no images: call it before any are
-    made.
+    keeps: tuple[str, ...] = ()  # outputs that it needs for every fake image: "logits", "features", "images" (uint8)
+    keeps_real: tuple[str, ...] = ()  # the same for every real image, and for every training image
+    check: Callable[[Scope], tuple[str, ...]] = lambda _: ()
+    """Returns notices for the user, and raises InputError when the number would mean nothing. Call it before any image
+    is made: it needs none. By default any number of images will do.
     """
+
+
+def require_images(n: int, least: int, needs: str, mend: str = "") -> tuple[str, ...]:
+    """Raise InputError for fewer than `least` images: "{needs}, and there are {n}{mend}". Returns no notices."""
+    if n < least:
+        raise InputError(f"{needs}, and there are {n}{mend}")
+    return ()

@@ -1,14 +1,14 @@
 """Squared maximum mean discrepancy of features under a Gaussian kernel."""
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from pydantic import PositiveFloat
 
 from gan_cli.data.pipeline import order
-from gan_cli.errors import InputError
-from gan_cli.metrics.kernel import LEAST, gaussian, mmd2
-from gan_cli.metrics.metric import Metric, Sample, Scope
+from gan_cli.metrics.kernel import check_sides, gaussian, mmd2
+from gan_cli.metrics.metric import Metric, Sample
 
 REAL, FAKE = 1, 2  # seeds of the subsets
 FEW = 500  # features of each side whose distances choose the width
@@ -23,14 +23,14 @@ def mmd(
     https://jmlr.org/papers/v13/gretton12a.html. `mmd-error` is its standard error over draws of the images, see
     `kernel.mmd2`. The width "median" is the median distance of two features, pooled over both sides, as in the paper;
     it moves with the fakes, so that models have different kernels: to compare them give a number, or "median-real",
-    the median distance of two reals. Either is taken of a fixed random 500 of each side. The width used is `mmd-width`.
+    the median distance of two reals. Both use a fixed random 500 of each side. The width used is `mmd-width`.
     """
 
     def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
         assert real is not None
         x, y = real.outputs["features"], fake.outputs["features"]
         used = width if isinstance(width, float) else median_distance((x,) if width == "median-real" else (x, y))
-        found = mmd2(gaussian(used), x, y)
+        found = mmd2(partial(gaussian, width=used), x, y)
         return {"mmd": found.value, "mmd-error": found.error, "mmd-width": used}
 
     return Metric(
@@ -44,20 +44,12 @@ def mmd(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=check_mmd,
+        check=lambda plan: check_sides(plan, "mmd"),
     )
 
 
-def check_mmd(plan: Scope) -> tuple[str, ...]:
-    """InputError when either side is too small for a standard error."""
-    for n, what in ((plan.n_real, "real"), (plan.n_fake, "fake")):
-        if n < LEAST:
-            raise InputError(f"mmd needs {LEAST} {what} images at least, and there are {n}: give more")
-    return ()
-
-
 def median_distance(sides: tuple[np.ndarray, ...]) -> float:
-    """Median Euclidean distance of two different ones of a fixed random 500 features of each side, pooled.
+    """Median Euclidean distance between two features out of a fixed random 500 of each side [N, D], pooled.
 
     Where more than half of the pairs coincide it is their mean distance, and 1 where all do: MMD² is 0 then.
     """

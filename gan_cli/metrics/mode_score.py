@@ -17,9 +17,10 @@ def mode_score() -> Metric:
       https://arxiv.org/abs/1612.02136 (Che et al.). p_real cancels in it: it is the Inception Score whatever the real
       images are, m for m of K classes. It is here to be compared with papers, not because it says more.
 
-    `mode-score-kl` is KL(p_fake || p_real), in nats. Where the data's shares p are uneven the headline is not greatest
-    at them but at shares as √p, (Σ √p)², so compare with as many real images. Departures: the classifier is the chosen
-    feature network, p_real is of its predictions and not of labels, and all images are one split.
+    `mode-score-kl` is KL(p_fake || p_real), in nats. Where the data's shares p are uneven the headline is greatest not
+    at p but at shares proportional to √p, where it is (Σ √p)², so compare with as many real images. Departures: the
+    classifier is the chosen feature network, p_real comes from its predictions and not from labels, and all images are
+    one split.
     """
     return Metric(
         name="mode-score",
@@ -35,7 +36,7 @@ def mode_score() -> Metric:
 
 
 def compute_mode_score(real: Sample | None, fake: Sample) -> dict[str, float]:
-    """Both forms, and the divergence of the shares."""
+    """Both forms, and the divergence of the shares, from logits [N, classes] of both sides."""
     assert real is not None
     log_p = log_softmax(fake.outputs["logits"])
     log_fake, log_real = log_marginal(log_p), log_marginal(log_softmax(real.outputs["logits"]))

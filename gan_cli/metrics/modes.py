@@ -6,6 +6,7 @@ from scipy.stats import norm
 
 from gan_cli.data.source import Mixture
 from gan_cli.errors import InputError
+from gan_cli.metrics.classes import mahalanobis
 from gan_cli.metrics.metric import Metric, Sample
 
 NEAR = 3.0  # Mahalanobis distance to the nearest centre below which a sample is of high quality
@@ -19,9 +20,9 @@ def modes() -> Metric:
     """Modes captured, share of samples of high quality and reverse KL, by the protocol of PacGAN.
 
     https://arxiv.org/abs/1712.04086, section 4.1, with 2,500 samples. A sample is of high quality when its Mahalanobis
-    distance to the nearest centre is below 3; a mode is captured when one of them is there. Reverse KL is
-    KL(shares of the modes among them || equal shares) in nats; log K, its largest value, when there are none. A
-    perfect model of points in the plane has 98.89% of high quality.
+    distance to the nearest centre is below 3; a mode is captured when a sample of high quality is there. Reverse KL is
+    KL(shares of the modes among these samples || equal shares) in nats; log K, its largest value, when there are none.
+    For a perfect model of points in the plane, 98.89% are of high quality.
     """
     return Metric(
         name="modes",
@@ -36,7 +37,10 @@ def modes() -> Metric:
 
 
 def compute_modes(real: Sample | None, fake: Sample) -> dict[str, float]:
-    """Number of modes; then the share of high quality and reverse KL; on the line also `histogram`'s numbers."""
+    """Number of modes, share of high quality, reverse KL; on the line also `histogram`'s numbers.
+
+    Raises InputError where the distribution of the real examples is not known.
+    """
     if real is None or real.mixture is None:
         raise InputError("modes counts the modes of a known mixture of Gaussians, and these data are no such toy")
     mixture, points = real.mixture, fake.outputs["features"].astype(np.float64)  # [N, D]
@@ -51,11 +55,6 @@ def compute_modes(real: Sample | None, fake: Sample) -> dict[str, float]:
     return values | (histogram(mixture, points[:, 0]) if points.shape[1] == 1 else {})
 
 
-def mahalanobis(mixture: Mixture, points: np.ndarray) -> np.ndarray:
-    """Distance of points [N, D] from each component's centre in units of its standard deviation: [N, K] float64."""
-    return np.linalg.norm(points.astype(np.float64)[:, None] - mixture.means, axis=2) / mixture.sds
-
-
 def reverse_kl(counts: np.ndarray) -> float:
     """KL(shares of `counts` [K] || 1 / K) in nats; log K when all are 0."""
     if not counts.sum():
@@ -64,12 +63,13 @@ def reverse_kl(counts: np.ndarray) -> float:
 
 
 def histogram(mixture: Mixture, x: np.ndarray) -> dict[str, float]:
-    """Histograms of samples x [N] and of the truth, in bins of a tenth of the narrowest mode's standard deviation.
+    """Compare histograms of samples x [N] and of the truth, in bins of a tenth of the narrowest mode's sd.
 
-    In MAD-GAN, https://arxiv.org/abs/1704.02906, whose narrowest mode has standard deviation 1, that is 0.1.
+    In MAD-GAN, https://arxiv.org/abs/1704.02906, whose narrowest mode has standard deviation 1, a bin is 0.1 wide.
 
     `modes-kl` is KL(samples || truth) in nats, `modes-chi-square` the sum of (p - q)² / (p + q). The paper does not say
     which way round its KL is; this one is finite when modes are missing, and 1e-10 is the truth's least probability.
+    Raises InputError for a mixture that would need more than a million bins.
     """
     means, sds = mixture.means[:, 0], mixture.sds
     low, high = (means - REACH * sds).min(), (means + REACH * sds).max()

@@ -1,7 +1,5 @@
 """Diversity within a class: how similar the images of a class are to each other."""
 
-import functools
-
 import jax
 import numpy as np
 from pydantic import PositiveInt
@@ -13,6 +11,7 @@ from gan_cli.metrics.metric import Metric, Sample, Scope
 from gan_cli.types import CLASS
 
 PAIRS_AT_ONCE = 64
+_compiled = jax.jit(ssim.ms_ssim)
 
 
 def ms_ssim(
@@ -23,8 +22,9 @@ def ms_ssim(
 
     https://arxiv.org/abs/1610.09585, section 4.2, with 500 pairs a class instead of 100. The images themselves are
     compared, no features. It is 1 for a class of equal images; the lower, the more diverse, but noise is the most
-    diverse of all: compare with as many pairs of real images, `ms-ssim-real`. A game without classes: pairs of all
-    fakes. Images of less than 176 pixels have fewer than five scales: see `ssim.ms_ssim`.
+    diverse of all: compare with as many pairs of real images, `ms-ssim-real`, or take the difference, `ms-ssim-excess`.
+    `ms-ssim-3` and `ms-ssim-real-3` are of class number 3. For a game without classes, pairs are drawn from all fakes.
+    Images of less than 176 pixels have fewer than five scales: see `ssim.ms_ssim`.
     """
 
     def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
@@ -32,7 +32,8 @@ def ms_ssim(
         asked = fake.codes[CLASS].values if CLASS in fake.codes and real.labels is not None else None
         fakes = similarities(fake.outputs["images"], asked, pairs)
         reals = similarities(real.outputs["images"], None if asked is None else real.labels, pairs)
-        values = {"ms-ssim": _mean(fakes), "ms-ssim-real": _mean(reals), "ms-ssim-excess": _mean(fakes) - _mean(reals)}
+        mean_fake, mean_real = (float(np.mean(list(found.values()))) for found in (fakes, reals))
+        values = {"ms-ssim": mean_fake, "ms-ssim-real": mean_real, "ms-ssim-excess": mean_fake - mean_real}
         if asked is None:
             return values
         return {
@@ -40,6 +41,20 @@ def ms_ssim(
             **{f"ms-ssim-{label}": value for label, value in fakes.items()},
             **{f"ms-ssim-real-{label}": value for label, value in reals.items()},
         }
+
+    def check(plan: Scope) -> tuple[str, ...]:
+        if len(plan.shape) != 3 or not ssim.scales(*plan.shape[:2]):
+            shape = "x".join(map(str, plan.shape))
+            raise InputError(
+                f"ms-ssim compares images of {ssim.WINDOW}x{ssim.WINDOW} pixels or more, and these are {shape}"
+            )
+        by_class = plan.real_by_class and plan.fake_by_class
+        sides = (plan.real_by_class, plan.fake_by_class) if by_class else ((plan.n_real,), (plan.n_fake,))
+        for counts, what in zip(sides, ("real", "fake"), strict=True):
+            if min(counts) < 2:
+                few = f"a class with as few as {min(counts)}" if by_class else f"only {min(counts)}"
+                raise InputError(f"ms-ssim compares pairs of {what} images, and there is {few}: give more")
+        return ()
 
     return Metric(
         name="ms-ssim",
@@ -50,59 +65,38 @@ def ms_ssim(
         needs_real=True,
         keeps=("images",),
         keeps_real=("images",),
-        check=check_ms_ssim,
+        check=check,
     )
 
 
-def check_ms_ssim(plan: Scope) -> tuple[str, ...]:
-    """InputError unless they are images as large as the window, and two of each class."""
-    if len(plan.shape) != 3 or not ssim.scales(*plan.shape[:2]):
-        shape = "x".join(map(str, plan.shape))
-        raise InputError(
-            f"ms-ssim compares images of {ssim.WINDOW}x{ssim.WINDOW} pixels or more, and these are {shape}"
-        )
-    by_class = plan.real_by_class and plan.fake_by_class
-    sides = (plan.real_by_class, plan.fake_by_class) if by_class else ((plan.n_real,), (plan.n_fake,))
-    for counts, what in zip(sides, ("real", "fake"), strict=True):
-        if min(counts) < 2:
-            few = f"a class with as few as {min(counts)}" if by_class else f"only {min(counts)}"
-            raise InputError(f"ms-ssim compares pairs of {what} images, and there is {few}: give more")
-    return ()
-
-
 def similarities(images: np.ndarray, labels: np.ndarray | None, pairs: int) -> dict[int, float]:
-    """Mean MS-SSIM of random pairs of images uint8 [N, H, W, C] of each label [N]; without labels of all, as label 0.
+    """Mean MS-SSIM of random pairs of images uint8 [N, H, W, C] of each label [N].
 
-    The pairs are always the same, of two different images each. Labels that fewer than two images have are left out.
+    labels: None counts as label 0 for all. The pairs are always the same, of two different images each. Labels that
+    fewer than two images have are left out.
     """
     groups = np.zeros(len(images), int) if labels is None else labels
-    members = {int(label): np.flatnonzero(groups == label) for label in np.unique(groups)}
-    return {label: _of_pairs(images, draw_pairs(own, pairs)) for label, own in members.items() if len(own) > 1}
+    found = {}
+    for label in np.unique(groups):
+        members = np.flatnonzero(groups == label)
+        if len(members) < 2:
+            continue
+        chosen = draw_pairs(members, pairs)
+        # the last batch is filled up with pairs that are not counted
+        whole = np.resize(chosen, (-(-pairs // PAIRS_AT_ONCE) * PAIRS_AT_ONCE, 2))
+        batches = np.split(whole, len(whole) // PAIRS_AT_ONCE)
+        values = ahead(_compiled(images[first], images[second]) for first, second in (batch.T for batch in batches))
+        whole_values = np.concatenate([np.asarray(part) for part in values])
+        found[int(label)] = float(whole_values[:pairs].mean(dtype=np.float64))
+    return found
 
 
 def draw_pairs(members: np.ndarray, pairs: int) -> np.ndarray:
-    """Pairs of two different members [n]: [pairs, 2], always the same ones.
+    """Pairs of two different members [n], n at least 2: [pairs, 2], always the same ones.
 
-    From the bits of Philox, whose stream NumPy promises to keep.
+    Drawn from the bits of Philox, whose stream NumPy promises to keep.
     """
     n = len(members)
     bits = np.random.Philox(np.random.SeedSequence(0)).random_raw(2 * pairs).reshape(pairs, 2)
     first = bits[:, 0] % n
     return members[np.stack([first, (first + 1 + bits[:, 1] % (n - 1)) % n], axis=1)]
-
-
-def _of_pairs(images: np.ndarray, pairs: np.ndarray) -> float:
-    """Mean MS-SSIM of pairs [P, 2] of images; the last batch is filled up with pairs that are not counted."""
-    whole = np.resize(pairs, (-(-len(pairs) // PAIRS_AT_ONCE) * PAIRS_AT_ONCE, 2))
-    batches = np.split(whole, len(whole) // PAIRS_AT_ONCE)
-    found = ahead(_compiled()(images[first], images[second]) for first, second in (batch.T for batch in batches))
-    return float(np.concatenate([np.asarray(values) for values in found])[: len(pairs)].mean(dtype=np.float64))
-
-
-@functools.cache
-def _compiled() -> jax.stages.Wrapped:
-    return jax.jit(ssim.ms_ssim)
-
-
-def _mean(values: dict[int, float]) -> float:
-    return float(np.mean(list(values.values())))

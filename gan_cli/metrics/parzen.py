@@ -1,15 +1,16 @@
 """The log-likelihood of real images under a Parzen window of fakes: the first GAN's metric."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 from scipy.special import logsumexp
 
 from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Sample, Scope
+from gan_cli.metrics.metric import Metric, Sample, require_images
 
 VALIDATION = 1000  # real images that choose the window's width
+LEAST = VALIDATION + 2  # real images: the error is told from two or more in the test
 CHUNK = 500  # test images whose distances to all fakes are held at once
 
 
@@ -21,11 +22,11 @@ def parzen(
 ) -> Metric:
     """Mean log-likelihood, in nats, of real images under Gaussian windows around the fakes, pixels in [0, 1].
 
-    https://arxiv.org/abs/1406.2661, section 5. The first 1,000 real images choose the width among ten from 0.1 to 1, as
-    in the authors' code; the mean and its standard error over images are of the rest. Where the width chosen is at an
-    end of the candidates, and one beyond could be better, there is a value `parzen-edge`: -1 at the narrowest, 1 at the
-    widest. Needs `features = "pixels"`. Known to rank models wrongly: https://arxiv.org/abs/1511.01844.
-    Raises InputError when the narrowest is not below the widest.
+    https://arxiv.org/abs/1406.2661, section 5. The first 1,000 real images choose the width `parzen-width` among ten
+    from 0.1 to 1, as in the authors' code; the mean and its standard error over images, `parzen-error`, come from the
+    rest. Where the width chosen is at an end of the candidates, and one beyond could be better, there is a value
+    `parzen-edge`: -1 at the narrowest, 1 at the widest. Needs `features = "pixels"`. Known to rank models wrongly:
+    https://arxiv.org/abs/1511.01844. Raises InputError when the narrowest is not below the widest.
     """
     if narrowest >= widest and widths > 1:
         raise InputError(f"parzen: narrowest = {narrowest} is not below widest = {widest}")
@@ -33,7 +34,18 @@ def parzen(
 
     def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
         assert real is not None
-        return judge(real.outputs["features"], fake.outputs["features"], candidates)
+        x, centres = real.outputs["features"], fake.outputs["features"]
+        chosen = int(np.argmax(log_likelihoods(x[:VALIDATION], centres, candidates).mean(axis=1)))
+        values = log_likelihoods(x[VALIDATION:], centres, candidates[chosen : chosen + 1])[0]
+        error = values.std(ddof=1) / np.sqrt(len(values))
+        found = {
+            "parzen": float(values.mean()),
+            "parzen-error": float(error),
+            "parzen-width": float(candidates[chosen]),
+        }
+        if len(candidates) > 1 and chosen in (0, len(candidates) - 1):
+            found["parzen-edge"] = 1.0 if chosen else -1.0
+        return found
 
     return Metric(
         name="parzen",
@@ -46,46 +58,20 @@ def parzen(
         features=("pixels", "points"),
         keeps=("features",),
         keeps_real=("features",),
-        check=check_parzen,
+        check=lambda plan: require_images(
+            plan.n_real, LEAST, f"parzen needs {LEAST} real images or more", ": set n_real"
+        ),
     )
 
 
-def check_parzen(plan: Scope) -> tuple[str, ...]:
-    """InputError when fewer than two real images, of which an error can be told, are left for the test."""
-    if plan.n_real < VALIDATION + 2:
-        raise InputError(f"parzen needs {VALIDATION + 2} real images or more, and there are {plan.n_real}: set n_real")
-    return ()
-
-
-def judge(x: np.ndarray, centres: np.ndarray, widths: np.ndarray) -> dict[str, float]:
-    """The mean of x [N, D], its standard error over images, and the width chosen among candidates [W], rising."""
-    chosen = int(np.argmax(_of_widths(x[:VALIDATION], centres, widths).mean(axis=1)))
-    values = log_likelihoods(x[VALIDATION:], centres, widths[chosen])
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    found = {"parzen": float(values.mean()), "parzen-error": float(error), "parzen-width": float(widths[chosen])}
-    if len(widths) > 1 and chosen in (0, len(widths) - 1):
-        found["parzen-edge"] = 1.0 if chosen else -1.0
-    return found
-
-
-def log_likelihoods(x: np.ndarray, centres: np.ndarray, width: float) -> np.ndarray:
-    """log of the mean of N(x; c, width² I) over centres c [M, D], of each x [N, D]: [N] float64."""
-    return _of_widths(x, centres, [width])[0]
-
-
-def _of_widths(x: np.ndarray, centres: np.ndarray, widths: Sequence[float] | np.ndarray) -> np.ndarray:
-    """The same for each of several widths [W]: [W, N]."""
+def log_likelihoods(x: np.ndarray, centres: np.ndarray, widths: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Log of the mean of N(x; c, width² I) over centres c [M, D], for widths [W] and x [N, D]: [W, N] float64."""
     log_norm = np.log(len(centres)) + x.shape[1] * np.log(np.asarray(widths) * np.sqrt(2 * np.pi))  # [W]
-    parts = [
-        np.stack([logsumexp(squares / (-2 * width**2), axis=1) for width in widths]) for squares in _squared(x, centres)
-    ]
-    return np.concatenate(parts, axis=1) - log_norm[:, None]
-
-
-def _squared(x: np.ndarray, centres: np.ndarray) -> Iterator[np.ndarray]:
-    """|x - c|² [n, M] float64 of one part of x after the other, by one matrix product each."""
     centres = centres.astype(np.float64)
     lengths = (centres**2).sum(axis=1)
+    parts = []
     for start in range(0, len(x), CHUNK):
         part = x[start : start + CHUNK].astype(np.float64)
-        yield ((part**2).sum(axis=1)[:, None] + lengths - 2 * part @ centres.T).clip(0)
+        squares = ((part**2).sum(axis=1)[:, None] + lengths - 2 * part @ centres.T).clip(0)  # |x - c|² [CHUNK, M]
+        parts.append(np.stack([logsumexp(squares / (-2 * width**2), axis=1) for width in widths]))
+    return np.concatenate(parts, axis=1) - log_norm[:, None]

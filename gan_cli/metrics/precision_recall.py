@@ -3,9 +3,8 @@
 import numpy as np
 from pydantic import PositiveInt
 
-from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Sample, Scope
-from gan_cli.metrics.neighbours import Vectors, distinct, held, radii
+from gan_cli.metrics.metric import Metric, Sample, Scope, require_images
+from gan_cli.metrics.neighbours import distinct, held, radii
 
 
 def precision_recall(
@@ -24,12 +23,23 @@ def precision_recall(
     def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
         assert real is not None
         reals, fakes = distinct(real.outputs["features"]), distinct(fake.outputs["features"])
-        precision, recall = within(reals, fakes, k), within(fakes, reals, k)
+        precision = float(np.mean(held(reals, radii(reals, k), fakes, closed=True).balls > 0))
+        recall = float(np.mean(held(fakes, radii(fakes, k), reals, closed=True).balls > 0))
         return {
             "precision-recall": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
             "precision-recall-precision": precision,
             "precision-recall-recall": recall,
         }
+
+    def check(plan: Scope) -> tuple[str, ...]:
+        few = min(plan.n_real, plan.n_fake)
+        require_images(few, k + 1, f"precision-recall with k = {k} needs {k + 1} images of each kind")
+        if plan.n_real == plan.n_fake:
+            return ()
+        return (
+            f"precision-recall: {plan.n_real} real and {plan.n_fake} fake images; with fewer of a kind the balls "
+            "around them are larger: papers have equal numbers",
+        )
 
     return Metric(
         name="precision-recall",
@@ -41,23 +51,5 @@ def precision_recall(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=lambda plan: check_precision_recall(plan, k),
+        check=check,
     )
-
-
-def check_precision_recall(plan: Scope, k: int) -> tuple[str, ...]:
-    """A notice when the numbers of images differ; InputError when there is no k-th neighbour."""
-    few = min(plan.n_real, plan.n_fake)
-    if few <= k:
-        raise InputError(f"precision-recall with k = {k} needs {k + 1} images of each kind, and there are {few}")
-    if plan.n_real != plan.n_fake:
-        return (
-            f"precision-recall: {plan.n_real} real and {plan.n_fake} fake images; with fewer of a kind the balls "
-            "around them are larger: papers have equal numbers",
-        )
-    return ()
-
-
-def within(centres: Vectors, points: Vectors, k: int) -> float:
-    """Share of the points that lie in any centre's ball."""
-    return float(np.mean(held(centres, radii(centres, k), points, closed=True).balls > 0))

@@ -13,39 +13,31 @@ class Protocol(NamedTuple):
 
     features: str  # name of the feature network
     features_hash: str  # SHA-256 of its weights, the first 12 hexadecimal digits
-    n_real: int  # 0: not compared with real images, or with statistics that do not say of how many
+    n_real: int  # 0: not compared with real images, or with statistics that do not say how many images they are of
     n_fake: int
     split: str  # which real images: "mnist test"; "" without real ones
     resize: str  # what is done to an image before the network sees it
-    seed: int | None  # of the fake images' latents, or of the choice of some among the files'; None: all of those
-    options: Mapping[str, Mapping[str, Any]] = {}  # of the metrics that have any, by metric
+    seed: int | None  # of the fake images' latents, or of the choice among the images of files; None: all of those
+    options: Mapping[str, Mapping[str, Any]] = {}  # by metric, for the metrics that have any
     training: str = ""  # which images were trained on, where a metric asks for them
 
     def __str__(self) -> str:
         """One line for a person."""
+        n_real, n_fake = (str(n) if n else "an unknown number of" for n in (self.n_real, self.n_fake))
+        real = f"{n_real} real ({self.split})" if self.split else "no real images"
         seed = "" if self.seed is None else f", seed {self.seed}"
         values = "vectors" if self.features == "points" else "8-bit images"
-        line = f"features {self.features} {self.features_hash}, {self._real()}, {_number(self.n_fake)} fake{seed}"
-        trained = [f"trained on {self.training}"] if self.training else []
-        return "; ".join(
-            [f"{line}, {values}, {self.resize}", *trained, *(_options(*item) for item in self.options.items())]
-        )
-
-    def _real(self) -> str:
-        return f"{_number(self.n_real)} real ({self.split})" if self.split else "no real images"
-
-
-def _number(n: int) -> str:
-    return str(n) if n else "an unknown number of"
-
-
-def _options(metric: str, options: Mapping[str, Any]) -> str:
-    """kid(degree 3, subsets 100)."""
-    return f"{metric}({', '.join(f'{key} {value}' for key, value in options.items())})"
+        parts = [
+            f"features {self.features} {self.features_hash}, {real}, {n_fake} fake{seed}, {values}, {self.resize}",
+            *([f"trained on {self.training}"] if self.training else []),
+        ]
+        for metric, options in self.options.items():  # kid(degree 3, subsets 100)
+            parts.append(f"{metric}({', '.join(f'{key} {value}' for key, value in options.items())})")
+        return "; ".join(parts)
 
 
 def in_words(features: Features, fitted: str) -> str:
-    """All that is done to an image; `fitted`: before the network's own rules."""
+    """All that is done to an image, in words: `fitted` before it comes to the network, then the network's own rules."""
     return "; ".join(filter(None, (fitted, features.protocol)))
 
 
@@ -60,7 +52,7 @@ def protocol(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     training: str = "",
 ) -> Protocol:
-    """The protocol of numbers taken through `features`; `fitted`: what was done to the images before they came here."""
+    """The protocol of numbers taken through `features`; `fitted` says what was done to the images beforehand."""
     used = {metric: own for metric, own in (options or {}).items() if own}
     done = in_words(features, fitted)
     return Protocol(features.name, features.hash[:SHOWN], n_real, n_fake, split, done, seed, used, training)

@@ -5,8 +5,7 @@ from pydantic import PositiveInt
 from scipy.special import ndtri
 
 from gan_cli.data.pipeline import order
-from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Sample, Scope
+from gan_cli.metrics.metric import Metric, Sample, require_images
 
 HALVES = 1  # seed of the two halves of the real images
 AT_ONCE = 100  # directions
@@ -21,8 +20,8 @@ def sliced_wasserstein(
     The root of the mean, over directions uniform on the sphere, of the squared Wasserstein-2 distance of the features'
     projections; all images of both sides, which may differ in number. https://arxiv.org/abs/1804.01947 has its square;
     the root is POT's convention. Biased upwards by few images, much less than `wasserstein`: `sliced-wasserstein-floor`
-    is that of two random halves of the real images, above what perfect fakes get, since each has half as many.
-    `sliced-wasserstein-error` is the standard error over the choice of directions alone.
+    is the distance between two random halves of the real images, above what perfect fakes get, since each half has half
+    as many images. `sliced-wasserstein-error` is the standard error over the choice of directions alone.
     """
 
     def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
@@ -48,15 +47,10 @@ def sliced_wasserstein(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=check_sliced_wasserstein,
+        check=lambda plan: require_images(
+            plan.n_real, 2, "sliced-wasserstein needs two real images or more", ": set n_real"
+        ),
     )
-
-
-def check_sliced_wasserstein(plan: Scope) -> tuple[str, ...]:
-    """InputError when the real images have no two halves."""
-    if plan.n_real < 2:
-        raise InputError(f"sliced-wasserstein needs two real images or more, and there are {plan.n_real}: set n_real")
-    return ()
 
 
 def draw_directions(n: int, dim: int) -> np.ndarray:
@@ -81,7 +75,7 @@ def squares(x: np.ndarray, y: np.ndarray, directions: np.ndarray) -> np.ndarray:
 
 
 def couple(m: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The shortest way from m sorted points of weight 1/m to n of weight 1/n: which goes where, and how much of it.
+    """The optimal coupling of m sorted points of weight 1/m with n of weight 1/n: indices, indices and weights [P].
 
     The quantile functions are constant between multiples of 1/m and of 1/n; these are counted in units of 1/(m n), so
     that equal levels are equal.
@@ -92,7 +86,10 @@ def couple(m: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def distance(squares: np.ndarray) -> tuple[float, float]:
-    """Root of the mean over directions, and its standard error; 0 where there is one direction or no distance."""
+    """Root of the mean of `squares` over directions [L], and its standard error.
+
+    The error is 0 where there is one direction or no distance.
+    """
     root = float(np.sqrt(squares.mean()))
     if len(squares) < 2 or root == 0:
         return root, 0.0

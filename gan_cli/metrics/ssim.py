@@ -1,4 +1,4 @@
-"""Structural similarity of two images, on one scale and on several: in JAX, many pairs at once.
+"""Structural similarity of two images, on one scale and on several, for many pairs at once in JAX.
 
 https://www.cns.nyu.edu/pub/lcv/wang03-preprint.pdf, with the constants of that paper.
 """
@@ -18,7 +18,7 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, from fine t
 
 
 def scales(height: int, width: int) -> int:
-    """How many scales, each half as large as the one before, an image of this size has: 0 to 5.
+    """Number of scales, each half as large as the one before, of an image with this size in pixels: 0 to 5.
 
     The last is still as large as the window, 11 pixels: 1 from 11 pixels, 2 from 22, 3 from 44, 4 from 88, 5 from 176.
     """
@@ -30,8 +30,8 @@ def ms_ssim(a: Array, b: Array) -> Array:
     """MS-SSIM of pairs of images uint8 [B, H, W, C]: [B], 1 for equal images, 0 for unlike ones.
 
     The product over scales of contrast and structure, on the coarsest also luminance, each to the power of its weight.
-    An image too small for five scales has fewer (`scales`), and their weights are enlarged to the sum of all five.
-    Channel by channel, then the mean over channels. A negative factor, as of an image and its negative, counts as 0.
+    An image too small for five scales has fewer (`scales`), and their weights are enlarged to the sum of all five. It
+    is taken channel by channel, then averaged. A negative factor, as between an image and its negative, counts as 0.
     """
     n = scales(*a.shape[1:3])
     weights = np.array(WEIGHTS[:n]) * sum(WEIGHTS) / sum(WEIGHTS[:n])
@@ -48,28 +48,21 @@ def ms_ssim(a: Array, b: Array) -> Array:
 def compare(a: Array, b: Array) -> tuple[Array, Array]:
     """Luminance, and contrast times structure, of windows of images in [0, 1]: [B, H, W, C] -> [B, H - 10, W - 10, C].
 
-    The product of both is SSIM's map.
+    The windows are Gaussian, and lie within the image. The product of both is SSIM's map.
     """
     c1, c2 = K1**2, K2**2
-    moments = blur(jnp.concatenate([a, b, a * a, b * b, a * b], axis=-1))
+    moments = jnp.concatenate([a, b, a * a, b * b, a * b], axis=-1)
+    offsets = np.arange(WINDOW) - WINDOW // 2
+    window = np.exp(-(offsets**2) / (2 * SD**2))
+    for axis in (1, 2):  # a weighted sum of shifted images, which is exact in float32 on every platform
+        inner = moments.shape[axis] - WINDOW + 1
+        shifted = [lax.slice_in_dim(moments, i, i + inner, axis=axis) for i in range(WINDOW)]
+        weighted = (float(w) * part for w, part in zip(window / window.sum(), shifted, strict=True))
+        moments = sum(weighted, jnp.zeros(()))
     mean_a, mean_b, aa, bb, ab = jnp.split(moments, 5, axis=-1)
     variances = aa - mean_a**2 + bb - mean_b**2
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
     return luminance, (2 * (ab - mean_a * mean_b) + c2) / (variances + c2)
-
-
-def blur(x: Array) -> Array:
-    """Means over the Gaussian window wherever it lies within the image: [B, H, W, C] -> [B, H - 10, W - 10, C]."""
-    return _along(_along(x, 1), 2)
-
-
-def _along(x: Array, axis: int) -> Array:
-    """The Gaussian mean along one axis: a weighted sum of shifted images, exact in float32 on every platform."""
-    offsets = np.arange(WINDOW) - WINDOW // 2
-    window = np.exp(-(offsets**2) / (2 * SD**2))
-    inner = x.shape[axis] - WINDOW + 1
-    shifted = [lax.slice_in_dim(x, i, i + inner, axis=axis) for i in range(WINDOW)]
-    return sum((float(w) * part for w, part in zip(window / window.sum(), shifted, strict=True)), jnp.zeros(()))
 
 
 def halve(x: Array) -> Array:

@@ -14,8 +14,8 @@ def stacked_modes() -> Metric:
     """Triples of digits among the samples, of 1000, and KL(their shares || equal shares) in nats.
 
     https://arxiv.org/abs/1705.07761 (VEEGAN), https://arxiv.org/abs/1712.04086 (PacGAN), by the classifier of
-    `features = "stacked_digits"`. The literature has 26,000 samples: fewer find fewer triples. N samples drawn with
-    equal shares have KL about 999 / (2 N).
+    `features = "stacked_digits"`. The literature takes 26,000 samples: fewer find fewer triples. N samples drawn with
+    equal shares have a KL of about 999 / (2 N).
     """
     return Metric(
         name="stacked-modes",
@@ -29,7 +29,7 @@ def stacked_modes() -> Metric:
 
 
 def compute_stacked_modes(_: Sample | None, fake: Sample) -> dict[str, float]:
-    """Number of triples; then the KL."""
+    """Number of triples; then the KL. InputError for features that are not three digits an image."""
     logits = fake.outputs["digit_logits"]  # [N, 3 x 10]
     if logits.shape[1] != 3 * CLASSES:
         raise InputError('stacked-modes reads three digits an image: set [eval] features = "stacked_digits"')

@@ -1,11 +1,10 @@
-"""Wasserstein-1 distance of real and fake features: the least mean way from one set to the other, exactly."""
+"""Wasserstein-1 distance of real and fake features: the exact least mean way from one set to the other."""
 
 import numpy as np
 from pydantic import PositiveInt
 
 from gan_cli.data.pipeline import order
-from gan_cli.errors import InputError
-from gan_cli.metrics.metric import Metric, Sample, Scope
+from gan_cli.metrics.metric import Metric, Sample, require_images
 
 REAL, FAKE = 1, 2  # seeds of the subsets
 
@@ -17,10 +16,11 @@ def wasserstein(
     """Wasserstein-1 distance (Euclidean cost) of as many real and fake features, in the features' units.
 
     https://arxiv.org/abs/1701.07875 has the distance; here it is that of the samples themselves, by the one-to-one
-    assignment that is shortest in all (https://doi.org/10.1109/TAES.2016.140952), not a critic's estimate. Of samples
-    it is far above that of their laws, in many dimensions at any affordable number: read it beside `wasserstein-floor`,
-    the same real images against as many others, which perfect fakes would get. So at most half of the real images are
-    compared with fakes: `wasserstein-n` is the number a side, a fixed random choice. Compare only at equal n.
+    assignment with the least total (https://doi.org/10.1109/TAES.2016.140952), not a critic's estimate. In many
+    dimensions the distance of samples is far above that of their laws at any affordable number: read it beside
+    `wasserstein-floor`, the same real images against as many others, which perfect fakes would get. So at most half of
+    the real images are compared with fakes: `wasserstein-n` is the number a side, a fixed random choice. Compare only
+    at equal n.
     """
 
     def compute(real: Sample | None, fake: Sample) -> dict[str, float]:
@@ -44,19 +44,12 @@ def wasserstein(
         needs_real=True,
         keeps=("features",),
         keeps_real=("features",),
-        check=check_wasserstein,
+        check=lambda plan: require_images(plan.n_real, 2, "wasserstein needs two real images or more", ": set n_real"),
     )
 
 
-def check_wasserstein(plan: Scope) -> tuple[str, ...]:
-    """InputError when there is no second real image for the floor."""
-    if plan.n_real < 2:
-        raise InputError(f"wasserstein needs two real images or more, and there are {plan.n_real}: set n_real")
-    return ()
-
-
 def distance(x: np.ndarray, y: np.ndarray) -> float:
-    """Wasserstein-1 distance of as many features x [N, D] and y [N, D]."""
+    """Wasserstein-1 distance, per pair, of equally many features x [N, D] and y [N, D]."""
     from scipy.optimize import linear_sum_assignment
     from scipy.spatial.distance import cdist  # exactly 0 for features that are equal
 

@@ -21,7 +21,7 @@ from gan_cli.data.mnist import mnist
 from gan_cli.data.store import Store
 from gan_cli.engine import platform
 from gan_cli.errors import InputError
-from gan_cli.lab.demonstration import Demonstration, Note, save_figure, table
+from gan_cli.lab import Demonstration, Note, save_figure, table
 
 Name = Literal[
     "blur",
@@ -189,7 +189,7 @@ def main() -> int:
     )
     asked = parser.parse_args()
     try:
-        options = validate_part(STUDY, {"study": "corruptions", **dict(map(lab.option, asked.set))})
+        options = validate_part(STUDY, {"study": "corruptions", **dict(map(lab.parse_option, asked.set))})
         for message in platform.start():
             print(message, file=sys.stderr)
         shown: Demonstration = call(STUDY, options, lambda message: print(message, file=sys.stderr))

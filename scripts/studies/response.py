@@ -10,7 +10,7 @@ from gan_cli import features, metrics
 from gan_cli.data.source import Source
 from gan_cli.errors import InputError
 from gan_cli.features import Features
-from gan_cli.lab.demonstration import Note
+from gan_cli.lab import Note
 from gan_cli.metrics.collect import IMAGES, collect
 from gan_cli.metrics.frechet import statistics
 from gan_cli.metrics.metric import Metric, Sample, Scope
