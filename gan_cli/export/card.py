@@ -15,8 +15,11 @@ from gan_cli.export.facts import Score
 from gan_cli.export.markdown import Markup, render, words
 from gan_cli.names import entries
 from gan_cli.runs.load import Loaded
-from gan_cli.sampling import controls, take, writing
-from gan_cli.sampling.request import Request
+from gan_cli.sampling import take, writing
+from gan_cli.sampling.latents import is_points
+from gan_cli.sampling.options import parse_controls
+from gan_cli.sampling.plan import POINTS_IN_A_PANEL
+from gan_cli.sampling.request import Conditions, Request
 from gan_cli.types import CLASS
 from gan_cli.version import NAME
 
@@ -59,7 +62,7 @@ def write(loaded: Loaded, wish: CardOptions) -> str:
 def metadata(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> dict[str, Any]:
     """What the Hub reads: licence, tags, task, data sets, and the metrics with their protocols."""
     source = str(loaded.meta.recipe["data"]["source"])
-    image = not take.is_points(loaded)
+    image = not is_points(loaded.experiment)
     controls = loaded.experiment.game.controls
     play = str(loaded.meta.recipe["game"]["play"])
     tags = ["gan", "generative-adversarial-network", "jax", "flax"] + ([play] if play != "standard" else [])
@@ -111,7 +114,7 @@ def _text(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
         licence=wish.licence,
         repo=Markup(wish.repo) if wish.repo else None,  # checked: in code, too
         caption=_caption(loaded, wish.raw),
-        kind="points" if take.is_points(loaded) else "images",
+        kind="points" if is_points(loaded.experiment) else "images",
         shape=" x ".join(map(str, loaded.experiment.spec.shape)),
         play=game["play"],
         loss=loss["name"] if isinstance(loss, Mapping) else loss,
@@ -165,7 +168,8 @@ def _caption(loaded: Loaded, raw: bool) -> str:
 
 def draw(loaded: Loaded, out: Path, *, raw: bool) -> None:
     """Write the card's picture: the first samples of seed 0, or a row for each class. Raises InputError."""
-    wishes = controls.parse("all", []) if _by_class(loaded) else ()
-    n = take.POINTS_IN_A_PANEL if take.is_points(loaded) and not wishes else None
-    taken = take.take(loaded, Request(out=out, raw=raw, wishes=wishes, n=n), None, lambda _: None)
+    classes = parse_controls("all", []) if _by_class(loaded) else ()
+    n = POINTS_IN_A_PANEL if is_points(loaded.experiment) and not classes else None
+    request = Request(n=n, conditions=(Conditions(controls=classes),), raw=raw, out=out)
+    taken = take.take(loaded, request, None, lambda _: None)
     writing.write(out, taken.drawn, 1)

@@ -10,7 +10,7 @@ from gan_cli.binding import Table
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.export.program import input_shapes
 from gan_cli.runs.load import Loaded
-from gan_cli.sampling.drawing import prior
+from gan_cli.sampling.latents import prior_of
 from gan_cli.types import CLASS
 from gan_cli.version import __version__
 
@@ -42,7 +42,7 @@ def _meaning(loaded: Loaded, name: str) -> dict[str, Any]:
     """What an input's values are."""
     control = loaded.experiment.game.controls.get(name)
     if control is None:
-        known = DISTRIBUTIONS.get(prior(loaded)) if name == LATENT else None
+        known = DISTRIBUTIONS.get(prior_of(loaded)) if name == LATENT else None
         return {"distribution": known} if known else {}
     if not control.categories:
         return {"usual_range": [control.low, control.high]}

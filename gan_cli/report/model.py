@@ -15,16 +15,17 @@ from gan_cli.data.pipeline import order
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
-from gan_cli.pictures.labelled import Block
+from gan_cli.pictures.labelled import Block, Sheet
 from gan_cli.report.parts import Figure, Picture
 from gan_cli.report.seen import Seen
 from gan_cli.runs.load import Loaded, load_run
 from gan_cli.runs.reader import Reader
-from gan_cli.sampling import drawing, neighbours
-from gan_cli.sampling.arrange import Plan, arrange, overview, rows
-from gan_cli.sampling.controls import ControlOption, resolve
-from gan_cli.sampling.drawing import Painter
-from gan_cli.sampling.take import DEFAULT_N, POINTS_IN_A_PANEL, is_points
+from gan_cli.sampling import neighbours
+from gan_cli.sampling.arrange import Plan
+from gan_cli.sampling.controls import ControlOption
+from gan_cli.sampling.latents import Painter, is_points, painter
+from gan_cli.sampling.plan import DEFAULT_N, POINTS_IN_A_PANEL, overview, paint_plan, plan_samples
+from gan_cli.sampling.request import Conditions, Request
 from gan_cli.sampling.writing import Drawn, write_picture
 from gan_cli.training.train import POINTS
 from gan_cli.types import CLASS, Control
@@ -56,9 +57,9 @@ def look(run: Reader, store: Store, note: Note) -> Seen:
     figures: list[Figure] = []
     if loaded:
         note(f"{run.folder.path}: drawing with the checkpoint of step {loaded.step}")
-        paint = drawing.painter(loaded, raw=False, batch=BATCH)
+        paint = painter(loaded, raw=False, batch=BATCH)
         figures += _sweeps(loaded, paint, notes)
-        if source and not is_points(loaded):
+        if source and not is_points(loaded.experiment):
             figures += _neighbours(loaded, paint, source, notes, note)
     text = REAL_POINTS if source and len(source.spec.shape) == 1 else REAL
     return Seen(real, text, tuple(figures), tuple(notes), _grid(loaded, run) if loaded else ())
@@ -122,7 +123,9 @@ def _real(source: Source, loaded: Loaded | None, run: Reader, notes: list[str]) 
 def _chosen(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndarray, Sequence[str]]:
     """Which real examples int64 [m], and the classes of their rows; empty: a grid."""
     chosen = order(0, source.size, 0)
-    sheet = overview(loaded.experiment, 0, n).sheet if loaded and source.labels is not None else ()
+    sheet: Sheet = ()
+    if loaded and source.labels is not None:
+        sheet = plan_samples(loaded.experiment, overview(loaded.experiment, 0, n)).sheet
     if not sheet or sheet[0].title != f"rows: {CLASS}" or source.labels is None:
         return chosen[:n], ()
     columns = sheet[0].cells.shape[1]
@@ -134,12 +137,9 @@ def _chosen(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndarray, 
 
 def _grid(loaded: Loaded, run: Reader) -> tuple[str, ...]:
     """The options of `gan sample` that draw what the training drew again and again."""
-    n = POINTS if is_points(loaded) else run.whole("run", "grid") or DEFAULT_N
-    found = rows(loaded.experiment, n)
-    if found is None:
-        return ("--n", str(n))
-    name, columns = found
-    return (*(("--class", "all") if name == CLASS else ("--code", f"{name}=all")), "--n", str(columns))
+    n = POINTS if is_points(loaded.experiment) else run.whole("run", "grid") or DEFAULT_N
+    asked = overview(loaded.experiment, 0, n)
+    return (*(word for own in asked.conditions[0].controls for word in own.option.split()), "--n", str(asked.n))
 
 
 def _sweeps(loaded: Loaded, paint: Painter, notes: list[str]) -> Iterator[Figure]:
@@ -153,7 +153,7 @@ def _sweeps(loaded: Loaded, paint: Painter, notes: list[str]) -> Iterator[Figure
         if plan is None:
             notes.append(f"the sweep of {name}: its images are too large for a page; gan sample {option}")
             continue
-        shown = Drawn(paint(plan.inputs), sheet=plan.sheet, groups=plan.groups)
+        shown = paint_plan(loaded.experiment, plan, paint)
         what = "class" if name == CLASS else f"code {name}"
         alt = f"Samples under each value of the {what}, the same latents for each value"
         yield Figure(f"Sweep of the {what}", picture(shown, alt), f"gan sample {option}")
@@ -170,14 +170,13 @@ def _wish(name: str, control: Control) -> tuple[ControlOption, str]:
 
 def _plan(loaded: Loaded, wish: ControlOption, control: Control) -> Plan | None:
     """The samples of a sweep, fewer where they are large; None where one latent would be too large."""
-    shape, points = loaded.experiment.spec.shape, is_points(loaded)
+    shape, points = loaded.experiment.spec.shape, is_points(loaded.experiment)
     values = min(control.categories, MOST_CATEGORIES) or VALUES
     most = MOST_VALUES // (values * int(np.prod(shape)))
     n = POINTS_IN_A_PANEL if points else min(IN_A_ROW if control.categories else ROWS, most)
     if n < 1 or (points and shape[0] > 2):
         return None
-    latents = drawing.latents(loaded, seeds=None, seed=0, n=n)
-    return arrange(latents, resolve([wish], loaded.experiment.game.controls), points=points)
+    return plan_samples(loaded.experiment, Request(n=n, conditions=(Conditions(controls=(wish,)),)))
 
 
 def _neighbours(loaded: Loaded, paint: Painter, source: Source, notes: list[str], note: Note) -> Iterator[Figure]:
@@ -191,17 +190,13 @@ def _neighbours(loaded: Loaded, paint: Painter, source: Source, notes: list[str]
     except InputError as error:
         notes.append(f"nearest neighbours: {error}")
         return
-    latents = drawing.latents(loaded, seeds=None, seed=0, n=n)
-    samples = paint(latents.inputs)
+    plan = plan_samples(loaded.experiment, Request(n=n))
+    samples = paint(plan.inputs)
     note(f"comparing with {source.size:,} images of {source.name}")
     found = neighbours.search(source, samples, NEIGHBOURS)
     shown = np.concatenate([samples, source.load(found.indices.ravel())["x"]])
-    near, scale = float(found.distances[:, 0].mean()), float(found.of_training.mean())
-    text = (
-        f"Mean distance of samples to the nearest training image {near:.4g}; of {len(found.of_training)} training "
-        f"images to the nearest other one {scale:.4g} (Euclidean, of pixels in [0, 1]). gan sample {option}"
-    )
-    drawn = Drawn(samples, sheet=neighbours.sheet(found, latents.names), shown=shown)
+    text = f"M{neighbours.summary(found)[1:]} (Euclidean, of pixels in [0, 1]). gan sample {option}"
+    drawn = Drawn(samples, sheet=neighbours.sheet(found.distances, plan.names), shown=shown)
     yield Figure(
         "Nearest training images", picture(drawn, f"{n} samples, each beside its nearest training images"), text
     )

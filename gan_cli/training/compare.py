@@ -19,7 +19,7 @@ from gan_cli.judging import reference
 from gan_cli.judging.evaluator import Evaluator
 from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.metrics.collect import NotFiniteError
-from gan_cli.pictures import comparison
+from gan_cli.pictures import comparison, plots
 from gan_cli.pictures.comparison import Result
 from gan_cli.runs import folder as files
 from gan_cli.training.train import Watcher
@@ -131,7 +131,7 @@ def compare(
     results = [known[entry.name, seed, entry.digest] for entry in chosen for seed in seeds]
     text = comparison.markdown(results)
     files.replace(done.table, text)
-    comparison.plot(done.picture, results)
+    plots.save_comparison(done.picture, results)
     return done._replace(results=results, markdown=text)
 
 

@@ -24,7 +24,7 @@ from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.remote.mirror import Mirror
 from gan_cli.runs.folder import RunFolder
-from gan_cli.sampling.arrange import overview
+from gan_cli.sampling.plan import overview, plan_samples
 from gan_cli.sampling.writing import Drawn
 from gan_cli.training.monitor import Look, Monitor, UnwellError
 from gan_cli.training.record import Record, Start, opened
@@ -208,7 +208,7 @@ class _Session:
         self.best = max((line["score"] for line in self.history if "score" in line), default=None)
         experiment = prepared.experiment
         count = self.options.grid if len(experiment.spec.shape) == 3 else POINTS
-        self.overview = overview(experiment, self.options.seed, count)
+        self.overview = plan_samples(experiment, overview(experiment, self.options.seed, count))
         self.sampler = judge.sampler if judge else sampler.Sampler(experiment, count)  # one program is enough
         self.monitor = self._monitor()
         if start.monitor is not None:
