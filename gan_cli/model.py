@@ -118,17 +118,23 @@ class Model:
         class by number or name, `codes`: by their names; one value for all samples, or one each. What is not set is
         drawn as in training. Raises InputError for what this model does not have.
         """
-        count = n if seeds is None else len(seeds)
-        return self.draw(self._inputs(n, seed, seeds, self._conditions(count, truncation, label, codes)))
+        conditions = self._conditions(n if seeds is None else len(seeds), truncation, label, codes)
+        return self.draw(self._inputs(n, seed, seeds, conditions))
 
     def latents(
         self, n: int = 1, *, seed: int = 0, seeds: Sequence[int] | None = None, truncation: float | None = None
     ) -> Inputs:
-        """What n samples are made of: name -> [n, ...], usually `z` [n, L], and each of `controls` [n]."""
+        """What n samples are made of: name -> [n, ...], usually `z` [n, L], and each of `controls` [n].
+
+        The arguments are those of `sample`. Raises InputError for latents that cannot be truncated.
+        """
         return self._inputs(n, seed, seeds, (Conditions(truncation),))
 
     def put(self, inputs: Inputs, *, label: Values | None = None, codes: Mapping[str, Values] | None = None) -> Inputs:
-        """The inputs with this class and these codes, one for all or one each. Raises InputError."""
+        """The inputs with this class and these codes, one value for all samples or one each.
+
+        Raises InputError for what this model does not have, and for another number of values.
+        """
         conditions = self._conditions(count(inputs), None, label, codes)
         return apply_conditions(self._loaded.experiment, inputs, conditions, self.prior)
 

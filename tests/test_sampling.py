@@ -21,7 +21,8 @@ from gan_cli.pictures.labelled import Block
 from gan_cli.runs.load import load_run
 from gan_cli.sampling import arithmetic, controls, neighbours, walk, writing
 from gan_cli.sampling.latents import painter
-from gan_cli.sampling.options import parse_controls, parse_terms
+from gan_cli.sampling.options import parse_controls, parse_terms, sample_options
+from gan_cli.sampling.request import Conditions, Request, check_request
 from gan_cli.types import Control
 
 
@@ -72,6 +73,29 @@ def test_a_thousand_names_do_not_fill_the_screen():
         controls.resolve(parse_controls("zebra", []), known)
     with pytest.raises(InputError, match="did you mean 'kind 99'"):
         controls.resolve(parse_controls("kid 99", []), known)
+
+
+def test_a_request_is_said_in_options():
+    walked = Conditions(0.5, parse_controls("3", ["c1=-2:2:9"]))
+    said = sample_options(Request([3, 1], conditions=(walked,), raw=True, steps=4, path="linear"))
+    assert said == [
+        *["--raw", "--seeds", "3,1", "--interpolate", "4", "--path", "linear"],
+        *["--truncation", "0.5", "--class=3", "--code", "c1=-2:2:9"],
+    ]
+    terms = parse_terms("0,1 - 2 + class:7")
+    said = sample_options(Request(seed=2, n=3, terms=terms))
+    assert said == ["--arithmetic", "0,1 - 2 + class:7", "--n", "3", "--seed", "2"]
+    assert sample_options(Request(range(5, 9))) == ["--seeds", "5-8"]
+    assert sample_options(Request([1, 2], conditions=(walked, Conditions()))) is None
+    assert sample_options(Request([1, 2], steps=4, at=2)) is None
+
+
+def test_conditions_are_one_for_all_samples_or_one_for_each():
+    check_request(Request(range(3), conditions=(Conditions(0.5), Conditions(), Conditions(2.0))))
+    check_request(Request(terms=parse_terms("0,1 - 2"), conditions=(Conditions(0.5), Conditions(), Conditions(2.0))))
+    for request in (Request(n=3), Request(range(3)), Request(terms=parse_terms("0,1 - 2")), Request()):
+        with pytest.raises(InputError, match="2 conditions for (3|None) samples: one for all, or one for each"):
+            check_request(request._replace(conditions=(Conditions(), Conditions(0.5))))
 
 
 def test_a_column_is_the_same_latent_under_each_class(runs, draw):

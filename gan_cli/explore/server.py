@@ -138,9 +138,8 @@ class Handler(BaseHTTPRequestHandler):
         """Answer with the page, its parts or the model's description; or, POST, with a drawing or a file of one."""
         try:
             self._check_sender()
-            content = (
-                self._drawing() if self.command == "POST" else self.server.contents.get(self.path.partition("?")[0])
-            )
+            page = self.path.partition("?")[0]
+            content = self._drawing() if self.command == "POST" else self.server.contents.get(page)
             if content is None:
                 raise Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
         except Refusal as refusal:

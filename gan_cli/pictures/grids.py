@@ -30,10 +30,10 @@ def to_pil(image: np.ndarray) -> Image.Image:
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
-def tile(images: np.ndarray, columns: int = 0) -> np.ndarray:
-    """Images uint8 [N, H, W, C] row by row, GAP pixels apart, into one picture; 0 columns: as square as possible."""
+def tile(images: np.ndarray) -> np.ndarray:
+    """Images uint8 [N, H, W, C] row by row, GAP pixels apart, in one picture [h, w, C] as square as possible."""
     n = len(images)
-    columns = columns or math.ceil(math.sqrt(n))
+    columns = math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     images = np.pad(images, ((0, rows * columns - n), (0, GAP), (0, GAP), (0, 0)), constant_values=PAPER)
     images[n:] = PAPER

@@ -121,7 +121,7 @@ def combine(drawn: Inputs, terms: Sequence[Term], numbers: Collection[str], seed
     rng = np.random.default_rng(seed)
 
     made: dict[str, np.ndarray] = {}
-    for name in sorted(drawn):  # the noise does not depend on the order
+    for name in sorted(drawn):  # so that the noise does not depend on the order in which the game names them
         x = drawn[name]
         if np.issubdtype(x.dtype, np.floating):
             combined = np.tensordot(weights, x.astype(np.float64), axes=1)  # [T + 1, ...]

@@ -23,12 +23,6 @@ class NearestImages(NamedTuple):
     of_training: np.ndarray  # float32 [m]: of training images to the nearest other one
 
 
-def check_images(shape: Shape) -> None:
-    """Raise InputError unless samples of this shape are images."""
-    if len(shape) != 3:
-        raise InputError("--neighbours compares images, and the samples of this recipe are points")
-
-
 def check_source(source: Source, shape: Shape, k: int) -> None:
     """Raise InputError unless these data are images like the samples, and enough."""
     if source.spec.shape != shape:

@@ -71,9 +71,9 @@ def sample_options(request: Request) -> list[str] | None:
     elif request.seeds is not None:
         words += ["--seeds", ",".join(map(str, request.seeds))]
     if request.terms:
-        (first, *others) = request.terms
+        first, *others = request.terms
         words += ["--arithmetic", " ".join([first.text, *(f"{'+' if t.sign > 0 else '-'} {t.text}" for t in others)])]
-    numbers = {
+    single = {
         "--n": request.n,
         "--seed": request.seed,
         "--interpolate": request.steps,
@@ -81,7 +81,7 @@ def sample_options(request: Request) -> list[str] | None:
         "--neighbours": request.neighbours,
         "--truncation": conditions.truncation and number_text(conditions.truncation),
     }
-    words += [word for option, value in numbers.items() if value is not None for word in (option, str(value))]
+    words += [word for option, value in single.items() if value is not None for word in (option, str(value))]
     for own in conditions.controls:
         words += [f"--class={own.spec}"] if own.name == CLASS else ["--code", f"{own.name}={own.spec}"]
     return words

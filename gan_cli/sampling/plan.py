@@ -31,6 +31,8 @@ def plan_samples(experiment: Experiment, request: Request, prior: str = "") -> P
     settings = resolve(request.conditions[0].controls, experiment.game.controls) if len(request.conditions) == 1 else []
     sweeps = sum(setting.is_sweep for setting in settings)
     points, numbers = is_points(experiment), number_controls(experiment)
+    if request.neighbours and points:
+        raise InputError("--neighbours compares images, and the samples of this recipe are points")
     if request.terms:
         check_sum(request.terms, settings, experiment.game.controls, points=points)
         exemplars = request._replace(seeds=[seed for term in request.terms for seed in term.seeds])

@@ -81,7 +81,6 @@ def _take_beside_nearest(loaded: Loaded, request: Request, store: Store, note: N
     assert request.neighbours is not None
     assert request.out is not None
     k, shape = request.neighbours, loaded.experiment.spec.shape
-    neighbours.check_images(shape)
     plan = plan_samples(loaded.experiment, request, prior_of(loaded))
     writing.check_size(request.out, shape, neighbours.sheet(np.zeros((len(plan.names), k)), plan.names))
     source = build.load_data(loaded.meta.recipe, store.near(loaded.folder.path))
