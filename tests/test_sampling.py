@@ -94,7 +94,7 @@ def test_conditions_are_one_for_all_samples_or_one_for_each():
     check_request(Request(range(3), conditions=(Conditions(0.5), Conditions(), Conditions(2.0))))
     check_request(Request(terms=parse_terms("0,1 - 2"), conditions=(Conditions(0.5), Conditions(), Conditions(2.0))))
     for request in (Request(n=3), Request(range(3)), Request(terms=parse_terms("0,1 - 2")), Request()):
-        with pytest.raises(InputError, match="2 conditions for (3|None) samples: one for all, or one for each"):
+        with pytest.raises(InputError, match=r"2 conditions for (3|None) samples: one for all, or one for each"):
             check_request(request._replace(conditions=(Conditions(), Conditions(0.5))))
 
 
