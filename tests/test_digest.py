@@ -85,7 +85,7 @@ def write_run(folder: Path, *, steps: int = 500, scale: float = 1.0, recipe: str
     for line in evaluations:
         write_checkpoint(folder, line["step"], -line["fid"])
         images = np.full((9, 8, 8, 1), line["step"] // 2, np.uint8)
-        pictures.save_samples(folder / "samples" / f"{line['step']:07d}.png", images)
+        pictures.save_png(folder / "samples" / f"{line['step']:07d}.png", pictures.sample_picture(images))
     times = [
         {
             "event": "start",
@@ -471,12 +471,12 @@ def test_a_checkpoint_deleted_meanwhile_is_not_missed(untrained, tmp_path):
 
 
 def test_real_samples_are_of_the_class_of_their_row(untrained):
-    loaded = model.load(untrained["classes"])
+    loaded = model.load_run(untrained["classes"])
     source = model.build.load_data(loaded.meta.recipe, Store())
     chosen, rows = model._chosen(source, loaded, 64)
     assert source.labels[chosen].tolist() == [label for label in range(10) for _ in range(6)]
     assert tuple(rows) == source.spec.classes
-    loaded = model.load(untrained["codes"])
+    loaded = model.load_run(untrained["codes"])
     chosen, rows = model._chosen(source, loaded, 64)  # rows of a code are not classes
     assert (len(chosen), rows) == (64, ())
 
