@@ -17,9 +17,11 @@ from gan_cli.pictures import grids
 from gan_cli.remote.fetch import fetched, fetched_run
 from gan_cli.runs import load as checkpoints
 from gan_cli.runs import weights
-from gan_cli.sampling import drawing, walk
-from gan_cli.sampling.arrange import put
-from gan_cli.sampling.controls import Setting, of_values
+from gan_cli.sampling import walk
+from gan_cli.sampling.controls import ControlOption
+from gan_cli.sampling.latents import Painter, apply_conditions, count, number_controls, painter, prior_of
+from gan_cli.sampling.plan import plan_samples
+from gan_cli.sampling.request import Conditions, Request, WalkPath
 from gan_cli.types import CLASS, Control, Shape
 
 SIZES = (1, 4, 16, 64)  # samples drawn at once: the least that holds what is asked for; few, so that little is compiled
@@ -55,7 +57,7 @@ class Model:
     def __init__(self, loaded: checkpoints.Loaded, *, raw: bool = False):
         self._loaded = loaded
         self._raw = raw
-        self._painters: dict[int, drawing.Painter] = {}
+        self._painters: dict[int, Painter] = {}
 
     def __repr__(self) -> str:
         return f"<gan_cli.Model of step {self.step} of {self._loaded.folder.path}>"
@@ -93,7 +95,7 @@ class Model:
     @property
     def prior(self) -> str:
         """Of the latents: "normal", "uniform", or "" where the game has none. Only normal ones can be truncated."""
-        return drawing.prior(self._loaded)
+        return prior_of(self._loaded)
 
     @property
     def weights(self) -> Mapping[str, Variables]:
@@ -116,42 +118,58 @@ class Model:
         class by number or name, `codes`: by their names; one value for all samples, or one each. What is not set is
         drawn as in training. Raises InputError for what this model does not have.
         """
-        inputs = self.latents(n, seed=seed, seeds=seeds, truncation=truncation)
-        return self.draw(self.put(inputs, label=label, codes=codes))
+        conditions = self._conditions(n if seeds is None else len(seeds), truncation, label, codes)
+        return self.draw(self._inputs(n, seed, seeds, conditions))
 
     def latents(
         self, n: int = 1, *, seed: int = 0, seeds: Sequence[int] | None = None, truncation: float | None = None
     ) -> Inputs:
-        """What n samples are made of: name -> [n, ...], usually `z` [n, L], and each of `controls` [n]."""
-        return drawing.latents(self._loaded, seeds=seeds, seed=seed, n=n, truncation=truncation).inputs
+        """What n samples are made of: name -> [n, ...], usually `z` [n, L], and each of `controls` [n].
+
+        The arguments are those of `sample`. Raises InputError for latents that cannot be truncated.
+        """
+        return self._inputs(n, seed, seeds, (Conditions(truncation),))
 
     def put(self, inputs: Inputs, *, label: Values | None = None, codes: Mapping[str, Values] | None = None) -> Inputs:
-        """The inputs with this class and these codes, one for all or one each. Raises InputError."""
-        wanted = {**({} if label is None else {CLASS: label}), **(codes or {})}
-        count = drawing.count(inputs)
-        return put(inputs, [self._setting(name, values, count) for name, values in wanted.items()])
+        """The inputs with this class and these codes, one value for all samples or one each.
 
-    def _setting(self, name: str, values: Values, n: int) -> Setting:
-        each: list[Any] = [values] if np.ndim(values) == 0 else [*values]  # type: ignore[misc]
-        argument = "label" if name == CLASS else name
-        if len(each) not in (1, n):
-            raise InputError(f"{argument}: {len(each)} values for {n} samples; one, or one each, would do")
-        return of_values(name, each, self.controls, argument)
+        Raises InputError for what this model does not have, and for another number of values.
+        """
+        conditions = self._conditions(count(inputs), None, label, codes)
+        return apply_conditions(self._loaded.experiment, inputs, conditions, self.prior)
 
-    def interpolate(self, inputs: Inputs, steps: int, *, path: walk.Path | None = None) -> Inputs:
+    def _inputs(self, n: int, seed: int, seeds: Sequence[int] | None, conditions: tuple[Conditions, ...]) -> Inputs:
+        which = Request(seed=seed, n=n) if seeds is None else Request(seeds)
+        request = which._replace(conditions=conditions, raw=self._raw)
+        return plan_samples(self._loaded.experiment, request, self.prior).inputs
+
+    def _conditions(
+        self, n: int, truncation: float | None, label: Values | None, codes: Mapping[str, Values] | None
+    ) -> tuple[Conditions, ...]:
+        """One for all of n samples, or one for each. Raises InputError for another number of classes or codes."""
+        columns = []  # the values of a class or a code: one, or n
+        for name, values in {**({} if label is None else {CLASS: label}), **(codes or {})}.items():
+            each: list[Any] = [values] if np.ndim(values) == 0 else [*values]  # type: ignore[misc]
+            argument = "label" if name == CLASS else name
+            if len(each) not in (1, n):
+                raise InputError(f"{argument}: {len(each)} values for {n} samples; one, or one each, would do")
+            columns.append([ControlOption(name, str(x), f"{argument} = {x!r}", is_single=True) for x in each])
+        several = n if any(len(column) > 1 for column in columns) else 1
+        return tuple(Conditions(truncation, tuple(own[i % len(own)] for own in columns)) for i in range(several))
+
+    def interpolate(self, inputs: Inputs, steps: int, *, path: WalkPath | None = None) -> Inputs:
         """Inputs of m samples -> of the walk through them, `steps` from each to the next, both included.
 
         `path`: "spherical" where the prior is normal, else "linear". Categories stay those of the first sample.
         """
-        way = path or walk.path_of(self._loaded)
-        return walk.between(inputs, drawing.numbers(self._loaded), steps, way, closed=False)
+        numbers = number_controls(self._loaded.experiment)
+        return walk.between(inputs, numbers, steps, path or walk.default_path(self.prior), closed=False)
 
     def draw(self, inputs: Inputs) -> "Samples":
         """The samples that these inputs make: of `latents`, `put`, `interpolate`, or one's own."""
-        count = drawing.count(inputs)
-        batch = next((size for size in SIZES if size >= count), SIZES[-1])
+        batch = next((size for size in SIZES if size >= count(inputs)), SIZES[-1])
         if batch not in self._painters:
-            self._painters[batch] = drawing.painter(self._loaded, raw=self._raw, batch=batch)
+            self._painters[batch] = painter(self._loaded, raw=self._raw, batch=batch)
         labels = np.asarray(inputs[CLASS], np.int64) if CLASS in self.controls else None
         return Samples(self._painters[batch](inputs), labels)
 
@@ -174,7 +192,7 @@ class Samples(Sequence[Any]):
 
     def grid(self) -> Image:
         """All of them in one picture: a grid of images, or a plot of points in the plane or on the line."""
-        return grids.image_grid(self.arrays) if self.arrays.ndim == 4 else grids.plot(self.arrays)
+        return grids.sample_picture(self.arrays)
 
     def __len__(self) -> int:
         return len(self.arrays)

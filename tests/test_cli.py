@@ -21,7 +21,7 @@ from tiny import RUN, both, tiny_recipe
 from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.engine.platform import idle_accelerators
 from gan_cli.runs.load import load_run
-from gan_cli.sampling.drawing import parse_seeds
+from gan_cli.sampling.options import parse_seeds
 from gan_cli.training.signals import stop_on_signals
 
 

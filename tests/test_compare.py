@@ -31,7 +31,7 @@ from gan_cli.engine.state import Experiment, definitions, initial_state, state_s
 from gan_cli.errors import InputError
 from gan_cli.games.standard import standard
 from gan_cli.losses import adversarial
-from gan_cli.pictures import comparison
+from gan_cli.pictures import comparison, plots
 from gan_cli.pictures.comparison import Result
 from gan_cli.recipe import Ema, Train
 from gan_cli.text import figure
@@ -601,7 +601,7 @@ def test_numbers_have_three_digits_or_all_whole_ones(x, text):
     [RESULTS, RESULTS[:1], [result("a", 0, diverged=1)], [result("a", 0, fid=1.0), result("b", 0, diverged=1)]],
 )
 def test_every_kind_of_results_becomes_a_picture(results, tmp_path):
-    comparison.plot(tmp_path / "plot.png", results)
+    plots.save_comparison(tmp_path / "plot.png", results)
     with Image.open(tmp_path / "plot.png") as picture:
         assert len(set(np.asarray(picture.convert("L")).ravel().tolist())) > 1
     assert [path.name for path in tmp_path.iterdir()] == ["plot.png"]

@@ -85,7 +85,7 @@ def write_run(folder: Path, *, steps: int = 500, scale: float = 1.0, recipe: str
     for line in evaluations:
         write_checkpoint(folder, line["step"], -line["fid"])
         images = np.full((9, 8, 8, 1), line["step"] // 2, np.uint8)
-        pictures.save_samples(folder / "samples" / f"{line['step']:07d}.png", images)
+        pictures.save_png(folder / "samples" / f"{line['step']:07d}.png", pictures.sample_picture(images))
     times = [
         {
             "event": "start",

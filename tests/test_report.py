@@ -23,7 +23,7 @@ def test_tiles_run_row_by_row_with_gaps():
 def test_samples_of_every_kind_become_a_picture(tmp_path, shape, mode):
     rng = np.random.default_rng(0)
     samples = rng.integers(0, 256, shape, np.uint8) if len(shape) == 4 else rng.uniform(-1, 1, shape)
-    grids.save_samples(tmp_path / "new" / "x.png", samples)
+    grids.save_png(tmp_path / "new" / "x.png", grids.sample_picture(samples))
     with Image.open(tmp_path / "new" / "x.png") as picture:
         assert picture.mode == mode
         assert len(set(np.asarray(picture).ravel())) > 1

@@ -12,14 +12,17 @@ from gan_cli import features
 from gan_cli.data.npz import npz
 from gan_cli.data.source import in_memory
 from gan_cli.data.store import Store
+from gan_cli.engine import sampler
 from gan_cli.errors import InputError
 from gan_cli.metrics.collect import extract
-from gan_cli.pictures import animation, labelled
+from gan_cli.pictures import grids, labelled
 from gan_cli.pictures.grids import PAPER
 from gan_cli.pictures.labelled import Block
 from gan_cli.runs.load import load_run
 from gan_cli.sampling import arithmetic, controls, neighbours, walk, writing
-from gan_cli.sampling.drawing import by_seeds, painter
+from gan_cli.sampling.latents import painter
+from gan_cli.sampling.options import parse_controls, parse_terms, sample_options
+from gan_cli.sampling.request import Conditions, Request, check_request
 from gan_cli.types import Control
 
 
@@ -50,7 +53,7 @@ CONTROLS = {
 
 
 def values(classes=None, *codes):
-    return [setting.values.tolist() for setting in controls.resolve(controls.parse(classes, codes), CONTROLS)]
+    return [setting.values.tolist() for setting in controls.resolve(parse_controls(classes, codes), CONTROLS)]
 
 
 def test_classes_and_codes_are_read_by_name_and_by_number():
@@ -60,16 +63,39 @@ def test_classes_and_codes_are_read_by_name_and_by_number():
     assert values("a-b, c") == [[2]]
     assert values("all", "c0=8-11,2", "c1=0.5") == [[0, 1, 2, 3], [8, 9, 10, 11, 2], [0.5]]
     assert values(None, "c1=-1:1:5") == [[-1, -0.5, 0, 0.5, 1]]
-    labels = [setting.labels for setting in controls.resolve(controls.parse("3,0", ["c1=1:2:3"]), CONTROLS)]
+    labels = [setting.labels for setting in controls.resolve(parse_controls("3,0", ["c1=1:2:3"]), CONTROLS)]
     assert labels == [("dog", "cat"), ("1", "1.5", "2")]
 
 
 def test_a_thousand_names_do_not_fill_the_screen():
     known = {"class": Control(1000, tuple(f"kind {i}" for i in range(1000)))}
     with pytest.raises(InputError, match="there is no class 'zebra'; there are 1,000, 'kind 0' to 'kind 999'"):
-        controls.resolve(controls.parse("zebra", []), known)
+        controls.resolve(parse_controls("zebra", []), known)
     with pytest.raises(InputError, match="did you mean 'kind 99'"):
-        controls.resolve(controls.parse("kid 99", []), known)
+        controls.resolve(parse_controls("kid 99", []), known)
+
+
+def test_a_request_is_said_in_options():
+    walked = Conditions(0.5, parse_controls("3", ["c1=-2:2:9"]))
+    said = sample_options(Request([3, 1], conditions=(walked,), raw=True, steps=4, path="linear"))
+    assert said == [
+        *["--raw", "--seeds", "3,1", "--interpolate", "4", "--path", "linear"],
+        *["--truncation", "0.5", "--class=3", "--code", "c1=-2:2:9"],
+    ]
+    terms = parse_terms("0,1 - 2 + class:7")
+    said = sample_options(Request(seed=2, n=3, terms=terms))
+    assert said == ["--arithmetic", "0,1 - 2 + class:7", "--n", "3", "--seed", "2"]
+    assert sample_options(Request(range(5, 9))) == ["--seeds", "5-8"]
+    assert sample_options(Request([1, 2], conditions=(walked, Conditions()))) is None
+    assert sample_options(Request([1, 2], steps=4, at=2)) is None
+
+
+def test_conditions_are_one_for_all_samples_or_one_for_each():
+    check_request(Request(range(3), conditions=(Conditions(0.5), Conditions(), Conditions(2.0))))
+    check_request(Request(terms=parse_terms("0,1 - 2"), conditions=(Conditions(0.5), Conditions(), Conditions(2.0))))
+    for request in (Request(n=3), Request(range(3)), Request(terms=parse_terms("0,1 - 2")), Request()):
+        with pytest.raises(InputError, match=r"2 conditions for (3|None) samples: one for all, or one for each"):
+            check_request(request._replace(conditions=(Conditions(), Conditions(0.5))))
 
 
 def test_a_column_is_the_same_latent_under_each_class(runs, draw):
@@ -79,7 +105,7 @@ def test_a_column_is_the_same_latent_under_each_class(runs, draw):
     assert arrays["arr_1"].dtype.kind == "i"
     assert report["n"] == 12
     loaded = load_run(runs["classes"])
-    z = by_seeds(loaded, [5, 3, 8, 1], None)["z"]
+    z = sampler.draw(loaded.experiment, [5, 3, 8, 1])["z"]
     inputs = {"z": np.concatenate([z] * 3), "class": np.repeat(np.int32([2, 0, 9]), 4)}
     np.testing.assert_array_equal(arrays["arr_0"], painter(loaded, raw=False, batch=12)(inputs))
     assert len(draw(runs["classes"], "--class", "3")[0]["arr_0"]) == 8
@@ -112,7 +138,7 @@ def test_codes_sweep_and_the_rest_stays(runs, draw):
     arrays, _ = draw(runs["codes"], "--code", "c1=-2:2:3", "--n", 2)  # a row a latent
     loaded = load_run(runs["codes"])
     paint = painter(loaded, raw=False, batch=16)
-    plain = by_seeds(loaded, [4, 9], None)
+    plain = sampler.draw(loaded.experiment, [4, 9])
     seeds, _ = draw(runs["codes"], "--code", "c1=-2:2:3", "--seeds", "4,9")
     repeated = {name: np.repeat(x, 3, axis=0) for name, x in plain.items()}
     wanted = paint({**repeated, "c1": np.tile(np.float32([-2, 0, 2]), 2)})
@@ -275,7 +301,7 @@ def test_an_animation_of_several_classes_shows_them_side_by_side(gan, runs, tmp_
 def test_images_of_every_kind_move(tmp_path, suffix, channels):
     images = np.random.default_rng(0).integers(0, 256, (5, 1, 6, 4, channels), np.uint8)
     images[..., 3:] = 255
-    animation.save_animation(tmp_path / f"x.{suffix}", images, 20)
+    grids.save_animation(tmp_path / f"x.{suffix}", images, 20)
     with Image.open(tmp_path / f"x.{suffix}") as moving:
         assert moving.n_frames == 5
         assert moving.size == (4 * 32, 6 * 32)
@@ -287,7 +313,7 @@ def test_arithmetic_is_that_of_means():
         "c1": np.float32([1, 0, 2, 4]),
         "c0": np.int32([3, 1, 0, 2]),
     }
-    terms = arithmetic.parse("0,1 - 2 + 7")
+    terms = parse_terms("0,1 - 2 + 7")
     assert [(term.sign, term.seeds) for term in terms] == [(1, (0, 1)), (-1, (2,)), (1, (7,))]
     made = arithmetic.combine(drawn, terms, ["c1"], seed=0)
     assert len(made["z"]) == 4 + 3 + 1 + 8
@@ -308,7 +334,7 @@ def test_arithmetic_of_seeds(gan, runs, draw, tmp_path):
     arrays, report = draw(runs["classes"], *sums)
     assert [term["seeds"] for term in report["terms"]] == [[0, 4], [2], [6, 7, 8]]
     loaded = load_run(runs["classes"])
-    z = by_seeds(loaded, [0, 4, 2, 6, 7, 8], None)["z"].astype(np.float64)
+    z = sampler.draw(loaded.experiment, [0, 4, 2, 6, 7, 8])["z"].astype(np.float64)
     result = z[:2].mean(0) - z[2] + z[3:].mean(0)
     made = painter(loaded, raw=False, batch=1)({"z": result[None].astype(np.float32), "class": np.int32([3])})
     assert np.abs(arrays["arr_0"][0].astype(int) - made[0]).max() <= 1
@@ -320,7 +346,7 @@ def test_arithmetic_of_seeds(gan, runs, draw, tmp_path):
         assert picture.width > 9 * 100
     free, report = draw(runs["classes"], "--arithmetic", "4 - 2")
     assert set(free["arr_1"].tolist()) == {report["class"]}
-    assert report["class"] == by_seeds(loaded, [4], None)["class"][0]
+    assert report["class"] == sampler.draw(loaded.experiment, [4])["class"][0]
 
 
 def test_arithmetic_of_classes_takes_the_first_samples_that_the_classifier_knows(gan, runs, draw, tmp_path):
@@ -341,11 +367,11 @@ def test_arithmetic_of_classes_takes_the_first_samples_that_the_classifier_knows
 
 
 def test_arithmetic_needs_a_classifier_that_knows_the_class():
-    terms = arithmetic.parse("class:7 + 3")
+    terms = parse_terms("class:7 + 3")
     with pytest.raises(InputError, match="knows no classes"):
         arithmetic.classifier("pixels", terms)
     with pytest.raises(InputError, match="knows no such class"):
-        arithmetic.classifier("digits", arithmetic.parse("class:zebra"))
+        arithmetic.classifier("digits", parse_terms("class:zebra"))
     assert arithmetic.classifier("digits", terms).name == "digits"
 
 

@@ -48,7 +48,7 @@ def compare(
     are missing.
     """
     from gan_cli.remote.place import is_url
-    from gan_cli.sampling.drawing import parse_seeds
+    from gan_cli.sampling.options import parse_seeds
 
     if is_url(out):
         raise InputError(f"--out {out}: comparisons are kept in a folder of this machine; name one, and copy it")

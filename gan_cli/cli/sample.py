@@ -114,31 +114,32 @@ def sample(
     """Draw samples from a checkpoint: of classes and codes, along walks, beside training images (docs/sampling.md)."""
     from gan_cli.cli.console import Pace
     from gan_cli.remote.fetch import output
-    from gan_cli.sampling import arithmetic as sums
-    from gan_cli.sampling import controls, drawing, request, take, writing
+    from gan_cli.sampling import take, writing
+    from gan_cli.sampling.options import parse_controls, parse_seeds, parse_terms
+    from gan_cli.sampling.request import DEFAULT_FPS, Conditions, Request, check_request
 
     with output(out) as target:
-        asked = request.Request(
-            out=target,
-            seeds=drawing.parse_seeds(seeds) if seeds is not None else None,
+        request = Request(
+            seeds=parse_seeds(seeds) if seeds is not None else None,
             seed=seed,
             n=n,
-            truncation=truncation,
-            batch=batch,
+            conditions=(Conditions(truncation, parse_controls(classes, codes or [])),),
             raw=raw,
-            wishes=controls.parse(classes, codes or []),
             steps=interpolate,
             path=path,
-            fps=fps,
-            terms=sums.parse(arithmetic) if arithmetic is not None else (),
+            terms=parse_terms(arithmetic) if arithmetic is not None else (),
             neighbours=neighbours,
+            out=target,
+            fps=fps,
+            batch=batch,
         )
-        request.check_request(asked)
+        check_request(request)
+        writing.check_out(target)
         sources = store(data_dir) if neighbours else None
         start_jax()
         loaded = loaded_run(ckpt, at)
-        taken = take.take(loaded, asked, sources, notice, Pace())
-        writing.write(target, taken.drawn, fps or request.DEFAULT_FPS)
+        taken = take.take(loaded, request, sources, notice, Pace())
+        writing.write(target, taken.drawn, fps or DEFAULT_FPS)
     count = len(taken.drawn.samples)
     report = {
         "out": out,

@@ -59,7 +59,6 @@ async function start() {
     const other = read(location.hash, model);
     for (const key of Object.keys(state)) delete state[key];
     Object.assign(state, other);
-    updateControls();
     all();
   });
   function all() {

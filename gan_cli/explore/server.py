@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from gan_cli.errors import InputError
-from gan_cli.explore.requests import parse_request
+from gan_cli.explore.requests import parse_body
 from gan_cli.explore.service import KINDS, Service
 from gan_cli.training.signals import handling
 
@@ -51,11 +51,7 @@ class Content(NamedTuple):
 
 
 class Refusal(Exception):  # noqa: N818 - what is said, not what went wrong here
-    """A request that is not answered, and why."""
-
-    def __init__(self, status: HTTPStatus, message: str):
-        super().__init__(message)
-        self.status = status
+    """A request that is not answered. Its arguments: the HTTP status and why."""
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -67,18 +63,23 @@ class Server(socketserver.ThreadingTCPServer):
 
     def __init__(self, port: int):
         super().__init__((HOST, port), Handler)
-        self.contents = _files()
-        self.desk: Service | None = None
+        folder, shared = resources.files("gan_cli.explore"), resources.files("gan_cli.report") / "base.css"
+        self.contents = {  # all that can be fetched, by path; nothing else of the disk can
+            f"/{file.name}": Content(f"{TYPES[os.path.splitext(file.name)[1]]}; charset=utf-8", file.read_bytes())
+            for file in (shared, *(folder / name for name in FILES))
+        }
+        self.contents["/"] = self.contents["/page.html"]
+        self.service: Service | None = None
 
     @property
     def url(self) -> str:
         """Where a browser finds the page."""
         return f"http://{HOST}:{self.server_address[1]}/"
 
-    def start(self, desk: Service) -> None:
+    def start(self, service: Service) -> None:
         """Answer from now on, in a thread of its own."""
-        self.desk = desk
-        self.contents["/model.json"] = Content("application/json", json.dumps(desk.description()).encode())
+        self.service = service
+        self.contents["/model.json"] = Content("application/json", json.dumps(service.description()).encode())
         threading.Thread(target=self.serve_forever, name="explore", daemon=True).start()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -101,16 +102,16 @@ def listen(port: int | None = None) -> Server:
     raise InputError(f"ports {PORT} to {PORT + TRIED - 1} are all taken; --port 0 takes any free one")
 
 
-def serve(server: Server, desk: Service, ready: Callable[[str], None]) -> NoReturn:
+def serve(server: Server, service: Service, ready: Callable[[str], None]) -> NoReturn:
     """Answer until a signal ends the process (see `ending_on_signals`); `ready` is told the page's address."""
-    server.start(desk)
+    server.start(service)
     try:
         ready(server.url)
         while True:
             threading.Event().wait()
     finally:
         server.shutdown()
-        desk.close(LAST_DRAWING)  # a thread inside XLA when Python ends would abort the process
+        service.close(LAST_DRAWING)  # a thread inside XLA when Python ends would abort the process
 
 
 @contextmanager
@@ -124,16 +125,6 @@ def ending_on_signals() -> Iterator[None]:
         yield
 
 
-def _files() -> dict[str, Content]:
-    """All that can be fetched, by path; nothing else of the disk can."""
-    folder, shared = resources.files("gan_cli.explore"), resources.files("gan_cli.report") / "base.css"
-    found = {
-        f"/{file.name}": Content(f"{TYPES[os.path.splitext(file.name)[1]]}; charset=utf-8", file.read_bytes())
-        for file in (shared, *(folder / name for name in FILES))
-    }
-    return {**found, "/": found["/page.html"]}
-
-
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -144,24 +135,19 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        """The page, its parts, and the model's description."""
-        self._answer(self._content)
-
-    def do_HEAD(self) -> None:
-        """The same without the body."""
-        self.do_GET()
-
-    def do_POST(self) -> None:
-        """A drawing, or a file of one."""
-        self._answer(self._made)
-
-    def _answer(self, make: Callable[[], Content]) -> None:
+        """Answer with the page, its parts or the model's description; or, POST, with a drawing or a file of one."""
         try:
-            self._check_host()
-            content = make()
+            self._check_sender()
+            page = self.path.partition("?")[0]
+            content = self._drawing() if self.command == "POST" else self.server.contents.get(page)
+            if content is None:
+                raise Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
         except Refusal as refusal:
-            self._drain()
-            self.send_error(refusal.status, str(refusal))
+            # The body is read within bounds: bytes left unread when a connection ends can take the answer along.
+            length = self.headers.get("Content-Length", "")
+            if length.isascii() and length.isdecimal() and len(length) <= 9 and "Transfer-Encoding" not in self.headers:
+                self.rfile.read(min(int(length), DRAINED))
+            self.send_error(*refusal.args)
         except InputError as error:
             self._send(HTTPStatus.BAD_REQUEST, _error(str(error)))
         except (ConnectionError, TimeoutError):
@@ -172,39 +158,30 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send(HTTPStatus.OK, content)
 
-    def _check_host(self) -> None:
-        """Names of other sites can point to this machine; a browser says in Host which one it means."""
+    do_HEAD = do_POST = do_GET  # noqa: N815 - what the server calls
+
+    def _check_sender(self) -> None:
+        """Raise Refusal for what was meant for another machine, and for drawings that another page asks for."""
         hosts = self.headers.get_all("Host", [])
-        if len(hosts) != 1 or _hostname(f"//{hosts[0]}") not in LOOPBACK:
+        try:  # names of other sites can point to this machine; a browser says in Host which one it means
+            is_ours = len(hosts) == 1 and urlsplit(f"//{hosts[0]}").hostname in LOOPBACK
+        except ValueError:
+            is_ours = False
+        if not is_ours:
             raise Refusal(HTTPStatus.FORBIDDEN, "this page is for this machine: open http://127.0.0.1 or localhost")
+        if self.command == "POST":  # from the page itself, or from a program that is no browser and sends neither
+            origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "same-origin")
+            if (origin is not None and origin.lower() != f"http://{hosts[0]}".lower()) or site != "same-origin":
+                raise Refusal(HTTPStatus.FORBIDDEN, "another page may not ask this one for drawings")
+            if self.headers.get_content_type() != "application/json":
+                raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a request is application/json")
 
-    def _content(self) -> Content:
-        path = self.path.partition("?")[0]
-        if path not in self.server.contents:
-            raise Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
-        return self.server.contents[path]
-
-    def _made(self) -> Content:
-        self._check_origin()
-        desk, path = self.server.desk, self.path
+    def _drawing(self) -> Content | None:
+        """What was drawn for the request in the body; None where there is nothing of this path."""
+        service, path = self.server.service, self.path
         suffix = f".{path.removeprefix('/file/')}" if path.startswith("/file/") else ""
-        if desk is None or (path != "/draw" and suffix not in KINDS):
-            raise Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
-        ask = parse_request(self._body())
-        if suffix:
-            return Content(KINDS[suffix], desk.file(ask, suffix))
-        return Content("application/json", json.dumps(desk.draw(ask)).encode())
-
-    def _check_origin(self) -> None:
-        """Only the page itself may ask for drawings, or a program that is no browser and sends neither header."""
-        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "same-origin")
-        own = f"http://{self.headers['Host']}"
-        if (origin is not None and origin.lower() != own.lower()) or site != "same-origin":
-            raise Refusal(HTTPStatus.FORBIDDEN, "another page may not ask this one for drawings")
-        if self.headers.get_content_type() != "application/json":
-            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a request is application/json")
-
-    def _body(self) -> bytes:
+        if service is None or (path != "/draw" and suffix not in KINDS):
+            return None
         length = self.headers.get("Content-Length", "")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
             raise Refusal(HTTPStatus.LENGTH_REQUIRED, "a request needs a Content-Length")
@@ -213,13 +190,10 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             raise ConnectionError("the request ended early")
-        return body
-
-    def _drain(self) -> None:
-        """Read what was refused, within bounds: bytes left unread when a connection ends can take the answer along."""
-        length = self.headers.get("Content-Length", "")
-        if length.isascii() and length.isdecimal() and len(length) <= 9 and "Transfer-Encoding" not in self.headers:
-            self.rfile.read(min(int(length), DRAINED))
+        asked = parse_body(body)
+        if suffix:
+            return Content(KINDS[suffix], service.file(asked, suffix))
+        return Content("application/json", json.dumps(service.draw(asked)).encode())
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """As JSON; the connection ends, since a body may not have been read."""
@@ -238,13 +212,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing is said of single requests."""
-
-
-def _hostname(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
 
 
 def _error(message: str) -> Content:

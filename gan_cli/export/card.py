@@ -22,8 +22,11 @@ from gan_cli.names import entries
 from gan_cli.remote.place import is_url
 from gan_cli.runs.load import Loaded
 from gan_cli.runs.reader import Reader
-from gan_cli.sampling import controls, take, writing
-from gan_cli.sampling.request import Request
+from gan_cli.sampling import take, writing
+from gan_cli.sampling.latents import is_points
+from gan_cli.sampling.options import parse_controls
+from gan_cli.sampling.plan import POINTS_IN_A_PANEL
+from gan_cli.sampling.request import Conditions, Request
 from gan_cli.types import CLASS
 from gan_cli.version import NAME
 
@@ -92,9 +95,10 @@ def save_card(loaded: Loaded, wish: CardOptions, target: Path, note: Callable[[s
 
 def draw_picture(loaded: Loaded, out: Path, *, raw: bool) -> None:
     """Write the card's picture: the first samples of seed 0, or a row for each class. Raises InputError."""
-    wishes = controls.parse("all", []) if _has_class_rows(loaded) else ()
-    n = take.POINTS_IN_A_PANEL if take.is_points(loaded) and not wishes else None
-    taken = take.take(loaded, Request(out=out, raw=raw, wishes=wishes, n=n), None, lambda _: None)
+    classes = parse_controls("all", []) if _has_class_rows(loaded) else ()
+    n = POINTS_IN_A_PANEL if is_points(loaded.experiment) and not classes else None
+    request = Request(n=n, conditions=(Conditions(controls=classes),), raw=raw, out=out)
+    taken = take.take(loaded, request, None, lambda _: None)
     writing.write(out, taken.drawn, 1)
 
 
@@ -116,7 +120,7 @@ def _metadata(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> dic
     source, play = str(loaded.meta.recipe["data"]["source"]), str(loaded.meta.recipe["game"]["play"])
     known = entries("data source").get(source)
     hub = known.hub if known else ""  # the data source's name there; empty: it has none
-    task = "unconditional-generation" if take.is_points(loaded) else TASK
+    task = "unconditional-generation" if is_points(loaded.experiment) else TASK
     results = []
     for score in scores:
         protocol = score.protocol._asdict()
@@ -165,7 +169,7 @@ def _page(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
         licence=wish.licence,
         repo=Markup(wish.repo) if wish.repo else None,  # checked: in code, too
         caption=f"Samples of seed 0 with {weights}, {arrangement}.",
-        kind="points" if take.is_points(loaded) else "images",
+        kind="points" if is_points(loaded.experiment) else "images",
         shape=" x ".join(map(str, loaded.experiment.spec.shape)),
         play=game["play"],
         loss=loss["name"] if isinstance(loss, Mapping) else loss,
@@ -197,3 +201,32 @@ def _page(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
         reader=reader.code(program, description, wish.repo or ""),
         by_class=CLASS in loaded.experiment.game.controls,
     )
+
+
+def _protocols(scores: Sequence[Score]) -> dict[str, list[str]]:
+    """Protocol in words -> the metrics that were taken by it."""
+    found: dict[str, list[str]] = {}
+    for score in scores:
+        found.setdefault(str(score.protocol), []).append(score.metric)
+    return found
+
+
+def _by_class(loaded: Loaded) -> bool:
+    """Whether the picture has a row for each class."""
+    controls = loaded.experiment.game.controls
+    return CLASS in controls and controls[CLASS].categories <= ROWS
+
+
+def _caption(loaded: Loaded, raw: bool) -> str:
+    weights = "the weights of the last step" if raw else "averaged weights"
+    what = "one class a row" if _by_class(loaded) else "none chosen by hand"
+    return f"Samples of seed 0 with {weights}, {what}."
+
+
+def draw(loaded: Loaded, out: Path, *, raw: bool) -> None:
+    """Write the card's picture: the first samples of seed 0, or a row for each class. Raises InputError."""
+    classes = parse_controls("all", []) if _by_class(loaded) else ()
+    n = POINTS_IN_A_PANEL if is_points(loaded.experiment) and not classes else None
+    request = Request(n=n, conditions=(Conditions(controls=classes),), raw=raw, out=out)
+    taken = take.take(loaded, request, None, lambda _: None)
+    writing.write(out, taken.drawn, 1)

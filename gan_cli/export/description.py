@@ -12,7 +12,7 @@ from gan_cli.binding import Table
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.export.program import input_shapes
 from gan_cli.runs.load import Loaded
-from gan_cli.sampling.drawing import prior
+from gan_cli.sampling.latents import prior_of
 from gan_cli.types import CLASS
 from gan_cli.version import __version__
 
@@ -28,7 +28,7 @@ def describe(loaded: Loaded, *, raw: bool) -> dict[str, Any]:
         meaning: dict[str, Any] = {"shape": ["batch", *x.shape], "dtype": str(x.dtype)}
         control = controls.get(name)
         if control is None:
-            known = DISTRIBUTIONS.get(prior(loaded)) if name == LATENT else None
+            known = DISTRIBUTIONS.get(prior_of(loaded)) if name == LATENT else None
             meaning |= {"distribution": known} if known else {}
         elif control.categories:
             meaning["range"] = [0, control.categories - 1]

@@ -15,7 +15,7 @@ from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.judging.reference import Reference
 from gan_cli.metrics.collect import COMPOSITED, composited_spec
 from gan_cli.names import canonical_metric
-from gan_cli.pictures import curves
+from gan_cli.pictures import plots
 from gan_cli.recipe import Eval
 from gan_cli.runs import jsonl
 from gan_cli.runs.load import TRIES, Loaded, load_run, steps
@@ -93,7 +93,7 @@ def best(judged: list[Evaluation]) -> Evaluation:
 def draw(judged: list[Evaluation], out: Path) -> None:
     """Every value over the steps, the best checkpoint marked, as a PNG."""
     values = {name: [one.verdict.values[name] for one in judged] for name in judged[0].verdict.values}
-    curves.save_curves(out, [one.step for one in judged], values, best(judged).step, str(judged[0].verdict.protocol))
+    plots.save_curves(out, [one.step for one in judged], values, best(judged).step, str(judged[0].verdict.protocol))
 
 
 def _evaluation(loaded: Loaded, made: ModelEvaluator, asked: Asked, note: Callable[[str], None]) -> Evaluation:

@@ -1,4 +1,4 @@
-"""A comparison of recipes over seeds: the numbers of every run and what they come to, as CSV, Markdown and a plot."""
+"""A comparison of recipes over seeds: the numbers of every run and what they come to, as CSV and Markdown."""
 
 import csv
 import io
@@ -63,12 +63,12 @@ def recipes(results: Iterable[Result]) -> list[str]:
 
 
 def values(results: Iterable[Result], recipe: str, metric: str) -> dict[int, float]:
-    """Seed -> value, of the runs that have one."""
+    """Seed -> value of a metric, for the runs of a recipe that have one."""
     return {r.seed: r.values[metric] for r in results if r.recipe == recipe and metric in r.values}
 
 
 def write_csv(path: Path, results: Sequence[Result]) -> None:
-    """One row a run, whole or not at all."""
+    """Write a CSV file with a row for each run, whole or not at all."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [*FIELDS, *metrics(results)], lineterminator="\n")
     writer.writeheader()
@@ -85,108 +85,81 @@ def read_csv(path: Path) -> list[Result]:
         return []
     try:
         text = door.read_text(path)
-        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        rows: Any = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         if tuple(rows.fieldnames or ())[: len(FIELDS)] != FIELDS:
             raise ValueError(f"its first line is not {','.join(FIELDS)},...")
         if not text.endswith("\n"):
             raise ValueError("its last line is cut short")
-        return [_result(row) for row in rows]
+        results = []
+        for row in rows:
+            if None in row or None in row.values():
+                raise ValueError(
+                    f"the row of {row['recipe']}, seed {row['seed']}, has not as many cells as the first line"
+                )
+            result = Result(
+                recipe=row["recipe"],
+                seed=int(row["seed"]),
+                digest=row["digest"],
+                steps=int(row["steps"]),
+                seconds=float(row["seconds"]),
+                diverged=int(row["diverged"]) if row["diverged"] else None,
+                protocol=row["protocol"],
+                values={name: float(cell) for name, cell in row.items() if name not in FIELDS and cell},
+            )
+            results.append(result)
+        return results
     except (DamagedError, ValueError, csv.Error) as error:
         mend = "move it away, or name another folder with --out"
         raise InputError(f"{path}: not a table of results that gan compare wrote: {error}; {mend}") from None
 
 
-def _result(row: dict[Any, Any]) -> Result:
-    if None in row or None in row.values():
-        raise ValueError(f"the row of {row['recipe']}, seed {row['seed']}, has not as many cells as the first line")
-    found = {name: float(text) for name, text in row.items() if name not in FIELDS and text}
-    return Result(
-        recipe=row["recipe"],
-        seed=int(row["seed"]),
-        digest=row["digest"],
-        steps=int(row["steps"]),
-        seconds=float(row["seconds"]),
-        diverged=int(row["diverged"]) if row["diverged"] else None,
-        protocol=row["protocol"],
-        values=found,
-    )
-
-
 def markdown(results: Sequence[Result]) -> str:
     """Three tables: mean ± standard error, median [range], and differences from the first recipe seed by seed."""
     names = metrics(results)
+    first, *others = recipes(results)
+    means, ranges, differences = [], [], []
+    for recipe in recipes(results):
+        runs = [r for r in results if r.recipe == recipe]
+        lost = sum(r.diverged is not None for r in runs)
+        count = f"{len(runs)}, {lost} diverged" if lost else f"{len(runs)}"
+        seconds = figure(statistics.fmean(r.seconds for r in runs))
+        found = [summarise(list(values(runs, recipe, name).values())) for name in names]
+        means.append([recipe, count, *(_with_error(s) for s in found), seconds])
+        spans = [f"{figure(s.median)} [{figure(s.low)}, {figure(s.high)}]" if s.n else "" for s in found]
+        ranges.append([recipe, *spans])
+        differences.append([recipe, *(_difference(results, first, recipe, name) for name in names)])
     sections = [
         "Mean ± standard error over seeds.",
-        _table(results, ["runs", *names, "seconds a run"], _means),
+        _table(["runs", *names, "seconds a run"], means),
         "Median [lowest, highest].",
-        _table(results, names, _ranges),
+        _table(names, ranges),
     ]
-    first, *others = recipes(results)
     if others:
         sections += [
             f"Difference from `{first}` with the same seed, mean ± standard error (seeds higher / equal / lower).",
-            _table([r for r in results if r.recipe != first], names, lambda *a: _differences(first, results, *a)),
+            _table(names, differences[1:]),
         ]
     protocols = dict.fromkeys(r.protocol for r in results if r.protocol)
     return "\n\n".join([*sections, *(f"Protocol: {protocol}." for protocol in protocols)]) + "\n"
 
 
-def _table(results: Sequence[Result], columns: Sequence[str], cells: Any) -> str:
-    rows = [[f"`{name}`", *cells(results, name, columns)] for name in recipes(results)]
-    lines = [["recipe", *columns], ["---"] * (1 + len(columns)), *rows]
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; each row begins with a recipe."""
+    cells = [[f"`{recipe}`", *others] for recipe, *others in rows]
+    lines = [["recipe", *columns], ["---"] * (1 + len(columns)), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _means(results: Sequence[Result], recipe: str, columns: Sequence[str]) -> list[str]:
-    runs = [r for r in results if r.recipe == recipe]
-    lost = sum(r.diverged is not None for r in runs)
-    count = f"{len(runs)}, {lost} diverged" if lost else f"{len(runs)}"
-    seconds = figure(statistics.fmean(r.seconds for r in runs))
-    found = (summarise(list(values(runs, recipe, name).values())) for name in columns[1:-1])
-    return [count, *(_with_error(s.mean, s.error) for s in found), seconds]
+def _difference(results: Sequence[Result], first: str, recipe: str, metric: str) -> str:
+    """How a recipe differs from the first one, over the seeds that both have; empty: there are none."""
+    base, own = values(results, first, metric), values(results, recipe, metric)
+    pairs = [own[seed] - base[seed] for seed in base.keys() & own.keys()]
+    signs = [sum(d > 0 for d in pairs), sum(d == 0 for d in pairs), sum(d < 0 for d in pairs)]
+    return f"{_with_error(summarise(pairs))} ({' / '.join(map(str, signs))})" if pairs else ""
 
 
-def _ranges(results: Sequence[Result], recipe: str, columns: Sequence[str]) -> list[str]:
-    found = (summarise(list(values(results, recipe, name).values())) for name in columns)
-    return [f"{figure(s.median)} [{figure(s.low)}, {figure(s.high)}]" if s.n else "" for s in found]
-
-
-def _differences(
-    first: str, every: Sequence[Result], _: Sequence[Result], recipe: str, columns: Sequence[str]
-) -> list[str]:
-    cells = []
-    for name in columns:
-        base, own = values(every, first, name), values(every, recipe, name)
-        pairs = [own[seed] - base[seed] for seed in base.keys() & own.keys()]
-        summary = summarise(pairs)
-        signs = [sum(d > 0 for d in pairs), sum(d == 0 for d in pairs), sum(d < 0 for d in pairs)]
-        cells.append(f"{_with_error(summary.mean, summary.error)} ({' / '.join(map(str, signs))})" if pairs else "")
-    return cells
-
-
-def _with_error(mean: float, error: float) -> str:
-    if math.isnan(mean):
+def _with_error(found: Summary) -> str:
+    """The mean ± its standard error, as far as there are such."""
+    if math.isnan(found.mean):
         return ""
-    return figure(mean) if math.isnan(error) else f"{figure(mean)} ± {figure(error)}"
-
-
-def plot(path: Path, results: Sequence[Result]) -> None:
-    """A panel a metric: every run a dot, the mean with its standard error a bar."""
-    from matplotlib.figure import Figure  # takes half a second to import
-
-    names, labels = metrics(results) or ["no run has a value"], recipes(results)
-    figure = Figure(figsize=(1.5 + 2.6 * len(names), 1.0 + 0.32 * len(labels)), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False)[0], names, strict=True):
-        for row, label in enumerate(labels):
-            found = list(values(results, label, name).values())
-            summary = summarise(found)
-            axes.plot(found, [row] * len(found), "o", color="tab:blue", alpha=0.35, markersize=4, markeredgewidth=0)
-            if summary.n:
-                axes.errorbar(summary.mean, row, xerr=summary.error, fmt="|", color="black", capsize=3, markersize=10)
-        axes.set_title(name, fontsize="medium")
-        axes.set_yticks(range(len(labels)), labels)
-        axes.grid(axis="x", color="0.9")
-        axes.set_axisbelow(True)
-    axes.invert_yaxis()  # shared: the first recipe on top
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    return figure(found.mean) if math.isnan(found.error) else f"{figure(found.mean)} ± {figure(found.error)}"

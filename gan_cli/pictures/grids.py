@@ -1,17 +1,28 @@
-"""Pictures of samples: grids of images, and points in the plane or on the line for the toys."""
+"""Pictures of samples: grids of images, animations of them, and for the toys points in the plane or on the line."""
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from gan_cli.errors import InputError
 from gan_cli.files import atomic
 
 SIDE = 96  # a tile is enlarged by a whole factor to at most this many pixels
 GAP, PAPER = 1, 96  # between tiles: pixels before enlarging, and their grey
 PLOT = 480  # side of a plot of points, pixels
+FRAME_SIDE = 192  # a frame of one image is enlarged by a whole factor to at most this many pixels
+FRAME_TILE = 96  # and each image of a frame of several to at most this many
+MOST_FRAME_PIXELS = 1 << 28  # of all frames: 0.25 GiB of grey, 0.75 GiB of colour
+ANIMATIONS: dict[str, dict[str, Any]] = {  # suffix -> Pillow's options
+    ".gif": {"format": "GIF"},
+    ".webp": {"format": "WEBP", "lossless": True},
+    ".apng": {"format": "PNG"},
+}
 
 
 def to_pil(image: np.ndarray) -> Image.Image:
@@ -19,10 +30,10 @@ def to_pil(image: np.ndarray) -> Image.Image:
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
-def tile(images: np.ndarray, columns: int = 0) -> np.ndarray:
-    """Images uint8 [N, H, W, C] row by row, GAP pixels apart, into one picture; 0 columns: as square as possible."""
+def tile(images: np.ndarray) -> np.ndarray:
+    """Images uint8 [N, H, W, C] row by row, GAP pixels apart, in one picture [h, w, C] as square as possible."""
     n = len(images)
-    columns = columns or math.ceil(math.sqrt(n))
+    columns = math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     images = np.pad(images, ((0, rows * columns - n), (0, GAP), (0, GAP), (0, 0)), constant_values=PAPER)
     images[n:] = PAPER
@@ -32,13 +43,24 @@ def tile(images: np.ndarray, columns: int = 0) -> np.ndarray:
     return np.pad(grid, ((GAP, 0), (GAP, 0), (0, 0)), constant_values=PAPER)
 
 
-def save_samples(path: Path, samples: np.ndarray) -> None:
-    """A PNG of samples: a grid of images uint8 [N, H, W, C], or a plot of points float32 [N, 1] or [N, 2]."""
-    save_png(path, image_grid(samples) if samples.ndim == 4 else plot(samples))
+def sample_picture(samples: np.ndarray) -> Image.Image:
+    """A grid of images uint8 [N, H, W, C], or a plot of points float32 [N, 1] or [N, 2].
+
+    Small images are enlarged by a whole factor so that a person can see them.
+    """
+    if samples.ndim != 4:
+        return plot(samples)
+    factor = max(1, SIDE // max(samples.shape[1:3]) // 2)
+    return enlarged(to_pil(tile(samples)), factor)
+
+
+def enlarged(picture: Image.Image, factor: int) -> Image.Image:
+    """The picture with each pixel as a square of `factor` times `factor`."""
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 
 def save_png(path: Path, picture: Image.Image) -> None:
-    """A picture as PNG, whole or not at all; its folder is made."""
+    """Write a picture as PNG, whole or not at all; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
         picture.save(temporary, format="PNG")
@@ -51,17 +73,10 @@ def png(picture: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def image_grid(samples: np.ndarray) -> Image.Image:
-    """A grid of images, small ones enlarged by a whole factor so that a person can see them."""
-    picture = to_pil(tile(samples))
-    factor = max(1, SIDE // max(samples.shape[1:3]) // 2)
-    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-
-
 def plot(points: np.ndarray, side: int = PLOT, within: np.ndarray | None = None) -> Image.Image:
     """Points [N, 2] as a scatter in a square that holds them all, or [N, 1] as a histogram; dark on white.
 
-    `side`: of the square, pixels. `within`: further points that it holds, so that plots can be compared.
+    `side`: of the square, pixels. `within`: the points that it holds instead, so that plots can be compared.
     """
     canvas = np.zeros((side, side))
     reach = points if within is None else within
@@ -76,3 +91,35 @@ def plot(points: np.ndarray, side: int = PLOT, within: np.ndarray | None = None)
         np.add.at(canvas, (side - 1 - place[:, 1], place[:, 0]), 1)
         canvas = np.minimum(1, canvas + np.roll(canvas, 1, 0) + np.roll(canvas, 1, 1))  # dots of three pixels
     return Image.fromarray((255 * (1 - np.minimum(1, canvas))).astype(np.uint8))
+
+
+def check_animation(shape: Sequence[int], frames: int, images: int, out: Path) -> None:
+    """Raise InputError when an animation with so many images of `shape` (H, W, C) in each frame would be too large."""
+    pixels = frames * images * math.prod(_frame_factor(shape, images) * side for side in shape[:2])
+    if pixels > MOST_FRAME_PIXELS:
+        raise InputError(
+            f"--out {out}: {frames:,} frames would be {pixels:,} pixels, and {MOST_FRAME_PIXELS:,} are the most"
+        )
+
+
+def save_animation(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
+    """Write an endless animation, whole or not at all; the path's suffix says which kind of ANIMATIONS.
+
+    A frame is the images uint8 [M, H, W, C] that are seen at once: one as it is, several in a grid as square as
+    possible. `fps`: frames a second. GIF counts in hundredths of a second; equal frames in succession may become one
+    long one.
+    """
+    pictures = [
+        enlarged(to_pil(images[0] if len(images) == 1 else tile(images)), _frame_factor(images.shape[1:], len(images)))
+        for images in frames
+    ]
+    duration = round(1000 / fps)  # milliseconds
+    with atomic(path) as temporary:
+        pictures[0].save(
+            temporary, save_all=True, append_images=pictures[1:], duration=duration, loop=0, **ANIMATIONS[path.suffix]
+        )
+
+
+def _frame_factor(shape: Sequence[int], images: int) -> int:
+    """How many times larger images of `shape` (H, W, C) are in a frame of so many."""
+    return max(1, (FRAME_SIDE if images == 1 else FRAME_TILE) // max(shape[:2]))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -26,7 +26,7 @@ Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 class Block(NamedTuple):
     """Rows and columns of tiles, with text around them. A tuple of blocks, one below the other, is a sheet."""
 
-    cells: np.ndarray  # int [R, C]: which image is where; -1: none
+    cells: np.ndarray  # int [R, C]: the number of the image in each place; -1: none
     rows: Sequence[str] = ()  # R labels, left of the rows; empty: none
     heads: Sequence[str] = ()  # C labels, above the columns; empty: none
     captions: Sequence[Sequence[str]] = ()  # R times C texts, each below its tile; empty: none
@@ -39,7 +39,6 @@ Sheet = tuple[Block, ...]
 class _Measures(NamedTuple):
     """Pixels of a sheet."""
 
-    factor: int  # by which images are enlarged
     tile: tuple[int, int]  # width and height of an enlarged image
     margin: int  # width of the rows' labels
     size: tuple[int, int]  # width and height of all
@@ -57,31 +56,55 @@ def check_sheet(sheet: Sheet, shape: Sequence[int], out: Path) -> None:
 def draw_sheet(images: np.ndarray, sheet: Sheet) -> Image.Image:
     """The sheet of images uint8 [N, H, W, C], small ones enlarged by a whole factor; text too long is shortened."""
     measures = _measures(sheet, *images.shape[1:3])
+    (width, height), left = measures.tile, GAP + measures.margin
     mode = to_pil(images[0]).mode
     opaque = (255,) if mode in ("LA", "RGBA") else ()
     colours = len(mode) - len(opaque)
-    picture = Image.new(mode, measures.size, (*[PAPER] * colours, *opaque) if len(mode) > 1 else PAPER)
-    pen = _Pen(picture, (*[INK] * colours, *opaque) if len(mode) > 1 else INK)
+    paper, ink = ((grey,) * colours + opaque if len(mode) > 1 else grey for grey in (PAPER, INK))
+    picture = Image.new(mode, measures.size, paper)
+    pen = ImageDraw.Draw(picture)
+
+    def write(place: tuple[float, float], text: str, width: int, anchor: str) -> None:
+        """Write text, shortened to `width` pixels; Pillow's anchor "lm" is left of the text, half its height."""
+        pen.text(place, shortened(text, width), fill=ink, font=_font(text), anchor=anchor)
+
     top = GAP
     for block in sheet:
-        top = _draw_block(pen, images, block, measures, top)
+        if block.title:
+            write((GAP, top + LINE / 2), block.title, measures.size[0] - 2 * GAP, "lm")
+            top += LINE
+        if block.heads:
+            for column, head in enumerate(block.heads):
+                write((left + column * (width + GAP) + width / 2, top + LINE / 2), head, width, "mm")
+            top += LINE
+        for row, numbers in enumerate(block.cells):
+            if block.rows:
+                write((GAP, top + height / 2), block.rows[row], measures.margin - GAP, "lm")
+            for column, number in enumerate(numbers):
+                x = left + column * (width + GAP)
+                if number >= 0:
+                    tile = to_pil(images[number]).resize(measures.tile, Image.Resampling.NEAREST)
+                    picture.paste(tile, (x, top))
+                if block.captions:
+                    write((x + width / 2, top + height + LINE / 2), block.captions[row][column], width, "mm")
+            top += _pitch(block, height)
+        top += GAP
     return picture
 
 
 def _measures(sheet: Sheet, height: int, width: int) -> _Measures:
+    """The pixels of a sheet of images of this height and width."""
     factor = max(1, SIDE // max(height, width))
     tile = (factor * width, factor * height)
     margin = max((min(WIDEST, _width(label) + 2 * GAP) for block in sheet for label in block.rows), default=0)
     columns = max(block.cells.shape[1] for block in sheet)
     titles = max(min(TITLE, _width(block.title)) for block in sheet)
     across = max(GAP + margin + columns * (tile[0] + GAP), titles + 2 * GAP)
-    down = GAP + sum(_height(block, tile[1]) for block in sheet) + GAP * (len(sheet) - 1)
-    return _Measures(factor, tile, margin, (across, down))
-
-
-def _height(block: Block, tile: int) -> int:
-    lines = bool(block.title) + bool(block.heads)
-    return lines * LINE + len(block.cells) * _pitch(block, tile)
+    down = GAP * len(sheet)
+    for block in sheet:
+        lines = bool(block.title) + bool(block.heads)
+        down += lines * LINE + len(block.cells) * _pitch(block, tile[1])
+    return _Measures(tile, margin, (across, down))
 
 
 def _pitch(block: Block, tile: int) -> int:
@@ -89,47 +112,8 @@ def _pitch(block: Block, tile: int) -> int:
     return tile + (LINE if block.captions else 0) + GAP
 
 
-class _Pen:
-    """Draws texts and tiles on a picture."""
-
-    def __init__(self, picture: Image.Image, ink: Any):
-        self._picture, self._ink = picture, ink
-        self._draw = ImageDraw.Draw(picture)
-
-    def text(self, place: tuple[float, float], text: str, width: int, anchor: str) -> None:
-        """`text`, shortened to `width` pixels; `anchor` is Pillow's: "lm" is left of the text, half its height."""
-        self._draw.text(place, shortened(text, width), fill=self._ink, font=_font(text), anchor=anchor)
-
-    def tile(self, place: tuple[int, int], image: np.ndarray, size: tuple[int, int]) -> None:
-        """An image uint8 [H, W, C], enlarged to `size`."""
-        self._picture.paste(to_pil(image).resize(size, Image.Resampling.NEAREST), place)
-
-
-def _draw_block(pen: _Pen, images: np.ndarray, block: Block, measures: _Measures, top: int) -> int:
-    """Draw a block below `top`; returns where the next one begins."""
-    (width, height), left = measures.tile, GAP + measures.margin
-    if block.title:
-        pen.text((GAP, top + LINE / 2), block.title, measures.size[0] - 2 * GAP, "lm")
-        top += LINE
-    if block.heads:
-        for column, head in enumerate(block.heads):
-            pen.text((left + column * (width + GAP) + width / 2, top + LINE / 2), head, width, "mm")
-        top += LINE
-    for row, numbers in enumerate(block.cells):
-        if block.rows:
-            pen.text((GAP, top + height / 2), block.rows[row], measures.margin - GAP, "lm")
-        for column, number in enumerate(numbers):
-            x = left + column * (width + GAP)
-            if number >= 0:
-                pen.tile((x, top), images[number], measures.tile)
-            if block.captions:
-                pen.text((x + width / 2, top + height + LINE / 2), block.captions[row][column], width, "mm")
-        top += _pitch(block, height)
-    return top + GAP
-
-
 def shortened(text: str, width: int) -> str:
-    """`text` on one line of at most `width` pixels, by an ellipsis where it does not fit."""
+    """The text on one line of at most `width` pixels, with an ellipsis where it does not fit."""
     text = " ".join(text.split())
     text = text[: width + 1]  # a letter is at least a pixel wide: names may come from strangers, and be endless
     if _width(text) <= width:
@@ -145,17 +129,14 @@ def _width(text: str) -> int:
 
 
 def _font(text: str) -> Font:
-    return _plain() if text.replace("…", "").isascii() else _wide()
+    return _load_font(text.replace("…", "").isascii())
 
 
 @cache
-def _plain() -> Font:
-    return ImageFont.load_default(SIZE)
-
-
-@cache
-def _wide() -> Font:
-    """A font with accents, Greek and Cyrillic, which Pillow's own lacks."""
+def _load_font(is_ascii: bool) -> Font:
+    """Pillow's own font, or for accents, Greek and Cyrillic, which it lacks, Matplotlib's."""
+    if is_ascii:
+        return ImageFont.load_default(SIZE)
     from matplotlib import get_data_path  # takes a tenth of a second to import
 
     return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", SIZE - 1)

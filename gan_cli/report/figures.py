@@ -15,15 +15,15 @@ from gan_cli.data.pipeline import order
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
-from gan_cli.pictures.labelled import Block
+from gan_cli.pictures.labelled import Block, Sheet
 from gan_cli.report.page_parts import Figure, FromModel, Picture
 from gan_cli.runs.load import Loaded, load_run
 from gan_cli.runs.reader import Reader
-from gan_cli.sampling import drawing, neighbours
-from gan_cli.sampling.arrange import arrange, overview, rows
-from gan_cli.sampling.controls import ControlOption, resolve
-from gan_cli.sampling.drawing import Painter
-from gan_cli.sampling.take import DEFAULT_N, POINTS_IN_A_PANEL, is_points
+from gan_cli.sampling import neighbours
+from gan_cli.sampling.controls import ControlOption
+from gan_cli.sampling.latents import Painter, is_points, painter
+from gan_cli.sampling.plan import DEFAULT_N, POINTS_IN_A_PANEL, overview, paint_plan, plan_samples
+from gan_cli.sampling.request import Conditions, Request
 from gan_cli.sampling.writing import Drawn, write_picture
 from gan_cli.training.train import POINTS
 from gan_cli.types import CLASS
@@ -56,15 +56,13 @@ def draw_from_model(run: Reader, store: Store, note: Note) -> FromModel:
     if loaded is None:
         return FromModel(real, text, notes=tuple(notes))
     note(f"{run.folder.path}: drawing with the checkpoint of step {loaded.step}")
-    paint = drawing.painter(loaded, raw=False, batch=BATCH)
+    paint = painter(loaded, raw=False, batch=BATCH)
     figures = list(_sweeps(loaded, paint, notes))
-    if source and not is_points(loaded):
+    if source and not is_points(loaded.experiment):
         figures += _neighbours(loaded, paint, source, notes, note)
-    n = POINTS if is_points(loaded) else run.whole("run", "grid") or DEFAULT_N
-    grid: tuple[str, ...] = ("--n", str(n))
-    if found := rows(loaded.experiment, n):
-        name, columns = found
-        grid = (*(("--class", "all") if name == CLASS else ("--code", f"{name}=all")), "--n", str(columns))
+    n = POINTS if is_points(loaded.experiment) else run.whole("run", "grid") or DEFAULT_N
+    shown = overview(loaded.experiment, 0, n)  # what the training drew again and again
+    grid = (*(word for own in shown.conditions[0].controls for word in own.option.split()), "--n", str(shown.n))
     return FromModel(real, text, tuple(figures), tuple(notes), grid)
 
 
@@ -130,7 +128,9 @@ def real_indices(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndar
     There are rows where the grids of the training's n samples have a row for each class.
     """
     chosen = order(0, source.size, 0)
-    sheet = overview(loaded.experiment, 0, n).sheet if loaded and source.labels is not None else ()
+    sheet: Sheet = ()
+    if loaded and source.labels is not None:
+        sheet = plan_samples(loaded.experiment, overview(loaded.experiment, 0, n)).sheet
     if not sheet or sheet[0].title != f"rows: {CLASS}" or source.labels is None:
         return chosen[:n], ()
     columns = sheet[0].cells.shape[1]
@@ -142,7 +142,11 @@ def real_indices(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndar
 
 def _sweeps(loaded: Loaded, paint: Painter, notes: list[str]) -> Iterator[Figure]:
     """A figure for each class and code that a person can set; fewer latents where the images are large."""
-    controls, shape, points = loaded.experiment.game.controls, loaded.experiment.spec.shape, is_points(loaded)
+    controls, shape, points = (
+        loaded.experiment.game.controls,
+        loaded.experiment.spec.shape,
+        is_points(loaded.experiment),
+    )
     if len(controls) > MOST_SWEEPS:
         notes.append(f"sweeps: of {len(controls)} codes the first {MOST_SWEEPS} are shown")
     for name, control in list(controls.items())[:MOST_SWEEPS]:
@@ -154,9 +158,8 @@ def _sweeps(loaded: Loaded, paint: Painter, notes: list[str]) -> Iterator[Figure
         if n < 1 or (points and shape[0] > 2):
             notes.append(f"the sweep of {name}: its images are too large for a page; gan sample {option}")
             continue
-        latents = drawing.latents(loaded, seeds=None, seed=0, n=n)
-        plan = arrange(latents, resolve([ControlOption(name, wanted, option)], controls), points=points)
-        shown = Drawn(paint(plan.inputs), sheet=plan.sheet, groups=plan.groups)
+        request = Request(n=n, conditions=(Conditions(controls=(ControlOption(name, wanted, option),)),))
+        shown = paint_plan(loaded.experiment, plan_samples(loaded.experiment, request), paint)
         what = "class" if name == CLASS else f"code {name}"
         alt = f"Samples under each value of the {what}, the same latents for each value"
         yield Figure(f"Sweep of the {what}", picture(shown, alt), f"gan sample {option}")
@@ -174,17 +177,13 @@ def _neighbours(loaded: Loaded, paint: Painter, source: Source, notes: list[str]
     except InputError as error:
         notes.append(f"nearest neighbours: {error}")
         return
-    latents = drawing.latents(loaded, seeds=None, seed=0, n=n)
-    samples = paint(latents.inputs)
+    plan = plan_samples(loaded.experiment, Request(n=n))
+    samples = paint(plan.inputs)
     note(f"comparing with {source.size:,} images of {source.name}")
     found = neighbours.search(source, samples, NEIGHBOURS)
     shown = np.concatenate([samples, source.load(found.indices.ravel())["x"]])
-    near, scale = float(found.distances[:, 0].mean()), float(found.of_training.mean())
-    text = (
-        f"Mean distance of samples to the nearest training image {near:.4g}; of {len(found.of_training)} training "
-        f"images to the nearest other one {scale:.4g} (Euclidean, of pixels in [0, 1]). gan sample {option}"
-    )
-    drawn = Drawn(samples, sheet=neighbours.sheet(found, latents.names), shown=shown)
+    text = f"M{neighbours.summary(found)[1:]} (Euclidean, of pixels in [0, 1]). gan sample {option}"
+    drawn = Drawn(samples, sheet=neighbours.sheet(found.distances, plan.names), shown=shown)
     yield Figure(
         "Nearest training images", picture(drawn, f"{n} samples, each beside its nearest training images"), text
     )

@@ -1,8 +1,6 @@
 """`gan sample --arithmetic`: sums and differences of mean latents."""
 
-import re
-from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -12,42 +10,35 @@ from gan_cli.engine.sampler import Inputs
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.metrics.collect import extract
-from gan_cli.pictures.labelled import Block, Sheet
+from gan_cli.pictures.labelled import Block
 from gan_cli.sampling.arrange import Plan, put, title
 from gan_cli.sampling.controls import Setting
-from gan_cli.sampling.drawing import count, parse_seeds
+from gan_cli.sampling.request import Term
+from gan_cli.types import CLASS, Control
 
 SEARCHED = 1000  # seeds, 0 to 999, among which samples of a class are looked for
 NEIGHBOURS = 8  # of the result
 REACH = 0.25  # noise of the neighbours: U(-0.25, 0.25) on each component of the latent, as in the paper
-FORM = '"0,1,2 - 3,4,5 + 6-8", with spaces around + and -'
 
 
-class Term(NamedTuple):
-    """A mean latent, added or subtracted."""
-
-    sign: int  # 1 or -1
-    text: str  # as written
-    seeds: tuple[int, ...] = ()  # of its exemplars; empty: samples of a class are to be found
-    wanted: str = ""  # the class to be found
-
-
-def parse(text: str) -> tuple[Term, ...]:
-    """ "0,1 - class:7" -> its terms; raises InputError."""
-    parts = re.split(r"\s+([+-])\s+", text.strip())
-    return tuple(
-        _term(part, sign, f"--arithmetic {text!r}:") for part, sign in zip(parts[::2], ["+", *parts[1::2]], strict=True)
-    )
-
-
-def _term(text: str, sign: str, option: str) -> Term:
-    number = 1 if sign == "+" else -1
-    kind, colon, wanted = text.partition(":")
-    if colon and kind.strip() == "class" and wanted.strip():
-        return Term(number, text, wanted=wanted.strip())
-    if not re.fullmatch(r"[\d\s,-]+", text):
-        raise InputError(f"{option} {text!r} is no term; right: seeds 0,1,2 or class:7, joined as in {FORM}")
-    return Term(number, text, tuple(parse_seeds(text, option)))
+def check_sum(
+    terms: Sequence[Term], settings: Sequence[Setting], controls: Mapping[str, Control], *, points: bool
+) -> None:
+    """Raise InputError for a sum that a model with these controls cannot make. `points`: its samples are points."""
+    if points:
+        raise InputError("--arithmetic makes pictures, and the samples of this recipe are points")
+    for setting in settings:
+        if setting.is_sweep:
+            raise InputError(f"--arithmetic: {setting.name} can have one value, that of all samples, not several")
+    chosen = [setting.name for setting in settings]
+    free = [name for name, control in controls.items() if control.categories and name not in chosen]
+    for term in terms:
+        if term.wanted and CLASS in controls:
+            raise InputError(f"--arithmetic: {term.text} is for models without classes; this one has --class")
+        if term.wanted and free:
+            raise InputError(
+                f"--arithmetic: {term.text}: what a sample shows depends on {free[0]}, too; set it, --code {free[0]}=0"
+            )
 
 
 def classifier(name: str, terms: Sequence[Term]) -> Features:
@@ -73,8 +64,11 @@ def find_exemplars(terms: Sequence[Term], n: int, network: Features, samples: np
     """
     logits = np.concatenate([outputs["logits"] for outputs in extract(network, np.split(samples, SEARCHED // 100))])
     told = logits.argmax(axis=1)
-
-    def found(term: Term) -> Term:
+    found = []
+    for term in terms:
+        if not term.wanted:
+            found.append(term)
+            continue
         seeds = np.flatnonzero(told == network.classes.index(term.wanted))
         if len(seeds) < n:
             mend = f"--n {len(seeds)} would do" if len(seeds) else "name seeds instead"
@@ -82,29 +76,37 @@ def find_exemplars(terms: Sequence[Term], n: int, network: Features, samples: np
                 f"--arithmetic: {term.text}: of the samples of seeds 0 to {SEARCHED - 1}, {network.name!r} takes "
                 f"{len(seeds)} for it, and {n} are wanted; {mend}"
             )
-        return term._replace(seeds=tuple(seeds[:n].tolist()))
+        found.append(term._replace(seeds=tuple(seeds[:n].tolist())))
+    return tuple(found)
 
-    return tuple(found(term) if term.wanted else term for term in terms)
 
-
-def plan(
-    terms: Sequence[Term],
-    draw: Callable[[Sequence[int]], Inputs],
-    settings: Sequence[Setting],
-    numbers: Collection[str],
-    seed: int,
+def plan_sum(
+    terms: Sequence[Term], drawn: Inputs, settings: Sequence[Setting], numbers: Collection[str], seed: int
 ) -> Plan:
-    """Exemplars of all terms, their means, the result and its neighbours, in this order; the last 1 + 8 are the result.
+    """Exemplars of all terms, their means, the result and its neighbours, in this order; the last 1 + 8 are kept.
 
-    `draw`: seeds -> inputs. `numbers`: those among the controls. What is no float, a category above all, is that of
-    the first exemplar everywhere, or what it is set to.
+    `drawn`: inputs of the exemplars [E, ...]. `numbers`: those among the controls. What is no float, a category above
+    all, is that of the first exemplar everywhere, or what it is set to. In the picture each term is a row: its
+    exemplars, and in the last column the mean's sample. Below it are the result and its neighbours.
     """
-    drawn = draw([own for term in terms for own in term.seeds])
     inputs = put(combine(drawn, terms, numbers, seed), settings)
     names = [f"seed {own}" for term in terms for own in term.seeds]
-    results = ["result", *[f"neighbour {i + 1}" for i in range(NEIGHBOURS)]]
-    names = [*names, *(f"mean of {term.text}" for term in terms), *results]
-    return Plan(inputs, names, _sheet(terms, title(settings)))
+    names += [f"mean of {term.text}" for term in terms]
+    names += ["result", *[f"neighbour {i + 1}" for i in range(NEIGHBOURS)]]
+
+    sizes = [len(term.seeds) for term in terms]
+    longest, total = max(sizes), sum(sizes)
+    cells = np.full((len(terms), longest + 1), -1)
+    for row, size in enumerate(sizes):
+        cells[row, :size] = sum(sizes[:row]) + np.arange(size)
+        cells[row, -1] = total + row
+    rows = [f"{'+' if term.sign > 0 else '-'} {term.text}" for term in terms]
+    last = total + len(terms) + np.arange(1 + NEIGHBOURS)[None]
+    sheet = (
+        Block(cells, rows, [*[""] * longest, "mean"], title=title(settings)),
+        Block(last, ["= result"], ["result", *[f"± {REACH}"] * NEIGHBOURS]),
+    )
+    return Plan(inputs, names, sheet, kept=slice(total + len(terms), None))
 
 
 def combine(drawn: Inputs, terms: Sequence[Term], numbers: Collection[str], seed: int) -> Inputs:
@@ -118,33 +120,14 @@ def combine(drawn: Inputs, terms: Sequence[Term], numbers: Collection[str], seed
     weights = np.concatenate([means, np.array([[term.sign for term in terms]]) @ means])  # [T + 1, E]
     rng = np.random.default_rng(seed)
 
-    def extended(name: str, x: np.ndarray) -> np.ndarray:
-        if not np.issubdtype(x.dtype, np.floating):
-            return np.broadcast_to(x[0], (len(x) + len(weights) + NEIGHBOURS, *x.shape[1:]))
-        combined = np.tensordot(weights, x.astype(np.float64), axes=1)  # [T + 1, ...]
-        reach = 0.0 if name in numbers else REACH
-        around = combined[-1] + rng.uniform(-reach, reach, (NEIGHBOURS, *x.shape[1:]))
-        return np.concatenate([x, combined, around]).astype(x.dtype)
-
-    return {name: extended(name, drawn[name]) for name in sorted(drawn)}
-
-
-def results(inputs: Inputs) -> slice:
-    """Which of a plan's samples are the result and its neighbours."""
-    return slice(count(inputs) - 1 - NEIGHBOURS, None)
-
-
-def _sheet(terms: Sequence[Term], text: str) -> Sheet:
-    """A row a term, its exemplars and in the last column the mean's sample; below it the result and its neighbours."""
-    sizes = [len(term.seeds) for term in terms]
-    longest, total = max(sizes), sum(sizes)
-    cells = np.full((len(terms), longest + 1), -1)
-    for row, size in enumerate(sizes):
-        cells[row, :size] = sum(sizes[:row]) + np.arange(size)
-        cells[row, -1] = total + row
-    rows = [f"{'+' if term.sign > 0 else '-'} {term.text}" for term in terms]
-    last = total + len(terms) + np.arange(1 + NEIGHBOURS)[None]
-    return (
-        Block(cells, rows, [*[""] * longest, "mean"], title=text),
-        Block(last, ["= result"], ["result", *[f"± {REACH}"] * NEIGHBOURS]),
-    )
+    made: dict[str, np.ndarray] = {}
+    for name in sorted(drawn):  # so that the noise does not depend on the order in which the game names them
+        x = drawn[name]
+        if np.issubdtype(x.dtype, np.floating):
+            combined = np.tensordot(weights, x.astype(np.float64), axes=1)  # [T + 1, ...]
+            reach = 0.0 if name in numbers else REACH
+            around = combined[-1] + rng.uniform(-reach, reach, (NEIGHBOURS, *x.shape[1:]))
+            made[name] = np.concatenate([x, combined, around]).astype(x.dtype)
+        else:
+            made[name] = np.broadcast_to(x[0], (len(x) + len(weights) + NEIGHBOURS, *x.shape[1:]))
+    return made

@@ -6,15 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_cli.engine.sampler import Inputs, draw_many
-from gan_cli.engine.state import Experiment
+from gan_cli.engine.sampler import Inputs
 from gan_cli.errors import InputError
 from gan_cli.pictures.labelled import Block, Sheet
-from gan_cli.sampling.controls import ControlOption, Setting, resolve
-from gan_cli.sampling.drawing import Latents, count
+from gan_cli.sampling.controls import Setting
+from gan_cli.sampling.latents import Latents, count
 
 MOST_SAMPLES = 100_000  # of sweeps and walks
-SHORTEST_ROW, LONGEST_OF_CLASS = 4, 12  # samples of a class in a training's pictures
 LONGEST_ROW = 16  # samples without a sweep are a row, or when they are more a grid as square as possible
 
 
@@ -25,6 +23,7 @@ class Plan(NamedTuple):
     names: Sequence[str]  # of the samples: N
     sheet: Sheet = ()  # its cells number samples, or groups where there are some; empty: a grid without labels
     groups: np.ndarray | None = None  # int [G, M]: samples seen together, a panel of points or an animation's frame
+    kept: slice = slice(None)  # samples that go into an archive or a folder; a picture shows all
 
 
 def arrange(latents: Latents, settings: Sequence[Setting], *, points: bool = False) -> Plan:
@@ -36,48 +35,25 @@ def arrange(latents: Latents, settings: Sequence[Setting], *, points: bool = Fal
     """
     if not settings:
         return Plan(latents.inputs, latents.names)
+    n = len(latents.names)
     sweeps = [setting for setting in settings if setting.is_sweep]
     sizes = [len(sweep.values) for sweep in sweeps]
-    check_count(latents.n, *sizes)
+    if sweeps:
+        check_count(n, *sizes)
     by_rows = len(sweeps) == 1 and not sweeps[0].is_number
-    places = np.arange(latents.n * math.prod(sizes))
-    places = places.reshape(*sizes, latents.n) if by_rows else places.reshape(latents.n, *sizes)
-    cells = np.moveaxis(places, -1, 0) if by_rows else places  # [latents, *sizes]: which sample
+    places = np.arange(n * math.prod(sizes))
+    places = places.reshape(*sizes, n) if by_rows else places.reshape(n, *sizes)
+    cells = np.moveaxis(places, -1, 0) if by_rows else places  # [n, *sizes]: which sample
     order = np.argsort(cells, axis=None)
     latent, *picks = (index[order] for index in np.indices(cells.shape).reshape(cells.ndim, -1))
     swept = [sweep._replace(values=sweep.values[pick]) for sweep, pick in zip(sweeps, picks, strict=True)]
     fixed = [setting for setting in settings if not setting.is_sweep]
     inputs = put({name: x[latent] for name, x in latents.inputs.items()}, [*fixed, *swept])
-    names = [", ".join(parts) for parts in zip(*_labels(sweeps, picks), _pick(latents.names, latent), strict=True)]
-    if points:
-        return Plan(inputs, names, *_panels(settings, cells)) if sweeps else Plan(inputs, names)
-    return Plan(inputs, names, _sheet(latents, sweeps, places, title(settings)))
-
-
-def overview(experiment: Experiment, seed: int, n: int) -> Plan:
-    """Samples that a training shows again and again: n, or a row for each class or category of a code.
-
-    Of few categories they are fewer than n: a row has at most LONGEST_OF_CLASS.
-    """
-    found = rows(experiment, n)
-    if found is None:
-        return Plan(draw_many(experiment, seed, n), [""] * n)
-    name, columns = found
-    latents = Latents(draw_many(experiment, seed, columns), ("",) * columns, ())
-    return arrange(latents, resolve([ControlOption(name, "all", "")], experiment.game.controls))
-
-
-def rows(experiment: Experiment, n: int) -> tuple[str, int] | None:
-    """The control that makes the rows of an overview, and their length; None: it is n samples without rows.
-
-    Rows are of at least SHORTEST_ROW samples: the first control whose categories leave room for that makes them.
-    """
-    if len(experiment.spec.shape) != 3:
-        return None
-    for name, control in experiment.game.controls.items():
-        if control.categories > 1 and n // control.categories >= SHORTEST_ROW:
-            return name, min(n // control.categories, LONGEST_OF_CLASS)
-    return None
+    parts = [[sweep.labels[i] for i in pick] for sweep, pick in zip(sweeps, picks, strict=True)]
+    names = [", ".join(own) for own in zip(*parts, [latents.names[i] for i in latent], strict=True)]
+    if not points:
+        return Plan(inputs, names, _sheet(latents, sweeps, places, title(settings)))
+    return Plan(inputs, names, *_panels(settings, cells)) if sweeps else Plan(inputs, names)
 
 
 def check_count(*sizes: int) -> None:
@@ -102,22 +78,13 @@ def title(settings: Sequence[Setting], axes: Sequence[str] = ("rows", "columns")
     return ", ".join([*along, *(f"{s.name} = {s.labels[0]}" for s in settings if not s.is_sweep)])
 
 
-def _labels(sweeps: Sequence[Setting], picks: Sequence[np.ndarray]) -> list[list[str]]:
-    """For each sweep its label of every sample."""
-    return [_pick(sweep.labels, pick) for sweep, pick in zip(sweeps, picks, strict=True)]
-
-
-def _pick(texts: Sequence[str], index: np.ndarray) -> list[str]:
-    return [texts[i] for i in index]
-
-
 def _sheet(latents: Latents, sweeps: Sequence[Setting], places: np.ndarray, text: str) -> Sheet:
-    """`places`: int [n], [K, n] of a category, [n, K] of a number, [n, R, C] of two sweeps."""
+    """The sheet of images; `places`: int [n], [K, n] of a category, [n, K] of a number, [n, R, C] of two sweeps."""
     if not sweeps:
         return (Block(_wrapped(places), heads=latents.heads if len(places) <= LONGEST_ROW else (), title=text),)
     if len(sweeps) == 2:
         rows, heads = sweeps[0].labels, sweeps[1].labels
-        titles = latents.names if latents.n > 1 or latents.heads else ("",)
+        titles = latents.names if len(latents.names) > 1 or latents.heads else ("",)
         blocks = [Block(cells, rows, heads, title=name) for cells, name in zip(places, titles, strict=True)]
         first = ", ".join(part for part in (text, titles[0]) if part)
         return (blocks[0]._replace(title=first), *blocks[1:])
@@ -126,15 +93,8 @@ def _sheet(latents: Latents, sweeps: Sequence[Setting], places: np.ndarray, text
     return (Block(places, sweeps[0].labels, latents.heads, title=text),)
 
 
-def _wrapped(places: np.ndarray) -> np.ndarray:
-    """[n] -> one row, or more of them where it would be long; -1 fills the last."""
-    n = len(places)
-    columns = n if n <= LONGEST_ROW else math.ceil(math.sqrt(n))
-    return np.pad(places, (0, -n % columns), constant_values=-1).reshape(-1, columns)
-
-
 def _panels(settings: Sequence[Setting], cells: np.ndarray) -> tuple[Sheet, np.ndarray]:
-    """A panel for each value of a sweep, or for each pair of values; and the samples int [G, n] in each.
+    """The sheet of points: a panel for each value of a sweep, or for each pair; and the samples int [G, n] in each.
 
     `cells`: int [n, K] or [n, R, C], which sample.
     """
@@ -146,3 +106,10 @@ def _panels(settings: Sequence[Setting], cells: np.ndarray) -> tuple[Sheet, np.n
     places = _wrapped(np.arange(len(groups)))
     captions = [[sweeps[0].labels[i] if i >= 0 else "" for i in row] for row in places]
     return (Block(places, captions=captions, title=title(settings, ("panels", "panels"))),), groups
+
+
+def _wrapped(places: np.ndarray) -> np.ndarray:
+    """The places [n] in one row, or in more where it would be long; -1 fills the last."""
+    n = len(places)
+    columns = n if n <= LONGEST_ROW else math.ceil(math.sqrt(n))
+    return np.pad(places, (0, -n % columns), constant_values=-1).reshape(-1, columns)

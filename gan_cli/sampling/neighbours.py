@@ -1,6 +1,6 @@
 """`gan sample --neighbours`: whether samples are training images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,12 +21,6 @@ class NearestImages(NamedTuple):
     indices: np.ndarray  # int64 [n, K]: in the training data
     distances: np.ndarray  # float32 [n, K]: Euclidean, of pixels in [0, 1]
     of_training: np.ndarray  # float32 [m]: of training images to the nearest other one
-
-
-def check_images(shape: Shape) -> None:
-    """Raise InputError unless samples of this shape are images."""
-    if len(shape) != 3:
-        raise InputError("--neighbours compares images, and the samples of this recipe are points")
 
 
 def check_source(source: Source, shape: Shape, k: int) -> None:
@@ -56,33 +50,34 @@ def search(source: Source, samples: np.ndarray, k: int) -> NearestImages:
 
 def nearest(source: Source, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Distances float32 and indices int64 [q, k] of the k nearest images of the source to each of q; nearest first."""
+    rows = max(1, CHUNK_BYTES // (4 * int(np.prod(queries.shape[1:]))))
     found, wanted = none_yet(len(queries), k), _flat(queries)
-    for chunk in _chunks(source.size, queries.shape[1:]):
+    for start in range(0, source.size, rows):
+        chunk = np.arange(start, min(start + rows, source.size))
         found = found.add(wanted, _flat(source.load(chunk)["x"]), chunk)
     return np.sqrt(found.squares).astype(np.float32), found.numbers
 
 
-def _chunks(size: int, shape: Sequence[int]) -> Iterator[np.ndarray]:
-    rows = max(1, CHUNK_BYTES // (4 * int(np.prod(shape))))
-    return (np.arange(start, min(start + rows, size)) for start in range(0, size, rows))
-
-
 def _flat(images: np.ndarray) -> np.ndarray:
-    """uint8 [n, H, W, C] -> float32 [n, H W C] in [0, 1]."""
+    """Images uint8 [n, H, W, C] as float32 [n, H W C] in [0, 1]."""
     return images.reshape(len(images), -1).astype(np.float32) / 255
 
 
-def sheet(found: NearestImages, names: Sequence[str]) -> Sheet:
-    """A row a sample: itself, then its neighbours with their distances. Cells number samples, then neighbours."""
-    n, k = found.indices.shape
+def sheet(distances: np.ndarray, names: Sequence[str]) -> Sheet:
+    """A row for each sample: itself, then its neighbours with their distances [n, K].
+
+    Cells number the samples, then the neighbours, row by row.
+    """
+    n, k = distances.shape
     cells = np.concatenate([np.arange(n)[:, None], n + np.arange(n * k).reshape(n, k)], axis=1)
-    captions = [["", *(f"{distance:.3g}" for distance in row)] for row in found.distances]
+    captions = [["", *(f"{distance:.3g}" for distance in row)] for row in distances]
     return (Block(cells, names, ["sample", "nearest", *[f"{i}." for i in range(2, k + 1)]], captions),)
 
 
-def blank(names: Sequence[str], k: int) -> Sheet:
-    """The sheet of a search before it is made: of the same size."""
-    n = len(names)
-    return sheet(
-        NearestImages(np.zeros((n, k), np.int64), np.zeros((n, k), np.float32), np.zeros(0, np.float32)), names
+def summary(found: NearestImages) -> str:
+    """How near the samples are to training images, beside how near those are to each other."""
+    near, scale = found.distances[:, 0].mean(), found.of_training.mean()
+    return (
+        f"mean distance of samples to the nearest training image {near:.4g}; "
+        f"of {len(found.of_training)} training images to the nearest other one {scale:.4g}"
     )

@@ -1,74 +1,108 @@
-"""What `gan sample` is asked for, and what cannot be asked for together."""
+"""A request for samples: which ones, under which conditions, and what is made of them.
 
+`gan sample`, the Python API, the page of `gan explore`, reports and trainings all say what they want as a `Request`.
+`plan.plan_samples` turns it into latents, `plan.paint_plan` into samples.
+"""
+
+from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from gan_cli.errors import InputError
-from gan_cli.pictures.animation import FORMATS
-from gan_cli.sampling import walk
-from gan_cli.sampling.arithmetic import Term
+from gan_cli.pictures.grids import ANIMATIONS
+from gan_cli.recipe import SEEDS
 from gan_cli.sampling.controls import ControlOption
-from gan_cli.sampling.writing import check_out
 
 DEFAULT_FPS = 12.0  # frames a second
+NARROWEST = 0.01  # truncation: below, all latents are nearly the same
+
+WalkPath = Literal["spherical", "linear"]
+
+
+class Conditions(NamedTuple):
+    """What a sample is drawn with besides its seed; whatever is not set is drawn as in training."""
+
+    truncation: float | None = None  # T: normal latents are truncated to [-T, T]
+    controls: tuple[ControlOption, ...] = ()  # classes and codes
+
+
+class Term(NamedTuple):
+    """A mean latent, added or subtracted."""
+
+    sign: int  # 1 or -1
+    text: str  # as written
+    seeds: tuple[int, ...] = ()  # of its exemplars; empty: samples of a class are to be found
+    wanted: str = ""  # the class to be found
 
 
 class Request(NamedTuple):
-    """The options of one call; None or empty: not given."""
+    """Samples that are asked for. None or empty: not asked for.
 
-    out: Path
-    seeds: list[int] | None = None
-    seed: int | None = None
-    n: int | None = None
-    truncation: float | None = None
-    batch: int = 500
-    raw: bool = False
-    wishes: tuple[ControlOption, ...] = ()  # --class and --code
-    steps: int | None = None  # --interpolate
-    path: walk.Path | None = None
-    fps: float | None = None
-    terms: tuple[Term, ...] = ()  # --arithmetic
-    neighbours: int | None = None
+    A walk (`steps`), a sum (`terms`) and nearest training images (`neighbours`) exclude each other.
+    """
+
+    seeds: Sequence[int] | None = None  # one sample each, instead of `seed` and `n`
+    seed: int | None = None  # of the first n samples; with a sum, of the noise around its result
+    n: int | None = None  # number of samples; with a sum, of exemplars to be found in each class
+    conditions: tuple[Conditions, ...] = (Conditions(),)  # one for all samples, which may sweep, or one for each
+    raw: bool = False  # the weights of the last step, not their moving average
+    steps: int | None = None  # of a walk from each sample to the next, both included
+    path: WalkPath | None = None  # None: spherical where the prior is normal
+    at: int | None = None  # only this sample of the walk, 0 to steps - 1
+    terms: tuple[Term, ...] = ()
+    neighbours: int | None = None  # number of training images beside each sample
+    out: Path | None = None  # None: not written
+    fps: float | None = None  # frames a second
+    batch: int = 500  # samples drawn at once, at most
 
     @property
     def is_animation(self) -> bool:
-        """Whether the output moves."""
-        return self.out.suffix in FORMATS
+        """Whether the output moves; a walk is then a loop."""
+        return self.out is not None and self.out.suffix in ANIMATIONS
 
 
 def check_request(request: Request) -> None:
-    """Raise InputError for options that contradict each other or an output that cannot be written.
+    """Raise InputError for parts that contradict each other, and for seeds, numbers and truncations that are none.
 
-    Whatever needs the model is checked later: see `sampling`.
+    What needs the model is checked by `plan.plan_samples`, and whether `out` can be written by `writing.check_out`.
     """
-    if request.seeds is not None and (request.n is not None or request.seed is not None):
-        raise InputError("--seeds goes with neither --n nor --seed: it names each sample")
-    given = {"--interpolate": request.steps, "--arithmetic": request.terms, "--neighbours": request.neighbours}
+    seeds, n, terms, out, moves = request.seeds, request.n, request.terms, request.out, request.is_animation
+    counted = n if seeds is None else len(seeds)
+    is_named, of_seed = seeds is not None, n is not None or request.seed is not None
+    finds = any(term.wanted for term in terms)
+    given = {"--interpolate": request.steps, "--arithmetic": terms, "--neighbours": request.neighbours}
     kinds = [option for option, value in given.items() if value]
-    if len(kinds) > 1:
-        raise InputError(f"{' and '.join(kinds)}: they are different pictures; ask for one at a time")
-    _check_walk(request)
-    if request.terms:
-        _check_arithmetic(request)
-    check_out(request.out)
-    if request.neighbours and not request.out.suffix:
-        raise InputError(f"--out {request.out}: samples and their neighbours go to .png or .npz")
-
-
-def _check_walk(request: Request) -> None:
-    if not request.steps:
-        if request.path:
-            raise InputError("--path is that of a walk: it goes with --interpolate")
-        if request.is_animation:
-            raise InputError(f"--out {request.out}: an animation is of a walk; --interpolate 16 would make one")
-    elif (request.n or len(request.seeds or ()) or 2) < 2:
-        raise InputError("--interpolate walks from one sample to the next: two seeds at least, or --n 2")
-    if request.fps and not request.is_animation:
-        raise InputError(f"--fps is of an animation: --out with {', '.join(FORMATS)}")
-
-
-def _check_arithmetic(request: Request) -> None:
-    if request.seeds is not None:
-        raise InputError("--arithmetic names its own seeds: it does not go with --seeds")
-    if request.n is not None and not any(term.wanted for term in request.terms):
-        raise InputError("--n, with --arithmetic, is how many samples of a class:7 are looked for; there is none here")
+    own, drawn = len(request.conditions), sum(len(term.seeds) for term in terms) if terms else counted
+    contradictions = [
+        (is_named and of_seed, "--seeds goes with neither --n nor --seed: it names each sample"),
+        (len(kinds) > 1, f"{' and '.join(kinds)}: they are different pictures; ask for one at a time"),
+        (request.path and not request.steps, "--path is that of a walk: it goes with --interpolate"),
+        (moves and not request.steps, f"--out {out}: an animation is of a walk; --interpolate 16 would make one"),
+        (
+            request.steps and counted == 1,
+            "--interpolate walks from one sample to the next: two seeds at least, or --n 2",
+        ),
+        (request.fps and not moves, f"--fps is of an animation: --out with {', '.join(ANIMATIONS)}"),
+        (terms and is_named, "--arithmetic names its own seeds: it does not go with --seeds"),
+        (
+            terms and n is not None and not finds,
+            "--n, with --arithmetic, is how many samples of a class:7 are looked for; there is none here",
+        ),
+        (
+            request.neighbours and out and not out.suffix,
+            f"--out {out}: samples and their neighbours go to .png or .npz",
+        ),
+        (n is not None and n < 1, f"n = {n}: at least 1 sample would do"),
+        (counted == 0, "seeds = []: at least one would do"),
+        (own not in (1, drawn), f"{own} conditions for {drawn} samples: one for all, or one for each, would do"),
+    ]
+    for holds, message in contradictions:
+        if holds:
+            raise InputError(message)
+    for seed in [0 if request.seed is None else request.seed, *(() if seeds is None else seeds)]:
+        if not (isinstance(seed, Integral) and 0 <= seed < SEEDS):
+            raise InputError(f"seed {seed}: seeds are whole numbers from 0 to 2^32 - 1")
+    for truncation in [own.truncation for own in request.conditions]:
+        if truncation is not None and not truncation >= NARROWEST:  # also where it is not a number
+            raise InputError(f"truncation = {truncation}: at least {NARROWEST} would do")

@@ -9,10 +9,10 @@ import numpy as np
 
 from gan_cli.errors import InputError
 from gan_cli.files import atomic, check_folder_of, check_not_folder
-from gan_cli.pictures import animation, grids, labelled
+from gan_cli.pictures import grids, labelled
 from gan_cli.pictures.labelled import Sheet
 
-SUFFIXES = (".png", ".npz", *animation.FORMATS)
+SUFFIXES = (".png", ".npz", *grids.ANIMATIONS)
 PANEL = 192  # side of a plot among others, pixels
 NAME = 40  # letters of a class's name in that of a file
 
@@ -21,12 +21,12 @@ class Drawn(NamedTuple):
     """Samples, and what is to be shown and kept of them."""
 
     samples: np.ndarray  # images uint8 [N, H, W, C], points float32 [N, D]
-    labels: np.ndarray | None = None  # int64 [N], of a model with classes
-    classes: Sequence[str] = ()  # their names
+    labels: np.ndarray | None = None  # classes int64 [N], of a model that has some
+    classes: Sequence[str] = ()  # the names of all classes
     sheet: Sheet = ()  # of a picture; empty: a grid without labels
     groups: np.ndarray | None = None  # int [G, M]: samples seen together; the sheet's cells number them
-    shown: np.ndarray | None = None  # what the sheet's cells number, where that is not the samples alone
-    arrays: Mapping[str, np.ndarray] = {}  # that go into an archive, too
+    shown: np.ndarray | None = None  # what the sheet's cells or the groups number, where that is not the samples alone
+    arrays: Mapping[str, np.ndarray] = {}  # further arrays of an archive
 
 
 def check_out(out: Path) -> None:
@@ -36,7 +36,7 @@ def check_out(out: Path) -> None:
         check_not_folder(out)
     elif out.suffix:
         raise InputError(
-            f"--out {out}: a grid is .png, an animation {', '.join(animation.FORMATS)}, an archive .npz, "
+            f"--out {out}: a grid is .png, an animation {', '.join(grids.ANIMATIONS)}, an archive .npz, "
             "and anything else a folder without a suffix"
         )
     elif out.exists() and not out.is_dir():
@@ -55,24 +55,34 @@ def check_points(out: Path) -> None:
 
 def check_size(out: Path, shape: Sequence[int], sheet: Sheet, groups: np.ndarray | None = None) -> None:
     """Raise InputError when the picture or the animation would be too large. `shape`: of one sample."""
-    if out.suffix in animation.FORMATS and groups is not None:
-        animation.check_animation(shape, len(groups), groups.shape[1], out)
+    if out.suffix in grids.ANIMATIONS and groups is not None:
+        grids.check_animation(shape, len(groups), groups.shape[1], out)
     if out.suffix == ".png" and sheet:
         labelled.check_sheet(sheet, shape if len(shape) == 3 else (PANEL, PANEL, 1), out)
 
 
 def write(out: Path, drawn: Drawn, fps: float) -> None:
-    """Write samples as the suffix of `out` says; raises InputError when they cannot be written."""
+    """Write samples as the suffix of `out` says, without one as a folder of PNGs; raises InputError when that fails.
+
+    `fps`: frames a second of an animation. An archive has arr_0: images uint8 [N, H, W, C] or points float32 [N, D],
+    and arr_1: classes int64 [N], where the model has some.
+    """
     try:
         if out.suffix == ".png":
             write_picture(out, drawn)
-        elif out.suffix == ".npz":
-            _write_npz(out, drawn)
+        elif out.suffix == ".npz":  # the layout that the field's panels read
+            labels = {} if drawn.labels is None else {"arr_1": drawn.labels}
+            arrays: dict[str, Any] = {"arr_0": drawn.samples, **labels, **drawn.arrays}
+            with atomic(out) as temporary, temporary.open("wb") as file:
+                np.savez_compressed(file, **arrays)
         elif out.suffix:
             assert drawn.groups is not None
-            animation.save_animation(out, [drawn.samples[group] for group in drawn.groups], fps)
+            grids.save_animation(out, [drawn.samples[group] for group in drawn.groups], fps)
         else:
-            _write_folder(out, drawn)
+            out.mkdir(exist_ok=True)
+            for i, image in enumerate(drawn.samples):
+                label = "" if drawn.labels is None else f"-{file_part(int(drawn.labels[i]), drawn.classes)}"
+                grids.to_pil(image).save(out / f"{i:06d}{label}.png")
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written: {error.strerror or error}") from None
 
@@ -80,27 +90,12 @@ def write(out: Path, drawn: Drawn, fps: float) -> None:
 def write_picture(out: Path, drawn: Drawn) -> None:
     """Write a PNG: the sheet, or a grid or plot without labels where there is none."""
     if not drawn.sheet:
-        return grids.save_samples(out, drawn.samples)
+        return grids.save_png(out, grids.sample_picture(drawn.samples))
     shown = drawn.samples if drawn.shown is None else drawn.shown
     if drawn.groups is not None:
         panels = [grids.plot(shown[group], PANEL, within=shown) for group in drawn.groups]
         shown = np.stack([np.asarray(panel)[..., None] for panel in panels])  # [G, PANEL, PANEL, 1]
     return grids.save_png(out, labelled.draw_sheet(shown, drawn.sheet))
-
-
-def _write_npz(out: Path, drawn: Drawn) -> None:
-    """The layout that the field's panels read: arr_0 uint8 [N, H, W, C], arr_1 labels; points stay float32."""
-    labels = {} if drawn.labels is None else {"arr_1": drawn.labels}
-    arrays: dict[str, Any] = {"arr_0": drawn.samples, **labels, **drawn.arrays}
-    with atomic(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-
-
-def _write_folder(out: Path, drawn: Drawn) -> None:
-    out.mkdir(exist_ok=True)
-    for i, image in enumerate(drawn.samples):
-        label = "" if drawn.labels is None else f"-{file_part(int(drawn.labels[i]), drawn.classes)}"
-        grids.to_pil(image).save(out / f"{i:06d}{label}.png")
 
 
 def file_part(label: int, classes: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from gan_cli.files import make_folder, write_text
 from gan_cli.judging import reference
 from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.metrics.collect import NotFiniteError
-from gan_cli.pictures import comparison
+from gan_cli.pictures import comparison, plots
 from gan_cli.pictures.comparison import Result
 from gan_cli.training.callbacks import Watcher
 from gan_cli.version import __version__
@@ -123,7 +123,7 @@ def compare(
     results = [known[entry.name, seed, entry.digest] for entry in chosen for seed in seeds]
     text = comparison.markdown(results)
     write_text(done.table, text)
-    comparison.plot(done.picture, results)
+    plots.save_comparison(done.picture, results)
     return done._replace(results=results, markdown=text)
 
 

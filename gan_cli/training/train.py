@@ -24,7 +24,7 @@ from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.remote.mirror import Mirror
 from gan_cli.runs.folder import RunFolder
-from gan_cli.sampling.arrange import overview
+from gan_cli.sampling.plan import overview, plan_samples
 from gan_cli.sampling.writing import Drawn
 from gan_cli.training.callbacks import Tracker, Watcher
 from gan_cli.training.monitor import Look, Monitor, UnwellError
@@ -159,7 +159,7 @@ class _Session:
         self.options = recipe.Run(**prepared.resolved["run"])
         source, experiment, seed = prepared.source, prepared.experiment, self.options.seed
         count = self.options.grid if len(experiment.spec.shape) == 3 else POINTS
-        self.overview = overview(experiment, seed, count)
+        self.overview = plan_samples(experiment, overview(experiment, seed, count))
         self.sampler = judge.sampler if judge else sampler.Sampler(experiment, count)  # one program is enough
         rules = recipe.Monitor(**prepared.resolved["monitor"])
         real = source.load(order(0, source.size, 0)[: rules.n])["x"]  # at random: files may be sorted by class
