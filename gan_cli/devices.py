@@ -29,6 +29,26 @@ def gather(x: Array) -> Array:
     return x if lax.axis_size(DEVICES) == 1 else lax.all_gather(x, DEVICES, tiled=True)
 
 
+def mapped(
+    function: Callable[..., Any],
+    devices: Sequence[jax.Device],
+    *,
+    in_axes: Any,
+    out_axes: Any,
+    donate: tuple[int, ...] = (),
+) -> Callable[..., Any]:
+    """Compile `function` to run on each of the devices at once, under the axis DEVICES.
+
+    Arguments and results with axis 0 are [this process's devices, ...], those with axis None are the same on every
+    device; the buffers of the arguments `donate` are given up. This is the only use of `jax.pmap` in the package, and
+    what has to change on the day that it goes: since JAX 0.10 it is `jit(shard_map)`, in maintenance mode and not
+    deprecated.
+    """
+    return jax.pmap(
+        function, axis_name=DEVICES, in_axes=in_axes, out_axes=out_axes, donate_argnums=donate, devices=devices
+    )
+
+
 def everyone() -> list[jax.Device]:
     """The devices of all processes of this job, process after process."""
     return sorted(backend.devices(), key=lambda device: (device.process_index, device.id))
@@ -62,7 +82,7 @@ def _share_over_processes(function: Callable[..., Any], devices: Sequence[jax.De
     def gathered(same: Any, split: Any) -> Any:
         return jax.tree.map(gather, function(same, split))
 
-    mapped = jax.pmap(gathered, axis_name=DEVICES, in_axes=(None, 0), out_axes=None, devices=devices)
+    run = mapped(gathered, devices, in_axes=(None, 0), out_axes=None)
 
     def own(x: Any) -> Any:
         if isinstance(x, jax.Array):  # made by another such call: the same on all of this process's devices
@@ -70,7 +90,7 @@ def _share_over_processes(function: Callable[..., Any], devices: Sequence[jax.De
         return x.reshape(len(devices), -1, *x.shape[1:])[places(devices)]
 
     def call(same: Any, split: Any) -> Any:
-        result = mapped(same, jax.tree.map(own, split))
+        result = run(same, jax.tree.map(own, split))
         # A CPU runs what is queued in any order, and collectives of two calls would wait for each other.
         return jax.block_until_ready(result) if devices[0].platform == "cpu" else result
 

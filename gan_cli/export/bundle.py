@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import jax
 import numpy as np
 
-from gan_cli.engine.leaves import flat
+from gan_cli.engine.state import flat
 from gan_cli.errors import InputError
 from gan_cli.export import onnx, reader, stablehlo, weights
 from gan_cli.export.description import describe, recipe_text
