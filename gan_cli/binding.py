@@ -25,7 +25,7 @@ from gan_cli import slips
 from gan_cli.errors import InputError
 
 WIDE = 200  # letters of a value in a message
-UNION = re.compile(r"bool|literal\[.*\]")  # what pydantic puts after the key of a value that may be of several types
+UNION = re.compile(r"bool|literal\[.*\]")  # pydantic adds this to the key of a value that may be of several types
 Table = dict[str, Any]
 Factory = Callable[..., Any]
 
@@ -33,7 +33,7 @@ Factory = Callable[..., Any]
 class Kind(NamedTuple):
     """A kind of thing that a recipe selects by name."""
 
-    word: str  # what messages call it: "network"
+    word: str  # its name in messages: "network"
     key: str  # the key that holds its name: `net` in `net = "dcgan.generator"`
     names: Callable[[], list[str]]  # every valid name
     find: Callable[[str], Factory]  # the factory of a valid name
@@ -209,7 +209,7 @@ def validate(model: type[BaseModel], options: Mapping[str, Any], where: str = ""
     """`options` as plain TOML-able data with every default of `model` filled in; raises InputError."""
     try:
         return _parse(model, options).model_dump(mode="json", exclude_none=True)
-    except InputError as error:  # of a nested table
+    except InputError as error:  # raised by a nested table
         raise InputError("\n".join(f"{where}{line}" for line in str(error).splitlines())) from None
     except ValidationError as error:
         lines = dict.fromkeys(_explain(model, problem, where) for problem in error.errors())

@@ -186,7 +186,7 @@ class Prepared(NamedTuple):
     resolved: Table
     source: Source
     experiment: Experiment
-    shapes: State  # of its states
+    shapes: State  # shapes and dtypes of its states
 
 
 def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:

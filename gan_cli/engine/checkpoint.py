@@ -32,13 +32,13 @@ from gan_cli.remote.layout import META
 from gan_cli.types import Spec
 from gan_cli.version import versions
 
-STATE = "state"  # in a checkpoint's folder
+STATE = "state"  # the folder of the arrays in a checkpoint
 LOOKS = 2  # at a folder: one in which a training renames may seem to be empty
 LONGEST = 1 << 20  # pixels of a side, or numbers of a vector
 
 
 class Memory(TypedDict, total=False):
-    """What the monitor has gathered (see training/monitor.py)."""
+    """The state of the monitor (see training/monitor.py), as far as it goes on from a checkpoint."""
 
     past: dict[str, list[float]]
     sums: dict[str, tuple[float, Annotated[int, Field(ge=1)]]]
@@ -46,19 +46,19 @@ class Memory(TypedDict, total=False):
 
 
 class Meta(NamedTuple):
-    """What a checkpoint says about itself, beside the arrays."""
+    """The metadata of a checkpoint, saved beside its arrays."""
 
     recipe: dict[str, Any]  # resolved: reproduces the run
     spec: Spec
-    fingerprint: str  # of the data
+    fingerprint: str  # identifies the data
     history: list[dict[str, Any]]  # every evaluation so far: {"step": 500, "fid": 12.3, ...}
     rollbacks: Annotated[int, Field(ge=0, le=layout.LAST_STEP)] = 0  # made on the way to it
-    score: float | None = None  # of the metric at this step, higher is better; None: not judged
-    monitor: Memory | None = None  # what it has gathered so far
-    versions: dict[str, Any] | None = None  # of the packages that made it
+    score: float | None = None  # the metric at this step, higher is better; None: not judged
+    monitor: Memory | None = None
+    versions: dict[str, Any] | None = None  # the packages that made it
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON, with the versions of the packages that made it."""
+        """The metadata as plain JSON, with the versions of the packages that made them."""
         return {**self._asdict(), "spec": self.spec._asdict(), "versions": versions()}
 
     @classmethod
@@ -173,7 +173,7 @@ class Checkpoints:
         self._scores.pop(step, None)
 
     def meta(self, step: int) -> Meta:
-        """What the checkpoint of `step` says about itself; raises DamagedError."""
+        """The metadata of the checkpoint of `step`; raises DamagedError, naming the file, when they cannot be read."""
         path = self.folder / str(step)
         found = metadata.read_metadata(path)
         try:

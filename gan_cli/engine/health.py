@@ -46,12 +46,12 @@ def first(sums: Mapping[str, Mapping[str, Any]]) -> tuple[int, str, int] | None:
     found = [(int(report[BAD]), turn) for turn, report in sums.items() if report[BAD]]
     if not found:
         return None
-    code, turn = min(found, key=lambda each: each[0] // PLACES)  # of the same step, the turn that came first
+    code, turn = min(found, key=lambda each: each[0] // PLACES)  # among turns of the same step, the one that came first
     return code // PLACES, turn, code % PLACES - 1
 
 
 def describe(experiment: Experiment, turn: str, place: int) -> str:
-    """What is at a place: "the generator's turn: the gradient of generator.out.kernel"."""
+    """The name of a place: "the generator's turn: the gradient of generator.out.kernel"."""
     trains = next(each.trains for each in experiment.game.turns if each.name == turn)
     moved = {role: state_shapes(experiment).variables[role] for role in trains}
     params = {role: each.params for role, each in moved.items()}
@@ -59,5 +59,5 @@ def describe(experiment: Experiment, turn: str, place: int) -> str:
     for kind, tree in (("the gradient of ", params), ("", moved)):
         for path, x in tree_leaves_with_path(tree):
             if jnp.issubdtype(x.dtype, jnp.floating):
-                names.append(kind + leaf_name(path).removesuffix(".value"))  # of an nnx.Param
+                names.append(kind + leaf_name(path).removesuffix(".value"))  # which nnx.Param adds
     return f"the {turn}'s turn: {names[place]}"

@@ -29,7 +29,7 @@ class Feed(Protocol):
         ...
 
     def feed(self, start: int, n: int) -> Mapping[str, np.ndarray]:
-        """What steps start .. start + n - 1 read: leaves [n, B, ...], B being this process's part of a batch."""
+        """The input of steps start .. start + n - 1: leaves [n, B, ...], B being this process's part of a batch."""
         ...
 
     def take(self, constants: Any, feed: Any) -> Batch:
@@ -56,7 +56,7 @@ class Cadence(NamedTuple):
 
 
 class Hooks(NamedTuple):
-    """What the loop does when it is due; each is given the number of steps done."""
+    """The functions that the loop calls when they are due; each is given the number of steps done."""
 
     progress: Callable[[int, Means], None]  # after every call, as its numbers arrive
     log: Callable[[int, Means], None]

@@ -122,7 +122,7 @@ class _History(NamedTuple):
     """The state of historical averaging."""
 
     steps: Array  # int32 []: steps so far
-    mean: Any  # of the weights before each of them
+    mean: Any  # the mean of the weights before each of them
 
 
 def _historical_averaging(weight: float) -> optax.GradientTransformation:

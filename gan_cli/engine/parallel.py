@@ -77,7 +77,7 @@ def over_seeds(function: Callable[..., Any], axes: Any, devices: Sequence[jax.De
 
 
 def seed_layouts(axes: Any, devices: Sequence[jax.Device]) -> Any:
-    """How the states of many seeds lie on devices, a tree like `axes`: each device has as many [seeds, ...].
+    """The layout of the states of many seeds on devices, a tree like `axes`: each device has as many seeds.
 
     States laid out otherwise would make the second call of `over_seeds` compile again.
     """

@@ -23,14 +23,14 @@ class Job(NamedTuple):
 class Place(NamedTuple):
     """A place in a job, as far as it is known before the others are there."""
 
-    told_by: str  # what says that there are others
+    told_by: str  # the option or variable that says that there are others
     processes: int | None = None
     process: int | None = None
-    host: str = ""  # of the first process, where it is given by hand
+    host: str = ""  # the first process's, where it is given by hand
     port: int | None = None  # where that listens, if it is known
 
     def others(self) -> str:
-        """Who is waited for, in words."""
+        """A phrase that says which processes are waited for."""
         count = "the" if self.processes is None else str(self.processes - 1)
         text = f"{count} other process{'' if self.processes == 2 else 'es'} ({self.told_by})"
         if self.host:

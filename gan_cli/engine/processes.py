@@ -71,7 +71,7 @@ def start(job: Job, note: Callable[[str], None]) -> None:
 
 
 def _join(job: Job, joined: "Future[None]") -> None:
-    """In a thread, so that the main one hears Ctrl-C and says that the time is over, before JAX would abort."""
+    """Run in a thread, so that the main one hears Ctrl-C and says that the time is over, before JAX would abort."""
     try:
         jax.distributed.initialize(
             *job,

@@ -24,11 +24,11 @@ AXES = State(*[0] * len(State._fields))._replace(step=None)  # type: ignore[arg-
 
 
 class Outcome(NamedTuple):
-    """How the seeds ended."""
+    """The result of training many seeds."""
 
-    states: list[State]  # of each seed, after its last step, on the host; keys are raw data
+    states: list[State]  # one for each seed, after its last step, on the host; keys are raw data
     diverged: dict[int, int]  # seed -> number of steps after which a number was found not to be finite
-    seconds: float  # of all steps together; compilation is left out where there was more than one call
+    seconds: float  # for all steps together; compilation is left out where there was more than one call
 
 
 def train_seeds(
@@ -45,7 +45,7 @@ def train_seeds(
     """
     train, n_seeds = experiment.train, len(seeds)
     devices = devices[:n_seeds]
-    filled = [i % n_seeds for i in range(n_seeds + -n_seeds % len(devices))]  # as many for each device
+    filled = [i % n_seeds for i in range(n_seeds + -n_seeds % len(devices))]  # each device has as many
     feeds, seeds = [feeds[i] for i in filled], [seeds[i] for i in filled]
     steps = parallel.over_seeds(make_steps(experiment, feeds[0].take), AXES, devices)
     constants = parallel.replicate(dict(feeds[0].constants), devices)

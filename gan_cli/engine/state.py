@@ -35,7 +35,7 @@ class State(NamedTuple):
     optim: dict[str, Any]  # table of [optimisers] -> its state; turns with the same table share it
     average: dict[str, Variables]  # role -> averaged weights, for the roles that sampling uses
     memory: Memory
-    key: Key  # of the whole run; a step's own key is folded in from its number
+    key: Key  # the run's; a step's own key is folded in from its number
 
 
 def definitions(game: Game) -> dict[str, Definition]:

@@ -26,20 +26,20 @@ Take = Callable[[Any, Any], Batch]  # (constants, one step's feed) -> the device
 
 
 class _Scene(NamedTuple):
-    """What a turn finds: the weights and optimisers as the turns before it left them, and the step's batch."""
+    """The input of a turn: weights and optimisers as the turns before it left them, and the step's batch."""
 
     variables: Mapping[str, Variables]
     optim: Mapping[str, Any]
     batch: Batch
     memory: Memory
     step: Array
-    key: Key  # of dropout and other noise inside networks, on this device
+    key: Key  # for dropout and other noise inside networks, on this device
 
 
 class _Moved(NamedTuple):
-    """What a turn changes, and what it reports."""
+    """The result of a turn: what it has changed, and what it reports."""
 
-    variables: dict[str, Variables]  # of the roles it trains
+    variables: dict[str, Variables]  # those of the roles it trains
     optim: Any
     report: Aux
 
@@ -88,7 +88,7 @@ def _step(experiment: Experiment, state: State, data: Batch) -> tuple[State, Sum
     decay = jnp.float32(experiment.ema.decay)
     if experiment.ema.warmup:
         decay = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
-    average = {  # of weights and of batch statistics, in float32
+    average = {  # averaged weights and batch statistics, in float32
         role: jax.tree.map(
             lambda old, new: decay * old + (1 - decay) * new if jnp.issubdtype(new.dtype, jnp.floating) else new,
             state.average[role],
@@ -121,7 +121,7 @@ def _play(experiment: Experiment, turn: Turn, scene: _Scene) -> _Moved:
         mine = {role: Variables(params[role], rest[role]) for role in turn.trains}
         nets = Nets(experiment.definitions, {**seen, **mine}, key, dtype, descents, scene.memory)
         loss, report = turn.loss(nets, batch)
-        return loss, ({**report, "loss": loss}, {role: nets.rest(role) for role in turn.trains})
+        return loss, ({**report, "loss": loss}, {role: nets.variables[role].rest for role in turn.trains})
 
     rest = {role: seen[role].rest for role in turn.trains}
     gradients, report, rest = _gradients(objective, params, rest, scene.batch, scene.key, experiment.train.accumulate)

@@ -18,7 +18,7 @@ from gan_cli.types import Array, Aux, Batch, Control, Key, Spec
 
 Categories = Annotated[int, Field(ge=2)]
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
-LEAST_LOG_SD = -5.0  # of Q: a number that can be told exactly has infinite information
+LEAST_LOG_SD = -5.0  # a bound on Q's: a number that can be told exactly would have infinite information
 NUMBERS = {
     "uniform": Control(low=-1.0, high=1.0, entropy=math.log(2)),  # U(-1, 1)
     "normal": Control(low=-2.0, high=2.0, entropy=HALF_LOG_2PI + 0.5),  # N(0, 1)
@@ -35,7 +35,7 @@ class Codes(NamedTuple):
     """The codes of one game."""
 
     controls: Mapping[str, Control]
-    prior: Literal["uniform", "normal"]  # of numbers
+    prior: Literal["uniform", "normal"]  # the distribution of numbers
     learned_sd: bool  # whether Q has a standard deviation for numbers; otherwise it is 1
 
     @property

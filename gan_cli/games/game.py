@@ -20,7 +20,7 @@ Builder = Callable[[nnx.Rngs], nnx.Module]  # a NetFactory whose ports the game 
 
 
 class Definition(NamedTuple):
-    """What a network is apart from its weights."""
+    """A network without its weights."""
 
     train: Any  # nnx.GraphDef in training mode
     eval: Any  # nnx.GraphDef in evaluation mode: running averages, no dropout
@@ -69,7 +69,7 @@ def _split(module: nnx.Module) -> tuple[Any, Any, Any, Any]:
 
 
 class Descent(NamedTuple):
-    """Where an optimiser stands and how it goes on, for losses that look ahead of it."""
+    """An optimiser's state and its next moves, for losses that look ahead."""
 
     state: Any  # moments, counters
     move: Callable[[Any, Any, Any], tuple[Any, Any]]  # (gradients, {role: params}, state) -> ({role: params}, state)
@@ -87,46 +87,34 @@ class Nets:
         self,
         definitions: Mapping[str, Definition],
         variables: Mapping[str, Variables],
-        key: Key | None = None,  # of dropout and other noise inside networks; None: evaluation mode
+        key: Key | None = None,  # for dropout and other noise inside networks; None: evaluation mode
         dtype: Any = jnp.float32,
-        descents: Mapping[str, Descent] | None = None,  # of `Game.differentiates`
-        memory: Memory = (),  # of the game, before this step
+        descents: Mapping[str, Descent] | None = None,  # for the tables in `Game.differentiates`
+        memory: Memory = (),  # the game's, before this step
     ):
         self._definitions = definitions
-        self._variables = dict(variables)
+        self.variables = dict(variables)  # role -> parameters, and batch statistics after the calls so far
         self._key = key
         self._dtype = dtype
-        self._descents = descents or {}
+        self.descents = descents or {}  # table of `Game.differentiates` -> its optimiser as it stands before this turn
         self.memory = memory
         self.called: list[str] = []  # the role of each call so far
 
     def __getitem__(self, role: str) -> Callable[..., Any]:
-        """The role's network as a function, which must be called; its new batch statistics replace the old ones."""
+        """The role's network as a function; its new batch statistics replace the old ones."""
 
         def run(*inputs: Any) -> Any:
-            output, rest = self._apply(role, self._variables[role], inputs)
-            self._variables[role] = self._variables[role]._replace(rest=rest)
+            output, rest = self._apply(role, self.variables[role], inputs)
+            self.variables[role] = self.variables[role]._replace(rest=rest)
             return output
 
         return run
 
     def frozen(self, role: str, params: Any = None) -> Callable[..., Any]:
         """The role's network as a pure function, optionally with other parameters."""
-        variables = self._variables[role]
+        variables = self.variables[role]
         variables = variables if params is None else variables._replace(params=params)
         return lambda *inputs: self._apply(role, variables, inputs)[0]
-
-    def params(self, role: str) -> Any:
-        """The role's parameters, for losses that differentiate through an update of them."""
-        return self._variables[role].params
-
-    def descent(self, table: str) -> Descent:
-        """The optimiser of a table in `Game.differentiates`, as it stands before this turn."""
-        return self._descents[table]
-
-    def rest(self, role: str) -> Any:
-        """The role's batch statistics after the calls so far."""
-        return self._variables[role].rest
 
     def _apply(self, role: str, variables: Variables, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
         self.called.append(role)
@@ -210,7 +198,7 @@ class Game(NamedTuple):
     """Latents [B, latent] of a standard normal prior -> samples [B, ...]; None: something else decides them, too."""
     memory: Memory = ()  # BEGAN's k, Fisher's multiplier, ADA's p, CycleGAN's image pool
     remember: Callable[[Memory, Mapping[str, Aux]], Memory] = keep  # (memory, turn -> its report) -> memory
-    labels: Labels = "unused"  # of the data that the losses read; some: `data/labels.py`
+    labels: Labels = "unused"  # which labels of the data the losses read; some: `data/labels.py`
     per_example: tuple[str, ...] = ()  # roles that must treat each example by itself: no batch statistics
     together: int = 1  # examples of a batch that belong together: they divide what a device sees at once
     differentiates: tuple[str, ...] = ()  # tables of [optimisers] through whose updates a loss is differentiated

@@ -18,7 +18,7 @@ Share = Annotated[float, Field(ge=0, lt=0.5)]
 
 
 class Seen(NamedTuple):
-    """What the players made of a batch: pairs of a real and a fake, as the discriminator sees them (packed)."""
+    """The players' outputs for a batch: pairs of a real and a fake, packed as the discriminator sees them."""
 
     fake: Array  # [B, ...]
     real_score: Array  # [B], or [B, h, w] of patches
@@ -27,11 +27,11 @@ class Seen(NamedTuple):
     fake_features: Any
 
 
-Term = Callable[[Nets, Batch, Seen], tuple[Array, Aux]]  # of a loss, and what it reports
+Term = Callable[[Nets, Batch, Seen], tuple[Array, Aux]]  # a term of a loss, and what it reports
 
 
 class Addition(NamedTuple):
-    """What a game adds to the standard one: codes for the generator, heads on the discriminator's features."""
+    """The parts that a game adds to the standard one: codes for G, heads on the discriminator's features, terms."""
 
     heads: Mapping[str, Builder]  # role -> network, trained in the discriminator's turn
     discriminator: Term  # added to its loss
@@ -45,7 +45,7 @@ class Addition(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How the two play; the games' factories say what each means."""
+    """The rules of a game of two players; the factories of the games say what each option means."""
 
     loss: Adversarial
     latent: int
@@ -162,25 +162,25 @@ class _Rules:
         return self.packed(self.generate(nets, inputs))
 
     def label(self, batch: Batch) -> tuple[Array, ...]:
-        """What the discriminator is given beside an example: its label, or nothing."""
+        """The discriminator's further argument beside examples: their labels, if it is given any."""
         return (batch["y"],) if self.options.label == "both" else ()
 
     def look(self, nets: Nets, batch: Batch) -> Seen:
-        """Play a batch: fakes, and what the discriminator makes of both."""
+        """Play a batch: make fakes, and let the discriminator score reals and fakes."""
         fake = self.fake(nets, batch)
         real_score, real = nets["discriminator"](self.packed(batch["x"]), *self.label(batch))
         fake_score, faked = nets["discriminator"](fake, *self.label(batch))
         return Seen(fake, real_score, fake_score, real.get("features"), faked.get("features"))
 
     def discriminator_loss(self, nets: Nets, batch: Batch) -> tuple[Array, Aux]:
-        """The adversarial loss, the penalties of every step, and what the game adds."""
+        """The discriminator's loss: the adversarial one, the penalties of every step, and the game's term."""
         loss, packing = self.options.loss, self.options.packing
         seen = self.look(nets, batch)
         real_score, fake_score = seen.real_score, seen.fake_score
         report = {
             "real_score": real_score.mean(),
             "fake_score": fake_score.mean(),
-            "accuracy": jnp.mean(real_score > fake_score),  # of telling which of a pair is real: 0.5 is guessing
+            "accuracy": jnp.mean(real_score > fake_score),  # share of pairs that are told apart: 0.5 is guessing
         }
         if self.options.label_noise:
             seeds = batch["seed"][::packing]
@@ -201,7 +201,7 @@ class _Rules:
         return value, report
 
     def generator_loss(self, nets: Nets, batch: Batch) -> tuple[Array, Aux]:
-        """The adversarial loss and what the game adds."""
+        """The generator's loss: the adversarial one, and the term that the game adds."""
         seen = self.look(nets, batch)  # reals: dropped by the compiler where the loss ignores them
         value = self.options.loss.generator(seen.real_score, seen.fake_score)
         if not self.addition:

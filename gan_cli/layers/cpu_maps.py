@@ -26,7 +26,7 @@ class Geometry(NamedTuple):
     """The static facts of a convolution from a large map to a small one; its adjoint goes from small to large."""
 
     form: Form
-    dtype: Any  # of the operands of products; images and kernels are float32 or wider
+    dtype: Any  # that of the operands of products; images and kernels are float32 or wider
     before: tuple[int, int]  # padding before the large map's first row and column
     large: tuple[int, int]  # height and width
     small: tuple[int, int]

@@ -28,7 +28,7 @@ _formulation: ContextVar[Formulation] = ContextVar("formulation", default="auto"
 
 @contextmanager
 def formulation(form: Formulation) -> Iterator[None]:
-    """In this context, trace convolutions as GEMMs on CHWN ("cpu"), plainly on NHWC ("lax") or by platform ("auto").
+    """Trace convolutions in this context as GEMMs on CHWN ("cpu"), plainly on NHWC ("lax") or by platform ("auto").
 
     It acts while a function is traced: one that is already compiled keeps the form that it was traced with.
     Weights have the same shapes in both forms, so that they can be trained in one and used in the other.
@@ -76,7 +76,7 @@ def leave(x: Array) -> Array:
 
 
 def per_channel(v: Array, x: Array | jax.ShapeDtypeStruct) -> Array:
-    """One value a channel [C], or one a channel of each example [B, C], as an array of the shape of `x`.
+    """Broadcast one value a channel [C], or one a channel of each example [B, C], to the shape of `x`.
 
     Not a reshape: XLA simplifies reshapes with one user and with several differently, and then no longer sees that two
     turns of a step compute the same.
@@ -90,7 +90,7 @@ def per_channel(v: Array, x: Array | jax.ShapeDtypeStruct) -> Array:
 
 
 def planes(v: Array, x: Array) -> Array:
-    """Numbers [B, E] -> a map of E channels, each constant, as high and wide as the map `x`."""
+    """Broadcast numbers [B, E] to a map of E constant channels, as high and wide as the map `x`."""
     shape = list(x.shape)
     shape[axes(x).channel] = v.shape[1]
     return per_channel(v, jax.ShapeDtypeStruct(shape, v.dtype))

@@ -16,7 +16,7 @@ from gan_cli.layers import layers
 from gan_cli.types import Array, Ports, Shape
 
 Init = nnx.initializers.Initializer
-UNIT = nnx.initializers.normal(1.0)  # of an embedding: as wide as a normal latent
+UNIT = nnx.initializers.normal(1.0)  # for embeddings: they are spread like a normal latent
 
 
 def require_condition(ports: Ports, net: str, condition: str, ways: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from gan_cli.layers.ports import Projection, beside, require_condition, require_
 from gan_cli.types import Array, Ports
 
 SMALLEST, LARGEST = 8, 256  # pixels of a side
-SLOPE = 0.2  # of the discriminator's leaky ReLU
+SLOPE = 0.2  # the negative slope of the discriminator's leaky ReLU
 
 
 def normal_kernel(key: Array, shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
