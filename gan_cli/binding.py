@@ -25,7 +25,7 @@ from gan_cli import slips
 from gan_cli.errors import InputError
 
 WIDE = 200  # letters of a value in a message
-UNION = re.compile(r"bool|literal\[.*\]")  # what pydantic puts after the key of a value that may be of several types
+UNION = re.compile(r"bool|literal\[.*\]")  # pydantic adds this to the key of a value that may be of several types
 Table = dict[str, Any]
 Factory = Callable[..., Any]
 
@@ -33,7 +33,7 @@ Factory = Callable[..., Any]
 class Kind(NamedTuple):
     """A kind of thing that a recipe selects by name."""
 
-    word: str  # what messages call it: "network"
+    word: str  # its name in messages: "network"
     key: str  # the key that holds its name: `net` in `net = "dcgan.generator"`
     names: Callable[[], list[str]]  # every valid name
     find: Callable[[str], Factory]  # the factory of a valid name
@@ -49,35 +49,69 @@ def kind(word: str, key: str, package: str, returns: Any, *given: Any, option: b
 
     `given` are the types of their positional parameters, which come from the program; a final `...` allows more.
 
-    The name `"dcgan.generator"` is the function `generator` of the module `dcgan`; `"digits"` is short for
-    `"digits.digits"`. With `option=True`, options annotated with `returns` accept a name or a table of this kind.
+    The name `"dcgan.generator"` is the function `generator` of the module `dcgan`, which may lie in a sub-package;
+    `"digits"` is short for `"digits.digits"`. With `option=True`, options annotated with `returns` accept a name or a
+    table of this kind.
     """
     made = Kind(
-        word, key, lambda: _names(package, returns, given), lambda name: _function(package, name), options_model
+        word,
+        key,
+        lambda: _factory_names(package, returns, given),
+        lambda name: _factory(package, name),
+        options_model,
     )
     if option:
         _NESTED[returns] = made
     return made
 
 
-def _function(package: str, name: str) -> Factory:
-    module, _, attribute = name.rpartition(".")
-    return getattr(importlib.import_module(f"{package}.{module or name}"), attribute)
+@cache
+def _modules(package: str) -> dict[str, list[str]]:
+    """Name of a file -> the modules of that name in a package and its sub-packages, none of which is imported."""
+    found: dict[str, list[str]] = {}
+    path = importlib.import_module(package).__path__
+    # A sub-package that cannot be imported raises: without `onerror` it would be passed over.
+    for info in pkgutil.walk_packages(path, f"{package}.", onerror=importlib.import_module):
+        if not info.ispkg:
+            found.setdefault(info.name.rpartition(".")[2], []).append(info.name)
+    return found
+
+
+def _factory(package: str, name: str) -> Factory:
+    """The function that a valid name stands for; only modules of that name are imported."""
+    file, _, attribute = name.rpartition(".")
+    modules = [importlib.import_module(module) for module in _modules(package)[file or name]]
+    functions = [getattr(module, attribute) for module in modules if _is_own(module, attribute)]
+    return functions[0]
 
 
 @cache
-def _names(package: str, returns: Any, given: tuple[Any, ...]) -> list[str]:
-    names = []
-    for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        module = importlib.import_module(f"{package}.{info.name}")
-        for name, function in inspect.getmembers(module, callable):  # also functions behind functools.cache
-            own = getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
-            if own and _is_factory(function, returns, given):
-                names.append(info.name if name == info.name else f"{info.name}.{name}")
-    return sorted(names)
+def _factory_names(package: str, returns: Any, given: tuple[Any, ...]) -> list[str]:
+    """The names of a package's factories, sorted; raises ImportError where two have the same name."""
+    places: dict[str, str] = {}  # name -> the module that has it
+    for file, modules in _modules(package).items():
+        for module in map(importlib.import_module, modules):
+            for attribute, function in inspect.getmembers(module, callable):  # also functions behind functools.cache
+                if not (_is_own(module, attribute) and _is_factory(function, returns, given)):
+                    continue
+                name = file if attribute == file else f"{file}.{attribute}"
+                if name in places:
+                    raise ImportError(
+                        f"{name!r} is in two places, {places[name]} and {module.__name__}: a name in a recipe has to "
+                        "mean one of them; rename a file"
+                    )
+                places[name] = module.__name__
+    return sorted(places)
+
+
+def _is_own(module: types.ModuleType, attribute: str) -> bool:
+    """Whether a public function or class of this name was defined in the module, not imported into it."""
+    own = getattr(getattr(module, attribute, None), "__module__", "") == module.__name__
+    return own and not attribute.startswith("_")
 
 
 def _is_factory(function: Factory, returns: Any, given: tuple[Any, ...]) -> bool:
+    """Whether a function's annotations are those of a kind: of its result, and of its positional parameters."""
     if not inspect.isfunction(inspect.unwrap(function)):
         return False
     hints = typing.get_type_hints(function)
@@ -105,37 +139,30 @@ def strict_model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
     return create_model(name, __config__=STRICT, **fields)
 
 
-def _nested_kind(hint: Any) -> Kind | None:
-    """The kind of an option that is itself named in the recipe: `Adversarial`, `Adversarial | None`."""
-    is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
-    for member in typing.get_args(hint) if is_union else [hint]:
-        if isinstance(member, typing.Hashable) and member in _NESTED:
-            return _NESTED[member]
-    return None
-
-
 def _field_type(name: str, hint: Any) -> Any:
-    """The pydantic type of an option. One that names a thing, or a list of things, carries their kind as metadata.
+    """The pydantic type of an option, by its annotation.
 
-    By that `call` knows that its tables are to be called.
+    An option that names a thing (`Adversarial`, `Adversarial | None`) or a list of things (`tuple[Penalty, ...]`)
+    carries their kind as metadata, by which `call` knows that its tables are to be called.
     """
-    listed = typing.get_origin(hint) is tuple  # tuple[Penalty, ...]
-    nested = _nested_kind(typing.get_args(hint)[0] if listed else hint)
+    listed = typing.get_origin(hint) is tuple
+    item = typing.get_args(hint)[0] if listed else hint
+    is_union = isinstance(item, types.UnionType) or typing.get_origin(item) is typing.Union
+    members = typing.get_args(item) if is_union else (item,)
+    nested = next((_NESTED[m] for m in members if isinstance(m, typing.Hashable) and m in _NESTED), None)
     if nested is None:
         return hint
 
-    def check_one(value: Any) -> Any:
-        return value if value is None else validate_part(nested, value, f"{name}.")
-
-    def check_each(value: Any) -> Any:
+    def check_value(value: Any) -> Any:
+        if not listed:
+            return value if value is None else validate_part(nested, value, f"{name}.")
         if not isinstance(value, (list, tuple)):
             raise ValueError(f"expected a list of tables, [{{ {nested.key} = ... }}]")
         return [validate_part(nested, item, f"{name}.{i}.") for i, item in enumerate(value)]
 
     form = schema(nested)
-    if listed:
-        return Annotated[Any, BeforeValidator(check_each), WithJsonSchema({"type": "array", "items": form}), nested]
-    return Annotated[Any, BeforeValidator(check_one), WithJsonSchema(form), nested]
+    form = {"type": "array", "items": form} if listed else form
+    return Annotated[Any, BeforeValidator(check_value), WithJsonSchema(form), nested]
 
 
 def validate_part(kind: Kind, table: Any, where: str = "") -> Table:
@@ -145,7 +172,8 @@ def validate_part(kind: Kind, table: Any, where: str = "") -> Table:
     """
     table = {kind.key: table} if isinstance(table, str) else table
     if not isinstance(table, Mapping):
-        raise InputError(f"{_key(where)}expected the name of a {kind.word} or a table, found {shown(table)}")
+        key = f"{where[:-1]}: " if where.endswith(".") else where  # "[game] loss." -> "[game] loss: "
+        raise InputError(f"{key}expected the name of a {kind.word} or a table, found {shown(table)}")
     if kind.key not in table:
         raise InputError(f"{where}{kind.key} is missing: the name of a {kind.word}{nearest('', kind.names())}")
     name = table[kind.key]
@@ -154,14 +182,6 @@ def validate_part(kind: Kind, table: Any, where: str = "") -> Table:
         raise InputError(f"{where}{kind.key} = {shown(name)}: {wrong}{nearest(name, kind.names())}")
     options = {key: value for key, value in table.items() if key != kind.key}
     return {kind.key: name, **validate(kind.model(kind.find(name)), options, where)}
-
-
-def _key(where: str) -> str:
-    """The beginning of a message about the value of a key, of which `where` is the beginning of those about its parts.
-
-    "[game] loss." -> "[game] loss: "; "recipe.toml: [game] " stays.
-    """
-    return f"{where[:-1]}: " if where.endswith(".") else where
 
 
 def call(kind: Kind, table: Table, *given: Any, **keywords: Any) -> Any:
@@ -179,7 +199,7 @@ def call(kind: Kind, table: Table, *given: Any, **keywords: Any) -> Any:
 
 
 def _made(kind: Kind, value: Any) -> Any:
-    """The checked value of an option, its table or each table of its list called."""
+    """The checked value of an option; its table, or each table of its list, is called."""
     if isinstance(value, dict):
         return call(kind, value)
     return tuple(_made(kind, item) for item in value) if isinstance(value, list) else value
@@ -189,7 +209,7 @@ def validate(model: type[BaseModel], options: Mapping[str, Any], where: str = ""
     """`options` as plain TOML-able data with every default of `model` filled in; raises InputError."""
     try:
         return _parse(model, options).model_dump(mode="json", exclude_none=True)
-    except InputError as error:  # of a nested table
+    except InputError as error:  # raised by a nested table
         raise InputError("\n".join(f"{where}{line}" for line in str(error).splitlines())) from None
     except ValidationError as error:
         lines = dict.fromkeys(_explain(model, problem, where) for problem in error.errors())
@@ -197,11 +217,12 @@ def validate(model: type[BaseModel], options: Mapping[str, Any], where: str = ""
 
 
 def _parse(model: type[BaseModel], options: Mapping[str, Any]) -> BaseModel:
-    """Strictly: no number from a string, no 1 from true; lists become tuples and strings paths, as in JSON."""
+    """Parse options strictly: no number from a string, no 1 from true; lists become tuples and strings paths."""
     return model.model_validate_json(json.dumps(dict(options), default=str), strict=True)
 
 
 def _explain(model: type[BaseModel], problem: Any, where: str) -> str:
+    """One of pydantic's problems as a line of a message: where it is, what was found, what would be right."""
     key = ".".join(str(part) for part in problem["loc"] if not UNION.fullmatch(str(part)))[:WIDE]
     if problem["type"] == "extra_forbidden":
         return f"{where}{key}: unknown option{nearest(key, model.model_fields)}"
@@ -213,7 +234,7 @@ def _explain(model: type[BaseModel], problem: Any, where: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it: its beginning, where it is long."""
+    """A value as a message shows it: only its beginning where it is long."""
     text = repr(value[: WIDE + 1] if isinstance(value, str) else value)
     return text if len(text) <= WIDE else f"{text[:WIDE]}..."
 

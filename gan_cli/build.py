@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import jax
 from flax import nnx
-from optax import GradientTransformation
 
 from gan_cli import features, metrics, recipe, text
 from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, validate_part
@@ -21,6 +20,7 @@ from gan_cli.engine.optim import OPTIMISER, is_smooth
 from gan_cli.engine.state import Experiment, State, definitions, optimised, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.games.game import Game, NetFactory
+from gan_cli.names import canonical_metrics
 from gan_cli.types import Adversarial, Penalty, Ports, Spec
 
 LOSS = kind("loss", "name", "gan_cli.losses", Adversarial, option=True)
@@ -42,27 +42,29 @@ def resolve(tables: Mapping[str, Any], where: str) -> Table:
     Raises InputError that names the file (`where`), the table and the key.
     """
     recipe.check_tables(tables, where)
-    data, game = _check(SOURCE, tables, where), _check(GAME, tables, where)
+    data, game = _checked_table(SOURCE, tables, where), _checked_table(GAME, tables, where)
     _check_parts("networks", tables, roles(game["play"]), game["play"], f"{where}: ")
-    networks = _check_entries(NETWORK, "networks", tables, where)
-    optimisers = _check_entries(OPTIMISER, "optimisers", tables, where)
+    many: dict[str, dict[str, Table]] = {}
+    for what, table in ((NETWORK, "networks"), (OPTIMISER, "optimisers")):
+        given = tables.get(table, {})
+        many[table] = {name: validate_part(what, given[name], f"{where}: [{table}.{name}] ") for name in given}
     fixed = recipe.check_fixed(tables, where)
-    fixed["eval"] = _check_judges(fixed["eval"], where)
-    resolved = {"data": data, "game": game, **fixed, "networks": networks, "optimisers": optimisers}
+
+    judges, here = fixed["eval"], f"{where}: [eval] "
+    options = metrics.options(canonical_metrics(judges["metric"]), judges["options"], here, f"{here}options.")
+    features.check_shipped(judges["features"], here)
+    fixed["eval"] = {**judges, "options": {name: own for name, own in options.items() if own}}
+
+    resolved = {"data": data, "game": game, **fixed, **many}
     return {name: resolved[name] for name in recipe.TABLES}
 
 
-def _check(what: Kind, tables: Mapping[str, Any], where: str) -> Table:
+def _checked_table(what: Kind, tables: Mapping[str, Any], where: str) -> Table:
+    """[data] or [game], checked; raises InputError when it is missing."""
     table = {"source": "data", "play": "game"}[what.key]
     if table not in tables:
         raise InputError(f"{where}: [{table}] is missing: it names the {what.word}, {what.key} = ...")
     return validate_part(what, tables[table], f"{where}: [{table}] ")
-
-
-def _check_entries(what: Kind, table: str, tables: Mapping[str, Any], where: str) -> dict[str, Table]:
-    """The sub-tables of [table], each checked."""
-    given = tables.get(table, {})
-    return {name: validate_part(what, given[name], f"{where}: [{table}.{name}] ") for name in given}
 
 
 def _check_parts(table: str, tables: Mapping[str, Any], wanted: Collection[str], game: str, where: str) -> None:
@@ -76,29 +78,21 @@ def _check_parts(table: str, tables: Mapping[str, Any], wanted: Collection[str],
             raise InputError(f"{where}[{table}.{name}] is missing: game {game!r} needs it")
 
 
-def _check_judges(table: Table, where: str) -> Table:
-    """[eval] with every option of its metrics filled in."""
-    here = f"{where}: [eval] "
-    chosen = metrics.options(recipe.Eval(**table).metrics, table["options"], here, f"{here}options.")
-    features.check_shipped(table["features"], here)
-    return {**table, "options": {name: own for name, own in chosen.items() if own}}
-
-
 def roles(game: str) -> list[str]:
-    """The positional parameters of the function of a game, after the spec."""
+    """The roles of a game's networks: the positional parameters of its function, after the spec."""
     parameters = inspect.signature(GAME.find(game)).parameters.values()
     return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
 
 
 def with_split(resolved: Table, split: str, where: str) -> Table:
-    """The recipe with another split of its data, no label hidden; raises InputError when there is no such split."""
+    """The recipe with another split of its data and no label hidden; raises InputError when there is no such split."""
     data = {key: value for key, value in resolved["data"].items() if key not in HIDING}
     return {**resolved, "data": validate_part(SOURCE, {**data, "split": split}, where)}
 
 
 def data_table(tables: Mapping[str, Any], where: str, split: str | None) -> Table:
     """The checked [data] of a recipe, or of a file with nothing else; with another split, if one is named."""
-    table = _check(SOURCE, tables, where)
+    table = _checked_table(SOURCE, tables, where)
     return table if split is None else with_split({"data": table}, split, f"{where}: [data] ")["data"]
 
 
@@ -118,12 +112,12 @@ def as_trained(resolved: Table, spec: Spec) -> Table:
 
 
 def load_source(data: Table, store: Store) -> Source:
-    """The data source of a checked table [data], its remarks told."""
+    """The data source of a checked table [data]; its remarks are told."""
     return told(read_source(data, store), store.tell)
 
 
 def read_source(data: Table, store: Store) -> Source:
-    """The same, its remarks left to whoever asks."""
+    """The data source of a checked table [data], without telling its remarks."""
     table = dict(data)
     options = [
         {key: table.pop(key) for key in options_model(transform).model_fields if key in table}
@@ -159,7 +153,14 @@ def experiment(resolved: Table, spec: Spec, where: str = "") -> Experiment:
     _check_parts("optimisers", resolved, optimised(game), resolved["game"]["play"], where)
     made = {table: call(OPTIMISER, resolved["optimisers"][table]) for table in optimised(game)}
     for table in game.differentiates:
-        _check_smooth(made[table], resolved["optimisers"][table], f"[optimisers.{table}]")
+        if not is_smooth(made[table]):
+            own = resolved["optimisers"][table]
+            other = 'another one, for example "sgd" or "adam" with eps_root,'
+            mend = "eps_root = 1e-12" if "eps_root" in own else other
+            raise InputError(
+                f"[optimisers.{table}] name = {own['name']!r}: the game differentiates through its updates, which have "
+                f"no finite derivative where a gradient is 0; {mend} would do"
+            )
     train, ema = recipe.Train(**resolved["train"]), recipe.Ema(**resolved["ema"])
     if game.differentiates and train.accumulate > 1:
         raise InputError(
@@ -171,21 +172,12 @@ def experiment(resolved: Table, spec: Spec, where: str = "") -> Experiment:
 
 
 def _network(role: str, table: Table, ports: Ports, rngs: nnx.Rngs) -> nnx.Module:
+    """The network of a role; raises InputError that begins with its table."""
     try:
         made: nnx.Module = call(NETWORK, table, ports, rngs)
     except InputError as error:
         raise InputError(f"[networks.{role}] {error}") from None
     return made
-
-
-def _check_smooth(optimiser: GradientTransformation, table: Table, where: str) -> None:
-    """Raise InputError when an optimiser's updates cannot be differentiated."""
-    if not is_smooth(optimiser):
-        mend = "eps_root = 1e-12" if "eps_root" in table else 'another one, for example "sgd" or "adam" with eps_root,'
-        raise InputError(
-            f"{where} name = {table['name']!r}: the game differentiates through its updates, which have no finite "
-            f"derivative where a gradient is 0; {mend} would do"
-        )
 
 
 class Prepared(NamedTuple):
@@ -194,7 +186,7 @@ class Prepared(NamedTuple):
     resolved: Table
     source: Source
     experiment: Experiment
-    shapes: State  # of its states
+    shapes: State  # shapes and dtypes of its states
 
 
 def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
@@ -204,24 +196,31 @@ def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
 
 
 def fit(resolved: Table, source: Source, where: str, note: Callable[[str], None]) -> Prepared:
-    """A checked recipe and its data, tried on each other; `note` is told what has no effect. Raises InputError."""
+    """A checked recipe and its data, tried on each other; `note` is told which options have no effect.
+
+    Raises InputError where labels are not hidden exactly for the games that want it so, and where parts do not fit.
+    """
     made = experiment(resolved, source.spec, f"{where}: ")
-    _check_labels(resolved, made.game, source)
-    for message in capped(resolved):
-        note(message)
+    play = resolved["game"]["play"]
+    if made.game.labels == "some" and source.labelled is None:
+        raise InputError(
+            f"[game] play = {play!r} is for data of which few labels are known: set [data] labelled = "
+            f"{max(len(source.spec.classes), source.size // 100)} or another number of examples"
+        )
+    if made.game.labels != "some" and source.labelled is not None:
+        raise InputError(
+            f"[data] labelled = {len(source.labelled)} hides the other labels, and [game] play = {play!r} has no use "
+            "for a few of them; remove it"
+        )
+    for role, table in resolved["networks"].items():
+        if table.get("width", 0) > table.get("max_width", math.inf):
+            note(
+                f"[networks.{role}] width = {table['width']}: max_width = {table['max_width']} holds, so that all maps "
+                f"have {table['max_width']} channels; set max_width, too, for wider ones"
+            )
     shapes = state_shapes(made)
     check_size(shapes)
     return Prepared(resolved, source, made, shapes)
-
-
-def capped(resolved: Table) -> list[str]:
-    """Notices of widths that have no effect: a network's narrowest map would be wider than any of its maps may be."""
-    return [
-        f"[networks.{role}] width = {table['width']}: max_width = {table['max_width']} holds, so that all maps have "
-        f"{table['max_width']} channels; set max_width, too, for wider ones"
-        for role, table in resolved["networks"].items()
-        if table.get("width", 0) > table.get("max_width", math.inf)
-    ]
 
 
 def check_size(shapes: State) -> None:
@@ -232,21 +231,6 @@ def check_size(shapes: State) -> None:
         raise InputError(
             f"[networks] with their optimisers take {text.size(size)}, and this machine has {text.size(memory)}: "
             "make them smaller"
-        )
-
-
-def _check_labels(resolved: Table, game: Game, source: Source) -> None:
-    """Raise InputError unless labels are hidden exactly for the games that want it so."""
-    play = resolved["game"]["play"]
-    if game.labels == "some" and source.labelled is None:
-        raise InputError(
-            f"[game] play = {play!r} is for data of which few labels are known: set [data] labelled = "
-            f"{max(len(source.spec.classes), source.size // 100)} or another number of examples"
-        )
-    if game.labels != "some" and source.labelled is not None:
-        raise InputError(
-            f"[data] labelled = {len(source.labelled)} hides the other labels, and [game] play = {play!r} has no use "
-            "for a few of them; remove it"
         )
 
 

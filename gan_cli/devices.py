@@ -29,6 +29,26 @@ def gather(x: Array) -> Array:
     return x if lax.axis_size(DEVICES) == 1 else lax.all_gather(x, DEVICES, tiled=True)
 
 
+def mapped(
+    function: Callable[..., Any],
+    devices: Sequence[jax.Device],
+    *,
+    in_axes: Any,
+    out_axes: Any,
+    donate: tuple[int, ...] = (),
+) -> Callable[..., Any]:
+    """Compile `function` to run on each of the devices at once, under the axis DEVICES.
+
+    Arguments and results with axis 0 are [this process's devices, ...], those with axis None are the same on every
+    device; the buffers of the arguments `donate` are given up. This is the only use of `jax.pmap` in the package, and
+    what has to change on the day that it goes: since JAX 0.10 it is `jit(shard_map)`, in maintenance mode and not
+    deprecated.
+    """
+    return jax.pmap(
+        function, axis_name=DEVICES, in_axes=in_axes, out_axes=out_axes, donate_argnums=donate, devices=devices
+    )
+
+
 def everyone() -> list[jax.Device]:
     """Return the devices of all processes of this job, ordered by process, then by id."""
     return sorted(backend.devices(), key=lambda device: (device.process_index, device.id))
@@ -57,19 +77,16 @@ def share(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callab
         specs = (PartitionSpec(), PartitionSpec(DEVICES))
         return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=specs[1], check_vma=False))
 
-    mapped = jax.pmap(
-        lambda same, split: jax.tree.map(gather, function(same, split)),
-        axis_name=DEVICES,
-        in_axes=(None, 0),
-        out_axes=None,
-        devices=devices,
-    )
+    def gathered(same: Any, split: Any) -> Any:
+        return jax.tree.map(gather, function(same, split))
+
+    run = mapped(gathered, devices, in_axes=(None, 0), out_axes=None)
 
     def call(same: Any, split: Any) -> Any:
         # A result of another such call is a jax.Array, the same on each of this process's devices.
         local = jax.tree.map(lambda x: x.addressable_data(0) if isinstance(x, jax.Array) else x, split)
         own = jax.tree.map(lambda x: x.reshape(len(devices), -1, *x.shape[1:])[places(devices)], local)
-        result = mapped(same, own)
+        result = run(same, own)
         # A CPU runs queued calls in any order, and the collectives of two calls would wait for each other.
         return jax.block_until_ready(result) if devices[0].platform == "cpu" else result
 

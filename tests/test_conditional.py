@@ -84,7 +84,7 @@ def _play(game, turn, batch, moved):
 
     def run(batch):
         nets = Nets(definitions, variables, KEY, memory=game.memory)
-        return *loss(nets, batch), {role: nets.rest(role) for role in game.networks}
+        return *loss(nets, batch), {role: nets.variables[role].rest for role in game.networks}
 
     one = jax.vmap(run, axis_name=DEVICES)(jax.tree.map(lambda x: x[None], batch))
     return jax.tree.map(lambda x: x[0], one)

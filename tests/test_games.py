@@ -221,7 +221,7 @@ def test_reconstructions_leave_the_generators_batch_statistics_alone():
         def run(batch):
             nets = Nets(definitions, variables, KEY)
             game.turns[-1].loss(nets, batch)
-            return nets.rest("generator")
+            return nets.variables["generator"].rest
 
         return jax.tree.leaves(jax.vmap(run, axis_name=DEVICES)(jax.tree.map(lambda x: x[None], BATCH)))
 

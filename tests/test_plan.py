@@ -74,9 +74,9 @@ def test_what_is_due_is_counted_as_the_loop_does_it(prepared):
     for steps, begun in ((1000, 0), (1000, 400), (999, 250), (7, 0), (1000, 1000)):
         tables = {**prepared.resolved, "train": {**prepared.resolved["train"], "steps": steps}}
         found = plan._besides(tables, begun)
-        due = [step for step in range(begun + 1, steps + 1) if loop._due(step, steps, 300)]
+        due = [step for step in range(begun + 1, steps + 1) if loop.is_due(step, steps, 300)]
         assert found["checkpoints"] == len(due)
-        due = [step for step in range(begun + 1, steps + 1) if loop._due(step, steps, 250)]
+        due = [step for step in range(begun + 1, steps + 1) if loop.is_due(step, steps, 250)]
         assert found["evaluations"] == len(due) + (begun == 0)
 
 

@@ -13,6 +13,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -24,20 +25,20 @@ from typing_extensions import TypedDict
 
 from gan_cli import door, files
 from gan_cli.engine import arrays, metadata
-from gan_cli.engine.leaves import flat, unflat
+from gan_cli.engine.state import flat, unflat
 from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.remote import layout
 from gan_cli.remote.layout import META
 from gan_cli.types import Spec
 from gan_cli.version import versions
 
-STATE = "state"  # in a checkpoint's folder
+STATE = "state"  # the folder of the arrays in a checkpoint
 LOOKS = 2  # at a folder: one in which a training renames may seem to be empty
 LONGEST = 1 << 20  # pixels of a side, or numbers of a vector
 
 
 class Memory(TypedDict, total=False):
-    """What the monitor has gathered (see training/monitor.py)."""
+    """The state of the monitor (see training/monitor.py), as far as it goes on from a checkpoint."""
 
     past: dict[str, list[float]]
     sums: dict[str, tuple[float, Annotated[int, Field(ge=1)]]]
@@ -45,19 +46,19 @@ class Memory(TypedDict, total=False):
 
 
 class Meta(NamedTuple):
-    """What a checkpoint says about itself, beside the arrays."""
+    """The metadata of a checkpoint, saved beside its arrays."""
 
     recipe: dict[str, Any]  # resolved: reproduces the run
     spec: Spec
-    fingerprint: str  # of the data
+    fingerprint: str  # identifies the data
     history: list[dict[str, Any]]  # every evaluation so far: {"step": 500, "fid": 12.3, ...}
     rollbacks: Annotated[int, Field(ge=0, le=layout.LAST_STEP)] = 0  # made on the way to it
-    score: float | None = None  # of the metric at this step, higher is better; None: not judged
-    monitor: Memory | None = None  # what it has gathered so far
-    versions: dict[str, Any] | None = None  # of the packages that made it
+    score: float | None = None  # the metric at this step, higher is better; None: not judged
+    monitor: Memory | None = None
+    versions: dict[str, Any] | None = None  # the packages that made it
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON, with the versions of the packages that made it."""
+        """The metadata as plain JSON, with the versions of the packages that made them."""
         return {**self._asdict(), "spec": self.spec._asdict(), "versions": versions()}
 
     @classmethod
@@ -71,19 +72,17 @@ class Meta(NamedTuple):
             where = ".".join(map(str, problem["loc"]))
             raise DamagedError(f"is not a checkpoint's metadata: {where}: {problem['msg']}") from None
         for line in meta.history:
-            if not (_is_whole(line.get("step")) and isinstance(line.get("score", 0.0), int | float)):
+            step, score = line.get("step"), line.get("score", 0.0)
+            is_step = type(step) is int and 0 <= step <= layout.LAST_STEP
+            if not (is_step and isinstance(score, int | float)):
                 raise DamagedError("is not a checkpoint's metadata: an evaluation without a sound step and score")
         if len(meta.spec.shape) not in (1, 3) or not all(0 < length <= LONGEST for length in meta.spec.shape):
             raise DamagedError(f"is not a checkpoint's metadata: examples of shape {list(meta.spec.shape)}")
         return meta
 
 
-def _is_whole(step: object) -> bool:
-    return type(step) is int and 0 <= step <= layout.LAST_STEP
-
-
 def nothing_more(step: int) -> None:
-    """What is done after a checkpoint is written, where there is nothing to do."""
+    """The `written` of checkpoints after which nothing is to be done."""
 
 
 class Checkpoints:
@@ -109,37 +108,31 @@ class Checkpoints:
         self._written = written
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
-        self._scores: dict[int, float | None] = {}  # of checkpoints whose metadata have been looked at
+        self._scores: dict[int, float | None] = {}  # step -> score, of checkpoints whose metadata have been read
 
     def steps(self) -> list[int]:
-        """Steps of the checkpoints, ascending."""
+        """The steps of the checkpoints, ascending."""
         for _ in range(LOOKS):
             if found := metadata.steps(self.folder):
                 return found
         return []
 
-    def _path(self, step: int) -> Path:
-        return self.folder / str(step)
-
     def mark(self, step: int) -> tuple[int, int] | None:
-        """What tells the checkpoint of `step` from another one that takes its place; None: there is none."""
+        """A mark that differs between a checkpoint and another one that takes its place; None where there is none."""
         try:
-            found = os.stat(self._path(step))
+            found = os.stat(self.folder / str(step))
         except OSError:
             return None
         return found.st_ino, found.st_ctime_ns
 
     def best(self) -> int | None:
         """The step with the best metric, the first of equals; None when none has a metric."""
-        return metadata.best({step: self._score(step) for step in self.steps()})
-
-    def _score(self, step: int) -> float | None:
-        if step not in self._scores:
-            try:
-                self._scores[step] = self.meta(step).score
-            except DamagedError:
-                return None
-        return self._scores[step]
+        steps = self.steps()
+        for step in steps:
+            if step not in self._scores:
+                with suppress(DamagedError):
+                    self._scores[step] = self.meta(step).score
+        return metadata.best({step: self._scores.get(step) for step in steps})
 
     def save(self, step: int, state: Any, meta: Meta) -> None:
         """Start to save a copy: files are written behind this call, and `state` may be donated at once.
@@ -150,37 +143,43 @@ class Checkpoints:
         copy = flat(jax.tree.map(jnp.copy, state))
         self._pending = self._thread.submit(self._write, step, copy, meta.to_json())
 
-    def _write(self, step: int, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+    def _write(self, step: int, leaves: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         try:
-            files.check_room(self.folder, sum(x.nbytes for x in arrays.values()))
-            with files.whole_folder(self._path(step)) as part:
-                _arrays().save((part / STATE).resolve(), args=ocp.args.StandardSave(jax.device_get(arrays)))
+            files.check_room(self.folder, sum(x.nbytes for x in leaves.values()))
+            # Orbax for this process alone: in a job only the first process writes, so nobody has to be waited for.
+            alone = ocp.options.MultiprocessingOptions(
+                primary_host=jax.process_index(),
+                active_processes={jax.process_index()},
+                barrier_sync_key_prefix="gan",
+            )
+            # Each array has its own files: the other format, OCDBT, keeps some 20 KiB of memory for every checkpoint.
+            handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone, use_ocdbt=False)
+            writer = ocp.Checkpointer(handler, multiprocessing_options=alone)
+            with files.whole_folder(self.folder / str(step)) as part:
+                writer.save((part / STATE).resolve(), args=ocp.args.StandardSave(jax.device_get(leaves)))
                 (part / META).write_text(json.dumps(meta), encoding="utf-8")
         except Exception as error:  # Orbax and TensorStore have their own for a disk that is full
-            reason = getattr(error, "strerror", None) or _reason(error)
+            reason = getattr(error, "strerror", None) or str(error).partition("\n")[0][:200]
             before = "; the checkpoints before it are whole" if self.steps() else ""
             raise StorageError(f"{self.folder}/{step}: cannot be written: {reason}{before}") from error
         self._scores[step] = meta["score"]
         with files.storing(self.folder):
-            self._prune()
+            for old in set(self.steps()[: -self._keep_last]) - {self.best()}:
+                self._delete(old)
         self._written(step)
 
-    def _prune(self) -> None:
-        steps = self.steps()
-        for step in set(steps[: -self._keep_last]) - {self.best()}:
-            self._delete(step)
-
     def _delete(self, step: int) -> None:
-        files.remove_folder(self._path(step))
+        files.remove_folder(self.folder / str(step))
         self._scores.pop(step, None)
 
     def meta(self, step: int) -> Meta:
-        """What the checkpoint of `step` says about itself; raises DamagedError."""
-        found = metadata.read_metadata(self._path(step))
+        """The metadata of the checkpoint of `step`; raises DamagedError, naming the file, when they cannot be read."""
+        path = self.folder / str(step)
+        found = metadata.read_metadata(path)
         try:
             return Meta.from_json(found)
         except DamagedError as error:
-            raise DamagedError(f"{self._path(step) / META}: {error}") from None
+            raise DamagedError(f"{path / META}: {error}") from None
 
     def restore(self, step: int, like: Any) -> Any:
         """The state saved at `step`: a pytree like `like`, which may hold shapes only.
@@ -188,10 +187,13 @@ class Checkpoints:
         Raises DamagedError, naming the file, when one is not what was written, and InputError when the checkpoint is of
         other networks or optimisers.
         """
-        folder, wanted = self._path(step), flat(like, abstract=True)
+        folder, wanted = self.folder / str(step), flat(like, abstract=True)
         sums = files.checksums(folder)
-        own = {file for name, x in wanted.items() for file in arrays.files(name, x, STATE)}
-        _check_same(arrays.names(sums, STATE), wanted, str(folder))
+        saved = arrays.leaf_names(sums, STATE)
+        if differing := sorted(saved ^ wanted.keys()):
+            side = "is in the checkpoint but not in the recipe's networks" if differing[0] in saved else "is missing"
+            raise InputError(f"{folder}: a checkpoint of another recipe: {differing[0]} {side}")
+        own = {file for name, x in wanted.items() for file in arrays.array_files(name, x, STATE)}
         read = {name: arrays.read_array(folder, name, x, STATE, sums) for name, x in wanted.items()}
         files.check_whole(folder, sums, but=own, most=door.SMALL)
         return unflat(read, like)
@@ -200,7 +202,7 @@ class Checkpoints:
         """Rename an unreadable checkpoint out of the way, so that its step can be saved again."""
         aside = self.folder / f"damaged-{step}"
         files.remove_folder(aside)
-        (self._path(step)).rename(aside)
+        (self.folder / str(step)).rename(aside)
         self._scores.pop(step, None)
         return aside
 
@@ -210,32 +212,11 @@ class Checkpoints:
             self._delete(later)
 
     def wait(self) -> None:
-        """Until every save so far is on disk; raises StorageError when one could not be written."""
+        """Wait until every save so far is on disk; raises StorageError when one could not be written."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
 
     def close(self) -> None:
-        """Wait for what is being written, and stop the thread."""
+        """Wait for the save that is being written, and stop the thread."""
         self._thread.shutdown()
-
-
-def _arrays() -> ocp.Checkpointer:
-    """Orbax for this process alone: of many, only the first writes, so nobody has to be waited for."""
-    alone = ocp.options.MultiprocessingOptions(
-        primary_host=jax.process_index(), active_processes={jax.process_index()}, barrier_sync_key_prefix="gan"
-    )
-    # Files of their own for each array: the other format, OCDBT, keeps some 20 KiB of memory for every checkpoint.
-    handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone, use_ocdbt=False)
-    return ocp.Checkpointer(handler, multiprocessing_options=alone)
-
-
-def _reason(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
-
-
-def _check_same(saved: set[str], wanted: Mapping[str, Any], where: str) -> None:
-    """Raise InputError naming the first leaf that a checkpoint has and the networks of the recipe have not, or so."""
-    for name in sorted(saved ^ wanted.keys()):
-        side = "is in the checkpoint but not in the recipe's networks" if name in saved else "is missing"
-        raise InputError(f"{where}: a checkpoint of another recipe: {name} {side}")

@@ -29,7 +29,7 @@ class Feed(Protocol):
         ...
 
     def feed(self, start: int, n: int) -> Mapping[str, np.ndarray]:
-        """What steps start .. start + n - 1 read: leaves [n, B, ...], B being this process's part of a batch."""
+        """The input of steps start .. start + n - 1: leaves [n, B, ...], B being this process's part of a batch."""
         ...
 
     def take(self, constants: Any, feed: Any) -> Batch:
@@ -55,12 +55,8 @@ class Cadence(NamedTuple):
         return min([end, *(step - step % every + every for every in self if every)])
 
 
-def no_look(step: int, state: State) -> None:
-    """What is due for a monitor that is not there."""
-
-
 class Hooks(NamedTuple):
-    """What the loop does when it is due; each is given the number of steps done."""
+    """The functions that the loop calls when they are due; each is given the number of steps done."""
 
     progress: Callable[[int, Means], None]  # after every call, as its numbers arrive
     log: Callable[[int, Means], None]
@@ -68,7 +64,7 @@ class Hooks(NamedTuple):
     evaluate: Callable[[int, State], bool]  # True: the best so far, worth a checkpoint
     save: Callable[[int, State], None]
     stop: Callable[[], bool]  # True: save and leave at once
-    look: Callable[[int, State], None] = no_look  # the monitor's; may raise to end the training
+    look: Callable[[int, State], None] = lambda _step, _state: None  # the monitor's; may raise to end the training
 
 
 class Trainer:
@@ -117,21 +113,22 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
     """
     step, state = int(state.step), trainer.place(state)
     pending: deque[tuple[int, int, Sums, Array | bool]] = deque()
-    total = _Totals()
+    total: Any = None  # sums over the steps since the last line of the log
     stopping = False
 
     def drain(keep: int = 0) -> None:
         """Look at the numbers of all calls but the last `keep`; waits for the device to have them."""
-        nonlocal stopping
+        nonlocal stopping, total
         while len(pending) > keep:
             at, n, sums, asked = pending.popleft()
             host = jax.device_get(sums)
             stopping |= bool(asked)
             _check_finite(trainer.experiment, host, at - n)
-            total.add(host)
+            total = host if total is None else jax.tree.map(np.add, total, host)
             hooks.progress(at, means(host))
             if at % cadence.log == 0 or at == steps:
-                hooks.log(at, total.take())
+                hooks.log(at, means(total))
+                total = None
 
     if step == 0:
         if cadence.sample:
@@ -145,7 +142,7 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
         step += n
         pending.append((step, n, sums, trainer.asked(hooks.stop())))
         drain(keep=trainer.in_flight)
-        sample, evaluate, checkpoint, look = (_due(step, steps, every) for every in cadence[1:])
+        sample, evaluate, checkpoint, look = (is_due(step, steps, every) for every in cadence[1:])
         if sample or evaluate or checkpoint or look:
             drain()
         if look:
@@ -163,7 +160,8 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
     return state
 
 
-def _due(step: int, end: int, every: int) -> bool:
+def is_due(step: int, end: int, every: int) -> bool:
+    """Whether something is due after `step` steps of `end`: at each multiple of `every` > 0 and at the end."""
     return every > 0 and (step % every == 0 or step == end)
 
 
@@ -180,7 +178,7 @@ def _check_finite(experiment: Experiment, sums: Mapping[str, Mapping[str, Any]],
 
 
 def means(sums: Mapping[str, Mapping[str, Any]]) -> Means:
-    """Sums over steps -> means over the steps in which each turn ran; a turn that never ran is left out."""
+    """Sums over steps -> means over the steps in which each turn ran, by name; a turn that never ran is left out."""
     return {
         f"{turn}/{name}": float(value / scalars["count"])
         for turn, scalars in sums.items()
@@ -188,17 +186,3 @@ def means(sums: Mapping[str, Mapping[str, Any]]) -> Means:
         for name, value in scalars.items()
         if name not in ("count", health.BAD)
     }
-
-
-class _Totals:
-    """Sums since the last log line."""
-
-    def __init__(self) -> None:
-        self._sums: Any = None
-
-    def add(self, sums: Any) -> None:
-        self._sums = sums if self._sums is None else jax.tree.map(np.add, self._sums, sums)
-
-    def take(self) -> Means:
-        taken, self._sums = means(self._sums), None
-        return taken

@@ -31,42 +31,40 @@ from gan_cli.types import Array
 BOUNDARIES = dict[int, float]  # step -> factor or value
 
 
-def _option_type(annotation: Any) -> Any:
-    """The recipe's type of an optax parameter; None for what TOML cannot hold (masks, dtypes, callables)."""
-    members = typing.get_args(annotation) or (annotation,)
-    for candidate in (float, int, bool, BOUNDARIES):  # float first: optax's `Numeric` includes all of them
-        if candidate in members:
-            return candidate | None if type(None) in members else candidate
-    return None
+def _optax_model(function: Factory, **extra: Any) -> type[BaseModel]:
+    """The schema of an optax function; `extra` options replace or join the signature's own: name -> (type, default).
 
-
-def _model(function: Factory, **extra: Any) -> type[BaseModel]:
-    """The schema of an optax function; `extra` options replace or join the signature's own: name -> (type, default)."""
+    Parameters that TOML cannot hold (masks, dtypes, callables) are left out.
+    """
     fields = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        hint = _option_type(parameter.annotation)
-        if hint is not None:
+        members = typing.get_args(parameter.annotation) or (parameter.annotation,)
+        # float first: optax's `Numeric` includes all of them
+        kind = next((candidate for candidate in (float, int, bool, BOUNDARIES) if candidate in members), None)
+        if kind is not None:
+            hint = kind | None if type(None) in members else kind
             fields[name] = (hint, ... if parameter.default is parameter.empty else parameter.default)
     return strict_model(function.__name__, {**fields, **extra})
 
 
 @cache
-def _names(marker: str) -> list[str]:
+def _optax_names(marker: str) -> list[str]:
     """optax's public functions that have the parameter `marker` and need nothing that a recipe cannot give."""
-    functions = inspect.getmembers(optax, inspect.isfunction)
-    signatures = {
-        name: inspect.signature(f).parameters for name, f in functions if not name.startswith(("_", "scale_by"))
-    }
     unusable = {"linesearch", "interpolate_type", "key", "optimism"}  # L-BFGS, noisy_sgd (a JAX key), deprecated ones
-    return [name for name, parameters in signatures.items() if marker in parameters and not unusable & set(parameters)]
+    found = []
+    for name, function in inspect.getmembers(optax, inspect.isfunction):
+        parameters = inspect.signature(function).parameters
+        if not name.startswith(("_", "scale_by")) and marker in parameters and not unusable & set(parameters):
+            found.append(name)
+    return found
 
 
 SCHEDULE = Kind(
     word="schedule",
     key="schedule",
-    names=lambda: sorted({*_names("init_value"), *_names("peak_value")}),
+    names=lambda: sorted({*_optax_names("init_value"), *_optax_names("peak_value")}),
     find=lambda name: getattr(optax, name),
-    model=cache(_model),
+    model=cache(_optax_model),
 )
 
 
@@ -80,18 +78,18 @@ def _check_learning_rate(value: Any) -> Any:
     return float(value)
 
 
-def _rate_schema() -> dict[str, Any]:
-    """A number or a schedule; a schedule's own options are left out here, or they would repeat for every optimiser."""
-    named = {"type": "object", "properties": {SCHEDULE.key: {"enum": SCHEDULE.names()}}, "required": [SCHEDULE.key]}
-    return {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, named]}
-
-
 @cache
 def _optimiser_model(function: Factory) -> type[BaseModel]:
-    rate = Annotated[Any, BeforeValidator(_check_learning_rate), WithJsonSchema(_rate_schema()), SCHEDULE]
+    """The schema of an optax optimiser with our own options.
+
+    In it a learning rate is a number or a schedule, whose options are left out: they would repeat for every optimiser.
+    """
+    named = {"type": "object", "properties": {SCHEDULE.key: {"enum": SCHEDULE.names()}}, "required": [SCHEDULE.key]}
+    schema = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, named]}
+    rate = Annotated[Any, BeforeValidator(_check_learning_rate), WithJsonSchema(schema), SCHEDULE]
     limit = (PositiveFloat | None, None)
     own = dict.fromkeys(("clip_norm", "clip_weights", "bound_units", "historical_averaging"), limit)
-    return _model(function, learning_rate=(rate, ...), **own)
+    return _optax_model(function, learning_rate=(rate, ...), **own)
 
 
 def _clip_weights(limit: float) -> optax.GradientTransformation:
@@ -99,11 +97,9 @@ def _clip_weights(limit: float) -> optax.GradientTransformation:
 
     Last in a chain. Weights that start outside are moved in by the first update.
     """
-
-    def shorten(updates: Any, params: Any) -> Any:
-        return jax.tree.map(lambda u, p: jnp.clip(p + u, -limit, limit) - p, updates, params)
-
-    return optax.stateless(shorten)
+    return optax.stateless(
+        lambda updates, params: jax.tree.map(lambda u, p: jnp.clip(p + u, -limit, limit) - p, updates, params)
+    )
 
 
 def _bound_units(limit: float) -> optax.GradientTransformation:
@@ -123,10 +119,10 @@ def _bound_units(limit: float) -> optax.GradientTransformation:
 
 
 class _History(NamedTuple):
-    """What historical averaging remembers."""
+    """The state of historical averaging."""
 
     steps: Array  # int32 []: steps so far
-    mean: Any  # of the weights before each of them
+    mean: Any  # the mean of the weights before each of them
 
 
 def _historical_averaging(weight: float) -> optax.GradientTransformation:
@@ -148,8 +144,8 @@ def _historical_averaging(weight: float) -> optax.GradientTransformation:
 
 
 @cache
-def _find(name: str) -> Factory:
-    """The optax optimiser `name`, its gradients and the weights that it moves clipped on demand."""
+def _optimiser(name: str) -> Factory:
+    """The optax optimiser `name` with options that clip its gradients, and clip or draw back the weights it moves."""
     function = getattr(optax, name)
 
     @wraps(function)  # keeps its signature, from which the schema is derived
@@ -174,14 +170,14 @@ def _find(name: str) -> Factory:
 OPTIMISER = Kind(
     word="optimiser",
     key="name",
-    names=lambda: _names("learning_rate"),
-    find=_find,
+    names=lambda: _optax_names("learning_rate"),
+    find=_optimiser,
     model=_optimiser_model,
 )
 
 
 def slowed(optimiser: optax.GradientTransformation, factor: float) -> optax.GradientTransformation:
-    """The optimiser with every update `factor` times as long; its state stays what it is."""
+    """The optimiser with every update `factor` times as long; its state has the same form."""
 
     def update(gradients: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         updates, state = optimiser.update(gradients, state, params)
@@ -193,9 +189,6 @@ def slowed(optimiser: optax.GradientTransformation, factor: float) -> optax.Grad
 def is_smooth(optimiser: optax.GradientTransformation) -> bool:
     """Whether its update has a finite derivative with respect to the gradient, also where that is 0 (a dead unit)."""
     params = jnp.ones(2)
-
-    def total(gradient: Array) -> Array:
-        updates, _ = optimiser.update(gradient, optimiser.init(params), params)
-        return jnp.sum(updates)
-
-    return bool(jnp.isfinite(jax.grad(total)(jnp.array([0.0, 1.0]))).all())
+    state = optimiser.init(params)
+    derivative = jax.grad(lambda gradient: jnp.sum(optimiser.update(gradient, state, params)[0]))
+    return bool(jnp.isfinite(derivative(jnp.array([0.0, 1.0]))).all())

@@ -1,8 +1,10 @@
-"""Devices: how a step runs on several (many seeds on several: `seeds.py`; what they do together: `gan_cli/devices.py`).
+"""Devices: how the steps of one run, or of many seeds, run on several (what devices do together: `gan_cli/devices.py`).
 
-A per-device function is mapped by `jax.pmap` with the state replicated (`None` axes) and the feed split along its first
-axis. Gradients, metrics and batch statistics meet in `lax.pmean` over the axis DEVICES. One device is the same program,
-and so are the devices of many processes: each process has its own copy of the state and feeds its own devices.
+One run: a per-device function is mapped over devices with the state replicated and the feed split along its first axis.
+Gradients, metrics and batch statistics meet in `lax.pmean` over the axis DEVICES. One device is the same program, and
+so are the devices of many processes: each process has its own copy of the state and feeds its own devices.
+
+Many seeds: the same function under `vmap`, each device with its share of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +13,9 @@ from typing import Any
 import jax
 import numpy as np
 from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from gan_cli.devices import everyone, gather, here, mean, places, replicate, share
+from gan_cli.devices import everyone, gather, here, mapped, mean, places, replicate, share
 from gan_cli.errors import InputError
 from gan_cli.types import DEVICES, Array
 
@@ -25,12 +28,16 @@ __all__ = [
     "mean",
     "mine",
     "over_devices",
+    "over_seeds",
     "padded",
     "replicate",
     "rows",
+    "seed_layouts",
     "share",
     "split",
 ]
+
+SEEDS = "seeds"  # the name of the axis over which seeds lie
 
 
 def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
@@ -39,21 +46,44 @@ def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) ->
     State, constants and n are the same on every device; each leaf of the feed is [this process's devices, ...], see
     `split`.
     """
-    return jax.pmap(
-        function,
-        axis_name=DEVICES,
-        in_axes=(None, None, 0, None),
-        out_axes=(None, None),
-        donate_argnums=0,
-        devices=devices,
-    )
+    return mapped(function, devices, in_axes=(None, None, 0, None), out_axes=(None, None), donate=(0,))
 
 
 def anyone(devices: Sequence[jax.Device]) -> Callable[[bool], Array]:
     """Compile the question whether any process of a job says True; each has to ask, and none is waited for yet."""
-    ask = jax.pmap(lambda said: lax.pmax(said, DEVICES), axis_name=DEVICES, out_axes=None, devices=devices)
+    ask = mapped(lambda said: lax.pmax(said, DEVICES), devices, in_axes=0, out_axes=None)
     own = len(here(devices))
     return lambda said: ask(np.full(own, said, np.int32))
+
+
+def over_seeds(function: Callable[..., Any], axes: Any, devices: Sequence[jax.Device]) -> Callable[..., Any]:
+    """Map `function(state, constants, feed, n) -> (state, sums)` over seeds, and the seeds over `devices`.
+
+    Leaves of the feed and of the sums are [seeds, ...]; the number of seeds is a multiple of that of devices. `axes` is
+    a prefix of the tree of states: 0 for leaves [seeds, ...], None for those that all seeds share. Each seed sees one
+    device only: the axis over which a single run averages has length 1. The states' buffers are donated.
+    """
+    layouts = seed_layouts(axes, devices)
+    states = jax.tree.map(lambda layout: layout.spec, layouts)
+    same, own = PartitionSpec(), PartitionSpec(SEEDS)
+    shared = jax.shard_map(
+        jax.vmap(function, in_axes=(axes, None, 0, None), out_axes=(axes, 0)),
+        mesh=jax.tree.leaves(layouts)[0].mesh,
+        in_specs=(states, same, own, same),
+        out_specs=(states, own),
+        check_vma=False,
+    )
+    return jax.jit(shared, donate_argnums=0)
+
+
+def seed_layouts(axes: Any, devices: Sequence[jax.Device]) -> Any:
+    """The layout of the states of many seeds on devices, a tree like `axes`: each device has as many seeds.
+
+    States laid out otherwise would make the second call of `over_seeds` compile again.
+    """
+    mesh = Mesh(np.asarray(devices)[:, None], (SEEDS, DEVICES))
+    same, own = (NamedSharding(mesh, spec) for spec in (PartitionSpec(), PartitionSpec(SEEDS)))
+    return jax.tree.map(lambda axis: same if axis is None else own, axes, is_leaf=lambda axis: axis is None)
 
 
 def rows(batch: int, devices: Sequence[jax.Device]) -> slice:
@@ -64,22 +94,14 @@ def rows(batch: int, devices: Sequence[jax.Device]) -> slice:
 
 def split(feed: Any, devices: int) -> Any:
     """Host arrays [n, B, ...] of n steps' batches -> [devices, n, B / devices, ...], for this process's devices."""
-
-    def one(x: Any) -> Any:
-        n, batch = x.shape[:2]
-        return x.reshape(n, devices, batch // devices, *x.shape[2:]).swapaxes(0, 1)
-
-    return jax.tree.map(one, feed)
+    return jax.tree.map(lambda x: x.reshape(len(x), devices, x.shape[1] // devices, *x.shape[2:]).swapaxes(0, 1), feed)
 
 
-def padded(feed: Any, length: int) -> Any:
-    """Host arrays [n, ...] of n steps -> [length, ...]: one shape, so one compilation; a call reads only n of them."""
-
-    def one(x: np.ndarray) -> np.ndarray:
-        missing = length - len(x)
-        return np.concatenate([x, np.repeat(x[:1], missing, axis=0)]) if missing else x
-
-    return jax.tree.map(one, feed)
+def padded(arrays: Any, length: int) -> Any:
+    """Host arrays [n, ...] -> [length, ...] by repeating the last row: one shape, and so one compilation."""
+    return jax.tree.map(
+        lambda x: x if len(x) == length else np.concatenate([x, np.repeat(x[-1:], length - len(x), axis=0)]), arrays
+    )
 
 
 def mine(tree: Any, size: int) -> Any:

@@ -23,23 +23,28 @@ class Job(NamedTuple):
 class Place(NamedTuple):
     """A place in a job, as far as it is known before the others are there."""
 
-    told_by: str  # what says that there are others
+    told_by: str  # the option or variable that says that there are others
     processes: int | None = None
     process: int | None = None
-    host: str = ""  # of the first process, where it is given by hand
+    host: str = ""  # the first process's, where it is given by hand
     port: int | None = None  # where that listens, if it is known
 
     def others(self) -> str:
-        """Who is waited for, in words."""
+        """A phrase that says which processes are waited for."""
         count = "the" if self.processes is None else str(self.processes - 1)
         text = f"{count} other process{'' if self.processes == 2 else 'es'} ({self.told_by})"
-        return text if not self.host or _is_known(self.host) else f"{text}; this machine does not know {self.host} yet"
+        if self.host:
+            try:
+                socket.getaddrinfo(self.host.strip("[]"), None)
+            except (OSError, UnicodeError):
+                return f"{text}; this machine does not know {self.host} yet"
+        return text
 
 
 class Launcher(NamedTuple):
-    """What starts the processes of a job, by the variables that it sets and JAX reads."""
+    """A program that starts the processes of a job: the environment variables that it sets and JAX reads."""
 
-    sign: str  # is there where it has started us
+    sign: str  # set in every process that it has started
     processes: str
     process: str
     others: tuple[str, ...]  # further numbers that JAX needs
@@ -58,13 +63,22 @@ def find_place(job: Job) -> Place | None:
     """
     if job.processes == 1:
         return None
-    place = _launched() if job == Job() else _given(job)
-    if place and place.process == 0 and place.port:
-        _check_free(place.port, place.told_by)
+    place = _launched_place() if job == Job() else _given_place(job)
+    if place and place.process == 0 and place.port:  # JAX's runtime would crash where somebody listens there already
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a job that has just ended is no obstacle
+            try:
+                probe.bind(("", place.port))
+            except OSError as error:
+                raise InputError(
+                    f"port {place.port}, at which the others would find this process ({place.told_by}), cannot be had: "
+                    f"{error.strerror}; end the job that has it, or name another with --coordinator HOST:PORT"
+                ) from None
     return place
 
 
-def _given(job: Job) -> Place:
+def _given_place(job: Job) -> Place:
+    """The place that the options of the command line name; raises InputError."""
     options = dict(zip(("--coordinator", "--num-processes", "--process-id"), job, strict=True))
     missing = [option for option, value in options.items() if value is None]
     if missing:
@@ -79,63 +93,33 @@ def _given(job: Job) -> Place:
     return Place(f"--coordinator {coordinator}, --num-processes {processes}", processes, process, host, int(port))
 
 
-def _launched() -> Place | None:
-    """`jax.distributed` finds out the rest by itself."""
+def _launched_place() -> Place | None:
+    """The place in which a launcher has started us; `jax.distributed` finds out the rest by itself."""
     for launcher in LAUNCHERS:
         told = os.environ.get(launcher.processes, "") if launcher.sign in os.environ else ""
-        if told not in ("", "1"):
-            names = (launcher.processes, launcher.process, *launcher.others)
-            numbers = {name: _number(name) for name in names}
-            processes, process = numbers[launcher.processes], numbers[launcher.process]
-            _check_number(launcher.process, process, processes)
-            return Place(f"{launcher.processes}={told}", processes, process, port=_slurm_port(numbers))
+        if told in ("", "1"):
+            continue
+        numbers = {}
+        for name in (launcher.processes, launcher.process, *launcher.others):
+            value = os.environ.get(name)
+            if value is None or not re.fullmatch(r"[0-9]{1,18}", value):
+                found = "is missing beside the other variables of the launcher" if value is None else f"is {value!r}"
+                raise InputError(f"{name} {found}: a whole number is expected; {ALONE}")
+            numbers[name] = int(value)
+        processes, process = numbers[launcher.processes], numbers[launcher.process]
+        _check_number(launcher.process, process, processes)
+        job = numbers.get("SLURM_JOB_ID")
+        port = None if job is None else (1 << 16) - (1 << 12) + job % (1 << 12)  # as JAX derives it from a Slurm job
+        return Place(f"{launcher.processes}={told}", processes, process, port=port)
     workers = os.environ.get("TPU_WORKER_HOSTNAMES", "")
     if "," in workers:
         return Place("TPU_WORKER_HOSTNAMES", len(workers.split(",")))
-    return Place("a TPU slice") if _on_tpu_vm() else None
-
-
-def _number(name: str) -> int:
-    value = os.environ.get(name)
-    if value is None or not re.fullmatch(r"[0-9]{1,18}", value):
-        found = "is missing beside the other variables of the launcher" if value is None else f"is {value!r}"
-        raise InputError(f"{name} {found}: a whole number is expected; {ALONE}")
-    return int(value)
+    # a machine with TPU chips that JAX may use may be one of a slice
+    wants_tpu = os.environ.get("JAX_PLATFORMS", "tpu").startswith("tpu") and find_spec("libtpu") is not None
+    has_tpu = wants_tpu and any(any(Path("/dev").glob(chips)) for chips in ("accel[0-9]*", "vfio/[0-9]*"))
+    return Place("a TPU slice") if has_tpu else None
 
 
 def _check_number(name: str, process: int, processes: int) -> None:
     if process >= processes:
         raise InputError(f"{name} {process}: the numbers of {processes} processes are 0 to {processes - 1}")
-
-
-def _slurm_port(numbers: dict[str, int]) -> int | None:
-    """The port that JAX derives from the number of a Slurm job."""
-    job = numbers.get("SLURM_JOB_ID")
-    return None if job is None else (1 << 16) - (1 << 12) + job % (1 << 12)
-
-
-def _check_free(port: int, told_by: str) -> None:
-    """Raise InputError where somebody listens at the port already: JAX's runtime would crash."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a job that has just ended is no obstacle
-        try:
-            probe.bind(("", port))
-        except OSError as error:
-            raise InputError(
-                f"port {port}, at which the others would find this process ({told_by}), cannot be had: "
-                f"{error.strerror}; end the job that has it, or name another with --coordinator HOST:PORT"
-            ) from None
-
-
-def _is_known(host: str) -> bool:
-    try:
-        socket.getaddrinfo(host.strip("[]"), None)
-    except (OSError, UnicodeError):
-        return False
-    return True
-
-
-def _on_tpu_vm() -> bool:
-    """Whether this machine has TPU chips and JAX may use them; it may be one of a slice."""
-    wanted = os.environ.get("JAX_PLATFORMS", "tpu").startswith("tpu") and find_spec("libtpu") is not None
-    return wanted and any(any(Path("/dev").glob(chips)) for chips in ("accel[0-9]*", "vfio/[0-9]*"))

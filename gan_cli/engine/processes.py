@@ -21,8 +21,8 @@ from jax.experimental import multihost_utils
 
 from gan_cli import streams
 from gan_cli.engine import parallel, places
-from gan_cli.engine.leaves import flat, unflat
-from gan_cli.engine.places import ALONE, Job, Place
+from gan_cli.engine.places import ALONE, Job
+from gan_cli.engine.state import flat, unflat
 from gan_cli.errors import InputError, LostError, StorageError
 
 T = TypeVar("T")
@@ -55,13 +55,23 @@ def start(job: Job, note: Callable[[str], None]) -> None:
         streams.keep_stdout()
     joined: Future[None] = Future()
     threading.Thread(target=_join, args=(job, joined), daemon=True).start()
-    _wait(joined, place, note)
+    if not wait([joined], PATIENCE).done:
+        note(f"waiting for {place.others()}, at most {START_TIMEOUT} s; {ALONE}")
+    if not wait([joined], START_TIMEOUT).done:
+        raise LostError(f"waited {START_TIMEOUT} s in vain for {place.others()}\n{TOGETHER}")
+    try:
+        joined.result()
+    except (RuntimeError, ValueError) as error:
+        raise LostError(f"the processes of the job did not find each other: {_first_line(error)}\n{AGAIN}") from None
     with noticing_loss():
-        _connect()
+        # Open all connections now, while all are here: Gloo gives up where one comes 30 s after another.
+        tell(None)
+        if not alone():
+            jax.block_until_ready(parallel.anyone(parallel.everyone())(False))
 
 
 def _join(job: Job, joined: "Future[None]") -> None:
-    """In a thread, so that the main one hears Ctrl-C and says that the time is over, before JAX would abort."""
+    """Run in a thread, so that the main one hears Ctrl-C and says that the time is over, before JAX would abort."""
     try:
         jax.distributed.initialize(
             *job,
@@ -75,25 +85,6 @@ def _join(job: Job, joined: "Future[None]") -> None:
         joined.set_result(None)
 
 
-def _wait(joined: "Future[None]", place: Place, note: Callable[[str], None]) -> None:
-    """Until the others are there."""
-    if not wait([joined], PATIENCE).done:
-        note(f"waiting for {place.others()}, at most {START_TIMEOUT} s; {ALONE}")
-    if not wait([joined], START_TIMEOUT).done:
-        raise LostError(f"waited {START_TIMEOUT} s in vain for {place.others()}\n{TOGETHER}")
-    try:
-        joined.result()
-    except (RuntimeError, ValueError) as error:
-        raise LostError(f"the processes of the job did not find each other: {_line(error)}\n{AGAIN}") from None
-
-
-def _connect() -> None:
-    """Open all connections now, while all are here: Gloo gives up where one comes 30 s after another."""
-    tell(None)
-    if not alone():
-        jax.block_until_ready(parallel.anyone(parallel.everyone())(False))
-
-
 def alone() -> bool:
     """Whether this process is the whole job."""
     return jax.process_count() == 1
@@ -105,7 +96,7 @@ def first() -> bool:
 
 
 def tell(value: Any) -> Any:
-    """What the first process has to say, in every process: anything that JSON can hold. The others' is not heard."""
+    """The first process's value in every process: anything that JSON can hold. The others' values are not heard."""
     if alone():
         return value
     text = json.dumps(value).encode() if first() else b""
@@ -114,7 +105,7 @@ def tell(value: Any) -> Any:
 
 
 def tell_arrays(tree: Any) -> Any:
-    """The first process's arrays in every process, bit by bit; the others give some of the same shapes."""
+    """The first process's arrays in every process, bit by bit; the others pass arrays of the same shapes."""
     if alone():
         return tree
     own = {name: np.asarray(x) for name, x in flat(tree).items()}
@@ -139,9 +130,9 @@ def _tell_bytes(data: bytes, length: int) -> bytes:
 
 
 def by_first(work: Callable[[], T]) -> T | None:
-    """Let the first process do something, and the others wait for it; None in the others.
+    """Let the first process do some work while the others wait; returns its result, and None in the others.
 
-    What it raises as bad input or as a broken disk, all raise.
+    An InputError or StorageError that it raises is raised in all processes.
     """
     if alone():
         return work()
@@ -159,7 +150,7 @@ def by_first(work: Callable[[], T]) -> T | None:
     return done
 
 
-def check_same(told: Mapping[str, str]) -> None:
+def check_told_the_same(told: Mapping[str, str]) -> None:
     """Raise InputError, naming what and in which process, unless all processes were given the same things."""
     if alone():
         return
@@ -182,7 +173,7 @@ def noticing_loss() -> Iterator[None]:
             raise
         if first():
             time.sleep(FAREWELL)
-        raise LostError(f"another process of the job is gone ({_line(error)})\n{AGAIN}") from error
+        raise LostError(f"another process of the job is gone ({_first_line(error)})\n{AGAIN}") from error
 
 
 def leave(code: int) -> None:
@@ -195,5 +186,5 @@ def leave(code: int) -> None:
         os._exit(code)
 
 
-def _line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0][:200]

@@ -27,59 +27,54 @@ DRAWN = 256  # samples whose inputs one call draws
 CPU_BATCH = 64  # samples whose maps a CPU's caches hold; a device of another kind makes its whole share at once
 
 Inputs = Mapping[str, np.ndarray]  # a game's own inputs on the host, one example a sample: leaves [n, ...]
-
-
 Told = Callable[[int, int], None]  # samples done, of how many
 
 
 def untold(_done: int, _of: int) -> None:
-    """What is done where nobody wants to know."""
+    """The `told` of samplers of which nobody wants to know how far they are."""
 
 
 def check_memory(experiment: Experiment, n: int, kept: int) -> None:
     """Raise InputError where n samples are more than this machine's memory holds: `kept` times, and their inputs."""
     inputs = jax.eval_shape(lambda key: experiment.game.draw(key, 1), jax.random.key(0))
-    size = sum(x.size * x.dtype.itemsize for x in inputs.values())
-    sample = math.prod(experiment.spec.shape) * (1 if len(experiment.spec.shape) == 3 else 4)
+    values = math.prod(experiment.spec.shape)
+    sample = values if len(experiment.spec.shape) == 3 else 4 * values  # bytes: images are uint8, vectors float32
+    each = sum(x.size * x.dtype.itemsize for x in inputs.values()) + kept * sample
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if n * (size + kept * sample) > memory:
+    if n * each > memory:
         raise InputError(
-            f"{n:,} samples with their latents take {text.size(n * (size + kept * sample))}, and this machine has "
-            f"{text.size(memory)} of memory: at most {memory // (size + kept * sample):,} would do at once; another "
-            "seed draws others"
+            f"{n:,} samples with their latents take {text.size(n * each)}, and this machine has {text.size(memory)} of "
+            f"memory: at most {memory // each:,} would do at once; another seed draws others"
         )
 
 
 def draw(experiment: Experiment, seeds: Sequence[int]) -> Inputs:
     """The game's own inputs for one sample a seed: leaves [n, ...]."""
-    return _draw(_drawing(experiment.game.draw, _key_of_seed), 0, np.asarray(seeds, np.uint32))
+    return _draw_in_blocks(_drawing(experiment.game.draw, one_seed=False), 0, np.asarray(seeds, np.uint32))
 
 
 def draw_many(experiment: Experiment, seed: int, n: int) -> Inputs:
     """Inputs of n samples of one seed; sample i does not depend on n: leaves [n, ...]."""
-    return _draw(_drawing(experiment.game.draw, _key_of_number), seed, np.arange(n, dtype=np.uint32))
-
-
-def _key_of_seed(_: Array, own_seed: Array) -> Key:
-    return jax.random.key(own_seed)
-
-
-def _key_of_number(seed: Array, number: Array) -> Key:
-    return jax.random.fold_in(jax.random.key(seed), number)
+    return _draw_in_blocks(_drawing(experiment.game.draw, one_seed=True), seed, np.arange(n, dtype=np.uint32))
 
 
 @cache
-def _drawing(game_draw: Callable[[Key, int], dict[str, Array]], key_of: Callable[..., Key]) -> Callable[..., Any]:
-    """The program (seed, numbers [DRAWN]) -> inputs. Cached, so that a game's is compiled once in a process."""
+def _drawing(game_draw: Callable[[Key, int], dict[str, Array]], *, one_seed: bool) -> Callable[..., Any]:
+    """The program (seed, numbers [DRAWN]) -> inputs. Cached, so that a game's is compiled once in a process.
+
+    The numbers are those of samples of `one_seed`, or else each is a seed of its own.
+    """
 
     def one(seed: Array, number: Array) -> dict[str, Array]:
-        return jax.tree.map(lambda x: x[0], game_draw(key_of(seed, number), 1))
+        key = jax.random.fold_in(jax.random.key(seed), number) if one_seed else jax.random.key(number)
+        return jax.tree.map(lambda x: x[0], game_draw(key, 1))
 
     return jax.jit(jax.vmap(one, in_axes=(None, 0)))
 
 
-def _draw(program: Callable[..., Any], seed: int, numbers: np.ndarray) -> Inputs:
-    blocks = (_padded(numbers[start : start + DRAWN], DRAWN) for start in range(0, len(numbers), DRAWN))
+def _draw_in_blocks(program: Callable[..., Any], seed: int, numbers: np.ndarray) -> Inputs:
+    """Run a program of `_drawing` for all the numbers, DRAWN at a time."""
+    blocks = (parallel.padded(numbers[start : start + DRAWN], DRAWN) for start in range(0, len(numbers), DRAWN))
     parts = jax.device_get([program(np.uint32(seed), block) for block in blocks])
     return {name: np.concatenate([part[name] for part in parts])[: len(numbers)] for name in parts[0]}
 
@@ -98,6 +93,19 @@ def _truncated(z: Array, threshold: float) -> Array:
     return jnp.clip(norm.ppf(low + norm.cdf(z) * (1 - 2 * low)), -threshold, threshold)
 
 
+def _in_evaluation(
+    experiment: Experiment, function: Callable[[Nets, Any], Any]
+) -> Callable[[Mapping[str, Variables], Any], Any]:
+    """`function(nets, x)` as one of (weights, x), with nets in evaluation mode and in the recipe's arithmetic."""
+
+    def run(variables: Mapping[str, Variables], x: Any) -> Any:
+        with formulation(experiment.train.convolutions):
+            nets = Nets(experiment.definitions, variables, dtype=jnp.dtype(experiment.train.precision))
+            return function(nets, x)
+
+    return run
+
+
 class Sampler:
     """`game.sample` over all devices of the job, compiled once for one batch size; a shorter last batch is padded."""
 
@@ -110,33 +118,30 @@ class Sampler:
         self._devices = list(devices) or parallel.everyone()
         share = math.ceil(batch / len(self._devices))
         self.batch = len(self._devices) * (min(share, CPU_BATCH) if self._devices[0].platform == "cpu" else share)
-
-        def sample(variables: Mapping[str, Variables], inputs: Mapping[str, Array]) -> Array:
-            with formulation(experiment.train.convolutions):
-                nets = Nets(experiment.definitions, variables, dtype=jnp.dtype(experiment.train.precision))
-                return experiment.game.sample(nets, inputs)["sample"]
-
+        sample = _in_evaluation(experiment, lambda nets, inputs: experiment.game.sample(nets, inputs)["sample"])
         self._sample = parallel.share(sample, self._devices)
 
     def batches(self, variables: Mapping[str, Variables], inputs: Inputs) -> Iterator[Array | np.ndarray]:
         """Samples float32 [batch, ...], images in [-1, 1]; on the devices but for the last batch, if it is shorter."""
-        n = _count(inputs)
-        for i, made in enumerate(self._whole_batches(variables, inputs)):
-            yield made if (i + 1) * self.batch <= n else np.asarray(made)[: n - i * self.batch]
+        for made, wanted in self._whole_batches(variables, inputs):
+            yield made if wanted == self.batch else np.asarray(made)[:wanted]
 
     def __call__(self, variables: Mapping[str, Variables], inputs: Inputs) -> np.ndarray:
         """All samples on the host: images uint8 [n, H, W, C], points float32 [n, D]."""
-        made = map(_encoded, self._whole_batches(variables, inputs))
-        return np.concatenate([np.asarray(samples) for samples in ahead(made)])[: _count(inputs)]
+        made = ((_encoded(samples), wanted) for samples, wanted in self._whole_batches(variables, inputs))
+        return np.concatenate([np.asarray(samples)[:wanted] for samples, wanted in ahead(made)])
 
-    def _whole_batches(self, variables: Mapping[str, Variables], inputs: Inputs) -> Iterator[Array]:
+    def _whole_batches(self, variables: Mapping[str, Variables], inputs: Inputs) -> Iterator[tuple[Array, int]]:
+        """Batches of `batch` samples on the devices, and how many of each are wanted."""
         placed = parallel.replicate(variables, self._devices)
-        n = _count(inputs)
+        n = len(next(iter(inputs.values())))
         for start in range(0, n, self.batch):
             self._told(start, n)
-            yield self._sample(
-                placed, {k: _padded(x[start : start + self.batch], self.batch) for k, x in inputs.items()}
-            )
+            part = {name: x[start : start + self.batch] for name, x in inputs.items()}
+            yield self._sample(placed, parallel.padded(part, self.batch)), min(self.batch, n - start)
+
+
+_encoded = jax.jit(encode)  # on the device, so that a byte and not four is fetched for each value
 
 
 def decoding(experiment: Experiment) -> Callable[[Mapping[str, Variables], Array], Array]:
@@ -144,12 +149,11 @@ def decoding(experiment: Experiment) -> Callable[[Mapping[str, Variables], Array
 
     RGBA is composited on white. For games that have `decode`. Differentiable with respect to the latents.
     """
-    decode = experiment.game.decode
-    assert decode is not None
+    assert experiment.game.decode is not None
+    decode = _in_evaluation(experiment, experiment.game.decode)
 
     def mean(variables: Mapping[str, Variables], latents: Array) -> Array:
-        with formulation(experiment.train.convolutions):
-            x = decode(Nets(experiment.definitions, variables, dtype=jnp.dtype(experiment.train.precision)), latents)
+        x: Array = decode(variables, latents)
         if x.ndim == 4:
             x = (x + 1) / 2
             x = x if x.shape[3] != 4 else x[..., :3] * x[..., 3:] + 1 - x[..., 3:]
@@ -159,16 +163,13 @@ def decoding(experiment: Experiment) -> Callable[[Mapping[str, Variables], Array
 
 
 def recognised(experiment: Experiment) -> dict[str, Control]:
-    """The controls that `game.infer` tells from examples, by name: found by tracing it, nothing is computed."""
+    """The controls that `game.infer` recognises in examples, by name: found by tracing it, nothing is computed."""
     infer = experiment.game.infer
     if infer is None:
         return {}
-
-    def trace(variables: Mapping[str, Variables], x: Array) -> Mapping[str, Array]:
-        return infer(Nets(experiment.definitions, variables), x)
-
     x = jax.ShapeDtypeStruct((2, *experiment.spec.shape), jnp.float32)
-    found = jax.eval_shape(trace, state_shapes(experiment).variables, x)
+    weights = state_shapes(experiment).variables
+    found = jax.eval_shape(lambda weights, x: infer(Nets(experiment.definitions, weights), x), weights, x)
     return {name: experiment.game.controls[name] for name in found}
 
 
@@ -179,15 +180,8 @@ class Recogniser:
         """`batch`: examples at once, as in `Sampler.batch`: a multiple of the number of devices."""
         self._devices = list(devices) or parallel.everyone()
         self.batch = batch
-        game = experiment.game
-        assert game.infer is not None
-        infer = game.infer
-
-        def recognise(variables: Mapping[str, Variables], x: Array) -> Mapping[str, Array]:
-            with formulation(experiment.train.convolutions):
-                return infer(Nets(experiment.definitions, variables, dtype=jnp.dtype(experiment.train.precision)), x)
-
-        self._recognise = parallel.share(recognise, self._devices)
+        assert experiment.game.infer is not None
+        self._recognise = parallel.share(_in_evaluation(experiment, experiment.game.infer), self._devices)
 
     def bind(self, variables: Mapping[str, Variables]) -> Callable[[Array | np.ndarray], Mapping[str, Array]]:
         """With these weights: examples [b, ...], b <= batch, as stored or as made -> what is inferred, [b, ...] each.
@@ -197,23 +191,8 @@ class Recogniser:
         placed = parallel.replicate(variables, self._devices)
 
         def call(x: Array | np.ndarray) -> Mapping[str, Array]:
-            whole: Any = x if len(x) == self.batch else _padded(np.asarray(x), self.batch)
+            whole: Any = x if len(x) == self.batch else parallel.padded(np.asarray(x), self.batch)
             inferred: Mapping[str, Array] = self._recognise(placed, decode(whole))
             return inferred if whole is x else {name: value[: len(x)] for name, value in inferred.items()}
 
         return call
-
-
-def _count(inputs: Inputs) -> int:
-    return len(next(iter(inputs.values())))
-
-
-@jax.jit
-def _encoded(samples: Array) -> Array:
-    """On the device, so that a byte and not four is fetched for each value."""
-    return encode(samples)
-
-
-def _padded(x: np.ndarray, size: int) -> np.ndarray:
-    """[n, ...] -> [size, ...] by repeating the last row."""
-    return x if len(x) == size else np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)])

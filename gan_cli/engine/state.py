@@ -1,4 +1,4 @@
-"""What training changes: one pytree, which is all that a checkpoint has to hold."""
+"""What training changes: one pytree, which is all that a checkpoint has to hold, and its leaves by name."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_cli.errors import InputError
-from gan_cli.games.game import Definition, Game, Memory, Nets, Variables, define, initialise
+from gan_cli.games.game import Definition, Game, Memory, Nets, Variables, define, initialise, is_key
 from gan_cli.recipe import Ema, Train
 from gan_cli.types import Array, Key, Spec
 
@@ -28,14 +28,14 @@ class Experiment(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything that a step reads and writes."""
+    """Everything that a step reads and writes; the names of its leaves are those of the arrays in a checkpoint."""
 
     step: Array  # int32 []: steps done
     variables: dict[str, Variables]  # role -> weights
     optim: dict[str, Any]  # table of [optimisers] -> its state; turns with the same table share it
     average: dict[str, Variables]  # role -> averaged weights, for the roles that sampling uses
     memory: Memory
-    key: Key  # of the whole run; a step's own key is folded in from its number
+    key: Key  # the run's; a step's own key is folded in from its number
 
 
 def definitions(game: Game) -> dict[str, Definition]:
@@ -91,22 +91,42 @@ def fresh(experiment: Experiment, key: Key) -> State:
 
 def sampling_roles(experiment: Experiment) -> list[str]:
     """The roles that `game.sample` and `game.infer` run: found by tracing them, nothing is computed."""
-    game, used = experiment.game, set()
-
-    class Watched(Nets):
-        def __getitem__(self, role: str) -> Any:
-            used.add(role)
-            return super().__getitem__(role)
-
-        def frozen(self, role: str, params: Any = None) -> Any:
-            used.add(role)
-            return super().frozen(role, params)
+    game, called = experiment.game, set()
 
     def trace(key: Key) -> Any:
         variables = {role: initialise(build, key) for role, build in game.networks.items()}
-        nets = Watched(experiment.definitions, variables)
+        nets = Nets(experiment.definitions, variables)
         sample = game.sample(nets, game.draw(key, 2))["sample"]
-        return game.infer(nets, sample) if game.infer else sample
+        inferred = game.infer(nets, sample) if game.infer else sample
+        called.update(nets.called)
+        return inferred
 
     jax.eval_shape(trace, jax.random.key(0))
-    return sorted(used)
+    return sorted(called)
+
+
+def leaf_name(path: Any) -> str:
+    """The path of a leaf as "variables.generator.params.out.kernel.value"."""
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def flat(tree: Any, abstract: bool = False) -> dict[str, Any]:
+    """The leaves of a pytree by name, PRNG keys as their raw data: as they are saved, and told to other processes.
+
+    `abstract`: the tree may hold shapes only, and the result does.
+    """
+    leaves = {leaf_name(path): x for path, x in jax.tree_util.tree_leaves_with_path(tree)}
+    for name, x in leaves.items():
+        if is_key(x):
+            leaves[name] = jax.eval_shape(jax.random.key_data, x) if abstract else jax.random.key_data(x)
+    return leaves
+
+
+def unflat(leaves: Mapping[str, Any], like: Any) -> Any:
+    """The inverse of `flat`, for a tree like `like`."""
+
+    def leaf(path: Any, x: Any) -> Any:
+        value = jnp.asarray(leaves[leaf_name(path)])
+        return jax.random.wrap_key_data(value) if is_key(x) else value
+
+    return jax.tree_util.tree_map_with_path(leaf, like)

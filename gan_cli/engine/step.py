@@ -6,6 +6,7 @@ is the same expression and is computed once.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,20 +26,20 @@ Take = Callable[[Any, Any], Batch]  # (constants, one step's feed) -> the device
 
 
 class _Scene(NamedTuple):
-    """What a turn finds: the weights and optimisers as the turns before it left them, and the step's batch."""
+    """The input of a turn: weights and optimisers as the turns before it left them, and the step's batch."""
 
     variables: Mapping[str, Variables]
     optim: Mapping[str, Any]
     batch: Batch
     memory: Memory
     step: Array
-    key: Key  # of dropout and other noise inside networks, on this device
+    key: Key  # for dropout and other noise inside networks, on this device
 
 
 class _Moved(NamedTuple):
-    """What a turn changes, and what it reports."""
+    """The result of a turn: what it has changed, and what it reports."""
 
-    variables: dict[str, Variables]  # of the roles it trains
+    variables: dict[str, Variables]  # those of the roles it trains
     optim: Any
     report: Aux
 
@@ -46,22 +47,19 @@ class _Moved(NamedTuple):
 def make_steps(experiment: Experiment, take: Take) -> Callable[..., tuple[State, Sums]]:
     """The per-device function (state, constants, feed [n, ...], n) -> (state, sums over the n steps)."""
 
+    @partial(jax.jit, inline=True)  # traced once, although its result's shapes and the loop below both ask for it
     def one(state: State, constants: Any, feed: Any) -> tuple[State, Sums]:
         return _step(experiment, state, take(constants, feed))
 
-    one = jax.jit(one, inline=True)  # traced once, although its result's shapes and the loop below both ask for it
-
     def steps(state: State, constants: Any, feed: Any, n: Array) -> tuple[State, Sums]:
-        def at(i: Array) -> Any:
-            return jax.tree.map(lambda x: x[i], feed)
-
         def body(i: Array, carry: tuple[State, Sums]) -> tuple[State, Sums]:
             state, sums = carry
-            state, new = one(state, constants, at(i))
+            state, new = one(state, constants, jax.tree.map(lambda x: x[i], feed))
             return state, health.add(sums, new, i)
 
         with formulation(experiment.train.convolutions):
-            _, shapes = jax.eval_shape(one, state, constants, at(jnp.int32(0)))
+            first = jax.tree.map(lambda x: x[jnp.int32(0)], feed)
+            _, shapes = jax.eval_shape(one, state, constants, first)
             zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
             return lax.fori_loop(0, n, body, (state, zeros))
 
@@ -69,6 +67,7 @@ def make_steps(experiment: Experiment, take: Take) -> Callable[..., tuple[State,
 
 
 def _step(experiment: Experiment, state: State, data: Batch) -> tuple[State, Sums]:
+    """One step on this device's part of a batch: the turns that are due, in order, then memory and averages."""
     game, train = experiment.game, experiment.train
     draw_key, key = jax.random.split(jax.random.fold_in(state.key, state.step))
     size = len(next(iter(data.values())))
@@ -78,39 +77,35 @@ def _step(experiment: Experiment, state: State, data: Batch) -> tuple[State, Sum
     before = now = _Scene(state.variables, state.optim, batch, state.memory, state.step, key)
     reports = {}
     for turn in game.turns:
-        moved = _maybe_play(experiment, turn, before if game.simultaneous else now)
+        scene = before if game.simultaneous else now
+        play = partial(_play, experiment, turn, scene)
+        moved = play() if turn.always else lax.cond(turn.due(state.step), play, partial(_skip, turn, scene, play))
         variables, optim = {**now.variables, **moved.variables}, {**now.optim, turn.optimiser: moved.optim}
         now = now._replace(variables=variables, optim=optim)
         reports[turn.name] = moved.report
 
-    return (
-        State(
-            step=state.step + 1,
-            variables=dict(now.variables),
-            optim=dict(now.optim),
-            average=_average(experiment, state, now.variables),
-            memory=game.remember(state.memory, reports),
-            key=state.key,
-        ),
-        {name: {k: v for k, v in report.items() if v.ndim == 0} for name, report in reports.items()},
-    )
+    step = state.step + 1
+    decay = jnp.float32(experiment.ema.decay)
+    if experiment.ema.warmup:
+        decay = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
+    average = {  # averaged weights and batch statistics, in float32
+        role: jax.tree.map(
+            lambda old, new: decay * old + (1 - decay) * new if jnp.issubdtype(new.dtype, jnp.floating) else new,
+            state.average[role],
+            now.variables[role],
+        )
+        for role in state.average
+    }
+    memory = game.remember(state.memory, reports)
+    new = State(step, dict(now.variables), dict(now.optim), average, memory, state.key)
+    return new, {name: {k: v for k, v in report.items() if v.ndim == 0} for name, report in reports.items()}
 
 
-def _maybe_play(experiment: Experiment, turn: Turn, scene: _Scene) -> _Moved:
-    """Play the turn if it is due at this step; otherwise change and report nothing."""
-
-    def play() -> _Moved:
-        return _play(experiment, turn, scene)
-
-    if turn.always:
-        return play()
-
-    def skip() -> _Moved:
-        report = jax.eval_shape(play).report
-        nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), report)
-        return _Moved({role: scene.variables[role] for role in turn.trains}, scene.optim[turn.optimiser], nothing)
-
-    return lax.cond(turn.due(scene.step), play, skip)
+def _skip(turn: Turn, scene: _Scene, play: Callable[[], _Moved]) -> _Moved:
+    """A turn that is not due: it moves nothing, and reports zeros of the shapes that `play` would report."""
+    report = jax.eval_shape(play).report
+    nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), report)
+    return _Moved({role: scene.variables[role] for role in turn.trains}, scene.optim[turn.optimiser], nothing)
 
 
 def _play(experiment: Experiment, turn: Turn, scene: _Scene) -> _Moved:
@@ -118,13 +113,15 @@ def _play(experiment: Experiment, turn: Turn, scene: _Scene) -> _Moved:
     game, seen, optim = experiment.game, scene.variables, scene.optim
     params = {role: seen[role].params for role in turn.trains}
     dtype = jnp.dtype(experiment.train.precision)
-    descents = {table: _descent(experiment.optimisers[table], optim[table]) for table in game.differentiates}
+    descents = {
+        table: Descent(optim[table], partial(_descend, experiment.optimisers[table])) for table in game.differentiates
+    }
 
     def objective(params: Any, rest: Any, batch: Batch, key: Key) -> tuple[Array, tuple[Aux, Any]]:
         mine = {role: Variables(params[role], rest[role]) for role in turn.trains}
         nets = Nets(experiment.definitions, {**seen, **mine}, key, dtype, descents, scene.memory)
         loss, report = turn.loss(nets, batch)
-        return loss, ({**report, "loss": loss}, {role: nets.rest(role) for role in turn.trains})
+        return loss, ({**report, "loss": loss}, {role: nets.variables[role].rest for role in turn.trains})
 
     rest = {role: seen[role].rest for role in turn.trains}
     gradients, report, rest = _gradients(objective, params, rest, scene.batch, scene.key, experiment.train.accumulate)
@@ -143,14 +140,10 @@ def _play(experiment: Experiment, turn: Turn, scene: _Scene) -> _Moved:
     return _Moved(moved, new, {**scalars, **arrays, **own})
 
 
-def _descent(optimiser: optax.GradientTransformation, state: Any) -> Descent:
-    """The optimiser from `state` on: its moves are those of a turn, with gradients averaged over devices."""
-
-    def move(gradients: Any, params: Any, state: Any) -> tuple[Any, Any]:
-        updates, state = optimiser.update(parallel.mean(gradients), state, params)
-        return optax.apply_updates(params, updates), state
-
-    return Descent(state, move)
+def _descend(optimiser: optax.GradientTransformation, gradients: Any, params: Any, state: Any) -> tuple[Any, Any]:
+    """One move of an optimiser as a turn makes it, with gradients averaged over devices: (params, state)."""
+    updates, state = optimiser.update(parallel.mean(gradients), state, params)
+    return optax.apply_updates(params, updates), state
 
 
 def _gradients(objective: Any, params: Any, rest: Any, batch: Batch, key: Key, accumulate: int) -> tuple[Any, Aux, Any]:
@@ -169,15 +162,3 @@ def _gradients(objective: Any, params: Any, rest: Any, batch: Batch, key: Key, a
     arrays = {name: value.reshape(-1, *value.shape[2:]) for name, value in report.items() if value.ndim > 1}
     scalars = {name: value.mean() for name, value in report.items() if value.ndim == 1}
     return jax.tree.map(lambda g: g.mean(axis=0), gradients), {**scalars, **arrays}, rest
-
-
-def _average(experiment: Experiment, state: State, variables: Mapping[str, Variables]) -> dict[str, Variables]:
-    """The exponential moving average of weights and of batch statistics, in float32."""
-    decay = jnp.float32(experiment.ema.decay)
-    if experiment.ema.warmup:
-        decay = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
-
-    def blend(old: Array, new: Array) -> Array:
-        return decay * old + (1 - decay) * new if jnp.issubdtype(new.dtype, jnp.floating) else new
-
-    return {role: jax.tree.map(blend, state.average[role], variables[role]) for role in state.average}

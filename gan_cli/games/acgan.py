@@ -37,27 +37,27 @@ def acgan(
     def log_probabilities(nets: Nets, features: Array) -> Array:
         return jax.nn.log_softmax(nets["classifier"](features)[0])  # [B, K]
 
-    def error(found: Array, y: Array) -> Array:
-        return -log_likelihood(label, found, y).mean()
-
     def discriminator_terms(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
+        y = batch["y"]
         real, fake = (log_probabilities(nets, features) for features in (seen.real_features, seen.fake_features))
         report = {
-            "real_class_accuracy": _accuracy(real, batch["y"]),
-            "fake_class_accuracy": _accuracy(fake, batch["y"]),
+            "real_class_accuracy": jnp.mean(real.argmax(axis=1) == y),
+            "fake_class_accuracy": jnp.mean(fake.argmax(axis=1) == y),
         }
-        return real_class * error(real, batch["y"]) + fake_class * error(fake, batch["y"]), report
+        wrong = (
+            real_class * -log_likelihood(label, real, y).mean() + fake_class * -log_likelihood(label, fake, y).mean()
+        )
+        return wrong, report
 
     def generator_terms(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
-        wrong = error(log_probabilities(nets, seen.fake_features), batch["y"])
-        return generator_class * wrong, {"class_error": wrong}
-
-    def infer(nets: Nets, x: Array) -> dict[str, Array]:
-        return {CLASS: log_probabilities(nets, nets["discriminator"](x)[1]["features"])}
+        error = -log_likelihood(label, log_probabilities(nets, seen.fake_features), batch["y"]).mean()
+        return generator_class * error, {"class_error": error}
 
     options = Options(loss, latent, prior, discriminator_steps, penalties=penalties, label="generator")
-    return play(options, spec, generator, discriminator, Addition(heads, discriminator_terms, generator_terms, infer))
-
-
-def _accuracy(log_probabilities: Array, y: Array) -> Array:
-    return jnp.mean(log_probabilities.argmax(axis=1) == y)
+    added = Addition(
+        heads,
+        discriminator_terms,
+        generator_terms,
+        infer=lambda nets, x: {CLASS: log_probabilities(nets, nets["discriminator"](x)[1]["features"])},
+    )
+    return play(options, spec, generator, discriminator, added)

@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 from pydantic import Field
 
-from gan_cli.games.game import NetFactory, Nets
+from gan_cli.games.game import NetFactory
 from gan_cli.games.two_players import Addition, Term, head
 from gan_cli.types import Array, Aux, Batch, Control, Key, Spec
 
 Categories = Annotated[int, Field(ge=2)]
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
-LEAST_LOG_SD = -5.0  # of Q: a number that can be told exactly has infinite information
+LEAST_LOG_SD = -5.0  # a bound on Q's: a number that can be told exactly would have infinite information
 NUMBERS = {
     "uniform": Control(low=-1.0, high=1.0, entropy=math.log(2)),  # U(-1, 1)
     "normal": Control(low=-2.0, high=2.0, entropy=HALF_LOG_2PI + 0.5),  # N(0, 1)
@@ -26,7 +26,7 @@ NUMBERS = {
 
 
 def controls(categorical: tuple[int, ...], continuous: int, prior: Literal["uniform", "normal"]) -> dict[str, Control]:
-    """c0, c1, ...: first those of so many categories each, then the numbers."""
+    """Controls named c0, c1, ...: one for each entry of `categorical`, its number of categories, then the numbers."""
     each = [Control(k, entropy=math.log(k)) for k in categorical] + [NUMBERS[prior]] * continuous
     return {f"c{i}": control for i, control in enumerate(each)}
 
@@ -35,35 +35,34 @@ class Codes(NamedTuple):
     """The codes of one game."""
 
     controls: Mapping[str, Control]
-    prior: Literal["uniform", "normal"]  # of numbers
+    prior: Literal["uniform", "normal"]  # the distribution of numbers
     learned_sd: bool  # whether Q has a standard deviation for numbers; otherwise it is 1
 
     @property
     def width(self) -> int:
-        """Numbers that the codes take at the generator's input."""
+        """Number of values that the codes take at the generator's input."""
         return sum(control.categories or 1 for control in self.controls.values())
 
     @property
     def outputs(self) -> int:
-        """Numbers that Q gives."""
+        """Number of values that Q returns for an example."""
         return sum(control.categories or 1 + self.learned_sd for control in self.controls.values())
 
     def draw(self, key: Key, n: int) -> dict[str, Array]:
-        """Values of every code: int32 [n] or float32 [n]."""
-        return {
-            name: self._draw(control, jax.random.fold_in(key, i), n)
-            for i, (name, control) in enumerate(self.controls.items())
-        }
-
-    def _draw(self, control: Control, key: Key, n: int) -> Array:
-        if control.categories:
-            return jax.random.randint(key, (n,), 0, control.categories)
-        if self.prior == "normal":
-            return jax.random.normal(key, (n,))
-        return jax.random.uniform(key, (n,), minval=-1.0, maxval=1.0)
+        """n values of every code: categories int32 [n], numbers float32 [n]."""
+        drawn = {}
+        for i, (name, control) in enumerate(self.controls.items()):
+            own_key = jax.random.fold_in(key, i)
+            if control.categories:
+                drawn[name] = jax.random.randint(own_key, (n,), 0, control.categories)
+            elif self.prior == "normal":
+                drawn[name] = jax.random.normal(own_key, (n,))
+            else:
+                drawn[name] = jax.random.uniform(own_key, (n,), minval=-1.0, maxval=1.0)
+        return drawn
 
     def beside(self, batch: Batch) -> Array:
-        """z, then categories one-hot and numbers as they are: [B, L + width]."""
+        """The generator's input [B, L + width]: z, then categories one-hot and numbers as they are."""
         parts = [
             jax.nn.one_hot(batch[name], control.categories) if control.categories else batch[name][:, None]
             for name, control in self.controls.items()
@@ -86,7 +85,10 @@ class Codes(NamedTuple):
         return found
 
     def bounds(self, found: Mapping[str, Array], batch: Batch) -> dict[str, Array]:
-        """E log Q(c|x) + H(c) of each code: a lower bound on its mutual information with the samples, in nats."""
+        """E log Q(c|x) + H(c) of each code, []: a lower bound on its mutual information with the samples, in nats.
+
+        `found` is what `read` returns. https://arxiv.org/abs/1606.03657, equation 4.
+        """
         return {
             name: log_likelihood(control, found[name], batch[name]).mean() + control.entropy
             for name, control in self.controls.items()
@@ -94,7 +96,7 @@ class Codes(NamedTuple):
 
 
 def log_likelihood(control: Control, found: Array, values: Array) -> Array:
-    """log Q(c|x) of values [B] under what Q takes them to be, as `Codes.read` gives it: [B]."""
+    """log Q(c|x) [B], in nats, of the values [B] of a code, where `found` is Q's answer as `Codes.read` returns it."""
     if control.categories:
         return jnp.take_along_axis(found, values[:, None], axis=1)[:, 0]
     mean, log_sd = found[:, 0], found[:, 1]
@@ -109,16 +111,12 @@ def addition(
     discriminator_term: Term,
     generator_term: Term,
 ) -> Addition:
-    """The codes at the generator's input and Q on the discriminator's features, with what they add to the losses."""
-
-    def infer(nets: Nets, x: Array) -> dict[str, Array]:
-        return codes.read(nets["recognition"](nets["discriminator"](x)[1]["features"])[0])
-
+    """The codes at the generator's input and Q on the discriminator's features, with the terms that they add."""
     return Addition(
         {"recognition": head(recognition, discriminator, spec, codes.outputs)},
         discriminator_term,
         generator_term,
-        infer,
+        infer=lambda nets, x: codes.read(nets["recognition"](nets["discriminator"](x)[1]["features"])[0]),
         codes=codes.width,
         with_codes=codes.beside,
         draw=codes.draw,
@@ -127,12 +125,12 @@ def addition(
 
 
 def weighted(codes: Codes, bounds: Mapping[str, Array], categorical: float, continuous: float) -> Array:
-    """Σ λ L_I over the bounds given."""
+    """Σ λ L_I over the given bounds, []; λ is `categorical` or `continuous`, by the kind of the code."""
     terms = [(categorical if codes.controls[name].categories else continuous) * bound for name, bound in bounds.items()]
     return sum(terms, start=jnp.zeros(()))
 
 
 def report(codes: Codes, bounds: Mapping[str, Array]) -> Aux:
-    """The bounds, nats: of all categorical codes together, and of each code."""
+    """The bounds in nats, for the log: the sum over all categorical codes, and each code's own."""
     together = sum((bounds[name] for name, control in codes.controls.items() if control.categories), jnp.zeros(()))
     return {"information": together, **{f"information_{name}": bound for name, bound in bounds.items()}}

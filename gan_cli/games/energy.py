@@ -80,11 +80,13 @@ def began(
         balance = gamma * real_mean - fake_mean
         return fake.mean(), {"balance": balance, "measure": real_mean + jnp.abs(balance)}
 
-    def remember(memory: Memory, reports: Mapping[str, Aux]) -> Memory:
-        return {"k": jnp.clip(memory["k"] + lambda_k * reports["generator"]["balance"], 0.0, 1.0)}
-
     made = _game(spec, generator, discriminator, latent, prior, discriminator_loss, generator_loss)
-    return made._replace(memory={"k": 0.0}, remember=remember)
+    return made._replace(
+        memory={"k": 0.0},
+        remember=lambda memory, reports: {
+            "k": jnp.clip(memory["k"] + lambda_k * reports["generator"]["balance"], 0.0, 1.0)
+        },
+    )
 
 
 def magan(
@@ -114,10 +116,15 @@ def magan(
         report = {**_report(real, fake), "margin": nets.memory["margin"]}
         return real.mean() + relu(nets.memory["margin"] - fake).mean(), report
 
-    def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
-        return _energies(nets, batch, error)[1].mean(), {}
-
-    made = _game(spec, generator, discriminator, latent, prior, discriminator_loss, generator_loss)
+    made = _game(
+        spec,
+        generator,
+        discriminator,
+        latent,
+        prior,
+        discriminator_loss,
+        generator_loss=lambda nets, batch: (_energies(nets, batch, error)[1].mean(), {}),
+    )
     made = made.with_turn("discriminator", start=pretrain).with_turn("generator", start=pretrain)
     warm = Turn("pretrain", ("discriminator",), pretrain_loss, stop=pretrain, optim="discriminator")
     zeros = dict.fromkeys(("margin", "step", "steps", "real", "fake", "fake_before"), 0.0)
@@ -129,7 +136,10 @@ def magan(
 
 
 def adapt_margin(memory: Mapping[str, Any], reports: Mapping[str, Aux], *, pretrain: int, epoch: int) -> Memory:
-    """MAGAN's memory after a step: sums of energies since the last look, and the margin."""
+    """MAGAN's memory after a step: sums of energies since the last look, and the margin, in units of the energy.
+
+    https://arxiv.org/abs/1704.03817, algorithm 1. `pretrain` and `epoch` are numbers of steps, as in `magan`.
+    """
     warming = memory["step"] < pretrain
     played = reports["discriminator"]
     step, steps = memory["step"] + 1, memory["steps"] + 1
@@ -151,23 +161,26 @@ def adapt_margin(memory: Mapping[str, Any], reports: Mapping[str, Aux], *, pretr
 
 
 def pulling_away(code: Array) -> Array:
-    """Mean squared cosine between the codes [B, F] of different examples, over all devices: []."""
+    """Mean squared cosine between the codes [B, F] of different examples, over all devices: [].
+
+    https://arxiv.org/abs/1609.03126, equation 4.
+    """
     # the root of a square kept from 0: a code of zeros then has a gradient, and it is finite
     unit = code * rsqrt(jnp.maximum(jnp.sum(code**2, axis=1, keepdims=True), 1e-16))
     every = devices.gather(unit)  # [all B, F]
     n = len(every)
-    squares = jnp.sum((unit @ every.T) ** 2) - jnp.sum(jnp.sum(unit**2, axis=1) ** 2)  # but for each with itself
+    squares = jnp.sum((unit @ every.T) ** 2) - jnp.sum(jnp.sum(unit**2, axis=1) ** 2)  # no code with itself
     return squares / (len(unit) * (n - 1))
 
 
 def _energy(nets: Nets, x: Array, error: Error) -> tuple[Array, Array]:
-    """Energies [B] and codes [B, F] of examples."""
+    """The energies [B] and the codes [B, F] of examples."""
     rebuilt, seen = nets["discriminator"](x)
     return ERRORS[error](rebuilt - x).reshape(len(x), -1).mean(axis=1), seen["features"]
 
 
 def _energies(nets: Nets, batch: Batch, error: Error) -> tuple[Array, Array, Array]:
-    """Energies of reals [B] and of fakes [B], and the fakes' codes [B, F]."""
+    """The energies of reals [B] and of fakes [B], and the fakes' codes [B, F]."""
     fake, _ = nets["generator"](batch["z"])
     real_energy, _ = _energy(nets, batch["x"], error)
     fake_energy, code = _energy(nets, fake, error)
@@ -175,6 +188,7 @@ def _energies(nets: Nets, batch: Batch, error: Error) -> tuple[Array, Array, Arr
 
 
 def _report(real: Array, fake: Array) -> Aux:
+    """Mean energies of reals and fakes [B], and the share of pairs that the energies tell apart."""
     return {"real_energy": real.mean(), "fake_energy": fake.mean(), "accuracy": jnp.mean(real < fake)}
 
 
@@ -187,7 +201,7 @@ def _game(
     discriminator_loss: Loss,
     generator_loss: Loss,
 ) -> Game:
-    """Two players, the second of which gives back what it is given."""
+    """A generator and an auto-encoder as its discriminator, each with a turn of its own at every step."""
     return Game(
         networks={
             "generator": partial(generator, Ports((latent,), spec.shape)),

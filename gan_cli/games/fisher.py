@@ -1,12 +1,10 @@
 """Fisher GAN: the critic's mean difference, measured in units of its own spread."""
 
-from collections.abc import Mapping
-
 import jax.numpy as jnp
 from pydantic import PositiveFloat, PositiveInt
 
 from gan_cli import devices
-from gan_cli.games.game import Game, Memory, NetFactory, Nets
+from gan_cli.games.game import Game, NetFactory, Nets
 from gan_cli.games.standard import standard
 from gan_cli.games.two_players import Prior
 from gan_cli.losses.adversarial import wasserstein
@@ -53,8 +51,9 @@ def fisher(
             "multiplier": nets.memory["multiplier"],
         }
 
-    def remember(memory: Memory, reports: Mapping[str, Aux]) -> Memory:
-        return {"multiplier": memory["multiplier"] - rho * (1 - reports["discriminator"]["omega"])}
-
-    made = base.with_turn("discriminator", loss=discriminator_loss)
-    return made._replace(memory={"multiplier": 0.0}, remember=remember)
+    return base.with_turn("discriminator", loss=discriminator_loss)._replace(
+        memory={"multiplier": 0.0},
+        remember=lambda memory, reports: {
+            "multiplier": memory["multiplier"] - rho * (1 - reports["discriminator"]["omega"])
+        },
+    )

@@ -5,7 +5,7 @@ The engine owns gradients, optimisers, devices, averaging and checkpoints; a gam
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ Builder = Callable[[nnx.Rngs], nnx.Module]  # a NetFactory whose ports the game 
 
 
 class Definition(NamedTuple):
-    """What a network is apart from its weights."""
+    """A network without its weights."""
 
     train: Any  # nnx.GraphDef in training mode
     eval: Any  # nnx.GraphDef in evaluation mode: running averages, no dropout
@@ -45,13 +45,13 @@ def define(build: Builder) -> Definition:
 
 
 def initialise(build: Builder, key: Key) -> Variables:
-    """Fresh weights of the network that `build` makes."""
+    """Fresh weights of the network that `build` makes, a pure function of the key."""
     _, params, _, rest = _split(build(nnx.Rngs(key)))
     return Variables(params, rest)
 
 
 def features_shape(build: Builder, example: Shape) -> Shape:
-    """Shape of the features that a network makes of one example of this shape; computes nothing."""
+    """The shape, without a batch axis, of the "features" that a network makes of one example; computes nothing."""
 
     def trace() -> Array:
         module: Any = build(nnx.Rngs(0))
@@ -63,13 +63,13 @@ def features_shape(build: Builder, example: Shape) -> Shape:
 
 
 def _split(module: nnx.Module) -> tuple[Any, Any, Any, Any]:
-    """Graph definition, parameters, random streams, and the rest: batch statistics and the like."""
+    """Split into graph definition, parameters, random streams, and the rest: batch statistics and the like."""
     parts: Any = nnx.split(module, nnx.Param, nnx.RngState, ...)
     return parts
 
 
 class Descent(NamedTuple):
-    """Where an optimiser stands and how it goes on, for losses that look ahead of it."""
+    """An optimiser's state and its next moves, for losses that look ahead."""
 
     state: Any  # moments, counters
     move: Callable[[Any, Any, Any], tuple[Any, Any]]  # (gradients, {role: params}, state) -> ({role: params}, state)
@@ -87,87 +87,65 @@ class Nets:
         self,
         definitions: Mapping[str, Definition],
         variables: Mapping[str, Variables],
-        key: Key | None = None,  # of dropout and other noise inside networks; None: evaluation mode
+        key: Key | None = None,  # for dropout and other noise inside networks; None: evaluation mode
         dtype: Any = jnp.float32,
-        descents: Mapping[str, Descent] | None = None,  # of `Game.differentiates`
-        memory: Memory = (),  # of the game, before this step
+        descents: Mapping[str, Descent] | None = None,  # for the tables in `Game.differentiates`
+        memory: Memory = (),  # the game's, before this step
     ):
         self._definitions = definitions
-        self._variables = dict(variables)
+        self.variables = dict(variables)  # role -> parameters, and batch statistics after the calls so far
         self._key = key
         self._dtype = dtype
-        self._descents = descents or {}
+        self.descents = descents or {}  # table of `Game.differentiates` -> its optimiser as it stands before this turn
         self.memory = memory
-        self._calls = 0
+        self.called: list[str] = []  # the role of each call so far
 
     def __getitem__(self, role: str) -> Callable[..., Any]:
         """The role's network as a function; its new batch statistics replace the old ones."""
 
         def run(*inputs: Any) -> Any:
-            output, rest = self._apply(role, self._variables[role], inputs)
-            self._variables[role] = self._variables[role]._replace(rest=rest)
+            output, rest = self._apply(role, self.variables[role], inputs)
+            self.variables[role] = self.variables[role]._replace(rest=rest)
             return output
 
         return run
 
     def frozen(self, role: str, params: Any = None) -> Callable[..., Any]:
         """The role's network as a pure function, optionally with other parameters."""
-        variables = self._variables[role]
+        variables = self.variables[role]
         variables = variables if params is None else variables._replace(params=params)
         return lambda *inputs: self._apply(role, variables, inputs)[0]
 
-    def params(self, role: str) -> Any:
-        """The role's parameters, for losses that differentiate through an update of them."""
-        return self._variables[role].params
-
-    def descent(self, table: str) -> Descent:
-        """The optimiser of a table in `Game.differentiates`, as it stands before this turn."""
-        return self._descents[table]
-
-    def rest(self, role: str) -> Any:
-        """The role's batch statistics after the calls so far."""
-        return self._variables[role].rest
-
     def _apply(self, role: str, variables: Variables, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
+        self.called.append(role)
         definition = self._definitions[role]
         graph = definition.eval if self._key is None else definition.train
-        module = nnx.merge(graph, self._cast(variables.params), self._noise(definition.rng), variables.rest, copy=True)
-        output = module(*self._cast(inputs))
+        params = _cast(variables.params, self._dtype)
+        # Each call has a fresh key, which is the same one in every turn that makes the same calls.
+        key = jax.random.key(0) if self._key is None else jax.random.fold_in(self._key, len(self.called))
+        noise = jax.tree.map(lambda x: key if is_key(x) else jnp.zeros(x.shape, x.dtype), definition.rng)
+        module = nnx.merge(graph, params, noise, variables.rest, copy=True)
+        output = module(*_cast(inputs, self._dtype))
         _, _, _, rest = _split(module)
-        return jax.tree.map(_to_float32, output), rest
-
-    def _cast(self, tree: Any) -> Any:
-        return jax.tree.map(lambda x: x.astype(self._dtype) if _is_float(x) else x, tree)
-
-    def _noise(self, rng: Any) -> Any:
-        """The random streams of one call: a fresh key, the same one in every turn that makes the same calls."""
-        self._calls += 1
-        key = jax.random.fold_in(self._key, self._calls) if self._key is not None else jax.random.key(0)
-        return jax.tree.map(lambda x: key if _is_key(x) else jnp.zeros(x.shape, x.dtype), rng)
+        return _cast(output, jnp.float32), rest
 
 
-def _is_key(x: Any) -> bool:
+def is_key(x: Any) -> bool:
+    """Whether an array holds typed PRNG keys."""
     return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
-def _is_float(x: Any) -> bool:
-    return jnp.issubdtype(jnp.result_type(x), jnp.floating)
+def _cast(tree: Any, dtype: Any) -> Any:
+    return jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(jnp.result_type(x), jnp.floating) else x, tree)
 
 
-def _to_float32(x: Array) -> Array:
-    return x.astype(jnp.float32) if _is_float(x) else x
+Loss = Callable[[Nets, Batch], tuple[Array, Aux]]
+"""A turn's loss: a scalar to minimise, and what it reports. The batch holds this device's data and the game's draws,
+leaves [B, ...].
 
-
-class Loss(Protocol):
-    """A turn's loss: scalar to minimise, and what it reports."""
-
-    def __call__(self, nets: Nets, batch: Batch) -> tuple[Array, Aux]:
-        """`batch` holds data and the game's draws, leaves [B, ...].
-
-        Chance is among the draws, a seed for each example where a loss needs more of it: a key of the step would give
-        other numbers on another number of devices.
-        """
-        ...
+All randomness is among the draws, a seed for each example where a loss needs more: a key of the step would give other
+numbers on another number of devices.
+"""
 
 
 class Turn(NamedTuple):
@@ -213,14 +191,14 @@ class Game(NamedTuple):
     sample: Callable[[Nets, Batch], Mapping[str, Array]]  # inputs as in `draw` -> {"sample": [B, H, W, C]}
     controls: Mapping[str, Control] = {}  # those of `draw`'s inputs that a person can set: "class", "c0"
     infer: Callable[[Nets, Array], Mapping[str, Array]] | None = None
-    """Examples [B, ...] -> what a network of the game takes their controls to be, by name: of categories their
-    log-probabilities [B, K], of a number the mean and log standard deviation of a Gaussian [B, 2]."""
+    """Examples [B, ...] -> what a network of the game takes their controls to be, by name: log-probabilities [B, K] of
+    K categories, or the mean and log standard deviation of a Gaussian [B, 2] for a number."""
     latent: int = 0  # numbers in the latent that `decode` takes
     decode: Callable[[Nets, Array], Array] | None = None
     """Latents [B, latent] of a standard normal prior -> samples [B, ...]; None: something else decides them, too."""
     memory: Memory = ()  # BEGAN's k, Fisher's multiplier, ADA's p, CycleGAN's image pool
     remember: Callable[[Memory, Mapping[str, Aux]], Memory] = keep  # (memory, turn -> its report) -> memory
-    labels: Labels = "unused"  # of the data that the losses read; some: `data/pipeline.py`
+    labels: Labels = "unused"  # which labels of the data the losses read; some: `data/pipeline.py`
     per_example: tuple[str, ...] = ()  # roles that must treat each example by itself: no batch statistics
     together: int = 1  # examples of a batch that belong together: they divide what a device sees at once
     differentiates: tuple[str, ...] = ()  # tables of [optimisers] through whose updates a loss is differentiated

@@ -41,17 +41,15 @@ def infogan(
         raise ValueError("InfoGAN without codes is the standard game; categorical = [10] would do")
     codes = Codes(controls(categorical, continuous, continuous_prior), continuous_prior, learned_sd)
 
-    def value(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
+    def term(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
         bounds = codes.bounds(codes.read(nets["recognition"](seen.fake_features)[0]), batch)
         return -weighted(codes, bounds, information, continuous_information), report(codes, bounds)
 
-    def discriminator_term(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
-        return value(nets, batch, seen)[0], {}
-
     def generator_term(nets: Nets, batch: Batch, seen: Seen) -> tuple[Array, Aux]:
-        term, reported = value(nets, batch, seen)
-        return (term if informed else jnp.zeros(())), reported
+        value, reported = term(nets, batch, seen)
+        return (value if informed else jnp.zeros(())), reported
 
     options = Options(loss, latent, prior, discriminator_steps, penalties=penalties)
-    added = addition(spec, discriminator, recognition, codes, discriminator_term, generator_term)
+    # both players minimise the same term; only the generator reports it
+    added = addition(spec, discriminator, recognition, codes, lambda *seen: (term(*seen)[0], {}), generator_term)
     return play(options, spec, generator, discriminator, added)

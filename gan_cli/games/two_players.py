@@ -18,7 +18,7 @@ Share = Annotated[float, Field(ge=0, lt=0.5)]
 
 
 class Seen(NamedTuple):
-    """What the players made of a batch: pairs of a real and a fake, as the discriminator sees them (packed)."""
+    """The players' outputs for a batch: pairs of a real and a fake, packed as the discriminator sees them."""
 
     fake: Array  # [B, ...]
     real_score: Array  # [B], or [B, h, w] of patches
@@ -27,13 +27,13 @@ class Seen(NamedTuple):
     fake_features: Any
 
 
-Term = Callable[[Nets, Batch, Seen], tuple[Array, Aux]]  # of a loss, and what it reports
+Term = Callable[[Nets, Batch, Seen], tuple[Array, Aux]]  # a term of a loss, and what it reports
 
 
 class Addition(NamedTuple):
-    """What a game adds to the standard one: codes for the generator, heads on the discriminator's features."""
+    """The parts that a game adds to the standard one: codes for G, heads on the discriminator's features, terms."""
 
-    heads: Mapping[str, Builder]  # roles, trained in the discriminator's turn
+    heads: Mapping[str, Builder]  # role -> network, trained in the discriminator's turn
     discriminator: Term  # added to its loss
     generator: Term
     infer: Callable[[Nets, Array], Mapping[str, Array]]  # as `Game.infer`
@@ -45,7 +45,7 @@ class Addition(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How the two play; the games' factories say what each means."""
+    """The rules of a game of two players; the factories of the games say what each option means."""
 
     loss: Adversarial
     latent: int
@@ -72,16 +72,29 @@ def play(
     With labels, fakes have those of the reals they are paired with, in training; samples have classes drawn with the
     shares that they have among the data. Raises ValueError for options that contradict each other.
     """
-    _check(options, spec)
+    _check_options(options, spec)
     rules = _Rules(options, addition, spec)
-    generator_in = Ports((options.latent + (addition.codes if addition else 0),), spec.shape)
-    discriminator_in = Ports((*spec.shape[:-1], options.packing * spec.shape[-1]), ())
-    if options.label != "none":
-        generator_in = generator_in._replace(classes=len(spec.classes))
-    if options.label == "both":
-        discriminator_in = discriminator_in._replace(classes=len(spec.classes))
+    classes = len(spec.classes)
+    generator_in = Ports(
+        (options.latent + (addition.codes if addition else 0),), spec.shape, classes if options.label != "none" else 0
+    )
+    discriminator_in = Ports(
+        (*spec.shape[:-1], options.packing * spec.shape[-1]), (), classes if options.label == "both" else 0
+    )
     heads = addition.heads if addition else {}
     first, every = ("discriminator", *heads), options.discriminator_steps
+    # Lazy penalties are turns of their own with the discriminator's optimiser. As an optimiser has one list of roles,
+    # the heads are in it, too: their gradient is 0 there, but an optimiser with momentum moves them.
+    lazy = [
+        Turn(
+            f"penalty_{steps}",
+            first,
+            partial(rules.penalty, [penalty for penalty in options.penalties if penalty.every == steps]),
+            every=steps,
+            optim="discriminator",
+        )
+        for steps in sorted({penalty.every for penalty in options.penalties} - {1})
+    ]
     when = partial(_wgan_schedule, every=every) if options.thorough else None
     labels: Labels = "unused" if options.label == "none" else "all"
     controls = {CLASS: class_control(spec)} if options.label != "none" else {}
@@ -93,7 +106,7 @@ def play(
         },
         turns=(
             Turn("discriminator", first, rules.discriminator_loss),
-            *_lazy_turns(options.penalties, rules.penalty_loss, first),
+            *lazy,
             Turn("generator", ("generator",), rules.generator_loss, every=every, when=when),
         ),
         draw=rules.draw,
@@ -109,7 +122,7 @@ def play(
     )
 
 
-def _check(options: Options, spec: Spec) -> None:
+def _check_options(options: Options, spec: Spec) -> None:
     """Raise ValueError for options that contradict each other or the data."""
     if options.simultaneous and any(penalty.every > 1 for penalty in options.penalties):
         raise ValueError("a penalty with every > 1 is its own move; with simultaneous = true it must have every = 1")
@@ -137,37 +150,37 @@ class _Rules:
         self.packed = partial(pack, size=options.packing)
 
     def generate(self, nets: Nets, inputs: Batch) -> Array:
-        """Fakes [B, ...] of the game's inputs, the class among them where there is one."""
+        """Fakes [B, ...] from the game's inputs, among which is the class where the generator is given one."""
         z = self.addition.with_codes(inputs) if self.addition else inputs["z"]
         label = () if self.options.label == "none" else (inputs[CLASS],)
         fake: Array = nets["generator"](z, *label)[0]
         return fake
 
     def fake(self, nets: Nets, batch: Batch) -> Array:
-        """Fakes in training, packed: they have the labels of the reals that they are paired with."""
+        """Packed fakes in training; they have the labels of the reals that they are paired with."""
         inputs = batch if self.options.label == "none" else {**batch, CLASS: batch["y"]}
         return self.packed(self.generate(nets, inputs))
 
     def label(self, batch: Batch) -> tuple[Array, ...]:
-        """What the discriminator is given beside an example."""
+        """The discriminator's further argument beside examples: their labels, if it is given any."""
         return (batch["y"],) if self.options.label == "both" else ()
 
     def look(self, nets: Nets, batch: Batch) -> Seen:
-        """Play a batch: fakes, and what the discriminator makes of both."""
+        """Play a batch: make fakes, and let the discriminator score reals and fakes."""
         fake = self.fake(nets, batch)
         real_score, real = nets["discriminator"](self.packed(batch["x"]), *self.label(batch))
         fake_score, faked = nets["discriminator"](fake, *self.label(batch))
         return Seen(fake, real_score, fake_score, real.get("features"), faked.get("features"))
 
     def discriminator_loss(self, nets: Nets, batch: Batch) -> tuple[Array, Aux]:
-        """The adversarial loss, the penalties of every step, and what the game adds."""
+        """The discriminator's loss: the adversarial one, the penalties of every step, and the game's term."""
         loss, packing = self.options.loss, self.options.packing
         seen = self.look(nets, batch)
         real_score, fake_score = seen.real_score, seen.fake_score
         report = {
             "real_score": real_score.mean(),
             "fake_score": fake_score.mean(),
-            "accuracy": jnp.mean(real_score > fake_score),  # of telling which of a pair is real: 0.5 is guessing
+            "accuracy": jnp.mean(real_score > fake_score),  # share of pairs that are told apart: 0.5 is guessing
         }
         if self.options.label_noise:
             seeds = batch["seed"][::packing]
@@ -180,7 +193,7 @@ class _Rules:
             report["wrong_score"] = wrong.mean()
         eager = [penalty for penalty in self.options.penalties if penalty.every == 1]
         if eager:
-            report["penalty"] = self.penalty(eager, nets, batch, seen.fake)
+            report["penalty"], _ = self.penalty(eager, nets, batch, seen.fake)
             value += report["penalty"]
         if self.addition:
             more, reported = self.addition.discriminator(nets, batch, seen)
@@ -188,7 +201,7 @@ class _Rules:
         return value, report
 
     def generator_loss(self, nets: Nets, batch: Batch) -> tuple[Array, Aux]:
-        """The adversarial loss and what the game adds."""
+        """The generator's loss: the adversarial one, and the term that the game adds."""
         seen = self.look(nets, batch)  # reals: dropped by the compiler where the loss ignores them
         value = self.options.loss.generator(seen.real_score, seen.fake_score)
         if not self.addition:
@@ -196,23 +209,20 @@ class _Rules:
         more, report = self.addition.generator(nets, batch, seen)
         return value + more, report
 
-    def penalty_loss(self, due: Sequence[Penalty], nets: Nets, batch: Batch) -> tuple[Array, Aux]:
-        """The penalties that are a turn of their own."""
-        return self.penalty(due, nets, batch, self.fake(nets, batch)), {}
+    def penalty(self, due: Sequence[Penalty], nets: Nets, batch: Batch, fake: Array | None = None) -> tuple[Array, Aux]:
+        """The sum of the penalties, each as many times as steps pass between two of it, as the loss of a turn.
 
-    def penalty(self, due: Sequence[Penalty], nets: Nets, batch: Batch, fake: Array) -> Array:
-        """The sum of the penalties, each as many times as steps pass between two of it."""
-
-        def critic(x: Array) -> Array:
-            score: Array = nets.frozen("discriminator")(x, *self.label(batch))[0]
-            return score
-
+        Without `fake`, the packed fakes that a loss has made already, they are made here.
+        """
+        fake = self.fake(nets, batch) if fake is None else fake
         real = self.packed(batch["x"])
         keys = jax.vmap(jax.random.key)(batch["seed"][:: self.options.packing])  # [B]
-        return jnp.stack([p.every * p.term(critic, real, fake, keys) for p in due]).sum()
+        label, discriminator = self.label(batch), nets.frozen("discriminator")
+        terms = [p.every * p.term(lambda x: discriminator(x, *label)[0], real, fake, keys) for p in due]
+        return jnp.stack(terms).sum(), {}
 
     def draw(self, key: Key, n: int) -> dict[str, Array]:
-        """Latents, and whatever else an example needs of chance."""
+        """The latents, and everything else that is random about an example: leaves [n, ...]."""
         options = self.options
         drawn = {"z": draw_latent(key, n, options.latent, options.prior)}
         if options.penalties or options.label_noise:
@@ -228,26 +238,29 @@ class _Rules:
 
 
 def head(network: NetFactory, discriminator: NetFactory, spec: Spec, outputs: int) -> Builder:
-    """Builds a network that stands on the discriminator's features of an example and gives so many numbers."""
+    """The builder of a network that maps the discriminator's features of an example to `outputs` numbers."""
     trunk = partial(discriminator, Ports(spec.shape, ()))
     return lambda rngs: network(Ports(features_shape(trunk, spec.shape), (outputs,)), rngs)
 
 
 def class_control(spec: Spec) -> Control:
-    """The label as an input of the generator."""
+    """The label as a control of the generator; its entropy, in nats, is that of the classes among the data."""
     shares = [share for share in spec.shares if share] or [1 / max(1, len(spec.classes))] * len(spec.classes)
     return Control(len(spec.classes), spec.classes, entropy=-sum(share * math.log(share) for share in shares))
 
 
 def draw_classes(key: Key, n: int, spec: Spec) -> Array:
-    """Labels with the shares that the classes have among the data: int32 [n]."""
+    """n labels, int32 [n], drawn with the shares that the classes have among the data."""
     if not spec.shares:
         return jax.random.randint(key, (n,), 0, len(spec.classes))
     return jax.random.categorical(key, jnp.log(jnp.array(spec.shares)), shape=(n,)).astype(jnp.int32)
 
 
 def pack(x: Array, size: int) -> Array:
-    """Each `size` examples after one another as one, along the last axis: [B, ..., C] -> [B / size, ..., size C]."""
+    """Consecutive examples joined along the last axis, `size` at a time: [B, ..., C] -> [B / size, ..., size C].
+
+    https://arxiv.org/abs/1712.04086, section 2.
+    """
     if size == 1:
         return x
     packs = x.reshape(-1, size, *x.shape[1:])  # [B / size, size, ..., C]
@@ -263,31 +276,7 @@ def draw_latent(key: Key, n: int, size: int, prior: Prior) -> Array:
 
 def decoder(prior: Prior) -> Callable[[Nets, Array], Array]:
     """`Game.decode` of a generator that is given nothing but z: a standard normal u becomes the z of its quantile."""
-
-    def decode(nets: Nets, u: Array) -> Array:
-        sample: Array = nets["generator"](u if prior == "normal" else 2 * ndtr(u) - 1)[0]
-        return sample
-
-    return decode
-
-
-def _lazy_turns(
-    penalties: Sequence[Penalty], loss: Callable[..., tuple[Array, Aux]], trains: tuple[str, ...]
-) -> list[Turn]:
-    """A turn for the penalties of each `every` > 1, with the discriminator's own optimiser.
-
-    An optimiser has one list of roles: the heads are in it, too. Their gradient is 0, but one with momentum moves them.
-    """
-    return [
-        Turn(
-            f"penalty_{every}",
-            trains,
-            partial(loss, [penalty for penalty in penalties if penalty.every == every]),
-            every=every,
-            optim="discriminator",
-        )
-        for every in sorted({penalty.every for penalty in penalties} - {1})
-    ]
+    return lambda nets, u: nets["generator"](u if prior == "normal" else 2 * ndtr(u) - 1)[0]
 
 
 def _swap(real_score: Array, fake_score: Array, share: float, seeds: Array) -> tuple[Array, Array]:

@@ -45,8 +45,8 @@ def unrolled(
             gradient = jax.grad(lambda p: loss.discriminator(*scores(p)))(params)
             return descent.move(gradient if second_order else lax.stop_gradient(gradient), params, state), None
 
-        descent = nets.descent("discriminator")
-        now = {"discriminator": nets.params("discriminator")}
+        descent = nets.descents["discriminator"]
+        now = {"discriminator": nets.variables["discriminator"].params}
         (params, _), _ = lax.scan(ahead, (now, descent.state), length=unroll)
         real_score, fake_score = scores(params)
         if objective == "saddle":

@@ -26,14 +26,14 @@ class Geometry(NamedTuple):
     """The static facts of a convolution from a large map to a small one; its adjoint goes from small to large."""
 
     form: Form
-    dtype: Any  # of the operands of products; images and kernels are `wide`
+    dtype: Any  # that of the operands of products; images and kernels are float32 or wider
     before: tuple[int, int]  # padding before the large map's first row and column
     large: tuple[int, int]  # height and width
     small: tuple[int, int]
 
     @property
     def tiles(self) -> tuple[int, int]:
-        """Windows along height and width; the last may reach beyond the map."""
+        """Number of windows along height and width; the last may reach beyond the map."""
         height, width = self.small
         return -(-height // self.form.outputs), -(-width // self.form.outputs)
 
@@ -48,8 +48,24 @@ def gather(geometry: Geometry, x: Array) -> Array:
     """Large map [C, H, W, N] -> the combined windows that products are made with, [G, K, tiles N]."""
     if geometry.whole:
         return lax.optimization_barrier(x.transpose(1, 2, 0, 3)).astype(geometry.dtype).reshape(1, -1, x.shape[3])
-    form = geometry.form
-    return _group(geometry, combine_both(form.data, _windows(geometry, x)))
+    form, (rows, columns) = geometry.form, geometry.tiles
+    reach_rows, reach_columns = (form.step * (tiles - 1) + form.window for tiles in (rows, columns))
+    x = _place(x, HEIGHT, geometry.before[0], reach_rows)
+    x = lax.optimization_barrier(_place(x, WIDTH, geometry.before[1], reach_columns))
+    last_row, last_column = form.step * (rows - 1), form.step * (columns - 1)
+    windows = [  # pixel (u, v) of every window, for all u and v: [C, *tiles, N]
+        [
+            lax.slice(
+                x,
+                (0, u, v, 0),
+                (len(x), u + last_row + 1, v + last_column + 1, x.shape[3]),
+                (1, form.step, form.step, 1),
+            )
+            for v in range(form.window)
+        ]
+        for u in range(form.window)
+    ]
+    return _group(geometry, combine_both(form.data, windows))
 
 
 def scatter(geometry: Geometry, data: Array) -> Array:
@@ -111,7 +127,11 @@ def spread(geometry: Geometry, y: Array) -> Array:
 
 def combine(matrix: Matrix, parts: Sequence[Array]) -> list[Array]:
     """Matrix times vector, where the vector's components are arrays."""
-    return [_weighted_sum(row, parts) for row in matrix]
+    sums = []
+    for weights in matrix:
+        terms = [part if weight == 1 else weight * part for weight, part in zip(weights, parts, strict=True) if weight]
+        sums.append(sum(terms[1:], start=terms[0]) if terms else jnp.zeros_like(parts[0]))
+    return sums
 
 
 def combine_both(matrix: Matrix, grid: Sequence[Sequence[Array]]) -> Grid:
@@ -119,26 +139,6 @@ def combine_both(matrix: Matrix, grid: Sequence[Sequence[Array]]) -> Grid:
     rows = [combine(matrix, row) for row in grid]
     columns = [combine(matrix, column) for column in zip(*rows, strict=True)]
     return [list(row) for row in zip(*columns, strict=True)]
-
-
-def _weighted_sum(weights: Sequence[float], parts: Sequence[Array]) -> Array:
-    terms = [part if weight == 1 else weight * part for weight, part in zip(weights, parts, strict=True) if weight]
-    return sum(terms[1:], start=terms[0]) if terms else jnp.zeros_like(parts[0])
-
-
-def _windows(geometry: Geometry, x: Array) -> Grid:
-    """Pixel (u, v) of every window, for all u and v: arrays [C, *tiles, N]."""
-    form, (rows, columns) = geometry.form, geometry.tiles
-    reach_rows, reach_columns = (form.step * (tiles - 1) + form.window for tiles in (rows, columns))
-    x = _place(x, HEIGHT, geometry.before[0], reach_rows)
-    x = lax.optimization_barrier(_place(x, WIDTH, geometry.before[1], reach_columns))
-
-    def pixel(u: int, v: int) -> Array:
-        start = (0, u, v, 0)
-        stop = (len(x), u + form.step * (rows - 1) + 1, v + form.step * (columns - 1) + 1, x.shape[3])
-        return lax.slice(x, start, stop, (1, form.step, form.step, 1))
-
-    return [[pixel(u, v) for v in range(form.window)] for u in range(form.window)]
 
 
 def _overlap_add(geometry: Geometry, axis: int, parts: Sequence[Array]) -> list[Array]:
@@ -185,7 +185,7 @@ def _in_order(form: Form, grid: Grid) -> list[Array]:
 
 
 def _joined(parts: Sequence[Array], axis: int = 0) -> Array:
-    """Concatenated. bfloat16 goes as bits: XLA:CPU would convert it to float32 and back."""
+    """The arrays concatenated. bfloat16 goes as bits: XLA:CPU would convert it to float32 and back."""
     dtype = parts[0].dtype
     if dtype != jnp.bfloat16:
         return jnp.concatenate(parts, axis)

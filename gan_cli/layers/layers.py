@@ -6,9 +6,9 @@ Initialisers always see the shape [..., I, O], so that one that counts inputs an
 import jax.numpy as jnp
 from flax import nnx
 
-from gan_cli.layers import convolution
-from gan_cli.layers.convolution import Padding
-from gan_cli.layers.layout import axes, channels, enter, formulation, leave, per_channel, planes
+from gan_cli import devices
+from gan_cli.layers import layout
+from gan_cli.layers.layout import Padding, axes, enter, formulation, leave, per_channel, planes
 from gan_cli.layers.norms import BatchNorm, InstanceNorm, LayerNorm, SpectralNorm, norm
 from gan_cli.types import Array
 
@@ -19,10 +19,10 @@ __all__ = [
     "InstanceNorm",
     "LayerNorm",
     "Linear",
+    "MinibatchDiscrimination",
     "SpectralNorm",
     "UpConv",
     "axes",
-    "channels",
     "enter",
     "formulation",
     "leave",
@@ -57,7 +57,7 @@ class Kernel(nnx.Module):
 
 
 class Linear(nnx.Module):
-    """x [B, I] -> x W + b [B, O]."""
+    """A linear layer: x [B, I] -> x W + b [B, O]."""
 
     def __init__(
         self,
@@ -81,6 +81,8 @@ class Linear(nnx.Module):
 class Conv(nnx.Module):
     """Convolution with a square kernel, stored [k, k, I, O]."""
 
+    transposed = False
+
     def __init__(
         self,
         inputs: int,
@@ -94,41 +96,28 @@ class Conv(nnx.Module):
         spectral: bool = False,  # divide the kernel by its largest singular value, as a matrix [k k I, O]
         init: Init = LECUN,
     ):
-        self.kernel = Kernel((kernel, kernel, inputs, features), rngs, init, spectral=spectral)
-        self.bias = nnx.Param(jnp.zeros(features)) if bias else None
-        self.stride = stride
-        self.padding = padding
-
-    def __call__(self, x: Array) -> Array:
-        """Images in the inner layout, I channels -> O channels."""
-        return _add_bias(convolution.conv(x, self.kernel(), self.stride, self.padding), self.bias)
-
-
-class ConvTranspose(nnx.Module):
-    """Transposed convolution with a square kernel, stored [k, k, O, I]: that of the convolution it transposes."""
-
-    def __init__(
-        self,
-        inputs: int,
-        features: int,
-        kernel: int,  # side, pixels
-        rngs: nnx.Rngs,
-        *,
-        stride: int = 1,
-        padding: Padding = "SAME",  # of the convolution; the side n becomes stride (n - 1) + k - 2 padding
-        bias: bool = True,
-        spectral: bool = False,  # divide the kernel by its largest singular value, as a matrix [k k I, O]
-        init: Init = LECUN,
-    ):
         shape = (kernel, kernel, inputs, features)
-        self.kernel = Kernel(shape, rngs, init, spectral=spectral, transposed=True)
+        self.kernel = Kernel(shape, rngs, init, spectral=spectral, transposed=self.transposed)
         self.bias = nnx.Param(jnp.zeros(features)) if bias else None
         self.stride = stride
         self.padding = padding
 
     def __call__(self, x: Array) -> Array:
         """Images in the inner layout, I channels -> O channels."""
-        return _add_bias(convolution.conv_transpose(x, self.kernel(), self.stride, self.padding), self.bias)
+        return _add_bias(layout.conv(x, self.kernel(), self.stride, self.padding), self.bias)
+
+
+class ConvTranspose(Conv):
+    """Transposed convolution with a square kernel, stored [k, k, O, I]: that of the convolution it transposes.
+
+    `padding` is the convolution's, too: the side n becomes stride (n - 1) + k - 2 padding, or stride n with "SAME".
+    """
+
+    transposed = True
+
+    def __call__(self, x: Array) -> Array:
+        """Images in the inner layout, I channels -> O channels."""
+        return _add_bias(layout.conv_transpose(x, self.kernel(), self.stride, self.padding), self.bias)
 
 
 class UpConv(nnx.Module):
@@ -149,8 +138,32 @@ class UpConv(nnx.Module):
 
     def __call__(self, x: Array) -> Array:
         """Images in the inner layout, I channels -> twice the side, O channels."""
-        return _add_bias(convolution.up_conv(x, self.kernel()), self.bias)
+        return _add_bias(layout.up_conv(x, self.kernel()), self.bias)
 
 
 def _add_bias(x: Array, bias: nnx.Param | None) -> Array:
     return x if bias is None else x + per_channel(bias[...].astype(x.dtype), x)
+
+
+class MinibatchDiscrimination(nnx.Module):
+    """Appends to features [B, F] the closeness of each example to the others of the batch, in several learnt views.
+
+    https://arxiv.org/abs/1606.03498, section 3.2: o_b(i) = sum over j != i of exp(-|M_ib - M_jb|_1), M = f(x) T. The
+    sum is over the batches of all devices, so that what D sees depends on the batch's size. Departure: the authors'
+    code centres o and scales T by its first batch; here T starts at N(0, 0.05²), and o is used as it is.
+    """
+
+    mixes = True  # its output for one example depends on the others of the batch
+
+    def __init__(self, features: int, kernels: int, dims: int, rngs: nnx.Rngs):
+        self.tensor = nnx.Param(nnx.initializers.normal(0.05)(rngs.params(), (features, kernels, dims)))
+
+    def __call__(self, x: Array) -> Array:
+        """[B, F] -> [B, F + kernels]."""
+        views = jnp.einsum("bf,fkd->bkd", x, self.tensor[...].astype(x.dtype)).astype(jnp.float32)  # [B, K, D]
+        others = devices.gather(views)  # [all B, K, D]
+        # one term a dimension: three times as fast on a CPU as a sum over the last axis of [B, all B, K, D]
+        terms = [jnp.abs(views[:, None, :, d] - others[:, :, d]) for d in range(views.shape[2])]
+        distances = sum(terms[1:], terms[0])  # [B, all B, K]
+        closeness = jnp.exp(-distances).sum(axis=1) - 1  # without the example itself, at distance 0: [B, K]
+        return jnp.concatenate([x, closeness.astype(x.dtype)], axis=1)

@@ -1,8 +1,11 @@
-"""How images lie in memory inside a network, and which form its convolutions take.
+"""How images lie in memory inside a network, and the convolutions in that layout: one meaning, two forms.
 
-That is the platform's business, not the network's. Images are NHWC at a network's edges; inside, on a CPU, they are
-CHWN (the batch is contiguous, see cpu_conv.py), elsewhere they stay NHWC. A network calls `enter` on its way in and
-`leave` on its way out, and is written once.
+The platform decides, not the network. Images are NHWC at a network's edges; inside, on a CPU, they are CHWN (the batch
+is contiguous, see cpu_conv.py), elsewhere they stay NHWC. A network calls `enter` on its way in and `leave` on its way
+out, and is written once.
+
+A transposed convolution is the adjoint of a convolution, and its kernel [k, k, O, I] is that convolution's kernel.
+Strides and paddings are those of the convolution, too.
 """
 
 from collections.abc import Iterator
@@ -14,16 +17,18 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gan_cli.layers import cpu_conv
 from gan_cli.types import Array
 
 Formulation = Literal["auto", "cpu", "lax"]
+Padding = int | Literal["SAME"]  # pixels on every side, or what makes the small map 1 / stride of the large one
 
 _formulation: ContextVar[Formulation] = ContextVar("formulation", default="auto")
 
 
 @contextmanager
 def formulation(form: Formulation) -> Iterator[None]:
-    """In this context, trace convolutions as GEMMs on CHWN ("cpu"), plainly on NHWC ("lax") or by platform ("auto").
+    """Trace convolutions in this context as GEMMs on CHWN ("cpu"), plainly on NHWC ("lax") or by platform ("auto").
 
     It acts while a function is traced: one that is already compiled keeps the form that it was traced with.
     Weights have the same shapes in both forms, so that they can be trained in one and used in the other.
@@ -36,7 +41,7 @@ def formulation(form: Formulation) -> Iterator[None]:
 
 
 def batch_last() -> bool:
-    """Whether the layout in force is CHWN with its GEMM formulations; otherwise NHWC with plain `lax`."""
+    """Whether the current layout is CHWN, with convolutions as GEMMs; otherwise it is NHWC with plain `lax`."""
     form = _formulation.get()
     return jax.default_backend() == "cpu" if form == "auto" else form == "cpu"
 
@@ -70,13 +75,8 @@ def leave(x: Array) -> Array:
     return x.transpose(3, 1, 2, 0) if batch_last() else x
 
 
-def channels(x: Array) -> int:
-    """The number of channels of images inside a network, or of features of vectors."""
-    return x.shape[axes(x).channel]
-
-
 def per_channel(v: Array, x: Array | jax.ShapeDtypeStruct) -> Array:
-    """One value a channel [C], or one a channel of each example [B, C], as an array of the shape of `x`.
+    """Broadcast one value a channel [C], or one a channel of each example [B, C], to the shape of `x`.
 
     Not a reshape: XLA simplifies reshapes with one user and with several differently, and then no longer sees that two
     turns of a step compute the same.
@@ -90,7 +90,53 @@ def per_channel(v: Array, x: Array | jax.ShapeDtypeStruct) -> Array:
 
 
 def planes(v: Array, x: Array) -> Array:
-    """Numbers [B, E] -> a map of E channels, each constant, as high and wide as the map `x`."""
+    """Broadcast numbers [B, E] to a map of E constant channels, as high and wide as the map `x`."""
     shape = list(x.shape)
     shape[axes(x).channel] = v.shape[1]
     return per_channel(v, jax.ShapeDtypeStruct(shape, v.dtype))
+
+
+def conv(x: Array, kernel: Array, stride: int = 1, padding: Padding = "SAME") -> Array:
+    """Convolution (correlation, as in every library) of images in the inner layout with kernel [k, k, I, O].
+
+    The side n becomes (n + paddings - k) // stride + 1; with "SAME", ceil(n / stride).
+    """
+    height, width = axes(x).space
+    pads = _pads(padding, (x.shape[height], x.shape[width]), kernel, stride)
+    if batch_last():
+        return cpu_conv.conv(x, kernel, stride, pads)
+    return lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def conv_transpose(x: Array, kernel: Array, stride: int = 1, padding: Padding = "SAME") -> Array:
+    """Transposed convolution with kernel [k, k, O, I]; the side becomes stride * (n - 1) + k - padding on both sides.
+
+    "SAME" makes it stride * n and wants k >= stride.
+    """
+    height, width = axes(x).space
+    pads = _pads(padding, (stride * x.shape[height], stride * x.shape[width]), kernel, stride)
+    if batch_last():
+        return cpu_conv.conv_transpose(x, kernel, stride, pads)
+    k = kernel.shape[0]
+    return lax.conv_general_dilated(
+        x,
+        lax.rev(kernel, (0, 1)).swapaxes(2, 3),  # one copy with the reversal; ONNX knows no [k, k, O, I]
+        (1, 1),
+        [(k - 1 - before, k - 1 - after) for before, after in pads],
+        lhs_dilation=(stride, stride),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def up_conv(x: Array, kernel: Array) -> Array:
+    """Enlarge images twofold by repeating pixels, then convolve with kernel [3, 3, I, O], stride 1, padding 1."""
+    if batch_last():
+        return cpu_conv.up_conv(x, kernel)
+    return conv(x.repeat(2, axis=1).repeat(2, axis=2), kernel, 1, 1)
+
+
+def _pads(padding: Padding, large: tuple[int, int], kernel: Array, stride: int) -> cpu_conv.Pads:
+    if isinstance(padding, int):
+        return (padding, padding), (padding, padding)
+    height, width = lax.padtype_to_pads(large, kernel.shape[:2], (stride, stride), padding)
+    return height, width

@@ -1,8 +1,10 @@
 """Normalisation of activations, and of weights by their largest singular value. Statistics are always float32.
 
-What is normalised is scaled and shifted, channel by channel. With `classes` each label has scales and shifts of its
-own: conditional normalisation, https://arxiv.org/abs/1610.07629, as cGANs with projection have it in the generator.
+Normalised activations are scaled and shifted, channel by channel. With `classes` each label has its own scales and
+shifts: conditional normalisation, https://arxiv.org/abs/1610.07629, as in the generator of a cGAN with projection.
 """
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +19,7 @@ Init = nnx.initializers.Initializer
 
 
 class Affine(nnx.Module):
-    """What follows a normalisation: scale and shift of each channel, or of each channel under each label."""
+    """The scales and shifts that follow a normalisation: one of each a channel, or a channel and label."""
 
     def __init__(
         self,
@@ -25,7 +27,7 @@ class Affine(nnx.Module):
         rngs: nnx.Rngs,
         *,
         scale_init: Init = nnx.initializers.ones,
-        classes: int = 0,  # labels that have scales and shifts of their own; 0: there is no label
+        classes: int = 0,  # number of labels with their own scales and shifts; 0: there is no label
         epsilon: float = 1e-5,  # added to variances
     ):
         shape = (classes, features) if classes else (features,)
@@ -43,6 +45,16 @@ class Affine(nnx.Module):
         own = jax.nn.one_hot(y, self.classes)  # [B, K]: on a CPU faster than looking up, whose gradient scatters
         return own @ scale, own @ bias
 
+    def normalise(self, x: Array, over: tuple[int, ...], y: Array | None) -> Array:
+        """`x` normalised over these axes, then scaled and shifted: of the same shape and dtype."""
+        x32 = x.astype(jnp.float32)
+        mean = x32.mean(over, keepdims=True)
+        var = jnp.square(x32 - mean).mean(over, keepdims=True)
+        scale, bias = self.affine(y)
+        gain = lax.rsqrt(var + self.epsilon) * per_channel(scale, x)
+        offset = per_channel(bias, x) - mean * gain
+        return (x.astype(jnp.float32) * gain + offset).astype(x.dtype)  # one multiplication and one addition a value
+
 
 class BatchNorm(Affine):
     """Batch normalisation, https://arxiv.org/abs/1502.03167, of images in the inner layout or of vectors [B, F].
@@ -52,19 +64,17 @@ class BatchNorm(Affine):
     The running variance is that of the batch, without Bessel's correction.
     """
 
-    mixes = True  # what it makes of one example depends on the others
+    mixes = True  # its output for one example depends on the others of the batch
 
     def __init__(
         self,
         features: int,
         rngs: nnx.Rngs,
         *,
-        scale_init: Init = nnx.initializers.ones,
-        classes: int = 0,  # labels that have scales and shifts of their own; 0: there is no label
-        momentum: float = 0.9,  # in [0, 1): what is kept of the running averages at each call
-        epsilon: float = 1e-5,
+        momentum: float = 0.9,  # in [0, 1): the share of the running averages that each call keeps
+        **options: Any,  # as for Affine
     ):
-        super().__init__(features, rngs, scale_init=scale_init, classes=classes, epsilon=epsilon)
+        super().__init__(features, rngs, **options)
         self.mean = nnx.BatchStat(jnp.zeros(features))
         self.var = nnx.BatchStat(jnp.ones(features))
         self.momentum = momentum
@@ -72,25 +82,20 @@ class BatchNorm(Affine):
 
     def __call__(self, x: Array, y: Array | None = None) -> Array:
         """Normalised `x`, of the same shape and dtype; y int32 [B] where there are labels."""
-        mean, var = self._running() if self.use_running_average else self._of_batch(x)
+        if self.use_running_average:
+            mean, var = self.mean[...], self.var[...]  # [C]
+        else:
+            where, x32 = axes(x), x.astype(jnp.float32)
+            over = (where.batch, *where.space)
+            mean, square = devices.mean((x32.mean(over), (x32 * x32).mean(over)))
+            var = jnp.maximum(square - mean * mean, 0.0)  # rounding can make it slightly negative
+            self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * mean
+            self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * var
         scale, bias = self.affine(y)
         gain = lax.rsqrt(var + self.epsilon) * scale
         offset = bias - mean * gain
-        return _scaled(x, per_channel(gain, x), per_channel(offset, x))
-
-    def _running(self) -> tuple[Array, Array]:
-        return self.mean[...], self.var[...]
-
-    def _of_batch(self, x: Array) -> tuple[Array, Array]:
-        """Mean and variance [C] over all devices; blends them into the running averages."""
-        where = axes(x)
-        x32 = x.astype(jnp.float32)
-        over = (where.batch, *where.space)
-        mean, square = devices.mean((x32.mean(over), (x32 * x32).mean(over)))
-        var = jnp.maximum(square - mean * mean, 0.0)  # rounding can make it slightly negative
-        self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * mean
-        self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * var
-        return mean, var
+        gain, offset = per_channel(gain, x), per_channel(offset, x)
+        return (x.astype(jnp.float32) * gain + offset).astype(x.dtype)
 
 
 class LayerNorm(Affine):
@@ -102,8 +107,7 @@ class LayerNorm(Affine):
     def __call__(self, x: Array, y: Array | None = None) -> Array:
         """Normalised `x`, of the same shape and dtype; y int32 [B] where there are labels."""
         where = axes(x)
-        mean, var = _moments(x, (*where.space, where.channel))
-        return _normalise(x, mean, var, self.epsilon, *self.affine(y))
+        return self.normalise(x, (*where.space, where.channel), y)
 
 
 class InstanceNorm(Affine):
@@ -111,8 +115,7 @@ class InstanceNorm(Affine):
 
     def __call__(self, x: Array, y: Array | None = None) -> Array:
         """Normalised `x`, images in the inner layout, of the same shape and dtype; y as for BatchNorm."""
-        mean, var = _moments(x, axes(x).space)
-        return _normalise(x, mean, var, self.epsilon, *self.affine(y))
+        return self.normalise(x, axes(x).space, y)
 
 
 Norm = BatchNorm | LayerNorm | InstanceNorm
@@ -122,26 +125,8 @@ NORMS: dict[str, type[Norm]] = {"batch": BatchNorm, "layer": LayerNorm, "instanc
 def norm(
     name: str, features: int, rngs: nnx.Rngs, scale_init: Init = nnx.initializers.ones, classes: int = 0
 ) -> Norm | None:
-    """The layer that `name` ("batch", "layer", "instance") stands for; None for "none" and "spectral"."""
+    """The layer called `name` ("batch", "layer", "instance"); None for any other name, such as "none" or "spectral"."""
     return NORMS[name](features, rngs, scale_init=scale_init, classes=classes) if name in NORMS else None
-
-
-def _moments(x: Array, over: tuple[int, ...]) -> tuple[Array, Array]:
-    """Mean and variance in float32, with the reduced axes kept."""
-    x = x.astype(jnp.float32)
-    mean = x.mean(over, keepdims=True)
-    return mean, jnp.square(x - mean).mean(over, keepdims=True)
-
-
-def _normalise(x: Array, mean: Array, var: Array, epsilon: float, scale: Array, bias: Array) -> Array:
-    gain = lax.rsqrt(var + epsilon) * per_channel(scale, x)
-    offset = per_channel(bias, x) - mean * gain
-    return _scaled(x, gain, offset)
-
-
-def _scaled(x: Array, gain: Array, offset: Array) -> Array:
-    """One multiplication and one addition a value, in float32."""
-    return (x.astype(jnp.float32) * gain + offset).astype(x.dtype)
 
 
 class PowerIteration(nnx.Variable):

@@ -18,7 +18,7 @@ import numpy as np
 
 Matrix = tuple[tuple[float, ...], ...]  # hashable, because forms are static arguments
 
-# r -> V, W, A of F(2, r) for one phase, by the paper's names Bᵀ, G and Aᵀ
+# r -> V, W, A of F(2, r) for one phase: Bᵀ, G and Aᵀ in the paper
 F2 = {
     2: (
         [[1, -1, 0], [0, 1, 0], [0, -1, 1]],
@@ -87,7 +87,7 @@ def choose(k: int, stride: int, channels: int, small: tuple[int, int]) -> Form:
 
 
 def transpose(matrix: Matrix) -> Matrix:
-    """Its transpose."""
+    """The transpose of a matrix."""
     return tuple(zip(*matrix, strict=True))
 
 

@@ -1,7 +1,8 @@
 """What the discriminator and the generator minimise: pairs of scalar losses on raw scores s (logits).
 
+Each function returns an `Adversarial`: two pure functions (real_score, fake_score) -> float32 scalar. Scores may be any
+real numbers and have any shape ([B], or [B, h, w] for a patch discriminator); every loss is a mean over all of them.
 The 2014 game is written with softplus: -log sigmoid(s) = softplus(-s) and -log(1 - sigmoid(s)) = softplus(s).
-Scores may have any shape ([B], or [B, h, w] for a patch discriminator); every loss is a mean over all of them.
 """
 
 from functools import partial
@@ -17,11 +18,11 @@ Target = Annotated[float, Field(gt=0.5, le=1)]
 
 
 def _cross_entropy(real_score: Array, fake_score: Array, real_target: float) -> Array:
-    """The discriminator of the 2014 game, D = sigmoid(score): -E log D(x) - E log(1 - D(G(z))).
+    """The discriminator's loss in the 2014 game, D = sigmoid(score): -E log D(x) - E log(1 - D(G(z))).
 
-    One-sided label smoothing, https://arxiv.org/abs/1606.03498, section 3.4: reals have the target t = `real_target`,
-    -E [t log D(x) + (1 - t) log(1 - D(x))]. Fakes are never smoothed: D would be drawn to values that keep G from the
-    data, (t p_data + β p_model) / (p_data + p_model).
+    One-sided label smoothing, https://arxiv.org/abs/1606.03498, section 3.4, gives reals the target t = `real_target`:
+    -E [t log D(x) + (1 - t) log(1 - D(x))]. Fakes are never smoothed: the optimal D, (t p_data + β p_model) / (p_data +
+    p_model), would then keep G where its samples already are.
     """
     real = real_target * softplus(-real_score) + (1 - real_target) * softplus(real_score)
     return jnp.mean(real) + jnp.mean(softplus(fake_score))
@@ -30,7 +31,7 @@ def _cross_entropy(real_score: Array, fake_score: Array, real_target: float) -> 
 def minimax(*, real_target: Target = 1.0) -> Adversarial:  # what D wants for reals; below 1: one-sided label smoothing
     """The saturating game of the 2014 paper: G minimises E log(1 - D(G(z))); dL_G/ds = -sigmoid(s).
 
-    https://arxiv.org/abs/1406.2661, equation 1.
+    L_D = -E log D(x) - E log(1 - D(G(z))). https://arxiv.org/abs/1406.2661, equation 1.
     """
     return Adversarial(
         partial(_cross_entropy, real_target=real_target), lambda _, fake_score: -jnp.mean(softplus(fake_score))
@@ -40,7 +41,7 @@ def minimax(*, real_target: Target = 1.0) -> Adversarial:  # what D wants for re
 def non_saturating(*, real_target: Target = 1.0) -> Adversarial:  # as for minimax
     """G maximises E log D(G(z)) instead, so that its gradient is strong when D wins; dL_G/ds = -sigmoid(-s).
 
-    https://arxiv.org/abs/1406.2661, section 3.
+    L_D as in `minimax`. https://arxiv.org/abs/1406.2661, section 3.
     """
     return Adversarial(
         partial(_cross_entropy, real_target=real_target), lambda _, fake_score: jnp.mean(softplus(-fake_score))
@@ -50,7 +51,7 @@ def non_saturating(*, real_target: Target = 1.0) -> Adversarial:  # as for minim
 def maximum_likelihood(*, real_target: Target = 1.0) -> Adversarial:  # as for minimax
     """G minimises -E exp(s), which is KL(p_data || p_model) in expectation when D is optimal; dL_G/ds = -exp(s).
 
-    https://arxiv.org/abs/1412.6515. The variance of exp(s) is large: expect unsteady training.
+    L_D as in `minimax`. https://arxiv.org/abs/1412.6515. The variance of exp(s) is large: expect unsteady training.
     """
     return Adversarial(
         partial(_cross_entropy, real_target=real_target), lambda _, fake_score: -jnp.mean(jnp.exp(fake_score))
@@ -65,22 +66,20 @@ def least_squares(
 ) -> Adversarial:
     """LSGAN: both sides regress scores on targets (a, b, c); (-1, 1, 0) minimises the Pearson chi-square divergence.
 
-    https://arxiv.org/abs/1611.04076, equation 2.
+    L_D = ½ E (s(x) - b)² + ½ E (s(G(z)) - a)², L_G = ½ E (s(G(z)) - c)². https://arxiv.org/abs/1611.04076, equation 2.
     """
 
     def discriminator(real_score: Array, fake_score: Array) -> Array:
         return 0.5 * (jnp.mean((real_score - real_target) ** 2) + jnp.mean((fake_score - fake_target) ** 2))
 
-    def generator(_: Array, fake_score: Array) -> Array:
-        return 0.5 * jnp.mean((fake_score - generator_target) ** 2)
-
-    return Adversarial(discriminator, generator)
+    return Adversarial(discriminator, lambda _, fake_score: 0.5 * jnp.mean((fake_score - generator_target) ** 2))
 
 
 def wasserstein() -> Adversarial:
     """The critic estimates the earth mover's distance: L_D = E s(G(z)) - E s(x), L_G = -E s(G(z)).
 
-    https://arxiv.org/abs/1701.07875. The critic must be kept Lipschitz: clip its weights or penalise its gradient.
+    https://arxiv.org/abs/1701.07875, equation 3 and algorithm 1. The critic must be kept Lipschitz: clip its weights or
+    penalise its gradient.
     """
     return Adversarial(
         lambda real_score, fake_score: jnp.mean(fake_score) - jnp.mean(real_score),

@@ -3,6 +3,9 @@
 F = E_P g_f(s) - E_Q f*(g_f(s)), https://arxiv.org/abs/1606.00709, equation 6: the discriminator maximises F. Its score
 s becomes a point of f*'s domain by the output activation g_f of their table 2; F = D_f when g_f(s) = f'(p/q). The
 generator minimises F (`objective = "saddle"`) or, by the trick of their section 3.2, maximises E_Q g_f(s) ("trick").
+
+The public functions are the rows of their tables 1 and 2, and each returns an `Adversarial` on raw scores of any shape
+([B], or [B, h, w] of patches); both losses are scalars, means over all scores.
 """
 
 from collections.abc import Callable
@@ -27,20 +30,22 @@ class Divergence(NamedTuple):
 
 
 def _lambert(y: Array) -> Array:
-    """W(e^y), the w > 0 with w + log w = y: Newton's method, then one step whose derivative is the exact one."""
+    """Lambert's W(e^y), elementwise: the w > 0 with w + log w = y.
 
-    def newton(w: Array, y: Array) -> Array:
-        return w * (1 + y - jnp.log(w)) / (1 + w)
-
+    Newton's method, then one more step, whose derivative is the exact one: at a root the derivative of a Newton step
+    with respect to its starting point is 0.
+    """
     w = jnp.where(y > 1, jnp.maximum(y, 1.0), jnp.exp(jnp.minimum(y, 1.0)))
     for _ in range(8):
-        w = jnp.maximum(newton(w, y), 1e-37)
-    return newton(jax.lax.stop_gradient(w), y)  # at a root its derivative with respect to w is 0
+        w = jnp.maximum(w * (1 + y - jnp.log(w)) / (1 + w), 1e-37)
+    w = jax.lax.stop_gradient(w)
+    return w * (1 + y - jnp.log(w)) / (1 + w)
 
 
 def _jeffrey_conjugate(s: Array) -> Array:
+    """f*(s) = 1 / w + w + s - 2 with w = W(e^(1 - s)), and 1 / w = e^(w - y) because w + log w = y."""
     w = _lambert(1 - s)
-    return w + jnp.exp(w - (1 - s)) + s - 2  # 1 / w = e^(w - y), as w + log w = y
+    return w + jnp.exp(w - (1 - s)) + s - 2
 
 
 DIVERGENCES = {
@@ -93,61 +98,86 @@ DIVERGENCES = {
 
 
 def bound(divergence: Divergence, real_score: Array, fake_score: Array) -> Array:
-    """F, the lower bound of D_f that the scores give: []."""
+    """F, the lower bound on D_f that raw scores of data and of samples give: []."""
     return jnp.mean(divergence.activation(real_score)) - jnp.mean(divergence.conjugate(fake_score))
 
 
 def _players(name: str, objective: Objective) -> Adversarial:
     divergence = DIVERGENCES[name]
-
-    def generator(_: Array, fake_score: Array) -> Array:
-        if objective == "trick":
-            return -jnp.mean(divergence.activation(fake_score))
-        return -jnp.mean(divergence.conjugate(fake_score))
-
-    return Adversarial(lambda real_score, fake_score: -bound(divergence, real_score, fake_score), generator)
+    map_of_fakes = divergence.activation if objective == "trick" else divergence.conjugate
+    return Adversarial(
+        lambda real_score, fake_score: -bound(divergence, real_score, fake_score),
+        lambda _, fake_score: -jnp.mean(map_of_fakes(fake_score)),
+    )
 
 
 def total_variation(*, objective: Objective = "saddle") -> Adversarial:
-    """f(u) = |u - 1| / 2, the total variation distance: at most 1."""
+    """f(u) = |u - 1| / 2, the total variation distance: at most 1.
+
+    g_f(s) = tanh(s) / 2, f*(t) = t.
+    """
     return _players("total_variation", objective)
 
 
 def kl(*, objective: Objective = "saddle") -> Adversarial:
-    """f(u) = u log u, KL(P || Q): covers the data."""
+    """f(u) = u log u, KL(P || Q): covers the data.
+
+    g_f(s) = s, f*(t) = exp(t - 1). P is the distribution of the data, Q that of the samples.
+    """
     return _players("kl", objective)
 
 
 def reverse_kl(*, objective: Objective = "saddle") -> Adversarial:
-    """f(u) = -log u, KL(Q || P): seeks a mode."""
+    """f(u) = -log u, KL(Q || P): seeks a mode.
+
+    g_f(s) = -exp(-s), f*(t) = -1 - log(-t).
+    """
     return _players("reverse_kl", objective)
 
 
 def pearson(*, objective: Objective = "saddle") -> Adversarial:
-    """f(u) = (u - 1)², the Pearson chi-square divergence."""
+    """f(u) = (u - 1)², the Pearson chi-square divergence.
+
+    g_f(s) = s, f*(t) = t² / 4 + t.
+    """
     return _players("pearson", objective)
 
 
 def neyman(*, objective: Objective = "saddle") -> Adversarial:
-    """f(u) = (1 - u)² / u, the Neyman chi-square divergence."""
+    """f(u) = (1 - u)² / u, the Neyman chi-square divergence.
+
+    g_f(s) = 1 - exp(-s), f*(t) = 2 - 2 √(1 - t).
+    """
     return _players("neyman", objective)
 
 
 def squared_hellinger(*, objective: Objective = "saddle") -> Adversarial:
-    """f(u) = (√u - 1)², the squared Hellinger distance: at most 2."""
+    """f(u) = (√u - 1)², the squared Hellinger distance: at most 2.
+
+    g_f(s) = 1 - exp(-s), f*(t) = t / (1 - t).
+    """
     return _players("squared_hellinger", objective)
 
 
 def jeffrey(*, objective: Objective = "saddle") -> Adversarial:
-    """f(u) = (u - 1) log u, KL(P || Q) + KL(Q || P)."""
+    """f(u) = (u - 1) log u, KL(P || Q) + KL(Q || P).
+
+    g_f(s) = s, f*(t) = W(e^(1 - t)) + 1 / W(e^(1 - t)) + t - 2, W being Lambert's function.
+    """
     return _players("jeffrey", objective)
 
 
 def jensen_shannon(*, objective: Objective = "saddle") -> Adversarial:
-    """f(u) = -(u + 1) log((1 + u) / 2) + u log u, twice the Jensen-Shannon divergence: at most 2 log 2."""
+    """f(u) = -(u + 1) log((1 + u) / 2) + u log u, twice the Jensen-Shannon divergence: at most 2 log 2.
+
+    g_f(s) = log 2 - log(1 + exp(-s)), f*(t) = -log(2 - exp(t)).
+    """
     return _players("jensen_shannon", objective)
 
 
 def gan(*, objective: Objective = "saddle") -> Adversarial:
-    """f(u) = u log u - (u + 1) log(u + 1), the 2014 game: Jensen-Shannon's minus log 4."""
+    """f(u) = u log u - (u + 1) log(u + 1), the 2014 game: Jensen-Shannon's minus log 4.
+
+    g_f(s) = -log(1 + exp(-s)), f*(t) = -log(1 - exp(t)). With D = sigmoid(s), F = E log D(x) + E log(1 - D(G(z))).
+    """
     return _players("gan", objective)

@@ -2,7 +2,9 @@
 
 The critic must score each example by itself: with batch norm in it, one example's score moves with the others of the
 batch, and the gradient of their sum is no longer a gradient for each (a game says so, see `Game.per_example`).
-Of a patch discriminator's scores, the mean over patches counts.
+A patch discriminator's score of an example is the mean over its patches.
+
+Each public function returns a `Penalty` with term(critic, real [B, ...], fake [B, ...], keys [B]) -> float32 scalar.
 
 `every = N` applies a penalty at each N-th step only, with N times its weight: lazy regularisation,
 https://arxiv.org/abs/1912.04958, appendix B. The paper also rescales Adam's learning rate and betas by N / (N + 1);
@@ -26,11 +28,12 @@ def wgan_gp(
 ) -> Penalty:
     """λ E(|∇s(x̂)| - 1)² at random points x̂ = εx + (1 - ε)G(z) between pairs, ε ~ U(0, 1) for each example.
 
-    https://arxiv.org/abs/1704.00028, equation 3.
+    https://arxiv.org/abs/1704.00028, equation 3, where `target` is 1.
     """
 
     def term(critic: Critic, real: Array, fake: Array, keys: Array) -> Array:
-        return weight * _distance(critic, interpolate(real, fake, keys), target)
+        norms = jnp.sqrt(_squared_norms(critic, interpolate(real, fake, keys)) + TINY)
+        return weight * jnp.mean((norms - target) ** 2)
 
     return Penalty(term, every)
 
@@ -50,7 +53,8 @@ def dragan(
 
     def term(critic: Critic, real: Array, fake: Array, keys: Array) -> Array:  # noqa: ARG001
         noise = jax.vmap(lambda key: jax.random.normal(key, real.shape[1:]))(keys)  # [B, ...]
-        return weight * _distance(critic, real + sd * noise, target)
+        norms = jnp.sqrt(_squared_norms(critic, real + sd * noise) + TINY)
+        return weight * jnp.mean((norms - target) ** 2)
 
     return Penalty(term, every)
 
@@ -64,7 +68,7 @@ def r1(
 
     https://arxiv.org/abs/1801.04406, equation 9.
     """
-    return Penalty(lambda critic, real, fake, keys: gamma / 2 * _square(critic, real), every)  # noqa: ARG005
+    return Penalty(lambda critic, real, fake, keys: gamma / 2 * jnp.mean(_squared_norms(critic, real)), every)  # noqa: ARG005
 
 
 def r2(
@@ -76,7 +80,7 @@ def r2(
 
     https://arxiv.org/abs/1801.04406, equation 10.
     """
-    return Penalty(lambda critic, real, fake, keys: gamma / 2 * _square(critic, fake), every)  # noqa: ARG005
+    return Penalty(lambda critic, real, fake, keys: gamma / 2 * jnp.mean(_squared_norms(critic, fake)), every)  # noqa: ARG005
 
 
 def zero_centred(
@@ -90,33 +94,22 @@ def zero_centred(
     """
 
     def term(critic: Critic, real: Array, fake: Array, keys: Array) -> Array:
-        return weight * _square(critic, interpolate(real, fake, keys))
+        return weight * jnp.mean(_squared_norms(critic, interpolate(real, fake, keys)))
 
     return Penalty(term, every)
 
 
 def interpolate(real: Array, fake: Array, keys: Array) -> Array:
-    """εx + (1 - ε)x̃ with one ε ~ U(0, 1) for each of the keys [B]: [B, ...]."""
+    """εx + (1 - ε)G(z) [B, ...] of pairs of a real x and a fake G(z), with one ε ~ U(0, 1) for each of the keys [B]."""
     epsilon = jax.vmap(jax.random.uniform)(keys)  # [B]
     epsilon = epsilon.reshape(-1, *[1] * (real.ndim - 1))  # [B, 1, ...]
     return epsilon * real + (1 - epsilon) * fake
 
 
-def _distance(critic: Critic, x: Array, target: float) -> Array:
-    """E(|∇s(x)| - target)²."""
-    return jnp.mean((jnp.sqrt(_squared_norms(critic, x) + TINY) - target) ** 2)
-
-
-def _square(critic: Critic, x: Array) -> Array:
-    """E|∇s(x)|²."""
-    return jnp.mean(_squared_norms(critic, x))
-
-
 def _squared_norms(critic: Critic, x: Array) -> Array:
-    """|∇s(x)|² of each example: [B]. One gradient of the sum has them all, as each score depends on its own example."""
+    """|∇s(x)|² of each example: [B].
 
-    def total(x: Array) -> Array:
-        return critic(x).reshape(len(x), -1).mean(axis=1).sum()
-
-    gradients = jax.grad(total)(x)  # [B, ...]
+    Each score depends on its own example alone, so that one gradient of their sum is the gradient for every example.
+    """
+    gradients = jax.grad(lambda x: critic(x).reshape(len(x), -1).mean(axis=1).sum())(x)  # [B, ...]
     return jnp.sum(gradients**2, axis=tuple(range(1, x.ndim)))

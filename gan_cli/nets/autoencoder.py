@@ -11,14 +11,18 @@ from pydantic import PositiveInt
 
 from gan_cli.errors import InputError
 from gan_cli.layers import layers
-from gan_cli.layers.ports import require_no_label
 from gan_cli.nets.dcgan import SLOPE, Pyramid, normal_kernel, normal_scale, plan
 from gan_cli.nets.mlp import ACTIVATIONS, Activation
 from gan_cli.types import Array, Ports
 
 
 def _require_same_ends(ports: Ports, net: str) -> None:
-    require_no_label(ports, net)
+    """Raise InputError unless input and output are of one shape, and there is no label."""
+    if ports.classes:
+        raise InputError(
+            f'net = "{net}" takes no label, but the game gives it one of {ports.classes} classes; '
+            "choose a network that does, or a game without labels"
+        )
     if ports.inputs != ports.outputs:
         raise InputError(
             f'net = "{net}" gives back what it is given, of shape {ports.inputs}, but the game wants {ports.outputs}; '

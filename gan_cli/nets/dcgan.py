@@ -17,14 +17,12 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from gan_cli.errors import InputError
 from gan_cli.layers import layers
-from gan_cli.layers.label import Projection, beside_image, beside_vector
-from gan_cli.layers.minibatch import minibatch
 from gan_cli.layers.norms import Norm
-from gan_cli.layers.ports import require_condition, require_image, require_vector
+from gan_cli.layers.ports import Projection, beside, require_condition, require_image, require_vector
 from gan_cli.types import Array, Ports
 
 SMALLEST, LARGEST = 8, 256  # pixels of a side
-SLOPE = 0.2  # of the discriminator's leaky ReLU
+SLOPE = 0.2  # the negative slope of the discriminator's leaky ReLU
 
 
 def normal_kernel(key: Array, shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
@@ -67,7 +65,7 @@ class Generator(nnx.Module):
     ):
         widths = plan.widths[::-1]  # from the smallest map up
         bias = norm == "none"  # a norm layer has its own
-        self.label = beside_vector(condition, classes, rngs, embedding)
+        self.label = beside(condition, classes, rngs, embedding=embedding)
         latent += self.label.size if self.label else 0
         self.project = layers.ConvTranspose(
             latent, widths[0], plan.base, rngs, padding=0, bias=bias, init=normal_kernel
@@ -145,12 +143,22 @@ class Discriminator(nnx.Module):
     ):
         spectral = norm == "spectral"
         side = plan.base << len(plan.widths)  # pixels
-        self.label = beside_image(condition, classes, rngs, side, side)
+        self.label = beside(condition, classes, rngs, side=(side, side))
         sizes = (plan.colours + (self.label.size if self.label else 0), *plan.widths)
         own_bias = norm in ("none", "spectral")  # a norm layer has its own
         self.downs = nnx.List(
             [
-                _down(inputs, width, rngs, own_bias or level == 0, spectral)
+                layers.Conv(
+                    inputs,
+                    width,
+                    4,
+                    rngs,
+                    stride=2,
+                    padding=1,
+                    bias=own_bias or level == 0,
+                    spectral=spectral,
+                    init=normal_kernel,
+                )
                 for level, (inputs, width) in enumerate(pairwise(sizes))
             ]
         )
@@ -162,10 +170,8 @@ class Discriminator(nnx.Module):
         self.projection = (
             Projection(classes, flat, rngs, normal_kernel, spectral=spectral) if condition == "projection" else None
         )
-        self.minibatch = minibatch(flat, kernels, dims, rngs)
-        self.closeness = (
-            layers.Linear(kernels, math.prod(outputs), rngs, bias=False, spectral=spectral) if kernels else None
-        )
+        self.minibatch = layers.MinibatchDiscrimination(flat, kernels, dims, rngs) if kernels else None
+        self.closeness = layers.Linear(kernels, ends, rngs, bias=False, spectral=spectral) if kernels else None
         self.outputs = outputs
 
     def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:
@@ -190,10 +196,6 @@ class Discriminator(nnx.Module):
 
 def _up(inputs: int, features: int, rngs: nnx.Rngs, bias: bool) -> layers.ConvTranspose:
     return layers.ConvTranspose(inputs, features, 4, rngs, stride=2, padding=1, bias=bias, init=normal_kernel)
-
-
-def _down(inputs: int, features: int, rngs: nnx.Rngs, bias: bool, spectral: bool) -> layers.Conv:
-    return layers.Conv(inputs, features, 4, rngs, stride=2, padding=1, bias=bias, spectral=spectral, init=normal_kernel)
 
 
 def generator(

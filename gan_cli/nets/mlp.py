@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +12,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from gan_cli.errors import InputError
 from gan_cli.layers import layers
-from gan_cli.layers.label import Projection, beside_vector
-from gan_cli.layers.minibatch import minibatch
-from gan_cli.layers.ports import require_condition
+from gan_cli.layers.ports import Projection, beside, require_condition
 from gan_cli.types import Array, Ports
 
 Init = nnx.initializers.Initializer
@@ -56,41 +54,38 @@ def _scaled(init: Init, scale: float) -> Init:
     return lambda key, shape, dtype=jnp.float32: scale * init(key, shape, dtype)
 
 
-class Form(NamedTuple):
-    """The options of an `MLP`, as `mlp` has them; `init` already scaled."""
-
-    hidden: tuple[int, ...]
-    activation: str
-    output: str
-    norm: str
-    init: Init
-    kernels: int
-    dims: int
-    condition: str
-    embedding: int
-
-
 class MLP(nnx.Module):
-    """Linear layers with an activation between them, and optionally a norm before it."""
+    """Linear layers with an activation between them, and optionally a norm before it; `mlp` explains the options."""
 
-    def __init__(self, ports: Ports, rngs: nnx.Rngs, form: Form):
-        init, spectral = form.init, form.norm == "spectral"
-        self.label = beside_vector(form.condition, ports.classes, rngs, form.embedding)
-        sizes = (math.prod(ports.inputs) + (self.label.size if self.label else 0), *form.hidden)
+    def __init__(
+        self,
+        ports: Ports,
+        rngs: nnx.Rngs,
+        hidden: tuple[int, ...],
+        activation: str,
+        output: str,
+        norm: str,
+        init: Init,
+        kernels: int,
+        dims: int,
+        condition: str,
+        embedding: int,
+    ):
+        spectral = norm == "spectral"
+        self.label = beside(condition, ports.classes, rngs, embedding=embedding)
+        sizes = (math.prod(ports.inputs) + (self.label.size if self.label else 0), *hidden)
         self.linears = nnx.List([layers.Linear(i, o, rngs, init=init, spectral=spectral) for i, o in pairwise(sizes)])
-        own = ports.classes if form.condition == "norm" else 0
-        self.norms = nnx.List([layers.norm(form.norm, size, rngs, classes=own) for size in form.hidden])
-        self.minibatch = minibatch(sizes[-1], form.kernels, form.dims, rngs)
+        own = ports.classes if condition == "norm" else 0
+        self.norms = nnx.List([layers.norm(norm, size, rngs, classes=own) for size in hidden])
+        self.minibatch = layers.MinibatchDiscrimination(sizes[-1], kernels, dims, rngs) if kernels else None
         ends = math.prod(ports.outputs)
-        self.last = layers.Linear(sizes[-1] + form.kernels, ends, rngs, init=init, spectral=spectral)
+        self.last = layers.Linear(sizes[-1] + kernels, ends, rngs, init=init, spectral=spectral)
         self.projection = (
-            Projection(ports.classes, sizes[-1], rngs, init, spectral=spectral)
-            if form.condition == "projection"
-            else None
+            Projection(ports.classes, sizes[-1], rngs, init, spectral=spectral) if condition == "projection" else None
         )
         self.outputs = ports.outputs
-        self.activation = form.activation
-        self.output = form.output
+        self.activation = activation
+        self.output = output
 
     def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:
         """x [B, *inputs], y int32 [B] if there is a label -> ([B, *outputs], {"features": the last hidden layer})."""
@@ -135,7 +130,9 @@ def mlp(
         raise InputError('net = "mlp": condition = "norm" is for the norms of hidden layers, and hidden = [] has none')
     if condition == "projection" and ports.outputs:
         raise InputError('net = "mlp": condition = "projection" is added to a score, and this network gives none')
-    form = Form(
+    return MLP(
+        ports,
+        rngs,
         hidden,
         activation,
         output,
@@ -146,7 +143,6 @@ def mlp(
         condition,
         embedding,
     )
-    return MLP(ports, rngs, form)
 
 
 class Branched(nnx.Module):
@@ -208,7 +204,7 @@ class Maxout(nnx.Module):
         condition: str,
         embedding: int,
     ):
-        self.label = beside_vector(condition, ports.classes, rngs, embedding)
+        self.label = beside(condition, ports.classes, rngs, embedding=embedding)
         sizes = (math.prod(ports.inputs) + (self.label.size if self.label else 0), *hidden)
         init = uniform(init_range)
         self.linears = nnx.List(

@@ -9,8 +9,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from gan_cli.errors import InputError
 from gan_cli.layers import layers
-from gan_cli.layers.label import beside_image
-from gan_cli.layers.ports import require_condition, require_image
+from gan_cli.layers.ports import beside, require_condition, require_image
 from gan_cli.nets.dcgan import SLOPE, normal_kernel, normal_scale
 from gan_cli.types import Array, Ports
 
@@ -33,7 +32,7 @@ class PatchGAN(nnx.Module):
         spectral = norm == "spectral"
         own_bias = norm in ("none", "spectral")
         height, width, colours = shape
-        self.label = beside_image(condition, classes, rngs, height, width)
+        self.label = beside(condition, classes, rngs, side=(height, width))
         colours += self.label.size if self.label else 0
         self.convs = nnx.List(
             [

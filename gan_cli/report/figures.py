@@ -142,11 +142,8 @@ def real_indices(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndar
 
 def _sweeps(loaded: Loaded, paint: Painter, notes: list[str]) -> Iterator[Figure]:
     """A figure for each class and code that a person can set; fewer latents where the images are large."""
-    controls, shape, points = (
-        loaded.experiment.game.controls,
-        loaded.experiment.spec.shape,
-        is_points(loaded.experiment),
-    )
+    controls, shape = loaded.experiment.game.controls, loaded.experiment.spec.shape
+    points = is_points(loaded.experiment)
     if len(controls) > MOST_SWEEPS:
         notes.append(f"sweeps: of {len(controls)} codes the first {MOST_SWEEPS} are shown")
     for name, control in list(controls.items())[:MOST_SWEEPS]:

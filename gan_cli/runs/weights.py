@@ -11,8 +11,7 @@ from safetensors import SafetensorError, safe_open
 from gan_cli import build, door, recipe_tables
 from gan_cli.binding import shown
 from gan_cli.engine.checkpoint import Meta
-from gan_cli.engine.leaves import flat, unflat
-from gan_cli.engine.state import State, state_shapes
+from gan_cli.engine.state import State, flat, state_shapes, unflat
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.load import Loaded

@@ -70,7 +70,7 @@ def train(
     `loop.DivergedError` when a number is no longer finite, and `UnwellError` when the monitor ends the training; both
     only after the rollbacks that [monitor] allows.
     """
-    processes.check_same(
+    processes.check_told_the_same(
         {
             "recipe": json.dumps(prepared.resolved, sort_keys=True),
             "data": prepared.source.fingerprint,

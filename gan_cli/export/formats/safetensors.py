@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from safetensors.numpy import save
 
-from gan_cli.engine.leaves import flat
+from gan_cli.engine.state import flat
 from gan_cli.export.description import recipe_text
 from gan_cli.export.formats import Format
 from gan_cli.runs.load import Loaded
