@@ -19,7 +19,6 @@ from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import orbax.checkpoint as ocp
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
@@ -144,6 +143,8 @@ class Checkpoints:
         self._pending = self._thread.submit(self._write, step, copy, meta.to_json())
 
     def _write(self, step: int, leaves: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        import orbax.checkpoint as ocp  # takes a second to import, here beside the training; readers do without
+
         try:
             files.check_room(self.folder, sum(x.nbytes for x in leaves.values()))
             # Orbax for this process alone: in a job only the first process writes, so nobody has to be waited for.

@@ -19,7 +19,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from scipy.special import logsumexp
 
 from gan_cli.types import Array, Key
 
@@ -161,6 +160,8 @@ def estimate(values: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndar
     The log of the mean weight of the C chains, and their effective sample size, (sum of weights)² / sum of their
     squares: from 1 to C.
     """
+    from scipy.special import logsumexp
+
     log_weights = values.astype(np.float64) @ np.diff(betas.astype(np.float64))  # [N, C]
     total = logsumexp(log_weights, axis=-1)
     effective = np.exp(2 * total - logsumexp(2 * log_weights, axis=-1))

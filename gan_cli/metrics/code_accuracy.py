@@ -1,7 +1,6 @@
 """Code accuracy: whether the categories of a generator's code are the classes of the data."""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from gan_cli.errors import InputError
 from gan_cli.metrics.metric import Metric, Sample, Scope
@@ -69,6 +68,8 @@ def matched(categories: np.ndarray, labels: np.ndarray) -> float:
     Found by the Hungarian method. Where the numbers of categories and labels differ, some of the more numerous stay
     unassigned.
     """
+    from scipy.optimize import linear_sum_assignment  # takes a third of a second to import
+
     counts = np.zeros((categories.max() + 1, labels.max() + 1), int)
     np.add.at(counts, (categories, labels), 1)
     return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / len(labels))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
-from scipy.special import logsumexp
 
 from gan_cli.errors import InputError
 from gan_cli.metrics.metric import Metric, Sample, require_images
@@ -66,6 +65,8 @@ def parzen(
 
 def log_likelihoods(x: np.ndarray, centres: np.ndarray, widths: Sequence[float] | np.ndarray) -> np.ndarray:
     """Log of the mean of N(x; c, width² I) over centres c [M, D], for widths [W] and x [N, D]: [W, N] float64."""
+    from scipy.special import logsumexp
+
     log_norm = np.log(len(centres)) + x.shape[1] * np.log(np.asarray(widths) * np.sqrt(2 * np.pi))  # [W]
     centres = centres.astype(np.float64)
     lengths = (centres**2).sum(axis=1)

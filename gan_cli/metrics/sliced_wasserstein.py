@@ -2,7 +2,6 @@
 
 import numpy as np
 from pydantic import PositiveInt
-from scipy.special import ndtri
 
 from gan_cli.data.pipeline import order
 from gan_cli.metrics.metric import Metric, Sample, require_images
@@ -58,6 +57,8 @@ def draw_directions(n: int, dim: int) -> np.ndarray:
 
     From the bits of Philox, whose stream NumPy promises to keep.
     """
+    from scipy.special import ndtri
+
     bits = np.random.Philox(np.random.SeedSequence(0)).random_raw(n * dim).reshape(n, dim)
     normal = ndtri(((bits >> np.uint64(11)) + 0.5) / 2**53)
     return normal / np.linalg.norm(normal, axis=1, keepdims=True)
