@@ -1,14 +1,14 @@
 # Set-up is two commands from a fresh clone: `make demo` and `make test`. PYTHON chooses the interpreter of .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-own = $(shell $(BIN)/python -c 'import sys; print("python{}.{}".format(*sys.version_info))')
+own = $(shell "$$(scripts/python.sh $(PYTHON))" -c 'import sys; print("python{}.{}".format(*sys.version_info))')
 others = $(filter-out $(own),python3.13 python3.12 python3.11)
 # What other versions of JAX, Flax and NumPy are likeliest to break; five minutes at most on two cores
 NEWEST := architecture backend doors engine export games layers optim recipe streams
 RUN ?= runs/demo
 PARITY_PYTHON ?= .venv-parity/bin/python
 
-.PHONY: demo test newest contract science faults fuzz lint format names docs onnx extras bench parity parity-speed growth clean
+.PHONY: demo test newest newest-installed contract science faults fuzz lint format names docs onnx extras bench parity parity-speed growth clean
 
 demo: .venv/installed
 	$(BIN)/gan train dcgan_digits --out $(RUN)
@@ -19,13 +19,15 @@ demo: .venv/installed
 test: .venv/tested
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-newest: .venv/tested  # some tests on the newest other Python that is here: JAX 0.11 and newer want 3.12
-	@if python="$$(scripts/python.sh $(others))"; then \
-		$(MAKE) PYTHON="$$python" .venv-newest/tested && \
+newest: newest-installed  # some tests on the newest other Python that is here: JAX 0.11 and newer want 3.12
+	@if [ -e .venv-newest/tested ]; then \
 		.venv-newest/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(NEWEST:%=tests/test_%.py); \
 	else echo "No tests on another Python than $(own)"; fi
 
-contract: .venv/tested  # the promises that every recipe keeps, all of them for each recipe
+newest-installed:
+	@if python="$$(scripts/python.sh $(others))"; then $(MAKE) PYTHON="$$python" .venv-newest/tested; fi
+
+contract: .venv/tested  # the promises that every recipe keeps, for each; the commands of every page
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m contract
 
 science: .venv/tested  # checks that take minutes; results are recorded in docs/results.md

@@ -46,6 +46,12 @@ def compilation_cache(shared_folder):
     os.environ["GAN_CACHE_DIR"] = str(shared_folder / "gan-cache")
 
 
+@pytest.fixture(scope="session")
+def quick(request) -> bool:
+    """Whether this is `make test`, which takes recipes and pages that stand for the others, and smaller programs."""
+    return "not slow" in request.config.option.markexpr
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _forget_programs():
     """Give back the memory of a module's programs: each holds mappings, of which a process may have 65,530."""

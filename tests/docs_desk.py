@@ -142,6 +142,7 @@ def made_small(tables: dict[str, Any]) -> dict[str, Any]:
         table.update({k: v for k, v in SMALL_NETS.items() if k in table or (k in ALWAYS and k in options)})
     train = tables.setdefault("train", {})
     train |= {"steps": STEPS, "batch": BATCH * train.get("accumulate", 1), "steps_per_call": 2}
+    train.setdefault("convolutions", "lax")  # the smaller program: quicker to trace and to compile
     tables["run"] = tables.get("run", {}) | {"log_every": 1, "sample_every": 2, "checkpoint_every": 2}
     tables["monitor"] = tables.get("monitor", {}) | {"every": 0}
     if tables.get("eval", {}).get("every"):

@@ -7,7 +7,7 @@ import pytest
 from gan_cli import load
 from gan_cli.engine.checkpoint import Checkpoints
 from gan_cli.engine.sampler import Sampler, draw_many, recognised
-from gan_cli.engine.state import sampling_roles
+from gan_cli.engine.state import state_shapes
 from gan_cli.runs import load as runs
 from gan_cli.runs.folder import RunFolder
 
@@ -51,6 +51,6 @@ def test_samples_are_of_the_weights_asked_for(apart, gan, tmp_path, raw):
 
 def test_what_infers_is_averaged_with_what_draws(apart):
     found = runs.load_run(apart["codes"])
-    assert sampling_roles(found.experiment) == ["discriminator", "generator", "recognition"]
+    assert sorted(state_shapes(found.experiment).average) == ["discriminator", "generator", "recognition"]
     assert sorted(found.state.average) == ["discriminator", "generator", "recognition"]
     assert recognised(found.experiment)

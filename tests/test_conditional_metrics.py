@@ -20,7 +20,7 @@ from gan_cli.data.pipeline import decode, encode
 from gan_cli.data.source import in_memory
 from gan_cli.data.store import Store
 from gan_cli.engine import sampler
-from gan_cli.engine.state import Experiment, definitions, initial_state, sampling_roles
+from gan_cli.engine.state import Experiment, definitions, initial_state, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.features.digits import digits
@@ -437,8 +437,8 @@ def average(game=GAME):
 
 
 def test_roles_that_recognition_runs_are_averaged():
-    assert sampling_roles(experiment()) == ["generator", "reader"]
-    assert sampling_roles(experiment(GAME._replace(infer=None))) == ["generator"]
+    assert sorted(state_shapes(experiment()).average) == ["generator", "reader"]
+    assert sorted(state_shapes(experiment(GAME._replace(infer=None))).average) == ["generator"]
     assert sampler.recognised(experiment()) == CONTROLS
     assert sampler.recognised(experiment(GAME._replace(infer=None))) == {}
 

@@ -94,12 +94,6 @@ class Counted:
         return self._take(constants, feed)
 
 
-@pytest.fixture(scope="module")
-def quick(request) -> bool:
-    """Whether this is `make test`, which takes recipes that stand for the others, and smaller programs."""
-    return "not slow" in request.config.option.markexpr
-
-
 @pytest.fixture(scope="module", params=NAMES, ids=lambda name: Path(name).stem)
 def case(request, quick) -> Iterator[Case]:
     if quick and request.param not in REPRESENTATIVES:

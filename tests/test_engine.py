@@ -13,7 +13,7 @@ from scipy.stats import truncnorm
 from gan_cli.engine import sampler
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.loop import Cadence, DivergedError, Hooks, Trainer, run
-from gan_cli.engine.state import Experiment, State, definitions, initial_state, optimised, sampling_roles
+from gan_cli.engine.state import Experiment, State, definitions, initial_state, optimised, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.games.game import Game, Turn
 from gan_cli.recipe import Ema, Train
@@ -102,7 +102,7 @@ def test_every_start_and_stop_decide_when_a_turn_runs():
 
 def test_average_of_the_roles_that_sampling_uses():
     made = experiment(bilinear(), decay=0.9)
-    assert sampling_roles(made) == ["a"]
+    assert sorted(state_shapes(made).average) == ["a"]
     state, _ = advance(made, 2)
     (a1,) = (weights(advance(made, 1)[0].variables)["a"],)
     a2 = weights(state.variables)["a"]
@@ -336,7 +336,7 @@ def test_all_roles_that_infer_are_averaged():
     """The heads that tell a sample's controls, and what they stand on, are averaged as the generator is."""
     game = bilinear(infer=lambda nets, x: {"c": nets.frozen("b")(x)[0]})
     made = experiment(game, decay=0.9)
-    assert sampling_roles(made) == ["a", "b"]
+    assert sorted(state_shapes(made).average) == ["a", "b"]
     b0, b1 = 2.0, weights(advance(made, 1)[0].variables)["b"]
     assert weights(advance(made, 1)[0].average)["b"] == pytest.approx(0.9 * b0 + 0.1 * b1)
 

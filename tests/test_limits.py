@@ -38,7 +38,7 @@ BOUNDS = (  # input, module, constant, unit
     ("its `checksums.json`", "files", "LISTING", MIB),
     ("logs", "door", "LOG", GIB),
     ("logs", "door", "LINE", MIB),
-    ("picture of a page", "report.blocks", "MOST_BYTES", MIB),
+    ("picture of a page", "report.sample_grids", "MOST_BYTES", MIB),
     ("file of weights", "runs.weights", "LONGEST_HEAD", MIB),
     ("exported program", "features.probe", "MEMORY", GIB),
     ("exported program", "features.probe", "EACH", 1),

@@ -10,6 +10,7 @@ import optax
 
 from gan_cli.errors import InputError
 from gan_cli.games.game import Definition, Game, Memory, Nets, Variables, define, initialise, is_key
+from gan_cli.layers.layout import formulation
 from gan_cli.recipe import Ema, Train
 from gan_cli.types import Array, Key, Spec
 
@@ -83,25 +84,25 @@ def fresh(experiment: Experiment, key: Key) -> State:
         table: experiment.optimisers[table].init({role: variables[role].params for role in trains})
         for table, trains in optimised(game).items()
     }
-    average = {role: jax.tree.map(jnp.copy, variables[role]) for role in sampling_roles(experiment)}
+    average = {role: jax.tree.map(jnp.copy, variables[role]) for role in sampling_roles(experiment, variables)}
     # with types of their own, not "weak" ones, which a step would not give back: its second call would compile again
     memory = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), game.memory)
     return State(jnp.zeros((), jnp.int32), variables, optim, average, memory, run_key)
 
 
-def sampling_roles(experiment: Experiment) -> list[str]:
+def sampling_roles(experiment: Experiment, variables: Mapping[str, Variables]) -> list[str]:
     """The roles that `game.sample` and `game.infer` run: found by tracing them, nothing is computed."""
     game, called = experiment.game, set()
 
-    def trace(key: Key) -> Any:
-        variables = {role: initialise(build, key) for role, build in game.networks.items()}
+    def trace(variables: Mapping[str, Variables], key: Key) -> Any:
         nets = Nets(experiment.definitions, variables)
         sample = game.sample(nets, game.draw(key, 2))["sample"]
         inferred = game.infer(nets, sample) if game.infer else sample
         called.update(nets.called)
         return inferred
 
-    jax.eval_shape(trace, jax.random.key(0))
+    with formulation("lax"):  # the quickest to trace
+        jax.eval_shape(trace, variables, jax.random.key(0))
     return sorted(called)
 
 
