@@ -6,12 +6,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 # Tests compile longer than they compute: level 0 of the backend and, where jaxlib has it still, its older emitter of
-# fusions (a third of the time; an unknown flag aborts). The mathematics is the same.
+# fusions, in one piece (a third of the time; an unknown flag aborts). The mathematics is the same.
 os.environ["XLA_FLAGS"] = " ".join(
     [
         os.environ.get("XLA_FLAGS", ""),
         "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0",
-        "--xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else "",
+        "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+        if version("jaxlib").startswith("0.10.")
+        else "",
     ]
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")

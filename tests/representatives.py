@@ -1,4 +1,8 @@
-"""Recipes that stand for all others: each kind of game, network, loss, penalty and optimiser is in one of them."""
+"""Recipes that stand for all others: each kind of game, network, loss, penalty and optimiser is in one of them.
+
+Numbers have tests of their own, beside each game and network: only the words and switches among the options count, and
+of words not those that say what a network computes number by number or starts from.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -6,15 +10,19 @@ from typing import Any
 from gan_cli import recipe
 from gan_cli.binding import Table
 
+PLAIN = ("activation", "output", "init")
+
 
 def kinds(tables: Table) -> Iterator[tuple[str, ...]]:
-    """Each part that a recipe names with each of its options, words as they are: any two numbers are of one kind."""
+    """Each part that a recipe names with each of its options, words and switches as they are."""
     game = tables["game"]
     parts = [*tables["networks"].values(), *tables["optimisers"].values(), *game.get("penalties", ()), game]
     for part in [*parts, tables.get("train", {})]:
         name = next((part[key] for key in ("net", "play", "name") if key in part), "train")
         for key, value in part.items():
-            yield name, key, _family(value) if key == "loss" else _word(value)
+            word = _family(value) if key == "loss" else _word(value)
+            if name == "train" or (key not in PLAIN and word not in ("number", "list")):
+                yield name, key, word
 
 
 def _family(loss: Any) -> str:
@@ -31,9 +39,10 @@ def _word(value: Any) -> str:
 def representatives(names: Iterable[str]) -> list[str]:
     """As few of these recipes as show every kind, or nearly: the next is always the one with the most that is new."""
     left = {name: set(kinds(recipe.read_tables(recipe.find_recipe(name)))) for name in names}
+    sizes = {name: len(found) for name, found in left.items()}  # of recipes that show as much, the one with fewer parts
     chosen: list[str] = []
     while left:
-        name = max(left, key=lambda name: len(left[name]))
+        name = max(left, key=lambda name: (len(left[name]), -sizes[name]))
         shown = left.pop(name)
         chosen.append(name)
         left = {other: rest for other, found in left.items() if (rest := found - shown)}

@@ -24,8 +24,8 @@ from gan_cli import recipe
 READ = {path: read(path) for path in PAGES}
 NAMES = {path: str(path.relative_to(ROOT)) for path in PAGES}
 RUN = [path for path in PAGES if any(b.runs and b.language in ("sh", "python", "toml") for b in READ[path].blocks)]
-FIRST = [ROOT / page for page in ("README.md", "docs/index.md", "docs/tutorial.md", "docs/sampling.md", "docs/api.md")]
-FIRST += [ROOT / "docs" / page for page in ("data.md", "looking.md", "metrics.md", "report.md", "taking-away.md")]
+FIRST = [ROOT / page for page in ("README.md", "docs/index.md", "docs/tutorial.md", "docs/api.md", "docs/data.md")]
+FIRST += [ROOT / "docs" / page for page in ("looking.md", "metrics.md", "report.md", "taking-away.md")]
 PATHS = re.compile(r"^(?:docs|gan_cli|recipes|scripts|tests)/[\w./-]+\.(?:py|md|toml|sh|sbatch|yaml|npz)$")
 ids = NAMES.get
 

@@ -101,6 +101,7 @@ def test_two_processes_do_what_one_does(alone, recipe, tmp_path):
     assert sorted(p.name for p in alone.iterdir()) == sorted(p.name for p in folder.iterdir())
 
 
+@pytest.mark.slow  # half a minute; `make faults` kills processes, too
 def test_when_one_process_is_killed_the_other_ends_and_one_alone_goes_on(recipe, tmp_path):
     folder = tmp_path / "run"
     both = start(2, recipe, "--out", folder, "--set", "train.steps=100000", "--set", "eval.every=0")
