@@ -18,6 +18,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from gan_cli import backend
 from gan_cli.types import DEVICES, Array
 
+TWIN = False  # whether functions are mapped by shard_map instead of pmap: equal to the bit, a test says
+
 
 def mean(tree: Any) -> Any:
     """Average every leaf over the devices; shapes stay."""
@@ -33,20 +35,34 @@ def mapped(
     function: Callable[..., Any],
     devices: Sequence[jax.Device],
     *,
-    in_axes: Any,
-    out_axes: Any,
+    in_axes: tuple[int | None, ...],
     donate: tuple[int, ...] = (),
 ) -> Callable[..., Any]:
-    """Compile `function` to run on each of the devices at once, under the axis DEVICES.
+    """Compile `function` to run on each of the devices at once, under the axis DEVICES; its results must be the same.
 
-    Arguments and results with axis 0 are [this process's devices, ...], those with axis None are the same on every
-    device; the buffers of the arguments `donate` are given up. This is the only use of `jax.pmap` in the package, and
-    what has to change on the day that it goes: since JAX 0.10 it is `jit(shard_map)`, in maintenance mode and not
-    deprecated.
+    Arguments with axis 0 are [this process's devices, ...], those with axis None are the same on every device; the
+    buffers of the arguments `donate` are given up.
+
+    This is the only use of `jax.pmap` in the package, and what has to change on the day that it goes: since JAX 0.10 it
+    is `jit(shard_map)`, in maintenance mode and not deprecated. With TWIN it is written out, for one process; several
+    would have to make their parts into arrays of all devices first (`jax.make_array_from_process_local_data`).
     """
-    return jax.pmap(
-        function, axis_name=DEVICES, in_axes=in_axes, out_axes=out_axes, donate_argnums=donate, devices=devices
-    )
+    if not TWIN or len(here(devices)) < len(devices):
+        return jax.pmap(
+            function, axis_name=DEVICES, in_axes=in_axes, out_axes=None, donate_argnums=donate, devices=devices
+        )
+
+    def on_one(*arguments: Any) -> Any:
+        own = [
+            x if axis is None else jax.tree.map(lambda leaf: leaf[0], x)
+            for axis, x in zip(in_axes, arguments, strict=True)
+        ]
+        return function(*own)
+
+    specs = tuple(PartitionSpec() if axis is None else PartitionSpec(DEVICES) for axis in in_axes)
+    mesh = Mesh(np.asarray(devices), (DEVICES,))
+    shared = jax.shard_map(on_one, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(), check_vma=False)
+    return jax.jit(shared, donate_argnums=donate)
 
 
 def everyone() -> list[jax.Device]:
@@ -80,7 +96,7 @@ def share(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callab
     def gathered(same: Any, split: Any) -> Any:
         return jax.tree.map(gather, function(same, split))
 
-    run = mapped(gathered, devices, in_axes=(None, 0), out_axes=None)
+    run = mapped(gathered, devices, in_axes=(None, 0))
 
     def call(same: Any, split: Any) -> Any:
         # A result of another such call is a jax.Array, the same on each of this process's devices.

@@ -222,6 +222,22 @@ def test_two_devices_agree_with_one_in_the_formulation_of_processors_too():
     assert agree(*(movement(alone.play(made.feed, devices)) for devices in (1, 2)))
 
 
+@pytest.mark.parametrize("name", ["ring", "dcgan_digits"])
+def test_two_devices_compute_the_same_bit_for_bit_by_shard_map_as_by_pmap(name, monkeypatch):
+    made = build_case(name)
+
+    def trained(twin: bool) -> State:
+        monkeypatch.setattr("gan_cli.devices.TWIN", twin)
+        trainer = Trainer(made.experiment, made.feed, jax.devices()[:2])
+        state, _ = trainer.advance(trainer.place(initial_state(made.experiment, 0)), 0, STEPS)
+        traced = len(made.traces)
+        state, _ = trainer.advance(state, STEPS, STEPS)
+        assert len(made.traces) == traced  # nothing is compiled again
+        return state
+
+    assert identical(trained(twin=False), trained(twin=True))
+
+
 def test_devices_that_do_not_average_gradients_are_noticed(monkeypatch):
     made = build_case("ring")
     alone = one_by_one(made)

@@ -46,12 +46,12 @@ def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) ->
     State, constants and n are the same on every device; each leaf of the feed is [this process's devices, ...], see
     `split`.
     """
-    return mapped(function, devices, in_axes=(None, None, 0, None), out_axes=(None, None), donate=(0,))
+    return mapped(function, devices, in_axes=(None, None, 0, None), donate=(0,))
 
 
 def anyone(devices: Sequence[jax.Device]) -> Callable[[bool], Array]:
     """Compile the question whether any process of a job says True; each has to ask, and none is waited for yet."""
-    ask = mapped(lambda said: lax.pmax(said, DEVICES), devices, in_axes=0, out_axes=None)
+    ask = mapped(lambda said: lax.pmax(said, DEVICES), devices, in_axes=(0,))
     own = len(here(devices))
     return lambda said: ask(np.full(own, said, np.int32))
 
