@@ -4,7 +4,7 @@ BIN := .venv/bin
 own = $(shell "$$(scripts/python.sh $(PYTHON))" -c 'import sys; print("python{}.{}".format(*sys.version_info))')
 others = $(filter-out $(own),python3.13 python3.12 python3.11)
 # What other versions of JAX, Flax and NumPy are likeliest to break; five minutes at most on two cores
-NEWEST := architecture backend engine export games layers optim recipe streams
+NEWEST := backend engine export layers optim recipe streams
 RUN ?= runs/demo
 PARITY_PYTHON ?= .venv-parity/bin/python
 
