@@ -74,7 +74,7 @@ def _checked(found: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarra
 def find_weights() -> Imported | None:
     """The weights in the user's cache, or None where there are none; InputError for a damaged file."""
     path = location()
-    return Imported(path, str(_load(path, [HASH])[HASH])) if path.is_file() else None
+    return Imported(path, str(_read_weights(path, [HASH])[HASH])) if path.is_file() else None
 
 
 def load_weights() -> tuple[Weights, Imported]:
@@ -90,10 +90,10 @@ def load_weights() -> tuple[Weights, Imported]:
 
 @functools.lru_cache(maxsize=1)
 def _folded(imported: Imported, _: int) -> Weights:
-    return fold(_checked(_load(imported.path, list(shapes())), str(imported.path)))
+    return fold(_checked(_read_weights(imported.path, list(shapes())), str(imported.path)))
 
 
-def _load(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+def _read_weights(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     try:
         found = arrays.load_arrays(path, names, LARGEST)
         return {name: found[name] for name in names}
