@@ -1,7 +1,7 @@
 # Set-up is two commands from a fresh clone: `make demo` and `make test`. PYTHON chooses the interpreter of .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-own = $(shell "$$(scripts/python.sh $(PYTHON))" -c 'import sys; print("python{}.{}".format(*sys.version_info))')
+own = $(shell "$$([ -x $(BIN)/python ] && echo $(BIN)/python || scripts/python.sh $(PYTHON))" -c 'import sys; print("python{}.{}".format(*sys.version_info))')
 others = $(filter-out $(own),python3.13 python3.12 python3.11)
 # What other versions of JAX, Flax and NumPy are likeliest to break; five minutes at most on two cores
 NEWEST := backend engine export layers optim recipe streams

@@ -104,7 +104,7 @@ def initial(key: jax.Array) -> Params:
 
 
 def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`digits.convolve` on [C, H, W, B], as one matrix product: XLA's gradients of it are fast on CPU."""
+    """The 3x3 convolution of `digits.forward` on [C, H, W, B], as one matrix product: its gradients are fast on CPU."""
     _, height, width, batch = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     patches = jnp.concatenate([padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)])

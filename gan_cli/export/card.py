@@ -201,32 +201,3 @@ def _page(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
         reader=reader.code(program, description, wish.repo or ""),
         by_class=CLASS in loaded.experiment.game.controls,
     )
-
-
-def _protocols(scores: Sequence[Score]) -> dict[str, list[str]]:
-    """Protocol in words -> the metrics that were taken by it."""
-    found: dict[str, list[str]] = {}
-    for score in scores:
-        found.setdefault(str(score.protocol), []).append(score.metric)
-    return found
-
-
-def _by_class(loaded: Loaded) -> bool:
-    """Whether the picture has a row for each class."""
-    controls = loaded.experiment.game.controls
-    return CLASS in controls and controls[CLASS].categories <= ROWS
-
-
-def _caption(loaded: Loaded, raw: bool) -> str:
-    weights = "the weights of the last step" if raw else "averaged weights"
-    what = "one class a row" if _by_class(loaded) else "none chosen by hand"
-    return f"Samples of seed 0 with {weights}, {what}."
-
-
-def draw(loaded: Loaded, out: Path, *, raw: bool) -> None:
-    """Write the card's picture: the first samples of seed 0, or a row for each class. Raises InputError."""
-    classes = parse_controls("all", []) if _by_class(loaded) else ()
-    n = POINTS_IN_A_PANEL if is_points(loaded.experiment) and not classes else None
-    request = Request(n=n, conditions=(Conditions(controls=classes),), raw=raw, out=out)
-    taken = take.take(loaded, request, None, lambda _: None)
-    writing.write(out, taken.drawn, 1)
