@@ -188,9 +188,11 @@ def test_vmap_is_a_loop():
 def test_a_winograd_form_is_the_sum_over_taps(k, stride):
     """On integers, where floating point is exact."""
     form, rng = winograd.winograd(k, stride), np.random.default_rng(0)
-    data, taps = rng.integers(-9, 10, form.window), rng.integers(-9, 10, k)
-    products = (np.array(form.data) @ data) * (np.array(form.taps) @ taps)
-    result = np.array(form.result) @ products.reshape(form.products, form.summed).sum(axis=1)
+    r, p = len(form.taps[0]), form.phases
+    data, taps = rng.integers(-9, 10, form.window * p), rng.integers(-9, 10, k)
+    filled = np.pad(taps, (0, r * p - k))
+    products = (np.array(form.data) @ data.reshape(-1, p)) * (np.array(form.taps) @ filled.reshape(-1, p))
+    result = np.array(form.result) @ products.sum(axis=1)
     assert result.tolist() == [data[t * stride : t * stride + k] @ taps for t in range(2)]
 
 

@@ -53,7 +53,7 @@ def conv(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
     _, height, width, _ = x.shape
     small = ((height + top + bottom - k) // stride + 1, (width + left + right - k) // stride + 1)
     form = choose(k, stride, channels, small)
-    geometry = Geometry(form, jnp.result_type(kernel), (top, left), (height, width), small)
+    geometry = Geometry(form, k, jnp.result_type(kernel), (top, left), (height, width), small)
     return _widely(partial(_conv, geometry), kernel, x)
 
 
@@ -67,7 +67,7 @@ def conv_transpose(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
     _, height, width, _ = x.shape
     large = (stride * (height - 1) + k - top - bottom, stride * (width - 1) + k - left - right)
     form = choose(k, stride, features, (height, width))
-    geometry = Geometry(form, jnp.result_type(kernel), (top, left), large, (height, width))
+    geometry = Geometry(form, k, jnp.result_type(kernel), (top, left), large, (height, width))
     return _widely(partial(_conv_transpose, geometry), kernel, x)
 
 

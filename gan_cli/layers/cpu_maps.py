@@ -8,13 +8,14 @@ The batch N is the last, contiguous axis: cutting and combining move whole vecto
 to be computed once; XLA would otherwise repeat it in each of the fused loops that read it.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
 
-from gan_cli.layers.winograd import Form, Matrix, transpose
+from gan_cli.layers.winograd import Form, Matrix, spread_over, transpose
 from gan_cli.types import Array
 
 Grid = list[list[Array]]  # arrays of one shape, [rows][columns]
@@ -26,6 +27,7 @@ class Geometry(NamedTuple):
     """The static facts of a convolution from a large map to a small one; its adjoint goes from small to large."""
 
     form: Form
+    kernel: int  # taps along one axis
     dtype: Any  # that of the operands of products; images and kernels are float32 or wider
     before: tuple[int, int]  # padding before the large map's first row and column
     large: tuple[int, int]  # height and width
@@ -40,32 +42,31 @@ class Geometry(NamedTuple):
     @property
     def whole(self) -> bool:
         """Whether the only window is the large map itself: nothing to cut or to add up."""
-        side = self.form.window
-        return (self.before, self.large, self.small) == ((0, 0), (side, side), (1, 1)) and self.form.products == 1
+        form, side = self.form, self.form.window
+        alone = form.products == form.phases == 1
+        return alone and (self.before, self.large, self.small) == ((0, 0), (side, side), (1, 1))
 
 
 def gather(geometry: Geometry, x: Array) -> Array:
     """Large map [C, H, W, N] -> the combined windows that products are made with, [G, K, tiles N]."""
     if geometry.whole:
         return lax.optimization_barrier(x.transpose(1, 2, 0, 3)).astype(geometry.dtype).reshape(1, -1, x.shape[3])
-    form, (rows, columns) = geometry.form, geometry.tiles
-    reach_rows, reach_columns = (form.step * (tiles - 1) + form.window for tiles in (rows, columns))
-    x = _place(x, HEIGHT, geometry.before[0], reach_rows)
-    x = lax.optimization_barrier(_place(x, WIDTH, geometry.before[1], reach_columns))
-    last_row, last_column = form.step * (rows - 1), form.step * (columns - 1)
-    windows = [  # pixel (u, v) of every window, for all u and v: [C, *tiles, N]
+    form, tiles = geometry.form, geometry.tiles
+    p, reach = form.phases, [form.step * (n - 1) + form.window for n in tiles]
+    for axis in (HEIGHT, WIDTH):
+        x = _place(x, axis, geometry.before[axis - 1], p * reach[axis - 1])
+    x = x.reshape(len(x), reach[0], p, reach[1], p, -1).transpose(2, 4, 0, 1, 3, 5)  # [p, p, C, rows, columns, N]
+    x = lax.optimization_barrier(x.reshape(-1, *reach, x.shape[5]))
+    last_row, last_column = (form.step * (n - 1) + 1 for n in tiles)
+    stride = (1, form.step, form.step, 1)
+    places = [  # place (u, v) of every window, for all u and v: [p p C, *tiles, N]
         [
-            lax.slice(
-                x,
-                (0, u, v, 0),
-                (len(x), u + last_row + 1, v + last_column + 1, x.shape[3]),
-                (1, form.step, form.step, 1),
-            )
+            lax.slice(x, (0, u, v, 0), (len(x), u + last_row, v + last_column, x.shape[3]), stride)
             for v in range(form.window)
         ]
         for u in range(form.window)
     ]
-    return _group(geometry, combine_both(form.data, windows))
+    return _group(geometry, combine_both(form.data, places))
 
 
 def scatter(geometry: Geometry, data: Array) -> Array:
@@ -74,35 +75,44 @@ def scatter(geometry: Geometry, data: Array) -> Array:
         data = data.reshape(*geometry.large, -1, data.shape[2])
         # else XLA moves the transposition past what follows, not always alike
         return lax.optimization_barrier(data.transpose(2, 0, 1, 3))
-    adjoint = transpose(geometry.form.data)
-    grid = _ungroup(geometry.form, data, (*geometry.tiles, -1))
-    rows = [_overlap_add(geometry, WIDTH, combine(adjoint, row)) for row in grid]
+    form, p, n = geometry.form, geometry.form.phases, geometry.form.window * geometry.form.phases
+    x = data.reshape(form.window, form.window, p, p, -1, *geometry.tiles, data.shape[2] // math.prod(geometry.tiles))
+    # Phase by phase: together they would be fewer loops, but hold a margin of up to half a window around the map.
+    adjoint = spread_over(transpose(form.data), p)
+    rows = [
+        _overlap_add(geometry, WIDTH, combine(adjoint, [x[u // p, v // p, u % p, v % p] for v in range(n)]))
+        for u in range(n)
+    ]
     columns = [_overlap_add(geometry, HEIGHT, combine(adjoint, column)) for column in zip(*rows, strict=True)]
     return _interleave(list(zip(*columns, strict=True)), geometry.large)
 
 
 def gather_taps(geometry: Geometry, kernel: Array) -> Array:
     """Kernel [k, k, A, B] -> the combined taps that products are made with, U [G, K, B]."""
-    kernel = lax.optimization_barrier(kernel)
+    kernel = lax.optimization_barrier(_split_taps(geometry.form, kernel))
     return _group(geometry, combine_both(geometry.form.taps, [list(row) for row in kernel]))
 
 
 def gather_taps_transposed(geometry: Geometry, kernel: Array) -> Array:
     """Kernel [k, k, A, B] -> Uᵀ [G, B, K]. The kernel is transposed, which is smaller than U."""
     form = geometry.form
-    kernel = lax.optimization_barrier(kernel.swapaxes(2, 3))
-    places = _in_order(form, combine_both(form.taps, [list(row) for row in kernel]))
-    summed = form.summed**2
-    parts = [part.astype(geometry.dtype) for part in places]
-    products = [_joined(parts[g : g + summed], axis=1) for g in range(0, len(parts), summed)]  # [B, K] each
-    return _joined(products).reshape(len(products), *products[0].shape)
+    kernel = lax.optimization_barrier(_split_taps(form, kernel).swapaxes(2, 3))
+    parts = [
+        part.astype(geometry.dtype) for row in combine_both(form.taps, [list(row) for row in kernel]) for part in row
+    ]
+    if form.products == 1:
+        return _joined(parts, axis=1)[None]
+    return _joined(parts).reshape(len(parts), *parts[0].shape)
 
 
 def scatter_taps(geometry: Geometry, taps: Array) -> Array:
     """The adjoint of `gather_taps`: [G, K, B] -> [k, k, A, B]."""
-    form = geometry.form
+    form, k, p = geometry.form, geometry.kernel, geometry.form.phases
     grid = combine_both(transpose(form.taps), _ungroup(form, taps, (-1,)))
-    return jnp.stack([jnp.stack(row) for row in grid])
+    kernel = jnp.stack([jnp.stack(row) for row in grid])  # [r, r, p p A, B]
+    r = len(kernel)
+    kernel = kernel.reshape(r, r, p, p, -1, kernel.shape[3]).transpose(0, 2, 1, 3, 4, 5)
+    return kernel.reshape(r * p, r * p, *kernel.shape[4:])[:k, :k]
 
 
 def finish(geometry: Geometry, results: Array) -> Array:
@@ -144,24 +154,17 @@ def combine_both(matrix: Matrix, grid: Sequence[Sequence[Array]]) -> Grid:
 def _overlap_add(geometry: Geometry, axis: int, parts: Sequence[Array]) -> list[Array]:
     """The adjoint of cutting windows along one axis, by residue classes.
 
-    Value u of window t, parts[u][t], belongs to pixel step * t + u - before. Of the pixels step * t + c, c < step, the
-    result's c-th array holds the sum of all values that belong to each.
+    Pixel u of window t, parts[u][t], belongs to pixel step * t + u - before of the map, all phases counted. Of its
+    pixels step * t + c, c < step, the result's c-th array holds the sum of all values that belong to each.
     """
-    step, before, side = geometry.form.step, geometry.before[axis - 1], geometry.large[axis - 1]
-    size = -(-side // step)
+    step, before = geometry.form.step * geometry.form.phases, geometry.before[axis - 1]
+    size = -(-geometry.large[axis - 1] // step)
     classes: list[list[Array]] = [[] for _ in range(step)]
     for u, part in enumerate(parts):
         shift, c = divmod(u - before, step)
         classes[c].append(_place(part, axis, shift, size))
     zero = jnp.zeros_like(_place(parts[0], axis, 0, size))
     return [sum(terms[1:], start=terms[0]) if terms else zero for terms in classes]
-
-
-def _place(x: Array, axis: int, at: int, size: int) -> Array:
-    """`x` moved to position `at` of an axis of `size` zeros; what falls outside is dropped."""
-    config = [(0, 0, 0)] * x.ndim
-    config[axis] = (at, size - at - x.shape[axis], 0)
-    return lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
 def _interleave(grid: Sequence[Sequence[Array]], size: tuple[int, int]) -> Array:
@@ -171,17 +174,26 @@ def _interleave(grid: Sequence[Sequence[Array]], size: tuple[int, int]) -> Array
     return x.reshape(channels, tall * rows, broad * columns, n)[:, : size[0], : size[1]]
 
 
+def _place(x: Array, axis: int, at: int, size: int) -> Array:
+    """`x` moved to position `at` of an axis of `size` zeros; what falls outside is dropped."""
+    config = [(0, 0, 0)] * x.ndim
+    config[axis] = (at, size - at - x.shape[axis], 0)
+    return lax.pad(x, jnp.zeros((), x.dtype), config)
+
+
+def _split_taps(form: Form, kernel: Array) -> Array:
+    """Kernel [k, k, A, B] -> its phases, [r, r, p p A, B]; a phase that lacks a tap has a zero there."""
+    p, r = form.phases, len(form.taps[0])
+    kernel = _place(_place(kernel, 0, 0, r * p), 1, 0, r * p)
+    kernel = kernel.reshape(r, p, r, p, *kernel.shape[2:]).transpose(0, 2, 1, 3, 4, 5)
+    return kernel.reshape(r, r, -1, kernel.shape[5])
+
+
 def _group(geometry: Geometry, grid: Grid) -> Array:
     """Combined windows or taps [C, ...], by place in the window -> [G, K, rest]: G products, each a sum over K."""
-    places = [part.astype(geometry.dtype) for part in _in_order(geometry.form, grid)]
+    places = [part.astype(geometry.dtype) for row in grid for part in row]
     products = geometry.form.products**2
     return _joined(places).reshape(products, len(places) // products * len(places[0]), -1)
-
-
-def _in_order(form: Form, grid: Grid) -> list[Array]:
-    """The arrays of a grid: product by product, those that are summed over next to each other."""
-    p, s = form.products, form.summed
-    return [grid[i * s + a][j * s + b] for i in range(p) for j in range(p) for a in range(s) for b in range(s)]
 
 
 def _joined(parts: Sequence[Array], axis: int = 0) -> Array:
@@ -194,7 +206,7 @@ def _joined(parts: Sequence[Array], axis: int = 0) -> Array:
 
 
 def _ungroup(form: Form, grouped: Array, rest: tuple[int, ...]) -> Grid:
-    """The inverse of `_group`."""
-    p, s = form.products, form.summed
-    x = grouped.reshape(p, p, s, s, grouped.shape[1] // s**2, *rest)
-    return [[x[u // s, v // s, u % s, v % s] for v in range(form.window)] for u in range(form.window)]
+    """The inverse of `_group`: the arrays of places, [C, *rest] each."""
+    n = form.window
+    x = grouped.reshape(n, n, grouped.shape[0] * grouped.shape[1] // n**2, *rest)
+    return [[x[u, v] for v in range(n)] for u in range(n)]

@@ -4,10 +4,11 @@ A form computes neighbouring outputs y of a convolution of stride s from a windo
 
     y = A [(W g) * (V d)]
 
-with `*` the product of equal positions, summed over the s phases of d (every s-th value belongs to a phase). With one
-output, W and V are identities and the sum runs over all taps: the textbook sum, "im2col" in two dimensions. With two
-outputs they are Winograd's F(2, r), https://arxiv.org/abs/1509.09308, r = ceil(k / s) taps a phase: r + 1 products
-instead of 2 r. All coefficients of F(2, 2) are 0 or ±1, those of F(2, 3) also ±1/2: nothing is lost to rounding.
+with `*` the product of equal positions. Every s-th value of d and of g belongs to one of s phases; phases are added up
+like channels, so that a form speaks of one phase, where the stride is 1. With one output, W and V are identities and
+the products of all taps are added up: the textbook sum, "im2col" in two dimensions. With two outputs they are
+Winograd's F(2, r), https://arxiv.org/abs/1509.09308, r = ceil(k / s) taps a phase: r + 1 products instead of 2 r. All
+coefficients of F(2, 2) are 0 or ±1, those of F(2, 3) also ±1/2: nothing is lost to rounding.
 """
 
 import math
@@ -36,51 +37,43 @@ WORTHWHILE = 0.7  # with a larger share of the multiplications left, Winograd's 
 
 
 class Form(NamedTuple):
-    """One bilinear form along one axis, for a kernel of k taps and stride s."""
+    """One bilinear form along one axis. Window, step and taps are counted within a phase."""
 
+    phases: int  # values d[i], d[i + phases], ... belong together
     outputs: int  # outputs of a window: 1 or 2
     products: int  # products that are not summed over taps: 1, or r + 1
-    window: int  # input values that a window spans
-    step: int  # input values from one window to the next: outputs * s
+    step: int  # values from one window to the next
     data: Matrix  # V, [window, window]
-    taps: Matrix  # W, [window, k]
+    taps: Matrix  # W, [window, taps]
     result: Matrix  # A, [outputs, products]
 
     @property
-    def summed(self) -> int:
-        """Consecutive rows of V and W that share a product: they are summed over, like channels."""
-        return self.window // self.products
+    def window(self) -> int:
+        """Number of values that a window spans: its places."""
+        return len(self.data)
 
 
 @cache
 def direct(k: int, stride: int) -> Form:
-    """One output at a time: the sum over all taps."""
-    identity = _matrix(np.eye(k))
-    return Form(1, 1, k, stride, identity, identity, ((1.0,),))
+    """One output at a time: the sum over all taps, phase by phase where each has as many."""
+    phases = 1 if k % stride else stride
+    identity = _matrix(np.eye(k // phases))
+    return Form(phases, 1, 1, stride // phases, identity, identity, ((1.0,),))
 
 
 @cache
 def winograd(k: int, stride: int) -> Form:
     """F(2, r) on each of the phases, r = ceil(k / stride) in {2, 3}; a phase that lacks a tap has a zero there."""
     r = math.ceil(k / stride)
-    data, taps, result = (np.array(matrix) for matrix in F2[r])
-    phases = np.eye(stride)
-    return Form(
-        outputs=2,
-        products=r + 1,
-        window=stride * (r + 1),
-        step=stride * 2,
-        data=_matrix(np.kron(data, phases)),
-        taps=_matrix(np.kron(taps, phases)[:, :k]),
-        result=_matrix(result),
-    )
+    data, taps, result = (_matrix(np.array(matrix, float)) for matrix in F2[r])
+    return Form(stride, 2, r + 1, 2, data, taps, result)
 
 
 def choose(k: int, stride: int, channels: int, small: tuple[int, int]) -> Form:
     """The form for a convolution whose input has so many channels and whose output is `small` = (height, width)."""
     r = math.ceil(k / stride)
     if r not in F2 or channels < FEW_CHANNELS:
-        return direct(k, stride)
+        return direct(k, 1 if small == (1, 1) else stride)
     tiles = math.prod(math.ceil(side / 2) for side in small)
     left = tiles * (stride * (r + 1)) ** 2 / (math.prod(small) * k**2)
     return winograd(k, stride) if left <= WORTHWHILE else direct(k, stride)
@@ -89,6 +82,11 @@ def choose(k: int, stride: int, channels: int, small: tuple[int, int]) -> Form:
 def transpose(matrix: Matrix) -> Matrix:
     """The transpose of a matrix."""
     return tuple(zip(*matrix, strict=True))
+
+
+def spread_over(matrix: Matrix, phases: int) -> Matrix:
+    """The matrix of one phase -> that of all, interleaved."""
+    return _matrix(np.kron(np.array(matrix), np.eye(phases)))
 
 
 def _matrix(array: np.ndarray) -> Matrix:
