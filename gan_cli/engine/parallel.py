@@ -53,9 +53,9 @@ def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device], wh
 def whole_calls(steps_per_call: int, devices: Sequence[jax.Device]) -> int:
     """The number of steps for which a call has a program of its own, a loop of constant length; 0: none.
 
-    Where the number is traced, one program does for calls of all lengths, and on a CPU it is the only one: another would
-    take as long again to compile. A GPU asks its host before each step of such a loop whether there is another one,
-    and can make no command buffer of it.
+    With a traced number one program does for calls of all lengths. On a CPU it is the only one: another would take as
+    long again to compile. But a GPU asks its host before each step of such a loop whether there is another one, and can
+    make no command buffer of it.
     """
     return 0 if devices[0].platform == "cpu" else steps_per_call
 
@@ -83,8 +83,8 @@ def over_seeds(
 
     Leaves of the feed and of the sums are [seeds, ...]; the number of seeds is a multiple of that of devices. `axes` is
     a prefix of the tree of states: 0 for leaves [seeds, ...], None for those that all seeds share. Each seed sees one
-    device only: the axis over which a single run averages has length 1. The states' buffers are donated. For `whole` see
-    `whole_calls`.
+    device only: the axis over which a single run averages has length 1. The states' buffers are donated.
+    For `whole` see `whole_calls`.
     """
     layouts = seed_layouts(axes, devices)
     states = jax.tree.map(lambda layout: layout.spec, layouts)
