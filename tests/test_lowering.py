@@ -1,9 +1,9 @@
 """The steps of a tiny DCGAN as GPUs are given them: lowered for CUDA and read, which takes no GPU."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,7 +13,7 @@ from tiny import both, dcgan, tiny_tables
 from gan_cli import build, devices
 from gan_cli.data.store import Store
 from gan_cli.engine import parallel
-from gan_cli.engine.state import flat, initial_state
+from gan_cli.engine.state import flat, initial_state, state_shapes
 from gan_cli.engine.step import make_steps
 
 N = 3  # steps in a call
@@ -30,10 +30,9 @@ class Convolution(NamedTuple):
     dtypes: tuple[str, ...]
 
 
-def prepared(precision="float32", networks=None):
-    train = {"steps_per_call": N, "convolutions": "lax", "precision": precision}
-    tables = tiny_tables(networks=networks or dcgan(norm="none"), game=PENALTY, train=train)
-    return build.prepare(tables, "tiny", Store())
+def prepared(networks, **train):
+    train = {"steps_per_call": N, "convolutions": "lax", **train}
+    return build.prepare(tiny_tables(networks=networks, game=PENALTY, train=train), "tiny", Store())
 
 
 def arguments(made, n=N):
@@ -42,20 +41,28 @@ def arguments(made, n=N):
     return initial_state(made.experiment, 0), dict(feed.constants), parallel.split(batches, 1), np.int32(n)
 
 
-def steps(made, whole):
+@cache
+def program(whole: int = 0, remat: bool = False) -> tuple[build.Prepared, Callable[..., Any]]:
+    """Steps of dense networks, to be run here."""
+    made = prepared(both(net="mlp", hidden=[16]), remat=remat)
     take = build.feed(made.resolved, made.source).take
-    return parallel.over_devices(make_steps(made.experiment, take), jax.devices()[:1], whole)
+    return made, parallel.over_devices(make_steps(made.experiment, take), jax.devices()[:1], whole)
+
+
+def after(n: int, **options: Any) -> list[np.ndarray]:
+    """State and sums after n steps."""
+    made, steps = program(**options)
+    return list(jax.device_get(flat(steps(*arguments(made, n)))).values())
 
 
 @cache
-def lowered(precision: str = "float32", constant_length: bool = False) -> str:
+def lowered(precision: str = "float32", constant_length: bool = False, remat: bool = False) -> str:
     """The program in StableHLO; the twin of pmap can be lowered for a platform that is not here."""
-    made = prepared(precision)
-    take = build.feed(made.resolved, made.source).take
+    made = prepared(dcgan(norm="none"), precision=precision, remat=remat)
+    one = make_steps(made.experiment, build.feed(made.resolved, made.source).take)
+    function = (lambda state, constants, feed, _n: one(state, constants, feed, N)) if constant_length else one
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(devices, "TWIN", True)
-        one = make_steps(made.experiment, take)
-        function = (lambda state, constants, feed, _n: one(state, constants, feed, N)) if constant_length else one
         run = parallel.over_devices(function, jax.devices()[:1])
         return run.trace(*arguments(made)).lower(lowering_platforms=("cuda",)).as_text()
 
@@ -78,7 +85,7 @@ def test_the_state_is_donated():
     head = next(line for line in lowered().splitlines() if "func.func public @main" in line)
     given = re.findall(r"%arg\d+: [^%]*", head)
     donated = [i for i, x in enumerate(given) if "tf.aliasing_output" in x or "jax.buffer_donor" in x]
-    assert donated == list(range(len(jax.tree.leaves(initial_state(prepared().experiment, 0)))))
+    assert donated == list(range(len(jax.tree.leaves(state_shapes(prepared(dcgan(norm="none")).experiment)))))
 
 
 def test_gradients_of_kernels_dilate_the_small_map():
@@ -88,7 +95,7 @@ def test_gradients_of_kernels_dilate_the_small_map():
 
 
 def test_transposed_convolutions_have_reversed_kernels_at_first_hand():
-    """XLA calls cuDNN's gradient of the input where the reversal is a convolution's operand, and then does without it."""
+    """Where the reversal is a convolution's operand, XLA calls cuDNN's gradient of the input, and reverses nothing."""
     reversed_ = re.findall(r"(%\w+) = stablehlo.reverse", lowered())
     maps = [c for c in convolutions(lowered()) if not c.of_kernel]
     assert {c.rhs_dilate for c in maps} == {"1, 1"}
@@ -112,10 +119,14 @@ def test_whole_calls_are_loops_of_constant_length():
     assert parallel.whole_calls(N, jax.devices()) == 0  # on a CPU one program does
 
 
-def test_both_loops_make_the_same_steps():
-    made = prepared(networks=both(net="mlp", hidden=[16]))
-    constant, traced = (steps(made, whole) for whole in (N, 0))
-    for n in (N, N - 1):
-        results = [loop(*arguments(made, n)) for loop in (constant, traced)]
-        for a, b in zip(*(flat(each).values() for each in results), strict=True):
-            np.testing.assert_array_equal(a, b)
+@pytest.mark.parametrize("n", [N, N - 1])
+def test_both_loops_make_the_same_steps(n):
+    for a, b in zip(after(n, whole=N), after(n), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_remat_computes_networks_again_and_the_same():
+    plain, again = (len(list(convolutions(lowered(remat=remat)))) for remat in (False, True))
+    assert again > plain
+    for a, b in zip(after(N, remat=True), after(N), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)

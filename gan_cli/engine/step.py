@@ -122,7 +122,8 @@ def _play(experiment: Experiment, turn: Turn, scene: _Scene) -> _Moved:
 
     def objective(params: Any, rest: Any, batch: Batch, key: Key) -> tuple[Array, tuple[Aux, Any]]:
         mine = {role: Variables(params[role], rest[role]) for role in turn.trains}
-        nets = Nets(experiment.definitions, {**seen, **mine}, key, dtype, descents, scene.memory)
+        now = {**seen, **mine}
+        nets = Nets(experiment.definitions, now, key, dtype, descents, scene.memory, experiment.train.remat)
         loss, report = turn.loss(nets, batch)
         return loss, ({**report, "loss": loss}, {role: nets.variables[role].rest for role in turn.trains})
 
