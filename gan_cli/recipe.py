@@ -47,6 +47,7 @@ class Train(_Table):
     batch: Annotated[int, Field(gt=0, le=2**20)] = 64  # examples a step, over all devices
     accumulate: PositiveInt = 1  # micro-batches a step; gradients are their mean
     precision: Literal["float32", "bfloat16"] = "float32"  # of activations; weights and statistics stay float32
+    remat: bool = False  # networks' insides are computed again for derivatives, not kept: less memory, slower steps
     convolutions: Literal["auto", "cpu", "lax"] = "auto"  # formulation: auto is the faster one on the platform
     steps_per_call: Annotated[int, Field(gt=0, le=10_000)] = 10  # steps in one compiled call; more hides more host work
     resident: bool | Literal["auto"] = "auto"  # data on the device; auto: when they fit in 1 GiB

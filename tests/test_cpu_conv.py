@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 from gan_cli.layers import cpu_conv, winograd
+from gan_cli.layers import lax_conv as plain
 from gan_cli.layers.cpu_conv import Pads
 
 CHWN = ("CHWN", "HWIO", "CHWN")
@@ -118,6 +119,18 @@ def test_conv_transpose_is_that_of_lax(case):
         x,
         kernel,
     )
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_plain_convolutions_have_the_derivatives_that_lax_gives_them(transposed):
+    case = Case(4, 2, ((1, 1), (1, 2)), (9, 8), 3, 2)  # the last stride leaves pixels over
+    ours, theirs = (plain.conv_transpose, lax_conv_transpose) if transposed else (plain.conv, lax_conv)
+
+    def batch_last(x, kernel):
+        return ours(x.transpose(3, 1, 2, 0), kernel, case.stride, case.pads).transpose(3, 1, 2, 0)
+
+    x, kernel = operands(case, transposed)
+    assert_same(batch_last, lambda x, kernel: theirs(x, kernel, case.stride, case.pads), x, kernel)
 
 
 def test_up_conv_is_enlargement_and_convolution():

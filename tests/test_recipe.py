@@ -44,6 +44,7 @@ REFUSED = [
     ("train.steps=0", "ring.toml: [train] steps = 0: input should be greater than 0"),
     ("train.steps=many", "ring.toml: [train] steps = 'many': input should be a valid integer"),
     ("train.precision=float16", "ring.toml: [train] precision = 'float16': input should be 'float32' or 'bfloat16'"),
+    ("train.remat=maybe", "ring.toml: [train] remat = 'maybe': input should be a valid boolean"),
     ("train.accumulate=3", "ring.toml: [train] accumulate = 3 does not divide batch = 256"),
     ("game.play=standrd", "ring.toml: [game] play = 'standrd': no such game; did you mean 'standard'?"),
     ("game.loss=hinge", "did you mean 'adversarial.hinge'?"),

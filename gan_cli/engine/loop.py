@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gan_cli.engine import health, parallel
@@ -78,7 +77,8 @@ class Trainer:
         self._devices = devices
         self._per_call = train.steps_per_call
         self._constants = parallel.replicate(dict(feed.constants), devices)
-        self._steps = parallel.over_devices(make_steps(experiment, feed.take), devices)
+        whole = parallel.whole_calls(self._per_call, devices)
+        self._steps = parallel.over_devices(make_steps(experiment, feed.take), devices, whole)
         # Queued collectives of several CPU devices can starve each other: there, one call at a time.
         self.in_flight = 0 if len(devices) > 1 and devices[0].platform == "cpu" else 1
         self.alone = len(parallel.here(devices)) == len(devices)
@@ -95,7 +95,7 @@ class Trainer:
         """
         feed = parallel.padded(dict(self._feed.feed(step, n)), self._per_call)
         own = len(parallel.here(self._devices))
-        done = self._steps(state, self._constants, parallel.split(feed, own), jnp.int32(n))
+        done = self._steps(state, self._constants, parallel.split(feed, own), np.int32(n))
         return done if self.in_flight else jax.block_until_ready(done)
 
     def asked(self, here: bool) -> Array | bool:

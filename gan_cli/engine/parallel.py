@@ -35,18 +35,38 @@ __all__ = [
     "seed_layouts",
     "share",
     "split",
+    "whole_calls",
 ]
 
 SEEDS = "seeds"  # the name of the axis over which seeds lie
 
 
-def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device]) -> Callable[..., Any]:
+def over_devices(function: Callable[..., Any], devices: Sequence[jax.Device], whole: int = 0) -> Callable[..., Any]:
     """Map `function(state, constants, feed, n) -> (state, sums)` over `devices`; the state's buffers are donated.
 
     State, constants and n are the same on every device; each leaf of the feed is [this process's devices, ...], see
-    `split`.
+    `split`. For `whole` see `whole_calls`.
     """
-    return mapped(function, devices, in_axes=(None, None, 0, None), donate=(0,))
+    return _by_length(lambda f: mapped(f, devices, in_axes=(None, None, 0, None), donate=(0,)), function, whole)
+
+
+def whole_calls(steps_per_call: int, devices: Sequence[jax.Device]) -> int:
+    """The number of steps for which a call has a program of its own, a loop of constant length; 0: none.
+
+    With a traced number one program does for calls of all lengths. On a CPU it is the only one: another would take as
+    long again to compile. But a GPU asks its host before each step of such a loop whether there is another one, and can
+    make no command buffer of it.
+    """
+    return 0 if devices[0].platform == "cpu" else steps_per_call
+
+
+def _by_length(compiled: Callable[..., Any], function: Callable[..., Any], whole: int) -> Callable[..., Any]:
+    """`function(state, constants, feed, n)`, compiled for every n, and for n = `whole` apart unless that is 0."""
+    any_length = compiled(function)
+    if not whole:
+        return any_length
+    constant = compiled(lambda state, constants, feed, _n: function(state, constants, feed, whole))
+    return lambda *arguments: (constant if arguments[-1] == whole else any_length)(*arguments)
 
 
 def anyone(devices: Sequence[jax.Device]) -> Callable[[bool], Array]:
@@ -56,24 +76,31 @@ def anyone(devices: Sequence[jax.Device]) -> Callable[[bool], Array]:
     return lambda said: ask(np.full(own, said, np.int32))
 
 
-def over_seeds(function: Callable[..., Any], axes: Any, devices: Sequence[jax.Device]) -> Callable[..., Any]:
+def over_seeds(
+    function: Callable[..., Any], axes: Any, devices: Sequence[jax.Device], whole: int = 0
+) -> Callable[..., Any]:
     """Map `function(state, constants, feed, n) -> (state, sums)` over seeds, and the seeds over `devices`.
 
     Leaves of the feed and of the sums are [seeds, ...]; the number of seeds is a multiple of that of devices. `axes` is
     a prefix of the tree of states: 0 for leaves [seeds, ...], None for those that all seeds share. Each seed sees one
     device only: the axis over which a single run averages has length 1. The states' buffers are donated.
+    For `whole` see `whole_calls`.
     """
     layouts = seed_layouts(axes, devices)
     states = jax.tree.map(lambda layout: layout.spec, layouts)
     same, own = PartitionSpec(), PartitionSpec(SEEDS)
-    shared = jax.shard_map(
-        jax.vmap(function, in_axes=(axes, None, 0, None), out_axes=(axes, 0)),
-        mesh=jax.tree.leaves(layouts)[0].mesh,
-        in_specs=(states, same, own, same),
-        out_specs=(states, own),
-        check_vma=False,
-    )
-    return jax.jit(shared, donate_argnums=0)
+
+    def compiled(one: Callable[..., Any]) -> Callable[..., Any]:
+        shared = jax.shard_map(
+            jax.vmap(one, in_axes=(axes, None, 0, None), out_axes=(axes, 0)),
+            mesh=jax.tree.leaves(layouts)[0].mesh,
+            in_specs=(states, same, own, same),
+            out_specs=(states, own),
+            check_vma=False,
+        )
+        return jax.jit(shared, donate_argnums=0)
+
+    return _by_length(compiled, function, whole)
 
 
 def seed_layouts(axes: Any, devices: Sequence[jax.Device]) -> Any:

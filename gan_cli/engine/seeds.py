@@ -47,7 +47,8 @@ def train_seeds(
     devices = devices[:n_seeds]
     filled = [i % n_seeds for i in range(n_seeds + -n_seeds % len(devices))]  # each device has as many
     feeds, seeds = [feeds[i] for i in filled], [seeds[i] for i in filled]
-    steps = parallel.over_seeds(make_steps(experiment, feeds[0].take), AXES, devices)
+    whole = parallel.whole_calls(train.steps_per_call, devices)
+    steps = parallel.over_seeds(make_steps(experiment, feeds[0].take), AXES, devices, whole)
     constants = parallel.replicate(dict(feeds[0].constants), devices)
     state = _initial_states(experiment, seeds, devices)
     diverged: dict[int, int] = {}
@@ -57,7 +58,7 @@ def train_seeds(
         n = min(train.steps_per_call, train.steps - done)
         each = [parallel.padded(dict(feed.feed(done, n)), train.steps_per_call) for feed in feeds]
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *each)  # [S, steps_per_call, B, ...]
-        state, sums = steps(state, constants, stacked, jnp.int32(n))
+        state, sums = steps(state, constants, stacked, np.int32(n))
         done += n
         host = jax.tree.map(lambda x: x[:n_seeds], jax.device_get(sums))  # leaves [S]; waits for the call
         finite = np.logical_and.reduce([np.isfinite(x) for x in jax.tree.leaves(host)])  # [S]

@@ -45,13 +45,16 @@ class _Moved(NamedTuple):
 
 
 def make_steps(experiment: Experiment, take: Take) -> Callable[..., tuple[State, Sums]]:
-    """The per-device function (state, constants, feed [n, ...], n) -> (state, sums over the n steps)."""
+    """The per-device function (state, constants, feed [n, ...], n) -> (state, sums over the n steps).
+
+    A traced n may be less than the feed's; a Python number makes a loop of constant length.
+    """
 
     @partial(jax.jit, inline=True)  # traced once, although its result's shapes and the loop below both ask for it
     def one(state: State, constants: Any, feed: Any) -> tuple[State, Sums]:
         return _step(experiment, state, take(constants, feed))
 
-    def steps(state: State, constants: Any, feed: Any, n: Array) -> tuple[State, Sums]:
+    def steps(state: State, constants: Any, feed: Any, n: Array | int) -> tuple[State, Sums]:
         def body(i: Array, carry: tuple[State, Sums]) -> tuple[State, Sums]:
             state, sums = carry
             state, new = one(state, constants, jax.tree.map(lambda x: x[i], feed))
@@ -119,7 +122,8 @@ def _play(experiment: Experiment, turn: Turn, scene: _Scene) -> _Moved:
 
     def objective(params: Any, rest: Any, batch: Batch, key: Key) -> tuple[Array, tuple[Aux, Any]]:
         mine = {role: Variables(params[role], rest[role]) for role in turn.trains}
-        nets = Nets(experiment.definitions, {**seen, **mine}, key, dtype, descents, scene.memory)
+        now = {**seen, **mine}
+        nets = Nets(experiment.definitions, now, key, dtype, descents, scene.memory, experiment.train.remat)
         loss, report = turn.loss(nets, batch)
         return loss, ({**report, "loss": loss}, {role: nets.variables[role].rest for role in turn.trains})
 

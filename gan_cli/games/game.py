@@ -91,11 +91,13 @@ class Nets:
         dtype: Any = jnp.float32,
         descents: Mapping[str, Descent] | None = None,  # for the tables in `Game.differentiates`
         memory: Memory = (),  # the game's, before this step
+        remat: bool = False,  # whether what a call has computed inside is computed again for its derivative, not kept
     ):
         self._definitions = definitions
         self.variables = dict(variables)  # role -> parameters, and batch statistics after the calls so far
         self._key = key
         self._dtype = dtype
+        self._remat = remat
         self.descents = descents or {}  # table of `Game.differentiates` -> its optimiser as it stands before this turn
         self.memory = memory
         self.called: list[str] = []  # the role of each call so far
@@ -120,14 +122,19 @@ class Nets:
         self.called.append(role)
         definition = self._definitions[role]
         graph = definition.eval if self._key is None else definition.train
-        params = _cast(variables.params, self._dtype)
         # Each call has a fresh key, which is the same one in every turn that makes the same calls.
         key = jax.random.key(0) if self._key is None else jax.random.fold_in(self._key, len(self.called))
         noise = jax.tree.map(lambda x: key if is_key(x) else jnp.zeros(x.shape, x.dtype), definition.rng)
-        module = nnx.merge(graph, params, noise, variables.rest, copy=True)
-        output = module(*_cast(inputs, self._dtype))
-        _, _, _, rest = _split(module)
-        return _cast(output, jnp.float32), rest
+
+        def run(variables: Variables, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
+            params = _cast(variables.params, self._dtype)
+            module = nnx.merge(graph, params, noise, variables.rest, copy=True)
+            output = module(*_cast(inputs, self._dtype))
+            _, _, _, rest = _split(module)
+            return _cast(output, jnp.float32), rest
+
+        made: tuple[Any, Any] = (jax.checkpoint(run) if self._remat else run)(variables, inputs)
+        return made
 
 
 def is_key(x: Any) -> bool:

@@ -104,7 +104,7 @@ def _try(prepared: build.Prepared) -> Trial:
             raise
         raise InputError(
             f"[train] batch = {prepared.experiment.train.batch}: a step does not fit into the device's memory; "
-            "a smaller batch, or accumulate = 2 or more, would do"
+            "a smaller batch, or accumulate = 2 or more, or remat = true, would do"
         ) from None
 
 

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gan_cli.layers import cpu_conv
+from gan_cli.layers import cpu_conv, lax_conv
 from gan_cli.types import Array
 
 Formulation = Literal["auto", "cpu", "lax"]
@@ -103,9 +103,7 @@ def conv(x: Array, kernel: Array, stride: int = 1, padding: Padding = "SAME") ->
     """
     height, width = axes(x).space
     pads = _pads(padding, (x.shape[height], x.shape[width]), kernel, stride)
-    if batch_last():
-        return cpu_conv.conv(x, kernel, stride, pads)
-    return lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return (cpu_conv if batch_last() else lax_conv).conv(x, kernel, stride, pads)
 
 
 def conv_transpose(x: Array, kernel: Array, stride: int = 1, padding: Padding = "SAME") -> Array:
@@ -115,17 +113,7 @@ def conv_transpose(x: Array, kernel: Array, stride: int = 1, padding: Padding = 
     """
     height, width = axes(x).space
     pads = _pads(padding, (stride * x.shape[height], stride * x.shape[width]), kernel, stride)
-    if batch_last():
-        return cpu_conv.conv_transpose(x, kernel, stride, pads)
-    k = kernel.shape[0]
-    return lax.conv_general_dilated(
-        x,
-        lax.rev(kernel, (0, 1)).swapaxes(2, 3),  # one copy with the reversal; ONNX knows no [k, k, O, I]
-        (1, 1),
-        [(k - 1 - before, k - 1 - after) for before, after in pads],
-        lhs_dilation=(stride, stride),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    return (cpu_conv if batch_last() else lax_conv).conv_transpose(x, kernel, stride, pads)
 
 
 def up_conv(x: Array, kernel: Array) -> Array:
@@ -135,7 +123,7 @@ def up_conv(x: Array, kernel: Array) -> Array:
     return conv(x.repeat(2, axis=1).repeat(2, axis=2), kernel, 1, 1)
 
 
-def _pads(padding: Padding, large: tuple[int, int], kernel: Array, stride: int) -> cpu_conv.Pads:
+def _pads(padding: Padding, large: tuple[int, int], kernel: Array, stride: int) -> lax_conv.Pads:
     if isinstance(padding, int):
         return (padding, padding), (padding, padding)
     height, width = lax.padtype_to_pads(large, kernel.shape[:2], (stride, stride), padding)
