@@ -12,7 +12,7 @@ from jax import lax
 
 from gan_cli.layers import cpu_conv, winograd
 from gan_cli.layers import lax_conv as plain
-from gan_cli.layers.cpu_conv import Pads
+from gan_cli.layers.adjoints import Pads
 
 CHWN = ("CHWN", "HWIO", "CHWN")
 QUICK = {"xla_backend_optimization_level": 0}  # these programs run once: compiling them is what takes the time

@@ -7,25 +7,21 @@ matrix products. Here every convolution is
 
 where `gather` cuts x into windows and combines their pixels, `gather_taps` does the same with the kernel, and `finish`
 combines products into outputs; the coefficients are those of a `Form` (winograd.py) along both axes. A transposed
-convolution is its adjoint in x, and the gradient of the kernel its adjoint in the kernel: the derivatives of each of
-the three are the two others. The maps are in cpu_maps.py; docs/cpu-convolutions.md derives it all and says what it
-gains.
+convolution is its adjoint in x, and the gradient of the kernel its adjoint in the kernel (adjoints.py). The maps are in
+cpu_maps.py; docs/cpu-convolutions.md derives it all and says what it gains.
 
 The products are of taps U [G, K, O], data V [G, K, M] and results Y [G, O, M]. XLA:CPU multiplies a transposed left
 operand slowly (in bfloat16, by making it float32), so Uᵀ is an operand, too. Operands may be bfloat16; sums and results
 are at least float32, which is both faster (2x, measured) and more exact than results of bfloat16.
-
-Differentiable in reverse mode to any order, as gradient penalties and unrolled games need; not in forward mode (jvp).
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gan_cli.layers.adjoints import Pads, adjoint
 from gan_cli.layers.cpu_maps import (
     Geometry,
     combine_both,
@@ -39,8 +35,6 @@ from gan_cli.layers.cpu_maps import (
 )
 from gan_cli.layers.winograd import choose
 from gan_cli.types import Array
-
-Pads = tuple[tuple[int, int], tuple[int, int]]  # (before, after) of height and of width
 
 
 def conv(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
@@ -88,21 +82,18 @@ def up_conv(x: Array, kernel: Array) -> Array:
     return conv_transpose(x, kernel, 2, ((1, 1), (1, 1)))
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _conv(geometry: Geometry, kernel: Array, large: Array) -> Array:
+def _plain(geometry: Geometry, kernel: Array, large: Array) -> Array:
     """Kernel [k, k, A, B] and large map [A, H, W, N] -> small map [B, H', W', N]."""
     results = _product(gather_taps_transposed(geometry, kernel), gather(geometry, large), (2, 1))  # Y = Uᵀ V
     return finish(geometry, results)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _conv_transpose(geometry: Geometry, kernel: Array, small: Array) -> Array:
+def _transposed(geometry: Geometry, kernel: Array, small: Array) -> Array:
     """Kernel and small map -> large map."""
     return scatter(geometry, _product(gather_taps(geometry, kernel), spread(geometry, small), (2, 1)))  # V = U Y
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _kernel_gradient(geometry: Geometry, large: Array, small: Array) -> Array:
+def _of_kernel(geometry: Geometry, large: Array, small: Array) -> Array:
     """Large map and small map -> kernel."""
     return scatter_taps(geometry, _product(gather(geometry, large), spread(geometry, small), (2, 2)))  # U = V Yᵀ
 
@@ -113,30 +104,4 @@ def _product(a: Array, b: Array, summed: tuple[int, int]) -> Array:
     return lax.dot_general(a, b, axes, preferred_element_type=jnp.promote_types(a.dtype, jnp.float32))
 
 
-def _derivatives(bilinear: Any, of_first: Callable[..., Array], of_second: Callable[..., Array]) -> None:
-    """Give `bilinear` its derivatives, functions of (geometry, first, second, cotangent of the result)."""
-
-    def forward(geometry: Geometry, first: Array, second: Array) -> tuple[Array, tuple[Array, Array]]:
-        return bilinear(geometry, first, second), (first, second)
-
-    def backward(geometry: Geometry, saved: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
-        return of_first(geometry, *saved, cotangent), of_second(geometry, *saved, cotangent)
-
-    bilinear.defvjp(forward, backward)
-
-
-_derivatives(
-    _conv,
-    lambda geometry, kernel, large, small: _kernel_gradient(geometry, large, small),  # noqa: ARG005
-    lambda geometry, kernel, large, small: _conv_transpose(geometry, kernel, small),  # noqa: ARG005
-)
-_derivatives(
-    _conv_transpose,
-    lambda geometry, kernel, small, large: _kernel_gradient(geometry, large, small),  # noqa: ARG005
-    lambda geometry, kernel, small, large: _conv(geometry, kernel, large),  # noqa: ARG005
-)
-_derivatives(
-    _kernel_gradient,
-    lambda geometry, large, small, kernel: _conv_transpose(geometry, kernel, small),  # noqa: ARG005
-    lambda geometry, large, small, kernel: _conv(geometry, kernel, large),  # noqa: ARG005
-)
+_conv, _conv_transpose, _kernel_gradient = adjoint(_plain, _transposed, _of_kernel)

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 from jax import lax
 
-from gan_cli.layers.adjoints import adjoint
+from gan_cli.layers.adjoints import Pads, adjoint
 from gan_cli.types import Array
-
-Pads = tuple[tuple[int, int], tuple[int, int]]  # (before, after) of height and of width
 
 
 class _Geometry(NamedTuple):

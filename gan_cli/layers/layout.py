@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gan_cli.layers import cpu_conv, lax_conv
+from gan_cli.layers.adjoints import Pads
 from gan_cli.types import Array
 
 Formulation = Literal["auto", "cpu", "lax"]
@@ -123,7 +124,7 @@ def up_conv(x: Array, kernel: Array) -> Array:
     return conv(x.repeat(2, axis=1).repeat(2, axis=2), kernel, 1, 1)
 
 
-def _pads(padding: Padding, large: tuple[int, int], kernel: Array, stride: int) -> lax_conv.Pads:
+def _pads(padding: Padding, large: tuple[int, int], kernel: Array, stride: int) -> Pads:
     if isinstance(padding, int):
         return (padding, padding), (padding, padding)
     height, width = lax.padtype_to_pads(large, kernel.shape[:2], (stride, stride), padding)
