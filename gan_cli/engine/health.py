@@ -14,7 +14,7 @@ from gan_cli.engine.state import Experiment, leaf_name, state_shapes
 from gan_cli.games.game import Variables
 from gan_cli.types import Array, Aux
 
-BAD = "bad"  # in a turn's report: 0, or what `first_bad` found first and when
+BAD = "bad"  # in a turn's report: 0, or what `observe` found first, and when
 PLACES = 1 << 12  # more than a turn has leaves
 DEAD = 1e-12  # a gradient below this moves nothing
 SMALL = 1 << 10  # numbers in a leaf that is summed together with others

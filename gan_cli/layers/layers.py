@@ -3,12 +3,14 @@
 Initialisers always see the shape [..., I, O], so that one that counts inputs and outputs counts them rightly.
 """
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 
 from gan_cli import devices
 from gan_cli.layers import layout
-from gan_cli.layers.layout import Padding, axes, enter, formulation, leave, per_channel, planes
+from gan_cli.layers.layout import Padding, axes, batch_last, enter, formulation, leave, per_channel, planes
 from gan_cli.layers.norms import BatchNorm, InstanceNorm, LayerNorm, SpectralNorm, norm
 from gan_cli.types import Array
 
@@ -75,7 +77,24 @@ class Linear(nnx.Module):
     def __call__(self, x: Array) -> Array:
         """[B, I] -> [B, O]."""
         kernel = self.kernel()
-        return _add_bias(x.astype(kernel.dtype) @ kernel, self.bias)
+        x = x.astype(kernel.dtype)
+        return _add_bias(_product(x, kernel) if batch_last() else x @ kernel, self.bias)
+
+
+@jax.custom_vjp
+def _product(x: Array, kernel: Array) -> Array:
+    """x [B, I] kernel [I, O] on a CPU, where the kernel's gradient xᵀ g is quicker when xᵀ is made beforehand.
+
+    XLA:CPU takes 1.3 to 1.5 times as long where a product has to transpose its left operand. Differentiable in reverse
+    mode to any order, as the convolutions are.
+    """
+    return x @ kernel
+
+
+_product.defvjp(
+    lambda x, kernel: (x @ kernel, (x, kernel)),
+    lambda saved, g: (g @ saved[1].T, lax.optimization_barrier(saved[0].T) @ g),
+)
 
 
 class Conv(nnx.Module):
