@@ -53,9 +53,10 @@ def test_both_formulations_agree_on_the_same_weights(make):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), our_state, plain_state)
 
 
-def test_derivatives_of_a_linear_layer_agree_in_both_formulations():
+@pytest.mark.parametrize("features", [C - 1, C])
+def test_derivatives_of_a_linear_layer_agree_in_both_formulations(features):
     """Of the loss, and of the norm of its gradient with respect to the input: what penalties differentiate."""
-    layer, x = layers.Linear(C, 5, nnx.Rngs(0)), images(B, C)
+    layer, x = layers.Linear(C, features, nnx.Rngs(0)), images(B, C)
     graph, params = nnx.split(layer)
 
     def gradients(form):

@@ -83,18 +83,23 @@ class Linear(nnx.Module):
 
 @jax.custom_vjp
 def _product(x: Array, kernel: Array) -> Array:
-    """x [B, I] kernel [I, O] on a CPU, where the kernel's gradient xᵀ g is quicker when xᵀ is made beforehand.
+    """x [B, I] kernel [I, O] on a CPU, as `x @ kernel`, but for the kernel's gradient xᵀ g [I, O].
 
-    XLA:CPU takes 1.3 to 1.5 times as long where a product has to transpose its left operand. Differentiable in reverse
-    mode to any order, as the convolutions are.
+    XLA:CPU takes 1.1 to 1.8 times as long for a product with a transposed left operand, 10 times where g is narrow. So
+    the narrower of the two is transposed beforehand, out of XLA's sight. Differentiable in reverse mode to any order,
+    as convolutions are.
     """
     return x @ kernel
 
 
-_product.defvjp(
-    lambda x, kernel: (x @ kernel, (x, kernel)),
-    lambda saved, g: (g @ saved[1].T, lax.optimization_barrier(saved[0].T) @ g),
-)
+def _backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+    x, kernel = saved
+    apart = lax.optimization_barrier
+    narrow = g.shape[1] < x.shape[1]
+    return g @ kernel.T, apart(apart(g.T) @ x).T if narrow else apart(x.T) @ g
+
+
+_product.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _backward)
 
 
 class Conv(nnx.Module):
