@@ -11,10 +11,10 @@ from flax import nnx
 
 from gan_cli import build, recipe
 from gan_cli.data.store import Store
-from gan_cli.engine.health import PLACES, first
+from gan_cli.engine.health import BAD, PLACES, SMALL, first, observe
 from gan_cli.engine.loop import Cadence, DivergedError, Hooks, Trainer, run
 from gan_cli.engine.state import Experiment, definitions, initial_state
-from gan_cli.games.game import Game, Turn
+from gan_cli.games.game import Game, Turn, Variables
 from gan_cli.recipe import Ema, Train
 from gan_cli.training.train import train
 from gan_cli.types import Spec
@@ -94,6 +94,41 @@ def test_a_weight_that_is_not_finite_is_named():
     """Finite gradients of 1 and a rate of 3e38: the second step takes the weights beyond what float32 holds."""
     said = ended((Turn("lower", ("a",), falling),), {"lower": 3e38})
     assert said == "the lower's turn: a.params.first is no longer finite, at step 2"
+
+
+@pytest.mark.parametrize(
+    ("leaf", "at", "place"),
+    [
+        ("gradients", "small", 2),
+        ("gradients", "large", 1),
+        ("params", "large", 3),
+        ("params", "small", 4),
+        ("rest", "mean", 5),
+    ],
+)
+@pytest.mark.parametrize("value", [jnp.nan, jnp.inf, -jnp.inf])
+def test_what_a_turn_reports_of_its_move(leaf, at, place, value):
+    """Leaves in the order of their names: the loss is place 0."""
+    rng = np.random.default_rng(0)
+    like = {"large": SMALL + 1, "small": 3}
+    gradients, updates, params = ({k: rng.normal(size=n).astype(np.float32) for k, n in like.items()} for _ in range(3))
+    gradients["large"][:10] = 0
+    gradients["small"][1] = 1e-13
+    rest = {"count": np.int32(1), "mean": np.float32([0.5])}
+    report = observe(jnp.float32(1), {"a": gradients}, {"a": updates}, {"a": Variables(params, rest)})
+    assert report[BAD] == 0
+    assert report["dead"] == pytest.approx(11 / (SMALL + 4))
+    assert report["update_norm"] == pytest.approx(np.linalg.norm(np.concatenate([*updates.values()])))
+
+    {"gradients": gradients, "params": params, "rest": rest}[leaf][at][0] = value
+    assert observe(jnp.float32(1), {"a": gradients}, {"a": updates}, {"a": Variables(params, rest)})[BAD] == 1 + place
+
+
+def test_a_square_that_overflows_is_no_bad_number():
+    large = {"w": jnp.full(4, 1e30)}
+    report = observe(jnp.float32(1), {"a": large}, {"a": large}, {"a": Variables(large, {})})
+    assert report[BAD] == 0
+    assert report["update_norm"] == jnp.inf
 
 
 def test_the_first_turn_of_the_first_step_is_taken():

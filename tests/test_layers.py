@@ -53,6 +53,25 @@ def test_both_formulations_agree_on_the_same_weights(make):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), our_state, plain_state)
 
 
+@pytest.mark.parametrize("features", [C - 1, C])
+def test_derivatives_of_a_linear_layer_agree_in_both_formulations(features):
+    """Of the loss, and of the norm of its gradient with respect to the input: what penalties differentiate."""
+    layer, x = layers.Linear(C, features, nnx.Rngs(0)), images(B, C)
+    graph, params = nnx.split(layer)
+
+    def gradients(form):
+        def loss(params, x):
+            return jnp.sum(jnp.tanh(nnx.merge(graph, params)(x)))
+
+        def penalty(params, x):
+            return jnp.sum(jax.grad(loss, argnums=1)(params, x) ** 2)
+
+        with layers.formulation(form):
+            return [jax.jit(jax.grad(f, argnums=(0, 1)))(params, x) for f in (loss, penalty)]
+
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), gradients("cpu"), gradients("lax"))
+
+
 @pytest.mark.parametrize("form", ["cpu", "lax"])
 def test_sides(form):
     def side(layer):

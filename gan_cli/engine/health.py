@@ -11,18 +11,45 @@ import jax.numpy as jnp
 from jax.tree_util import tree_leaves_with_path
 
 from gan_cli.engine.state import Experiment, leaf_name, state_shapes
-from gan_cli.types import Array
+from gan_cli.games.game import Variables
+from gan_cli.types import Array, Aux
 
-BAD = "bad"  # in a turn's report: 0, or what `first_bad` found first and when
+BAD = "bad"  # in a turn's report: 0, or what `observe` found first, and when
 PLACES = 1 << 12  # more than a turn has leaves
+DEAD = 1e-12  # a gradient below this moves nothing
+SMALL = 1 << 10  # numbers in a leaf that is summed together with others
 
 
-def first_bad(loss: Array, gradients: Any, moved: Any) -> Array:
-    """0 when everything is finite, else 1 + the place of the first number that is not, in the order of `describe`."""
-    floating = [x for x in jax.tree.leaves(moved) if jnp.issubdtype(x.dtype, jnp.floating)]
-    leaves = [loss, *jax.tree.leaves(gradients), *floating]
-    bad = jnp.stack([~jnp.isfinite(x).all() for x in leaves])
-    return jnp.where(bad.any(), 1 + jnp.argmax(bad), 0).astype(jnp.int32)
+def observe(loss: Array, gradients: Any, updates: Any, moved: Mapping[str, Variables]) -> Aux:
+    """A turn's report of its move, scalars: the norm of the update, the share of dead gradients, and BAD.
+
+    BAD is 0 when everything is finite, else 1 + the place of the first leaf that is not, in the order of `describe`.
+    The sums that the report needs anyway tell: what is not finite enters them as NaN, and nothing else makes them NaN,
+    because the squares of finite numbers overflow to infinity.
+    """
+    dead = [jnp.where(jnp.isfinite(g), jnp.abs(g) < DEAD, jnp.nan) for g in jax.tree.leaves(gradients)]
+    squares = {
+        role: Variables(
+            jax.tree.map(lambda u, p: jnp.where(jnp.isfinite(p), u * u, jnp.nan), updates[role], each.params),
+            [jnp.where(jnp.isfinite(x), 0.0, jnp.nan) for x in jax.tree.leaves(each.rest) if _is_float(x)],
+        )
+        for role, each in moved.items()
+    }
+    sums = _sums([jnp.where(jnp.isfinite(loss), 0.0, jnp.nan), *dead, *jax.tree.leaves(squares)])
+    bad = jnp.isnan(sums)
+    return {
+        "update_norm": jnp.sqrt(sums[1 + len(dead) :].sum()),
+        "dead": sums[1 : 1 + len(dead)].sum() / sum(g.size for g in dead),
+        BAD: jnp.where(bad.any(), 1 + jnp.argmax(bad), 0).astype(jnp.int32),
+    }
+
+
+def _sums(leaves: list[Array]) -> Array:
+    """The sum of each leaf, float32 [L]. Small ones, scalars among them, share a loop: it costs more than they do."""
+    small = [x for x in leaves if x.size <= SMALL]
+    longest = max(x.size for x in small)
+    rows = iter(jnp.stack([jnp.pad(x.ravel(), (0, longest - x.size)) for x in small]).sum(axis=1))
+    return jnp.stack([next(rows) if x.size <= SMALL else x.sum() for x in leaves])
 
 
 def add(sums: Mapping[str, Mapping[str, Array]], new: Mapping[str, Mapping[str, Array]], i: Array) -> Any:
@@ -58,6 +85,10 @@ def describe(experiment: Experiment, turn: str, place: int) -> str:
     names = ["its loss"]
     for kind, tree in (("the gradient of ", params), ("", moved)):
         for path, x in tree_leaves_with_path(tree):
-            if jnp.issubdtype(x.dtype, jnp.floating):
+            if _is_float(x):
                 names.append(kind + leaf_name(path).removesuffix(".value"))  # which nnx.Param adds
     return f"the {turn}'s turn: {names[place]}"
+
+
+def _is_float(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating)

@@ -20,7 +20,6 @@ from gan_cli.games.game import Descent, Memory, Nets, Turn, Variables, keep
 from gan_cli.layers.layers import formulation
 from gan_cli.types import DEVICES, Array, Aux, Batch, Key
 
-DEAD = 1e-12  # a gradient below this moves nothing
 Sums = dict[str, dict[str, Array]]  # turn -> scalar -> its sum over steps; "count" counts them, "bad" see health.py
 Take = Callable[[Any, Any], Batch]  # (constants, one step's feed) -> the device's batch of data
 
@@ -138,9 +137,7 @@ def _play(experiment: Experiment, turn: Turn, scene: _Scene) -> _Moved:
     updates, new = experiment.optimisers[turn.optimiser].update(gradients, optim[turn.optimiser], params)
     params = optax.apply_updates(params, updates)
     moved = {role: Variables(params[role], rest[role]) for role in turn.trains}
-    dead = sum(jnp.sum(jnp.abs(g) < DEAD) for g in jax.tree.leaves(gradients)) / optax.tree.size(gradients)
-    bad = health.first_bad(scalars["loss"], gradients, moved)
-    own = {"update_norm": optax.tree.norm(updates), "dead": dead, "count": jnp.ones(()), health.BAD: bad}
+    own = {"count": jnp.ones(()), **health.observe(scalars["loss"], gradients, updates, moved)}
     return _Moved(moved, new, {**scalars, **arrays, **own})
 
 

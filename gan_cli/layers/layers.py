@@ -3,12 +3,14 @@
 Initialisers always see the shape [..., I, O], so that one that counts inputs and outputs counts them rightly.
 """
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 
 from gan_cli import devices
 from gan_cli.layers import layout
-from gan_cli.layers.layout import Padding, axes, enter, formulation, leave, per_channel, planes
+from gan_cli.layers.layout import Padding, axes, batch_last, enter, formulation, leave, per_channel, planes
 from gan_cli.layers.norms import BatchNorm, InstanceNorm, LayerNorm, SpectralNorm, norm
 from gan_cli.types import Array
 
@@ -75,7 +77,29 @@ class Linear(nnx.Module):
     def __call__(self, x: Array) -> Array:
         """[B, I] -> [B, O]."""
         kernel = self.kernel()
-        return _add_bias(x.astype(kernel.dtype) @ kernel, self.bias)
+        x = x.astype(kernel.dtype)
+        return _add_bias(_product(x, kernel) if batch_last() else x @ kernel, self.bias)
+
+
+@jax.custom_vjp
+def _product(x: Array, kernel: Array) -> Array:
+    """x [B, I] kernel [I, O] on a CPU, as `x @ kernel`, but for the kernel's gradient xᵀ g [I, O].
+
+    XLA:CPU takes 1.1 to 1.8 times as long for a product with a transposed left operand, 10 times where g is narrow. So
+    the narrower of the two is transposed beforehand, out of XLA's sight. Differentiable in reverse mode to any order,
+    as convolutions are.
+    """
+    return x @ kernel
+
+
+def _backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+    x, kernel = saved
+    apart = lax.optimization_barrier
+    narrow = g.shape[1] < x.shape[1]
+    return g @ kernel.T, apart(apart(g.T) @ x).T if narrow else apart(x.T) @ g
+
+
+_product.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _backward)
 
 
 class Conv(nnx.Module):
