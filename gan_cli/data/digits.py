@@ -26,7 +26,7 @@ def digits(store: Store, *, split: Literal["train", "test", "all"] = "train") ->
 
 
 def _scikit_learns() -> tuple[np.ndarray, np.ndarray]:
-    """Read scikit-learn's file: levels 0 .. 16 [1797, 64] and digits [1797]; importing it would take a second or two."""
+    """Read scikit-learn's file: levels 0 .. 16 [1797, 64] and digits [1797]. Importing it takes a second."""
     found = find_spec("sklearn")
     file = Path(found.origin if found and found.origin else "").parent / "datasets" / "data" / "digits.csv.gz"
     if file.is_file():
