@@ -80,7 +80,7 @@ class Trainer:
         self._devices = devices
         self._per_call = train.steps_per_call
         self._constants = parallel.replicate(dict(feed.constants), devices)
-        self._steps = parallel.over_devices(make_steps(experiment, feed.take), devices)
+        self._steps: Any = parallel.over_devices(make_steps(experiment, feed.take), devices)
         # Queued collectives of several CPU devices can starve each other: there, one call at a time.
         self.in_flight = 0 if len(devices) > 1 and devices[0].platform == "cpu" else 1
         self.alone = len(parallel.here(devices)) == len(devices)
