@@ -1,5 +1,7 @@
 """`gan` and `python -m gan_cli`: run a command, and say what went wrong in one message."""
 
+import atexit
+import gc
 import logging
 import os
 import signal
@@ -13,6 +15,7 @@ from gan_cli import streams
 from gan_cli.errors import InputError, LostError, StorageError, printable
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+RARELY = (10_000, 50, 10)  # thresholds of `gc`: by Python's own, a start spends an eighth of its time on the search
 AGAIN = 0.05  # seconds until a Ctrl-C that was lost is sent again
 
 
@@ -24,6 +27,8 @@ def main() -> None:
     """
     streams.set_up()
     _quiet()
+    gc.set_threshold(*RARELY)
+    atexit.register(gc.freeze)  # the process ends: nobody need search what it holds for cycles, half a second for JAX's
     sys.unraisablehook = _resend_interrupt
     try:
         from gan_cli.backend import importing_jax

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 
 from gan_cli import slips
 from gan_cli.errors import InputError
@@ -35,7 +35,8 @@ class Kind(NamedTuple):
 
     word: str  # its name in messages: "network"
     key: str  # the key that holds its name: `net` in `net = "dcgan.generator"`
-    names: Callable[[], list[str]]  # every valid name
+    names: Callable[[], list[str]]  # every valid name: imports all that could be named
+    has: Callable[[Any], bool]  # whether a value is a valid name: imports that module only
     find: Callable[[str], Factory]  # the factory of a valid name
     model: Callable[[Factory], type[BaseModel]]  # the schema of a factory's options
 
@@ -56,7 +57,8 @@ def kind(word: str, key: str, package: str, returns: Any, *given: Any, option: b
     made = Kind(
         word,
         key,
-        lambda: _factory_names(package, returns, given),
+        lambda: sorted(name for file in _modules(package) for name in _factories(package, file, returns, given)),
+        lambda name: isinstance(name, str) and name in _factories(package, _file(name), returns, given),
         lambda name: _factory(package, name),
         options_model,
     )
@@ -77,31 +79,38 @@ def _modules(package: str) -> dict[str, list[str]]:
     return found
 
 
+def _file(name: str) -> str:
+    """The file that a name speaks of: "dcgan" for "dcgan.generator", "digits" for "digits"."""
+    return name.rpartition(".")[0] or name
+
+
 def _factory(package: str, name: str) -> Factory:
     """The function that a valid name stands for; only modules of that name are imported."""
-    file, _, attribute = name.rpartition(".")
-    modules = [importlib.import_module(module) for module in _modules(package)[file or name]]
+    attribute = name.rpartition(".")[2]
+    modules = [importlib.import_module(module) for module in _modules(package)[_file(name)]]
     functions = [getattr(module, attribute) for module in modules if _is_own(module, attribute)]
     return functions[0]
 
 
 @cache
-def _factory_names(package: str, returns: Any, given: tuple[Any, ...]) -> list[str]:
-    """The names of a package's factories, sorted; raises ImportError where two have the same name."""
-    places: dict[str, str] = {}  # name -> the module that has it
-    for file, modules in _modules(package).items():
-        for module in map(importlib.import_module, modules):
-            for attribute, function in inspect.getmembers(module, callable):  # also functions behind functools.cache
-                if not (_is_own(module, attribute) and _is_factory(function, returns, given)):
-                    continue
-                name = file if attribute == file else f"{file}.{attribute}"
-                if name in places:
-                    raise ImportError(
-                        f"{name!r} is in two places, {places[name]} and {module.__name__}: a name in a recipe has to "
-                        "mean one of them; rename a file"
-                    )
-                places[name] = module.__name__
-    return sorted(places)
+def _factories(package: str, file: str, returns: Any, given: tuple[Any, ...]) -> dict[str, str]:
+    """Name of a factory -> the module that has it, of a package's files of one name.
+
+    Raises ImportError where two factories have the same name.
+    """
+    places: dict[str, str] = {}
+    for module in map(importlib.import_module, _modules(package).get(file, ())):
+        for attribute, function in inspect.getmembers(module, callable):  # also functions behind functools.cache
+            if not (_is_own(module, attribute) and _is_factory(function, returns, given)):
+                continue
+            name = file if attribute == file else f"{file}.{attribute}"
+            if name in places:
+                raise ImportError(
+                    f"{name!r} is in two places, {places[name]} and {module.__name__}: a name in a recipe has to "
+                    "mean one of them; rename a file"
+                )
+            places[name] = module.__name__
+    return places
 
 
 def _is_own(module: types.ModuleType, attribute: str) -> bool:
@@ -139,6 +148,16 @@ def strict_model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
     return create_model(name, __config__=STRICT, **fields)
 
 
+class Form:
+    """JSON Schema of an option, made when it is asked for: where the option names things, it has all their options."""
+
+    def __init__(self, make: Callable[[], Table]):
+        self._make = make
+
+    def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> Table:
+        return self._make()
+
+
 def _field_type(name: str, hint: Any) -> Any:
     """The pydantic type of an option, by its annotation.
 
@@ -160,9 +179,8 @@ def _field_type(name: str, hint: Any) -> Any:
             raise ValueError(f"expected a list of tables, [{{ {nested.key} = ... }}]")
         return [validate_part(nested, item, f"{name}.{i}.") for i, item in enumerate(value)]
 
-    form = schema(nested)
-    form = {"type": "array", "items": form} if listed else form
-    return Annotated[Any, BeforeValidator(check_value), WithJsonSchema(form), nested]
+    form = Form(lambda: {"type": "array", "items": schema(nested)} if listed else schema(nested))
+    return Annotated[Any, BeforeValidator(check_value), form, nested]
 
 
 def validate_part(kind: Kind, table: Any, where: str = "") -> Table:
@@ -177,7 +195,7 @@ def validate_part(kind: Kind, table: Any, where: str = "") -> Table:
     if kind.key not in table:
         raise InputError(f"{where}{kind.key} is missing: the name of a {kind.word}{nearest('', kind.names())}")
     name = table[kind.key]
-    if name not in kind.names():
+    if not kind.has(name):
         wrong = f"expected the name of a {kind.word}" if not isinstance(name, str) else f"no such {kind.word}"
         raise InputError(f"{where}{kind.key} = {shown(name)}: {wrong}{nearest(name, kind.names())}")
     options = {key: value for key, value in table.items() if key != kind.key}

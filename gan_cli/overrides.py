@@ -46,7 +46,7 @@ def _options_of_old_names(old: Table, new: Table, given: Table) -> Iterator[Plac
     while waiting:
         kind, place = waiting.pop(0)
         name = _name(kind, new, place)
-        if name not in kind.names():
+        if name is None or not kind.has(name):
             continue  # checking the recipe will say so
         known = kind.model(kind.find(name)).model_fields
         if _name(kind, old, place) not in (None, name):
@@ -59,7 +59,7 @@ def _options_of_old_names(old: Table, new: Table, given: Table) -> Iterator[Plac
 def _parts_of_old_game(old: Table, new: Table, given: Table) -> Iterator[Place]:
     """Yield the networks for which the new game has no role, and the optimisers of the same names."""
     names = [_name(build.GAME, tables, ("game",)) for tables in (old, new)]
-    if names[0] == names[1] or not all(name in build.GAME.names() for name in names):
+    if names[0] == names[1] or not all(map(build.GAME.has, names)):
         return
     had, has = (build.roles(str(name)) for name in names)
     for table in PARTS:

@@ -6,7 +6,10 @@ import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from typer.main import get_command
+
 import gan_cli
+from gan_cli.cli.app import COMMANDS, app
 
 ROOT = Path(gan_cli.__file__).parent
 LAYERS = [
@@ -101,10 +104,43 @@ def test_no_module_needs_itself():
     assert list(TopologicalSorter(graph).static_order())
 
 
-def test_help_imports_neither_jax_nor_numpy():
-    code = "import sys, gan_cli.cli.app; print([m for m in ('jax', 'flax', 'numpy', 'pydantic') if m in sys.modules])"
+def modules_after(code: str) -> set[str]:
+    """What a process has imported at the end of some code."""
+    code = f"import sys\n{code}\nprint(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    return set(found.stdout.splitlines()[-1].split())
+
+
+def test_help_imports_what_it_shows_and_no_more():
+    """Of the commands it knows the first lines, of rich what draws boxes."""
+    found = modules_after(
+        "sys.argv = ['gan', '--help']\nfrom gan_cli.__main__ import main\ntry: main()\nexcept SystemExit: pass"
+    )
+    commands = {f"gan_cli.cli.{entry.place.partition(':')[0]}" for entry in COMMANDS.values()}
+    assert not found & {"jax", "flax", "numpy", "pydantic", "rich.markdown", "rich.traceback", "pygments", *commands}
+
+
+def test_help_says_of_commands_what_they_say_of_themselves():
+    for name, command in get_command(app).commands.items():
+        assert COMMANDS[name].line == command.short_help
+        assert COMMANDS[name].panel == command.rich_help_panel
+
+
+def test_training_imports_only_what_its_recipe_names():
+    """Libraries that it may want later, or never, take a second and more."""
+    found = modules_after("""
+from gan_cli import build, recipe
+import gan_cli.cli.console
+from gan_cli.data.store import Store
+from gan_cli.judging.evaluator import lens
+import gan_cli.training.train
+resolved = build.resolve(recipe.read_tables(recipe.find_recipe("dcgan_digits")), "")
+lens(recipe.Eval(**resolved["eval"]), build.load_data(resolved, Store()).spec)
+""")
+    assert {"gan_cli.data.digits", "gan_cli.nets.dcgan", "gan_cli.games.standard", "gan_cli.metrics.fid"} <= found
+    assert not found & {"sklearn", "scipy", "matplotlib", "orbax", "grain", "plotly", "jinja2"}
+    others = ("data.mnist", "data.toy", "nets.mlp", "games.unrolled", "metrics.kid", "features.inception")
+    assert not found & {f"gan_cli.{module}" for module in others}
 
 
 def test_nothing_is_ever_unpickled():

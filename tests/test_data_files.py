@@ -71,6 +71,14 @@ def test_digits_are_embedded_and_split_in_halves(store):
     assert digits(store).fingerprint == train.fingerprint
 
 
+def test_digits_are_those_that_scikit_learn_loads(store, monkeypatch):
+    """Its file is read without it; where a release keeps that elsewhere, it loads them itself."""
+    ours = digits(store, split="all")
+    monkeypatch.setattr("gan_cli.data.digits.find_spec", lambda name: None)
+    theirs = digits(store, split="all")
+    assert (ours.fingerprint, ours.spec) == (theirs.fingerprint, theirs.spec)
+
+
 # MNIST
 
 

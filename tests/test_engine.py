@@ -184,6 +184,32 @@ def test_loop_does_what_is_due_when_it_is_due():
     assert recorder.steps("save") == [6, 7]
 
 
+def test_the_first_call_finds_what_was_compiled_beside_the_first_picture():
+    """Nothing is traced again, the feed is asked once, and the numbers are the same."""
+    asked: list[str] = []
+
+    class Counted(Data):
+        def feed(self, start, n):
+            asked.append("feed")
+            return super().feed(start, n)
+
+        def take(self, constants, feed):
+            asked.append("take")
+            return feed
+
+    made = experiment(bilinear())
+    trainer = Trainer(made, Counted(), jax.devices()[:1])
+    state = trainer.place(initial_state(made, 0))
+    with trainer.compiling(state, 0, 3):
+        pass
+    assert asked == ["feed", "take"]
+    state, sums = trainer.advance(state, 0, 3)
+    assert asked == ["feed", "take"]
+    plain, plain_sums = advance(made, 3)
+    assert (weights(state.variables), int(state.step)) == (weights(plain.variables), 3)
+    jax.tree.map(np.testing.assert_array_equal, sums, plain_sums)
+
+
 def test_loop_saves_when_told_to_stop():
     made, recorder = experiment(bilinear(), steps=100), Recorder(stop_after=6)
     trainer = Trainer(made, Data(), jax.devices()[:1])

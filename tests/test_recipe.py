@@ -90,7 +90,7 @@ def test_a_game_sees_nothing_but_the_true_spec(monkeypatch):
         (_,) = spec.shape[:-1]  # of a sequence
         return standard(spec, generator, discriminator, loss=loss)
 
-    game = build.GAME._replace(names=lambda: ["looking"], find=lambda _: looking)
+    game = build.GAME._replace(has=lambda name: name == "looking", find=lambda _: looking)
     monkeypatch.setattr(build, "GAME", game)
     resolved = build.resolve({**tables(), "game": {"play": "looking", "loss": "adversarial.hinge"}}, "ring.toml")
     build.experiment(resolved, Spec((5, 2)))

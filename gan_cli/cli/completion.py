@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gan_cli import door
 from gan_cli.errors import DamagedError
 
 DEFAULT = "dcgan_digits"  # the recipe that `gan train` takes where none is named: its data are embedded
@@ -71,6 +70,8 @@ def recipe(incomplete: str) -> Candidates:
 
 def _first_line(path: Path) -> str:
     """Return the first line of a recipe's header; empty where it cannot be read."""
+    from gan_cli import door
+
     try:
         with door.opened(path) as file:
             return file.readline(300).decode("utf-8-sig", "ignore").lstrip("# ").strip()

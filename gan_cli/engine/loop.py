@@ -5,7 +5,9 @@ The loop knows when; `Hooks` know what. It never waits for the device except whe
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from threading import Thread
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -78,11 +80,12 @@ class Trainer:
         self._per_call = train.steps_per_call
         self._constants = parallel.replicate(dict(feed.constants), devices)
         whole = parallel.whole_calls(self._per_call, devices)
-        self._steps = parallel.over_devices(make_steps(experiment, feed.take), devices, whole)
+        self._steps: Any = parallel.over_devices(make_steps(experiment, feed.take), devices, whole)
         # Queued collectives of several CPU devices can starve each other: there, one call at a time.
         self.in_flight = 0 if len(devices) > 1 and devices[0].platform == "cpu" else 1
         self.alone = len(parallel.here(devices)) == len(devices)
         self._anyone = parallel.anyone(devices)
+        self._read: dict[tuple[int, int], Any] = {}  # (step, n) -> the arguments of a call that has not been made yet
 
     def place(self, state: State) -> State:
         """A new or restored state, where the first call wants it."""
@@ -93,10 +96,38 @@ class Trainer:
 
         Does not wait for it, unless no call may be in flight beside another.
         """
+        arguments = self._read.pop((step, n), None) or self._arguments(step, n)
+        done = self._steps(state, *arguments)
+        return done if self.in_flight else jax.block_until_ready(done)
+
+    def _arguments(self, step: int, n: int) -> tuple[Any, ...]:
+        """What a call is given besides the state."""
         feed = parallel.padded(dict(self._feed.feed(step, n)), self._per_call)
         own = len(parallel.here(self._devices))
-        done = self._steps(state, self._constants, parallel.split(feed, own), np.int32(n))
-        return done if self.in_flight else jax.block_until_ready(done)
+        return self._constants, parallel.split(feed, own), np.int32(n)
+
+    @contextmanager
+    def compiling(self, state: State, step: int, n: int) -> Iterator[None]:
+        """Trace and compile the steps beside the block, on a CPU; `advance` with these arguments finds them there.
+
+        Accelerators' compilers time what they choose from, and other work would disturb them; nor do the processes of
+        a job leave the order in which they work to threads: there, the call itself compiles.
+        """
+        if self._devices[0].platform != "cpu" or not self.alone:
+            yield
+            return
+        arguments = self._read[step, n] = self._arguments(step, n)
+
+        def compile_steps() -> None:
+            with suppress(Exception):  # the call will raise it again
+                self._steps.lower(state, *arguments).compile()
+
+        thread = Thread(target=compile_steps)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
 
     def asked(self, here: bool) -> Array | bool:
         """Whether a process of the job has been asked to stop, of which all must know at the same step; does not wait.
@@ -130,11 +161,12 @@ def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence
                 hooks.log(at, means(total))
                 total = None
 
-    if step == 0:
-        if cadence.sample:
-            hooks.sample(0, state)
-        if cadence.evaluate:
-            hooks.evaluate(0, state)
+    if step == 0 < steps and (cadence.sample or cadence.evaluate):
+        with trainer.compiling(state, 0, min(steps_per_call, cadence.next(0, steps))):
+            if cadence.sample:
+                hooks.sample(0, state)
+            if cadence.evaluate:
+                hooks.evaluate(0, state)
     saved = step
     while step < steps and not stopping and not (trainer.alone and hooks.stop()):
         n = min(steps_per_call, cadence.next(step, steps) - step)

@@ -16,16 +16,17 @@ ranges are not, because optax does not state them.
 import inspect
 import math
 import typing
+from collections.abc import Callable, Set
 from functools import cache, wraps
 from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from pydantic import BaseModel, BeforeValidator, PositiveFloat, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, PositiveFloat
 
 from gan_cli import slips
-from gan_cli.binding import Factory, Kind, strict_model, validate_part
+from gan_cli.binding import Factory, Form, Kind, Table, strict_model, validate_part
 from gan_cli.types import Array
 
 BOUNDARIES = dict[int, float]  # step -> factor or value
@@ -47,22 +48,30 @@ def _optax_model(function: Factory, **extra: Any) -> type[BaseModel]:
     return strict_model(function.__name__, {**fields, **extra})
 
 
-@cache
-def _optax_names(marker: str) -> list[str]:
-    """optax's public functions that have the parameter `marker` and need nothing that a recipe cannot give."""
+def _is_optax(name: Any, markers: Set[str]) -> bool:
+    """Whether optax has a public function of this name with one of the parameters `markers` that a recipe can call."""
     unusable = {"linesearch", "interpolate_type", "key", "optimism"}  # L-BFGS, noisy_sgd (a JAX key), deprecated ones
-    found = []
-    for name, function in inspect.getmembers(optax, inspect.isfunction):
-        parameters = inspect.signature(function).parameters
-        if not name.startswith(("_", "scale_by")) and marker in parameters and not unusable & set(parameters):
-            found.append(name)
-    return found
+    function = vars(optax).get(name) if isinstance(name, str) and not name.startswith(("_", "scale_by")) else None
+    parameters = inspect.signature(function).parameters.keys() if inspect.isfunction(function) else set()
+    return bool(markers & parameters) and not unusable & parameters
 
 
-SCHEDULE = Kind(
-    word="schedule",
-    key="schedule",
-    names=lambda: sorted({*_optax_names("init_value"), *_optax_names("peak_value")}),
+def _optax_kind(word: str, key: str, markers: Set[str], find: Callable[[str], Factory], model: Any) -> Kind:
+    """The kind of optax's public functions with one of the parameters `markers`."""
+    return Kind(
+        word,
+        key,
+        names=lambda: sorted(name for name in vars(optax) if _is_optax(name, markers)),
+        has=lambda name: _is_optax(name, markers),
+        find=find,
+        model=model,
+    )
+
+
+SCHEDULE = _optax_kind(
+    "schedule",
+    "schedule",
+    {"init_value", "peak_value"},
     find=lambda name: getattr(optax, name),
     model=cache(_optax_model),
 )
@@ -84,9 +93,12 @@ def _optimiser_model(function: Factory) -> type[BaseModel]:
 
     In it a learning rate is a number or a schedule, whose options are left out: they would repeat for every optimiser.
     """
-    named = {"type": "object", "properties": {SCHEDULE.key: {"enum": SCHEDULE.names()}}, "required": [SCHEDULE.key]}
-    schema = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, named]}
-    rate = Annotated[Any, BeforeValidator(_check_learning_rate), WithJsonSchema(schema), SCHEDULE]
+
+    def form() -> Table:
+        named = {"type": "object", "properties": {SCHEDULE.key: {"enum": SCHEDULE.names()}}, "required": [SCHEDULE.key]}
+        return {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, named]}
+
+    rate = Annotated[Any, BeforeValidator(_check_learning_rate), Form(form), SCHEDULE]
     limit = (PositiveFloat | None, None)
     own = dict.fromkeys(("clip_norm", "clip_weights", "bound_units", "historical_averaging"), limit)
     return _optax_model(function, learning_rate=(rate, ...), **own)
@@ -167,13 +179,7 @@ def _optimiser(name: str) -> Factory:
     return optimiser
 
 
-OPTIMISER = Kind(
-    word="optimiser",
-    key="name",
-    names=lambda: _optax_names("learning_rate"),
-    find=_optimiser,
-    model=_optimiser_model,
-)
+OPTIMISER = _optax_kind("optimiser", "name", {"learning_rate"}, find=_optimiser, model=_optimiser_model)
 
 
 def slowed(optimiser: optax.GradientTransformation, factor: float) -> optax.GradientTransformation:

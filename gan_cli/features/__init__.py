@@ -22,7 +22,7 @@ def find_network(name: str, *, outside: bool = False, shape: Shape = ()) -> Feat
     names that the person who runs the program has typed: what is named is run. shape: (H, W, C) of the images, with
     which such a network is tried and measured.
     """
-    if not outside or name in FEATURES.names():
+    if not outside or FEATURES.has(name):
         check_shipped(name)
         network: Features = call(FEATURES, validate_part(FEATURES, name))
         return network
@@ -42,7 +42,7 @@ def outline(name: str) -> Outline:
 
 def check_shipped(name: str, where: str = "") -> None:
     """Raise InputError, which begins with `where`, unless a recipe may have this name: it may not name outside code."""
-    if name not in FEATURES.names() and is_outside(name):
+    if not FEATURES.has(name) and is_outside(name):
         shipped = ", ".join(FEATURES.names())
         raise InputError(f"{where}features = {name!r}: a recipe can name only shipped networks ({shipped}); {OWN}")
     validate_part(FEATURES, name, where)

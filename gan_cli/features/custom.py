@@ -132,7 +132,7 @@ def _takes_nothing(function: Callable[..., Any]) -> bool:
 
 def _stated(name: str, network: Features) -> Features:
     """The network with a name and a protocol where it states none, and outputs as every metric expects them."""
-    if network.name in FEATURES.names():
+    if FEATURES.has(network.name):
         raise InputError(f"--features {name}: {network.name!r} is the name of a shipped network: give it another")
     if isinstance(network.classes, str) or not callable(network.apply):
         raise InputError(f"--features {name}: Features.classes must be a tuple of names, Features.apply a function")

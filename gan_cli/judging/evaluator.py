@@ -70,7 +70,7 @@ def lens(options: Eval, spec: Spec, *, outside: bool = False, where: Where = REC
     if name == "points" and len(spec.shape) == 3:
         raise InputError(f"{where.table}features = 'points' are those of vectors; of images, 'pixels' would do")
     features = feature_networks.find_network(name, outside=outside, shape=spec.shape)
-    return Lens(found, features, chosen, name in feature_networks.FEATURES.names())
+    return Lens(found, features, chosen, feature_networks.FEATURES.has(name))
 
 
 class Evaluator:

@@ -190,7 +190,7 @@ def _of_recipe(path: Path, split: str, store: Store) -> Source:
 def _of_name(text: str, store: Store) -> Source:
     """The data that `mnist` or `mnist:test` name, or a shipped recipe. Raises InputError with the nearest name."""
     name, _, split = text.partition(":")
-    if name in build.SOURCE.names():
+    if build.SOURCE.has(name):
         chosen = {"split": split} if split else {}
         return build.load_source(validate_part(build.SOURCE, {"source": name, **chosen}, f"{text}: "), store)
     if name in recipe.shipped():

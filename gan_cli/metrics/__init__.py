@@ -15,6 +15,7 @@ _BY_FILE = kind("metric", "metric", "gan_cli.metrics", Metric)
 # metrics are written with dashes, as on the command line
 METRIC = _BY_FILE._replace(
     names=lambda: [name.replace("_", "-") for name in _BY_FILE.names()],
+    has=lambda name: isinstance(name, str) and "_" not in name and _BY_FILE.has(name.replace("-", "_")),
     find=lambda name: _BY_FILE.find(name.replace("-", "_")),
 )
 
@@ -39,7 +40,7 @@ def options(
     wrong option or for options of a metric that is not chosen.
     """
     for name in chosen:
-        if canonical_metric(name) not in METRIC.names():
+        if not METRIC.has(canonical_metric(name)):
             mend = elsewhere(name) or nearest(name, METRIC.names())
             raise InputError(f"{where}metric = {name!r}: no such metric{mend}")
     wanted = {canonical_metric(name): own for name, own in given.items()}

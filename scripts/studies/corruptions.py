@@ -175,7 +175,9 @@ def _number(z: float) -> str:
     return f">{CAP:g}" if z >= CAP else f"<-{CAP:g}" if z <= -CAP else f"{z:.0f}" if abs(z) >= 10 else f"{z:.1f}"
 
 
-STUDY = Kind("study", "study", lambda: ["corruptions"], lambda _: corruptions, options_model)
+STUDY = Kind(
+    "study", "study", lambda: ["corruptions"], lambda name: name == "corruptions", lambda _: corruptions, options_model
+)
 
 
 def main() -> int:
