@@ -17,7 +17,7 @@ from jax.scipy.stats import norm
 from gan_cli import text
 from gan_cli.data.pipeline import ahead, decode, encode
 from gan_cli.engine import parallel
-from gan_cli.engine.state import Experiment, state_shapes
+from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
 from gan_cli.games.game import Nets, Variables
 from gan_cli.layers.layers import formulation
@@ -168,7 +168,7 @@ def recognised(experiment: Experiment) -> dict[str, Control]:
     if infer is None:
         return {}
     x = jax.ShapeDtypeStruct((2, *experiment.spec.shape), jnp.float32)
-    weights = state_shapes(experiment).variables
+    weights = {role: made.shapes for role, made in experiment.definitions.items()}
     found = jax.eval_shape(lambda weights, x: infer(Nets(experiment.definitions, weights), x), weights, x)
     return {name: experiment.game.controls[name] for name in found}
 

@@ -71,7 +71,8 @@ def initial_state(experiment: Experiment, seed: int) -> State:
 
 def state_shapes(experiment: Experiment) -> State:
     """Shapes and dtypes of every state of the experiment; computes nothing."""
-    shapes: State = jax.eval_shape(partial(fresh, experiment), jax.random.key(0))
+    variables = {role: made.shapes for role, made in experiment.definitions.items()}
+    shapes: State = jax.eval_shape(lambda some: _with_weights(experiment, some, jax.random.key(0)), variables)
     return shapes
 
 
@@ -80,6 +81,12 @@ def fresh(experiment: Experiment, key: Key) -> State:
     game = experiment.game
     run_key, *keys = jax.random.split(key, 1 + len(game.networks))
     variables = {role: initialise(build, k) for (role, build), k in zip(game.networks.items(), keys, strict=True)}
+    return _with_weights(experiment, variables, run_key)
+
+
+def _with_weights(experiment: Experiment, variables: dict[str, Variables], key: Key) -> State:
+    """The state of a run before its first step, from its networks' weights and its key; jittable."""
+    game = experiment.game
     optim = {
         table: experiment.optimisers[table].init({role: variables[role].params for role in trains})
         for table, trains in optimised(game).items()
@@ -87,7 +94,7 @@ def fresh(experiment: Experiment, key: Key) -> State:
     average = {role: jax.tree.map(jnp.copy, variables[role]) for role in sampling_roles(experiment, variables)}
     # with types of their own, not "weak" ones, which a step would not give back: its second call would compile again
     memory = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), game.memory)
-    return State(jnp.zeros((), jnp.int32), variables, optim, average, memory, run_key)
+    return State(jnp.zeros((), jnp.int32), variables, optim, average, memory, key)
 
 
 def sampling_roles(experiment: Experiment, variables: Mapping[str, Variables]) -> list[str]:
@@ -126,8 +133,10 @@ def flat(tree: Any, abstract: bool = False) -> dict[str, Any]:
 def unflat(leaves: Mapping[str, Any], like: Any) -> Any:
     """The inverse of `flat`, for a tree like `like`."""
 
+    # all of them in one call, and copied, since a step overwrites what it is given
+    here = jax.device_put(dict(leaves), may_alias=False)
+
     def leaf(path: Any, x: Any) -> Any:
-        value = jnp.asarray(leaves[leaf_name(path)])
-        return jax.random.wrap_key_data(value) if is_key(x) else value
+        return jax.random.wrap_key_data(here[leaf_name(path)]) if is_key(x) else here[leaf_name(path)]
 
     return jax.tree_util.tree_map_with_path(leaf, like)

@@ -26,6 +26,7 @@ class Definition(NamedTuple):
     eval: Any  # nnx.GraphDef in evaluation mode: running averages, no dropout
     rng: Any  # nnx.State of its random streams, shapes only: each call fills in its own key
     mixes: bool  # whether what it makes of one example depends on the others of the batch, as with batch norm
+    shapes: "Variables"  # of its weights, shapes only
 
 
 class Variables(NamedTuple):
@@ -38,10 +39,10 @@ class Variables(NamedTuple):
 def define(build: Builder) -> Definition:
     """The network that `build` makes, without computing any weight."""
     module = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
-    train, _, rng, _ = _split(module)
+    train, params, rng, rest = _split(module)
     mixes = any(getattr(part, "mixes", False) for _, part in nnx.iter_graph(module))
     module.eval()
-    return Definition(train, nnx.graphdef(module), rng, mixes)
+    return Definition(train, nnx.graphdef(module), rng, mixes, Variables(params, rest))
 
 
 def initialise(build: Builder, key: Key) -> Variables:
