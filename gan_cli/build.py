@@ -15,9 +15,9 @@ from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, sch
 from gan_cli.data import images, pipeline
 from gan_cli.data.source import Source, told
 from gan_cli.data.store import Store
-from gan_cli.engine import parallel
+from gan_cli.engine import kept, parallel
 from gan_cli.engine.optim import OPTIMISER, is_smooth
-from gan_cli.engine.state import Experiment, State, definitions, optimised, state_shapes
+from gan_cli.engine.state import Experiment, LateDefinitions, State, definitions, optimised, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.games.game import Game, NetFactory
 from gan_cli.names import canonical_metrics
@@ -136,10 +136,11 @@ def feed(resolved: Table, source: Source, rows: slice = pipeline.ALL) -> Any:
     return pipeline.pipeline(source, batch=train["batch"], seed=seed, resident=train["resident"], rows=rows)
 
 
-def experiment(resolved: Table, spec: Spec, where: str = "") -> Experiment:
+def experiment(resolved: Table, spec: Spec, where: str = "", *, trained: bool = False) -> Experiment:
     """The game, its networks and optimisers for data that look like `spec`; computes nothing.
 
-    Raises InputError, which begins with `where`, for parts that do not fit each other or the data.
+    Raises InputError, which begins with `where`, for parts that do not fit each other or the data. `trained`: the
+    recipe is a run's, whose networks are only looked at when they are asked for.
     """
     networks: dict[str, NetFactory] = {
         role: partial(_network, role, table) for role, table in resolved["networks"].items()
@@ -168,7 +169,9 @@ def experiment(resolved: Table, spec: Spec, where: str = "") -> Experiment:
             "which no micro-batch has; accumulate = 1 would do"
         )
     parallel.check_batch(train.batch, train.accumulate, game.together, devices=1)  # a run asks for its own devices
-    return Experiment(spec, game, definitions(game), made, train, ema)
+    shaping = {name: resolved[name] for name in ("networks", "game", "optimisers", "train", "ema")}
+    identity = kept.digest(shaping, spec)
+    return Experiment(spec, game, (LateDefinitions if trained else definitions)(game), made, train, ema, identity)
 
 
 def _network(role: str, table: Table, ports: Ports, rngs: nnx.Rngs) -> nnx.Module:
@@ -223,8 +226,8 @@ def fit(resolved: Table, source: Source, where: str, note: Callable[[str], None]
     return Prepared(resolved, source, made, shapes)
 
 
-def check_size(shapes: State) -> None:
-    """Raise InputError when weights, averages and optimisers alone exceed this machine's memory."""
+def check_size(shapes: Any) -> None:
+    """Raise InputError when a state, a pytree of shapes, is alone larger than this machine's memory."""
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if size > memory:

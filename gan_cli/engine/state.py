@@ -1,7 +1,7 @@
 """What training changes: one pytree, which is all that a checkpoint has to hold, and its leaves by name."""
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +26,7 @@ class Experiment(NamedTuple):
     optimisers: Mapping[str, optax.GradientTransformation]  # table of [optimisers] -> optimiser
     train: Train
     ema: Ema
+    identity: str = ""  # a digest of the recipe's tables, under which programs are kept; empty: they are not
 
 
 class State(NamedTuple):
@@ -37,6 +38,26 @@ class State(NamedTuple):
     average: dict[str, Variables]  # role -> averaged weights, for the roles that sampling uses
     memory: Memory
     key: Key  # the run's; a step's own key is folded in from its number
+
+
+class LateDefinitions(Mapping[str, Definition]):
+    """The networks of a game, as `definitions` makes them, but not before one is asked for."""
+
+    def __init__(self, game: Game):
+        self._game = game
+
+    @cached_property
+    def _made(self) -> dict[str, Definition]:
+        return definitions(self._game)
+
+    def __getitem__(self, role: str) -> Definition:
+        return self._made[role]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 def definitions(game: Game) -> dict[str, Definition]:
@@ -71,9 +92,14 @@ def initial_state(experiment: Experiment, seed: int) -> State:
 
 def state_shapes(experiment: Experiment) -> State:
     """Shapes and dtypes of every state of the experiment; computes nothing."""
-    variables = {role: made.shapes for role, made in experiment.definitions.items()}
+    variables = weight_shapes(experiment)
     shapes: State = jax.eval_shape(lambda some: _with_weights(experiment, some, jax.random.key(0)), variables)
     return shapes
+
+
+def weight_shapes(experiment: Experiment) -> dict[str, Variables]:
+    """Shapes and dtypes of the weights, by role."""
+    return {role: made.shapes for role, made in experiment.definitions.items()}
 
 
 def fresh(experiment: Experiment, key: Key) -> State:
@@ -131,12 +157,16 @@ def flat(tree: Any, abstract: bool = False) -> dict[str, Any]:
 
 
 def unflat(leaves: Mapping[str, Any], like: Any) -> Any:
-    """The inverse of `flat`, for a tree like `like`."""
-
-    # all of them in one call, and copied, since a step overwrites what it is given
-    here = jax.device_put(dict(leaves), may_alias=False)
+    """The inverse of `flat`, for a tree like `like`, of arrays of any kind."""
 
     def leaf(path: Any, x: Any) -> Any:
-        return jax.random.wrap_key_data(here[leaf_name(path)]) if is_key(x) else here[leaf_name(path)]
+        value = leaves[leaf_name(path)]
+        return jax.random.wrap_key_data(value) if is_key(x) else value
 
     return jax.tree_util.tree_map_with_path(leaf, like)
+
+
+def placed(leaves: Mapping[str, Any]) -> dict[str, Array]:
+    """Leaves by name, copied to the device in one call: a step may then overwrite them."""
+    there: dict[str, Array] = jax.device_put(dict(leaves), may_alias=False)
+    return there
