@@ -47,7 +47,8 @@ _NESTED: dict[Any, Kind] = {}  # the result type of a factory -> its kind: an op
 def kind(word: str, key: str, package: str, returns: Any, *given: Any, option: bool = False) -> Kind:
     """The kind whose factories are the public functions of `package`'s modules annotated to return `returns`.
 
-    `given` are the types of their positional parameters, which come from the program; a final `...` allows more.
+    `given` are the types of their positional parameters, which come from the program; a final `...` allows more. A type
+    may be a name, "flax.nnx:Module", where importing it takes long and few want the kind's names.
 
     The name `"dcgan.generator"` is the function `generator` of the module `dcgan`, which may lie in a sub-package;
     `"digits"` is short for `"digits.digits"`. With `option=True`, options annotated with `returns` accept a name or a
@@ -56,13 +57,19 @@ def kind(word: str, key: str, package: str, returns: Any, *given: Any, option: b
     made = Kind(
         word,
         key,
-        lambda: _factory_names(package, returns, given),
+        lambda: _factory_names(package, *_resolved(returns, given)),
         lambda name: _factory(package, name),
         options_model,
     )
     if option:
         _NESTED[returns] = made
     return made
+
+
+def _resolved(returns: Any, given: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """The types themselves, in place of their names."""
+    types_ = [pkgutil.resolve_name(x) if isinstance(x, str) else x for x in (returns, *given)]
+    return types_[0], tuple(types_[1:])
 
 
 @cache

@@ -20,7 +20,7 @@ from gan_cli.engine import kept, parallel
 from gan_cli.engine.state import Experiment, unflat, weight_shapes
 from gan_cli.errors import InputError
 from gan_cli.games.game import Nets
-from gan_cli.layers.layers import formulation
+from gan_cli.layers.layout import formulation
 from gan_cli.types import Array, Control, Key
 
 DRAWN = 256  # samples whose inputs one call draws

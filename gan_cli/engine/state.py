@@ -1,12 +1,11 @@
 """What training changes: one pytree, which is all that a checkpoint has to hold, and its leaves by name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from gan_cli.errors import InputError
 from gan_cli.games.game import Definition, Game, Memory, Nets, Variables, define, initialise, is_key
@@ -14,6 +13,10 @@ from gan_cli.layers.layout import formulation
 from gan_cli.recipe import Ema, Train
 from gan_cli.types import Array, Key, Spec
 
+if TYPE_CHECKING:
+    import optax
+
+T = TypeVar("T")
 QUICKLY = {"xla_backend_optimization_level": 0}  # compiled in a fifth of the time: right for a program that runs once
 
 
@@ -23,7 +26,7 @@ class Experiment(NamedTuple):
     spec: Spec
     game: Game
     definitions: Mapping[str, Definition]  # role -> network
-    optimisers: Mapping[str, optax.GradientTransformation]  # table of [optimisers] -> optimiser
+    optimisers: Mapping[str, "optax.GradientTransformation"]  # table of [optimisers] -> optimiser
     train: Train
     ema: Ema
     identity: str = ""  # a digest of the recipe's tables, under which programs are kept; empty: they are not
@@ -40,18 +43,18 @@ class State(NamedTuple):
     key: Key  # the run's; a step's own key is folded in from its number
 
 
-class LateDefinitions(Mapping[str, Definition]):
-    """The networks of a game, as `definitions` makes them, but not before one is asked for."""
+class Late(Mapping[str, T]):
+    """What `make` makes, but not before something of it is asked for."""
 
-    def __init__(self, game: Game):
-        self._game = game
+    def __init__(self, make: Callable[[], Mapping[str, T]]):
+        self._make = make
 
     @cached_property
-    def _made(self) -> dict[str, Definition]:
-        return definitions(self._game)
+    def _made(self) -> Mapping[str, T]:
+        return self._make()
 
-    def __getitem__(self, role: str) -> Definition:
-        return self._made[role]
+    def __getitem__(self, name: str) -> T:
+        return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._made)
