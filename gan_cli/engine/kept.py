@@ -54,7 +54,7 @@ def program(function: Callable[..., Any], about: Sequence[str], *, donate: Seque
     `about` says what the function is: two functions of different meaning must differ in it, in their arguments' names
     (`state.flat`), shapes or dtypes, or in this package's source. With an empty word in it nothing is kept. Arguments
     may be pytrees, or their leaves by name: the function has to take both. The buffers of the arguments `donate` are
-    given up.
+    given up. What comes back cannot be differentiated or mapped.
     """
     if not all(about):
         return jax.jit(function, donate_argnums=donate)
@@ -64,8 +64,12 @@ def program(function: Callable[..., Any], about: Sequence[str], *, donate: Seque
         leaves = dict(sorted(flat(arguments).items()))
         avals = tuple((name, x.shape, str(x.dtype)) for name, x in leaves.items())
         if avals not in compiled:
+            like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
             given = [i for i, name in enumerate(leaves) if int(name.partition(".")[0]) in donate]
-            compiled[avals] = jax.jit(_caller(function, about, avals, arguments), donate_argnums=given)
+            # looked for while this is traced: again, that is, when settings of JAX have changed
+            compiled[avals] = jax.jit(
+                lambda *leaves: _caller(function, about, avals, like)(*leaves), donate_argnums=given
+            )
         results = compiled[avals](*leaves.values())
         return results[""] if results.keys() == {""} else results
 
@@ -90,12 +94,12 @@ def data(about: Sequence[str], make: Callable[[], Any]) -> Any:
     return made
 
 
-def _caller(function: Callable[..., Any], about: Sequence[str], avals: Any, arguments: Any) -> Callable[..., Any]:
+def _caller(function: Callable[..., Any], about: Sequence[str], avals: Any, like: Any) -> Callable[..., Any]:
     """The function of a flat list of arrays that calls the program: the kept one, or else the one made now."""
 
     def flattened(*leaves: Any) -> Any:
         names = (name for name, *_ in avals)
-        return flat(function(*unflat(dict(zip(names, leaves, strict=True)), arguments)))
+        return flat(function(*unflat(dict(zip(names, leaves, strict=True)), like)))
 
     path = _path("program", *about, avals)
     content = _read(path)
@@ -149,18 +153,16 @@ def digest(*parts: Any) -> str:
 
 @cache
 def _surroundings() -> str:
-    """A digest of all that shapes programs beside what they are about: source, versions, settings, devices."""
+    """A digest of what shapes every program of this process: source, versions, flags, devices."""
     source = [
         (str(path.relative_to(ROOT)), found.st_size, found.st_mtime_ns)
-        for path in sorted(ROOT.rglob("*.py"))
+        for path in sorted(ROOT.rglob("*"))
+        if path.suffix in (".py", ".json")
         for found in (path.stat(),)
     ]
-    settings = {
-        name: repr(value) for name, value in jax.config.values.items() if not any(word in name for word in PASSING)
-    }
     flags = [os.environ.get(name) for name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS")]
     devices = [(device.platform, device.device_kind) for device in jax.devices()]
-    return digest(source, versions(), sys.version, settings, flags, devices)
+    return digest(source, versions(), sys.version, flags, devices)
 
 
 def _path(*about: Any) -> Path | None:
@@ -172,7 +174,12 @@ def _path(*about: Any) -> Path | None:
     except OSError:
         return None
     is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & OTHERS_WRITE
-    return folder / digest(_surroundings(), *about) if is_own else None
+    settings = [  # those of this thread, where it has its own
+        f"{name} = {getattr(jax.config, name, value)!r}"
+        for name, value in jax.config.values.items()
+        if not any(word in name for word in PASSING)
+    ]
+    return folder / digest(_surroundings(), settings, *about) if is_own else None
 
 
 def _read(path: Path | None) -> bytes | None:
