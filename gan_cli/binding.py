@@ -48,7 +48,8 @@ _NESTED: dict[Any, Kind] = {}  # the result type of a factory -> its kind: an op
 def kind(word: str, key: str, package: str, returns: Any, *given: Any, option: bool = False) -> Kind:
     """The kind whose factories are the public functions of `package`'s modules annotated to return `returns`.
 
-    `given` are the types of their positional parameters, which come from the program; a final `...` allows more.
+    `given` are the types of their positional parameters, which come from the program; a final `...` allows more. A type
+    may be a name, "flax.nnx:Module", where importing it takes long and few want the kind's names.
 
     The name `"dcgan.generator"` is the function `generator` of the module `dcgan`, which may lie in a sub-package;
     `"digits"` is short for `"digits.digits"`. With `option=True`, options annotated with `returns` accept a name or a
@@ -98,10 +99,11 @@ def _factories(package: str, file: str, returns: Any, given: tuple[Any, ...]) ->
 
     Raises ImportError where two factories have the same name.
     """
+    returns, *given_types = (pkgutil.resolve_name(x) if isinstance(x, str) else x for x in (returns, *given))
     places: dict[str, str] = {}
     for module in map(importlib.import_module, _modules(package).get(file, ())):
         for attribute, function in inspect.getmembers(module, callable):  # also functions behind functools.cache
-            if not (_is_own(module, attribute) and _is_factory(function, returns, given)):
+            if not (_is_own(module, attribute) and _is_factory(function, returns, tuple(given_types))):
                 continue
             name = file if attribute == file else f"{file}.{attribute}"
             if name in places:

@@ -5,27 +5,29 @@ import math
 import os
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
-from flax import nnx
 
 from gan_cli import features, metrics, recipe, text
 from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, validate_part
 from gan_cli.data import images, pipeline
 from gan_cli.data.source import Source, told
 from gan_cli.data.store import Store
-from gan_cli.engine import parallel
-from gan_cli.engine.optim import OPTIMISER, is_smooth
-from gan_cli.engine.state import Experiment, State, definitions, optimised, state_shapes
+from gan_cli.engine import kept, parallel
+from gan_cli.engine.state import Experiment, Late, State, definitions, optimised, state_shapes
 from gan_cli.errors import InputError
 from gan_cli.games.game import Game, NetFactory
 from gan_cli.names import canonical_metrics
 from gan_cli.types import Adversarial, Penalty, Ports, Spec
 
+if TYPE_CHECKING:
+    import optax
+    from flax import nnx
+
 LOSS = kind("loss", "name", "gan_cli.losses", Adversarial, option=True)
 PENALTY = kind("penalty", "name", "gan_cli.losses", Penalty, option=True)
-NETWORK = kind("network", "net", "gan_cli.nets", nnx.Module, Ports, nnx.Rngs)
+NETWORK = kind("network", "net", "gan_cli.nets", "flax.nnx:Module", Ports, "flax.nnx:Rngs")
 GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
 # [data] holds the options of its source and of what is then done to it.
 HIDING = options_model(pipeline.hide).model_fields
@@ -41,6 +43,8 @@ def resolve(tables: Mapping[str, Any], where: str) -> Table:
     Which tables [optimisers] must have is for the game to say, and it is asked once the data are known: `experiment`.
     Raises InputError that names the file (`where`), the table and the key.
     """
+    from gan_cli.engine.optim import OPTIMISER
+
     recipe.check_tables(tables, where)
     data, game = _checked_table(SOURCE, tables, where), _checked_table(GAME, tables, where)
     _check_parts("networks", tables, roles(game["play"]), game["play"], f"{where}: ")
@@ -136,10 +140,11 @@ def feed(resolved: Table, source: Source, rows: slice = pipeline.ALL) -> Any:
     return pipeline.pipeline(source, batch=train["batch"], seed=seed, resident=train["resident"], rows=rows)
 
 
-def experiment(resolved: Table, spec: Spec, where: str = "") -> Experiment:
+def experiment(resolved: Table, spec: Spec, where: str = "", *, trained: bool = False) -> Experiment:
     """The game, its networks and optimisers for data that look like `spec`; computes nothing.
 
-    Raises InputError, which begins with `where`, for parts that do not fit each other or the data.
+    Raises InputError, which begins with `where`, for parts that do not fit each other or the data. `trained`: the
+    recipe is a run's, whose networks and optimisers are only made when they are asked for.
     """
     networks: dict[str, NetFactory] = {
         role: partial(_network, role, table) for role, table in resolved["networks"].items()
@@ -151,6 +156,24 @@ def experiment(resolved: Table, spec: Spec, where: str = "") -> Experiment:
             f"{resolved['data']['source']!r} gives none (a folder has them with labels = true, an .npz file as array y)"
         )
     _check_parts("optimisers", resolved, optimised(game), resolved["game"]["play"], where)
+    train, ema = recipe.Train(**resolved["train"]), recipe.Ema(**resolved["ema"])
+    if game.differentiates and train.accumulate > 1:
+        raise InputError(
+            f"[train] accumulate = {train.accumulate}: the game looks ahead with the gradients of the whole batch, "
+            "which no micro-batch has; accumulate = 1 would do"
+        )
+    parallel.check_batch(train.batch, train.accumulate, game.together, devices=1)  # a run asks for its own devices
+    shaping = {name: resolved[name] for name in ("networks", "game", "optimisers", "train", "ema")}
+    identity = kept.digest(shaping, spec)
+    makes: tuple[Callable[[], Any], ...] = (partial(definitions, game), partial(_optimisers, resolved, game))
+    networks_made, optimisers_made = (Late(make) if trained else make() for make in makes)
+    return Experiment(spec, game, networks_made, optimisers_made, train, ema, identity)
+
+
+def _optimisers(resolved: Table, game: Game) -> dict[str, "optax.GradientTransformation"]:
+    """The optimisers that a game wants; raises InputError for one through which it cannot differentiate."""
+    from gan_cli.engine.optim import OPTIMISER, is_smooth
+
     made = {table: call(OPTIMISER, resolved["optimisers"][table]) for table in optimised(game)}
     for table in game.differentiates:
         if not is_smooth(made[table]):
@@ -161,17 +184,10 @@ def experiment(resolved: Table, spec: Spec, where: str = "") -> Experiment:
                 f"[optimisers.{table}] name = {own['name']!r}: the game differentiates through its updates, which have "
                 f"no finite derivative where a gradient is 0; {mend} would do"
             )
-    train, ema = recipe.Train(**resolved["train"]), recipe.Ema(**resolved["ema"])
-    if game.differentiates and train.accumulate > 1:
-        raise InputError(
-            f"[train] accumulate = {train.accumulate}: the game looks ahead with the gradients of the whole batch, "
-            "which no micro-batch has; accumulate = 1 would do"
-        )
-    parallel.check_batch(train.batch, train.accumulate, game.together, devices=1)  # a run asks for its own devices
-    return Experiment(spec, game, definitions(game), made, train, ema)
+    return made
 
 
-def _network(role: str, table: Table, ports: Ports, rngs: nnx.Rngs) -> nnx.Module:
+def _network(role: str, table: Table, ports: Ports, rngs: "nnx.Rngs") -> "nnx.Module":
     """The network of a role; raises InputError that begins with its table."""
     try:
         made: nnx.Module = call(NETWORK, table, ports, rngs)
@@ -223,8 +239,8 @@ def fit(resolved: Table, source: Source, where: str, note: Callable[[str], None]
     return Prepared(resolved, source, made, shapes)
 
 
-def check_size(shapes: State) -> None:
-    """Raise InputError when weights, averages and optimisers alone exceed this machine's memory."""
+def check_size(shapes: Any) -> None:
+    """Raise InputError when a state, a pytree of shapes, is alone larger than this machine's memory."""
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if size > memory:
@@ -236,6 +252,8 @@ def check_size(shapes: State) -> None:
 
 def recipe_schema() -> Table:
     """JSON Schema of a recipe file, for completion in editors."""
+    from gan_cli.engine.optim import OPTIMISER
+
     fixed = {name: model.model_json_schema() for name, model in recipe.FIXED.items()}
     named = {"data": schema(SOURCE), "game": schema(GAME)}
     many = {

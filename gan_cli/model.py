@@ -44,7 +44,7 @@ def load(run: str | PathLike[str], at: str | int = "best", *, raw: bool = False)
         if raw or at != "best":
             raise InputError(f"{run}: is a file of one step's weights, of one kind; `at` and `raw` are of a run")
         return Model(weights.load_weights(fetched(fspath(run), _warn)))
-    return Model(checkpoints.load_run(fetched_run(fspath(run), _warn), str(at)), raw=raw)
+    return Model(checkpoints.load_run(fetched_run(fspath(run), _warn), str(at), raw=raw), raw=raw)
 
 
 def _warn(message: str) -> None:

@@ -111,9 +111,12 @@ def start_jax() -> None:
         notice(message)
 
 
-def loaded_run(ckpt: str, at: str) -> "Loaded":
-    """Load the checkpoint that --ckpt and --at name, from here or from a URL; raises InputError."""
+def loaded_run(ckpt: str, at: str, *, raw: bool | None = None) -> "Loaded":
+    """Load the checkpoint that --ckpt and --at name, from here or from a URL; raises InputError.
+
+    `raw`: which weights alone are read, see `load_run`.
+    """
     from gan_cli.remote.fetch import fetched_run
     from gan_cli.runs.load import load_run
 
-    return load_run(fetched_run(ckpt, notice), at)
+    return load_run(fetched_run(ckpt, notice), at, raw=raw)

@@ -137,7 +137,7 @@ def sample(
         writing.check_out(target)
         sources = store(data_dir) if neighbours else None
         start_jax()
-        loaded = loaded_run(ckpt, at)
+        loaded = loaded_run(ckpt, at, raw=raw)
         taken = take.take(loaded, request, sources, notice, Pace())
         writing.write(target, taken.drawn, fps or DEFAULT_FPS)
     count = len(taken.drawn.samples)

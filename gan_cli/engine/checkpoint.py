@@ -24,7 +24,7 @@ from typing_extensions import TypedDict
 
 from gan_cli import door, files
 from gan_cli.engine import arrays, metadata
-from gan_cli.engine.state import flat, unflat
+from gan_cli.engine.state import flat, placed, unflat
 from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.remote import layout
 from gan_cli.remote.layout import META
@@ -183,21 +183,26 @@ class Checkpoints:
             raise DamagedError(f"{path / META}: {error}") from None
 
     def restore(self, step: int, like: Any) -> Any:
-        """The state saved at `step`: a pytree like `like`, which may hold shapes only.
+        """The state saved at `step`: a pytree like `like`, which may hold shapes only; raises as `leaves` does."""
+        return unflat(self.leaves(step, flat(like, abstract=True)), like)
 
-        Raises DamagedError, naming the file, when one is not what was written, and InputError when the checkpoint is of
-        other networks or optimisers.
+    def leaves(self, step: int, wanted: Mapping[str, Any], only: str = "") -> dict[str, Any]:
+        """The arrays saved at `step` by name, on the device; those whose name begins with `only`.
+
+        `wanted`: shapes and types of all leaves of the state (`state.flat`). Raises DamagedError, naming the file, when
+        one that is read is not what was written, and InputError when the checkpoint is of other networks or optimisers.
         """
-        folder, wanted = self.folder / str(step), flat(like, abstract=True)
+        folder = self.folder / str(step)
         sums = files.checksums(folder)
         saved = arrays.leaf_names(sums, STATE)
         if differing := sorted(saved ^ wanted.keys()):
             side = "is in the checkpoint but not in the recipe's networks" if differing[0] in saved else "is missing"
             raise InputError(f"{folder}: a checkpoint of another recipe: {differing[0]} {side}")
         own = {file for name, x in wanted.items() for file in arrays.array_files(name, x, STATE)}
-        read = {name: arrays.read_array(folder, name, x, STATE, sums) for name, x in wanted.items()}
+        chosen = {name: x for name, x in wanted.items() if name.startswith(only)}
+        read = {name: arrays.read_array(folder, name, x, STATE, sums) for name, x in chosen.items()}
         files.check_whole(folder, sums, but=own, most=door.SMALL)
-        return unflat(read, like)
+        return placed(read)
 
     def set_aside(self, step: int) -> Path:
         """Rename an unreadable checkpoint out of the way, so that its step can be saved again."""

@@ -22,7 +22,7 @@ from jax.experimental import multihost_utils
 from gan_cli import streams
 from gan_cli.engine import parallel, places
 from gan_cli.engine.places import ALONE, Job
-from gan_cli.engine.state import flat, unflat
+from gan_cli.engine.state import flat, placed, unflat
 from gan_cli.errors import InputError, LostError, StorageError
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ def tell_arrays(tree: Any) -> Any:
     for name, x in own.items():
         heard[name] = np.frombuffer(told, x.dtype, x.size, at).reshape(x.shape)
         at += x.nbytes
-    return unflat(heard, tree)
+    return unflat(placed(heard), tree)
 
 
 def _tell_bytes(data: bytes, length: int) -> bytes:

@@ -16,17 +16,18 @@ from jax.scipy.stats import norm
 
 from gan_cli import text
 from gan_cli.data.pipeline import ahead, decode, encode
-from gan_cli.engine import parallel
-from gan_cli.engine.state import Experiment, state_shapes
+from gan_cli.engine import kept, parallel
+from gan_cli.engine.state import Experiment, unflat, weight_shapes
 from gan_cli.errors import InputError
-from gan_cli.games.game import Nets, Variables
-from gan_cli.layers.layers import formulation
+from gan_cli.games.game import Nets
+from gan_cli.layers.layout import formulation
 from gan_cli.types import Array, Control, Key
 
 DRAWN = 256  # samples whose inputs one call draws
 CPU_BATCH = 64  # samples whose maps a CPU's caches hold; a device of another kind makes its whole share at once
 
 Inputs = Mapping[str, np.ndarray]  # a game's own inputs on the host, one example a sample: leaves [n, ...]
+Weights = Mapping[str, Any]  # by role, or their leaves by name
 Told = Callable[[int, int], None]  # samples done, of how many
 
 
@@ -34,12 +35,16 @@ def untold(_done: int, _of: int) -> None:
     """The `told` of samplers of which nobody wants to know how far they are."""
 
 
-def check_memory(experiment: Experiment, n: int, kept: int) -> None:
-    """Raise InputError where n samples are more than this machine's memory holds: `kept` times, and their inputs."""
-    inputs = jax.eval_shape(lambda key: experiment.game.draw(key, 1), jax.random.key(0))
+def check_memory(experiment: Experiment, n: int, copies: int) -> None:
+    """Raise InputError where `copies` of n samples, and their inputs, are more than this machine's memory holds."""
+
+    def trace() -> int:
+        drawn = jax.eval_shape(lambda: experiment.game.draw(jax.random.key(0), 1))
+        return sum(x.size * x.dtype.itemsize for x in drawn.values())
+
     values = math.prod(experiment.spec.shape)
     sample = values if len(experiment.spec.shape) == 3 else 4 * values  # bytes: images are uint8, vectors float32
-    each = sum(x.size * x.dtype.itemsize for x in inputs.values()) + kept * sample
+    each = kept.data(("inputs", experiment.identity), trace) + copies * sample
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if n * each > memory:
         raise InputError(
@@ -50,16 +55,16 @@ def check_memory(experiment: Experiment, n: int, kept: int) -> None:
 
 def draw(experiment: Experiment, seeds: Sequence[int]) -> Inputs:
     """The game's own inputs for one sample a seed: leaves [n, ...]."""
-    return _draw_in_blocks(_drawing(experiment.game.draw, one_seed=False), 0, np.asarray(seeds, np.uint32))
+    return _draw_in_blocks(experiment, 0, np.asarray(seeds, np.uint32), one_seed=False)
 
 
 def draw_many(experiment: Experiment, seed: int, n: int) -> Inputs:
     """Inputs of n samples of one seed; sample i does not depend on n: leaves [n, ...]."""
-    return _draw_in_blocks(_drawing(experiment.game.draw, one_seed=True), seed, np.arange(n, dtype=np.uint32))
+    return _draw_in_blocks(experiment, seed, np.arange(n, dtype=np.uint32), one_seed=True)
 
 
 @cache
-def _drawing(game_draw: Callable[[Key, int], dict[str, Array]], *, one_seed: bool) -> Callable[..., Any]:
+def _drawing(game_draw: Callable[[Key, int], dict[str, Array]], identity: str, *, one_seed: bool) -> Callable[..., Any]:
     """The program (seed, numbers [DRAWN]) -> inputs. Cached, so that a game's is compiled once in a process.
 
     The numbers are those of samples of `one_seed`, or else each is a seed of its own.
@@ -69,11 +74,12 @@ def _drawing(game_draw: Callable[[Key, int], dict[str, Array]], *, one_seed: boo
         key = jax.random.fold_in(jax.random.key(seed), number) if one_seed else jax.random.key(number)
         return jax.tree.map(lambda x: x[0], game_draw(key, 1))
 
-    return jax.jit(jax.vmap(one, in_axes=(None, 0)))
+    return kept.program(jax.vmap(one, in_axes=(None, 0)), (f"draw, {one_seed}", identity))
 
 
-def _draw_in_blocks(program: Callable[..., Any], seed: int, numbers: np.ndarray) -> Inputs:
+def _draw_in_blocks(experiment: Experiment, seed: int, numbers: np.ndarray, *, one_seed: bool) -> Inputs:
     """Run a program of `_drawing` for all the numbers, DRAWN at a time."""
+    program = _drawing(experiment.game.draw, experiment.identity, one_seed=one_seed)
     blocks = (parallel.padded(numbers[start : start + DRAWN], DRAWN) for start in range(0, len(numbers), DRAWN))
     parts = jax.device_get([program(np.uint32(seed), block) for block in blocks])
     return {name: np.concatenate([part[name] for part in parts])[: len(numbers)] for name in parts[0]}
@@ -93,12 +99,16 @@ def _truncated(z: Array, threshold: float) -> Array:
     return jnp.clip(norm.ppf(low + norm.cdf(z) * (1 - 2 * low)), -threshold, threshold)
 
 
-def _in_evaluation(
-    experiment: Experiment, function: Callable[[Nets, Any], Any]
-) -> Callable[[Mapping[str, Variables], Any], Any]:
-    """`function(nets, x)` as one of (weights, x), with nets in evaluation mode and in the recipe's arithmetic."""
+def _in_evaluation(experiment: Experiment, function: Callable[[Nets, Any], Any]) -> Callable[[Weights, Any], Any]:
+    """`function(nets, x)` as one of (weights, x), with nets in evaluation mode and in the recipe's arithmetic.
 
-    def run(variables: Mapping[str, Variables], x: Any) -> Any:
+    Weights are those of a state by role, or their leaves by name ("generator.params.out.kernel.value").
+    """
+
+    def run(weights: Weights, x: Any) -> Any:
+        roles = {name.partition(".")[0] for name in weights}
+        wanted = {role: shapes for role, shapes in weight_shapes(experiment).items() if role in roles}
+        variables = weights if weights.keys() == wanted.keys() else unflat(weights, wanted)
         with formulation(experiment.train.convolutions):
             nets = Nets(experiment.definitions, variables, dtype=jnp.dtype(experiment.train.precision))
             return function(nets, x)
@@ -119,19 +129,19 @@ class Sampler:
         share = math.ceil(batch / len(self._devices))
         self.batch = len(self._devices) * (min(share, CPU_BATCH) if self._devices[0].platform == "cpu" else share)
         sample = _in_evaluation(experiment, lambda nets, inputs: experiment.game.sample(nets, inputs)["sample"])
-        self._sample = parallel.share(sample, self._devices)
+        self._sample = kept.shared(sample, self._devices, ("sample", experiment.identity))
 
-    def batches(self, variables: Mapping[str, Variables], inputs: Inputs) -> Iterator[Array | np.ndarray]:
+    def batches(self, variables: Weights, inputs: Inputs) -> Iterator[Array | np.ndarray]:
         """Samples float32 [batch, ...], images in [-1, 1]; on the devices but for the last batch, if it is shorter."""
         for made, wanted in self._whole_batches(variables, inputs):
             yield made if wanted == self.batch else np.asarray(made)[:wanted]
 
-    def __call__(self, variables: Mapping[str, Variables], inputs: Inputs) -> np.ndarray:
+    def __call__(self, variables: Weights, inputs: Inputs) -> np.ndarray:
         """All samples on the host: images uint8 [n, H, W, C], points float32 [n, D]."""
         made = ((_encoded(samples), wanted) for samples, wanted in self._whole_batches(variables, inputs))
         return np.concatenate([np.asarray(samples)[:wanted] for samples, wanted in ahead(made)])
 
-    def _whole_batches(self, variables: Mapping[str, Variables], inputs: Inputs) -> Iterator[tuple[Array, int]]:
+    def _whole_batches(self, variables: Weights, inputs: Inputs) -> Iterator[tuple[Array, int]]:
         """Batches of `batch` samples on the devices, and how many of each are wanted."""
         placed = parallel.replicate(variables, self._devices)
         n = len(next(iter(inputs.values())))
@@ -141,10 +151,10 @@ class Sampler:
             yield self._sample(placed, parallel.padded(part, self.batch)), min(self.batch, n - start)
 
 
-_encoded = jax.jit(encode)  # on the device, so that a byte and not four is fetched for each value
+_encoded = kept.program(encode, ("encode",))  # on the device: a byte and not four is fetched for each value
 
 
-def decoding(experiment: Experiment) -> Callable[[Mapping[str, Variables], Array], Array]:
+def decoding(experiment: Experiment) -> Callable[[Weights, Array], Array]:
     """(weights, latents [B, L] of a standard normal prior) -> pixels in [0, 1], or vectors, flat: [B, D].
 
     RGBA is composited on white. For games that have `decode`. Differentiable with respect to the latents.
@@ -152,7 +162,7 @@ def decoding(experiment: Experiment) -> Callable[[Mapping[str, Variables], Array
     assert experiment.game.decode is not None
     decode = _in_evaluation(experiment, experiment.game.decode)
 
-    def mean(variables: Mapping[str, Variables], latents: Array) -> Array:
+    def mean(variables: Weights, latents: Array) -> Array:
         x: Array = decode(variables, latents)
         if x.ndim == 4:
             x = (x + 1) / 2
@@ -168,7 +178,7 @@ def recognised(experiment: Experiment) -> dict[str, Control]:
     if infer is None:
         return {}
     x = jax.ShapeDtypeStruct((2, *experiment.spec.shape), jnp.float32)
-    weights = state_shapes(experiment).variables
+    weights = weight_shapes(experiment)
     found = jax.eval_shape(lambda weights, x: infer(Nets(experiment.definitions, weights), x), weights, x)
     return {name: experiment.game.controls[name] for name in found}
 
@@ -181,9 +191,10 @@ class Recogniser:
         self._devices = list(devices) or parallel.everyone()
         self.batch = batch
         assert experiment.game.infer is not None
-        self._recognise = parallel.share(_in_evaluation(experiment, experiment.game.infer), self._devices)
+        recognise = _in_evaluation(experiment, experiment.game.infer)
+        self._recognise = kept.shared(recognise, self._devices, ("infer", experiment.identity))
 
-    def bind(self, variables: Mapping[str, Variables]) -> Callable[[Array | np.ndarray], Mapping[str, Array]]:
+    def bind(self, variables: Weights) -> Callable[[Array | np.ndarray], Mapping[str, Array]]:
         """With these weights: examples [b, ...], b <= batch, as stored or as made -> what is inferred, [b, ...] each.
 
         It is dispatched without waiting for the result.

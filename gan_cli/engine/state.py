@@ -1,12 +1,11 @@
 """What training changes: one pytree, which is all that a checkpoint has to hold, and its leaves by name."""
 
-from collections.abc import Mapping
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from gan_cli.errors import InputError
 from gan_cli.games.game import Definition, Game, Memory, Nets, Variables, define, initialise, is_key
@@ -14,6 +13,10 @@ from gan_cli.layers.layout import formulation
 from gan_cli.recipe import Ema, Train
 from gan_cli.types import Array, Key, Spec
 
+if TYPE_CHECKING:
+    import optax
+
+T = TypeVar("T")
 QUICKLY = {"xla_backend_optimization_level": 0}  # compiled in a fifth of the time: right for a program that runs once
 
 
@@ -23,9 +26,10 @@ class Experiment(NamedTuple):
     spec: Spec
     game: Game
     definitions: Mapping[str, Definition]  # role -> network
-    optimisers: Mapping[str, optax.GradientTransformation]  # table of [optimisers] -> optimiser
+    optimisers: Mapping[str, "optax.GradientTransformation"]  # table of [optimisers] -> optimiser
     train: Train
     ema: Ema
+    identity: str = ""  # a digest of the recipe's tables, under which programs are kept; empty: they are not
 
 
 class State(NamedTuple):
@@ -37,6 +41,26 @@ class State(NamedTuple):
     average: dict[str, Variables]  # role -> averaged weights, for the roles that sampling uses
     memory: Memory
     key: Key  # the run's; a step's own key is folded in from its number
+
+
+class Late(Mapping[str, T]):
+    """What `make` makes, but not before something of it is asked for."""
+
+    def __init__(self, make: Callable[[], Mapping[str, T]]):
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Mapping[str, T]:
+        return self._make()
+
+    def __getitem__(self, name: str) -> T:
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 def definitions(game: Game) -> dict[str, Definition]:
@@ -71,8 +95,14 @@ def initial_state(experiment: Experiment, seed: int) -> State:
 
 def state_shapes(experiment: Experiment) -> State:
     """Shapes and dtypes of every state of the experiment; computes nothing."""
-    shapes: State = jax.eval_shape(partial(fresh, experiment), jax.random.key(0))
+    variables = weight_shapes(experiment)
+    shapes: State = jax.eval_shape(lambda some: _with_weights(experiment, some, jax.random.key(0)), variables)
     return shapes
+
+
+def weight_shapes(experiment: Experiment) -> dict[str, Variables]:
+    """Shapes and dtypes of the weights, by role."""
+    return {role: made.shapes for role, made in experiment.definitions.items()}
 
 
 def fresh(experiment: Experiment, key: Key) -> State:
@@ -80,6 +110,12 @@ def fresh(experiment: Experiment, key: Key) -> State:
     game = experiment.game
     run_key, *keys = jax.random.split(key, 1 + len(game.networks))
     variables = {role: initialise(build, k) for (role, build), k in zip(game.networks.items(), keys, strict=True)}
+    return _with_weights(experiment, variables, run_key)
+
+
+def _with_weights(experiment: Experiment, variables: dict[str, Variables], key: Key) -> State:
+    """The state of a run before its first step, from its networks' weights and its key; jittable."""
+    game = experiment.game
     optim = {
         table: experiment.optimisers[table].init({role: variables[role].params for role in trains})
         for table, trains in optimised(game).items()
@@ -87,7 +123,7 @@ def fresh(experiment: Experiment, key: Key) -> State:
     average = {role: jax.tree.map(jnp.copy, variables[role]) for role in sampling_roles(experiment, variables)}
     # with types of their own, not "weak" ones, which a step would not give back: its second call would compile again
     memory = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), game.memory)
-    return State(jnp.zeros((), jnp.int32), variables, optim, average, memory, run_key)
+    return State(jnp.zeros((), jnp.int32), variables, optim, average, memory, key)
 
 
 def sampling_roles(experiment: Experiment, variables: Mapping[str, Variables]) -> list[str]:
@@ -124,10 +160,16 @@ def flat(tree: Any, abstract: bool = False) -> dict[str, Any]:
 
 
 def unflat(leaves: Mapping[str, Any], like: Any) -> Any:
-    """The inverse of `flat`, for a tree like `like`."""
+    """The inverse of `flat`, for a tree like `like`, of arrays of any kind."""
 
     def leaf(path: Any, x: Any) -> Any:
-        value = jnp.asarray(leaves[leaf_name(path)])
+        value = leaves[leaf_name(path)]
         return jax.random.wrap_key_data(value) if is_key(x) else value
 
     return jax.tree_util.tree_map_with_path(leaf, like)
+
+
+def placed(leaves: Mapping[str, Any]) -> dict[str, Array]:
+    """Leaves by name, copied to the device in one call: a step may then overwrite them."""
+    there: dict[str, Array] = jax.device_put(dict(leaves), may_alias=False)
+    return there

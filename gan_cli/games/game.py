@@ -9,14 +9,15 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 from gan_cli.types import Array, Aux, Batch, Control, Key, Ports, Shape
 
+# Flax is imported where networks are made: sampling with a kept program does without it.
+
 Memory = Any  # a pytree of arrays that a game carries from step to step
-NetFactory = Callable[[Ports, nnx.Rngs], nnx.Module]  # from `[networks.*]`, its options already bound
+NetFactory = Callable[[Ports, Any], Any]  # (ports, nnx.Rngs) -> nnx.Module; its options are already bound
 Labels = Literal["unused", "all", "some"]
-Builder = Callable[[nnx.Rngs], nnx.Module]  # a NetFactory whose ports the game has settled
+Builder = Callable[[Any], Any]  # nnx.Rngs -> nnx.Module: a NetFactory whose ports the game has settled
 
 
 class Definition(NamedTuple):
@@ -26,6 +27,7 @@ class Definition(NamedTuple):
     eval: Any  # nnx.GraphDef in evaluation mode: running averages, no dropout
     rng: Any  # nnx.State of its random streams, shapes only: each call fills in its own key
     mixes: bool  # whether what it makes of one example depends on the others of the batch, as with batch norm
+    shapes: "Variables"  # of its weights, shapes only
 
 
 class Variables(NamedTuple):
@@ -37,21 +39,26 @@ class Variables(NamedTuple):
 
 def define(build: Builder) -> Definition:
     """The network that `build` makes, without computing any weight."""
+    from flax import nnx
+
     module = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
-    train, _, rng, _ = _split(module)
+    train, params, rng, rest = _split(module)
     mixes = any(getattr(part, "mixes", False) for _, part in nnx.iter_graph(module))
     module.eval()
-    return Definition(train, nnx.graphdef(module), rng, mixes)
+    return Definition(train, nnx.graphdef(module), rng, mixes, Variables(params, rest))
 
 
 def initialise(build: Builder, key: Key) -> Variables:
     """Fresh weights of the network that `build` makes, a pure function of the key."""
+    from flax import nnx
+
     _, params, _, rest = _split(build(nnx.Rngs(key)))
     return Variables(params, rest)
 
 
 def features_shape(build: Builder, example: Shape) -> Shape:
     """The shape, without a batch axis, of the "features" that a network makes of one example; computes nothing."""
+    from flax import nnx
 
     def trace() -> Array:
         module: Any = build(nnx.Rngs(0))
@@ -62,8 +69,10 @@ def features_shape(build: Builder, example: Shape) -> Shape:
     return jax.eval_shape(trace).shape[1:]
 
 
-def _split(module: nnx.Module) -> tuple[Any, Any, Any, Any]:
+def _split(module: Any) -> tuple[Any, Any, Any, Any]:
     """Split into graph definition, parameters, random streams, and the rest: batch statistics and the like."""
+    from flax import nnx
+
     parts: Any = nnx.split(module, nnx.Param, nnx.RngState, ...)
     return parts
 
@@ -119,6 +128,8 @@ class Nets:
         return lambda *inputs: self._apply(role, variables, inputs)[0]
 
     def _apply(self, role: str, variables: Variables, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
+        from flax import nnx
+
         self.called.append(role)
         definition = self._definitions[role]
         graph = definition.eval if self._key is None else definition.train

@@ -50,7 +50,7 @@ def judge(
 
     `at`: "best", "latest" or a step. `note` takes notices; `told`: see `sampler.Sampler`. Raises InputError.
     """
-    loaded = load_run(path, at)
+    loaded = load_run(path, at, raw=asked.raw)
     made = _model_evaluator(loaded, asked, store, note, told)
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then judging {made.evaluator.plan.n_fake} samples")
     return loaded, _evaluation(loaded, made, asked, note)
@@ -70,7 +70,7 @@ def judge_all(
         if step is None:
             return
         try:
-            loaded = load_run(path, str(step))
+            loaded = load_run(path, str(step), raw=asked.raw)
         except InputError:
             if step in steps(path):
                 raise
@@ -98,7 +98,7 @@ def draw(judged: list[Evaluation], out: Path) -> None:
 
 def _evaluation(loaded: Loaded, made: ModelEvaluator, asked: Asked, note: Callable[[str], None]) -> Evaluation:
     """Judge a checkpoint and add its line to metrics.jsonl; where that cannot be, a notice says so."""
-    verdict = made(loaded.weights(asked.raw))
+    verdict = made(loaded.leaves(asked.raw))
     line = {**verdict.line(step=loaded.step), "weights": "raw" if asked.raw else "average"}
     try:
         jsonl.append(loaded.folder.metrics, line)

@@ -10,7 +10,6 @@ from gan_cli.data.pipeline import ahead
 from gan_cli.data.store import Store
 from gan_cli.engine import sampler
 from gan_cli.engine.state import Experiment
-from gan_cli.games.game import Variables
 from gan_cli.judging.evaluator import RECIPE, Evaluator, Verdict, Where, lens
 from gan_cli.judging.reference import Reference
 from gan_cli.judging.requirements import Subject
@@ -58,10 +57,10 @@ class ModelEvaluator:
         self.sampler = sampler.Sampler(experiment, self.evaluator.batch, told=told)
         self._recogniser = sampler.Recogniser(experiment, self.sampler.batch) if subject.recognised else None
         self._decode = sampler.decoding(experiment) if self.evaluator.needs.decoder else None
-        sampler.check_memory(experiment, options.n, kept=0)
+        sampler.check_memory(experiment, options.n, copies=0)
         self._inputs = sampler.draw_many(experiment, seed, options.n)
 
-    def __call__(self, variables: Mapping[str, Variables]) -> Verdict:
+    def __call__(self, variables: sampler.Weights) -> Verdict:
         """Draw samples with these weights and take every metric of them in one pass.
 
         They are the samples that `gan sample --seed SEED --n N` writes. Where a metric asks for it, the game recognises

@@ -71,7 +71,7 @@ def optimal_discriminator(
     """
     prepared = build.prepare(_tables(dims, real_target, steps), "optimal discriminator", Store.from_environment())
     game = prepared.experiment.game
-    alone = prepared.experiment._replace(game=game._replace(turns=game.turns[:1]))
+    alone = prepared.experiment._replace(game=game._replace(turns=game.turns[:1]), identity="")
     trained = train("discriminator", alone, prepared.source, [seed], note)
     mixture = prepared.source.mixture
     assert mixture is not None  # every toy has one

@@ -1,16 +1,20 @@
 """Loads a trained model from a run folder or one of its checkpoints; no data set is needed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+import jax
 
 from gan_cli import build
+from gan_cli.engine import kept
 from gan_cli.engine.checkpoint import Checkpoints, Meta
-from gan_cli.engine.state import Experiment, State, state_shapes
+from gan_cli.engine.state import Experiment, State, flat, state_shapes, unflat, weight_shapes
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.games.game import Variables
 from gan_cli.remote import layout
 from gan_cli.runs.folder import RunFolder
+from gan_cli.types import Array
 
 T = TypeVar("T")
 TRIES = 100  # how often a checkpoint is chosen anew while a training deletes each that is read
@@ -23,27 +27,61 @@ class Loaded(NamedTuple):
     step: int
     meta: Meta
     experiment: Experiment
-    state: State
+    arrays: Mapping[str, Array]  # the leaves of its state by name, those that were asked for
+
+    def leaves(self, raw: bool) -> dict[str, Array]:
+        """Return the leaves of the averaged weights, or of the `raw` ones of the last step, by name."""
+        kind = _weights(raw)
+        return {name.removeprefix(kind): x for name, x in self.arrays.items() if name.startswith(kind)}
 
     def weights(self, raw: bool) -> dict[str, Variables]:
         """Return the averaged weights by role, or the `raw` ones of the last step."""
-        return self.state.variables if raw else self.state.average
+        leaves, shapes = self.leaves(raw), weight_shapes(self.experiment)
+        roles = {name.partition(".")[0] for name in leaves}
+        weights: dict[str, Variables] = unflat(leaves, {role: x for role, x in shapes.items() if role in roles})
+        return weights
+
+    @property
+    def state(self) -> State:
+        """The whole state, if it was asked for; a file of weights has no optimisers."""
+        shapes = state_shapes(self.experiment)
+        trained = any(name.startswith("optim.") for name in self.arrays)
+        state: State = unflat(self.arrays, shapes if trained else shapes._replace(optim={}))
+        return state
 
 
-def load_run(path: Path, at: str = "best") -> Loaded:
+def load_run(path: Path, at: str = "best", *, raw: bool | None = None) -> Loaded:
     """Load the checkpoint `path` (RUN/checkpoints/STEP), or the one of run `path` at "best", "latest" or a step.
 
-    "best" is by the run's metric, and the newest where none was taken. Raises InputError when there is no such
-    checkpoint or it cannot be read.
+    "best" is by the run's metric, and the newest where none was taken. `raw`: read only the weights of the last step
+    (True) or only their averages (False); None: the whole state. Raises InputError when there is no such checkpoint or
+    it cannot be read.
     """
 
     def read(run: RunFolder, checkpoints: Checkpoints, step: int) -> Loaded:
         meta, experiment = described(checkpoints, step)
-        shapes = state_shapes(experiment)
+        shapes = _leaf_shapes(experiment)
         build.check_size(shapes)
-        return Loaded(run, step, meta, experiment, checkpoints.restore(step, shapes))
+        only = "" if raw is None else _weights(raw)
+        return Loaded(run, step, meta, experiment, checkpoints.leaves(step, shapes, only))
 
     return taken(path, at, read)
+
+
+def _weights(raw: bool) -> str:
+    """Return how the names of the leaves of weights begin."""
+    return "variables." if raw else "average."
+
+
+def _leaf_shapes(experiment: Experiment) -> dict[str, jax.ShapeDtypeStruct]:
+    """Return shapes and types of the leaves of a state, by name: those of the networks, which may be known already."""
+
+    def trace() -> dict[str, Any]:
+        leaves = flat(state_shapes(experiment), abstract=True)
+        return {name: [list(x.shape), str(x.dtype)] for name, x in leaves.items()}
+
+    found = kept.data(("state", experiment.identity), trace)
+    return {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in found.items()}
 
 
 def taken(path: Path, at: str, read: Callable[[RunFolder, Checkpoints, int], T]) -> T:
@@ -77,8 +115,11 @@ def taken(path: Path, at: str, read: Callable[[RunFolder, Checkpoints, int], T])
 def described(checkpoints: Checkpoints, step: int) -> tuple[Meta, Experiment]:
     """Return a checkpoint's metadata, its recipe with today's defaults, and the experiment of that recipe."""
     meta = checkpoints.meta(step)
-    resolved = build.as_trained(build.resolve(meta.recipe, f"{checkpoints.folder}/{step}"), meta.spec)
-    return meta._replace(recipe=resolved), build.experiment(resolved, meta.spec)
+    checked = kept.data(
+        ("recipe", kept.digest(meta.recipe)), lambda: build.resolve(meta.recipe, f"{checkpoints.folder}/{step}")
+    )
+    resolved = build.as_trained(checked, meta.spec)
+    return meta._replace(recipe=resolved), build.experiment(resolved, meta.spec, trained=True)
 
 
 def steps(path: Path) -> list[int]:

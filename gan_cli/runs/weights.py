@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from gan_cli import build, door, recipe_tables
 from gan_cli.binding import shown
 from gan_cli.engine.checkpoint import Meta
-from gan_cli.engine.state import State, flat, state_shapes, unflat
+from gan_cli.engine.state import State, flat, placed, state_shapes, unflat
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.load import Loaded
@@ -35,7 +35,7 @@ def load_weights(path: Path) -> Loaded:
             shapes = state_shapes(experiment)
             wanted = flat(shapes.variables, abstract=True)
             _check_same(arrays, wanted)
-            variables = unflat({name: arrays.get_tensor(name) for name in wanted}, shapes.variables)
+            variables = unflat(placed({name: arrays.get_tensor(name) for name in wanted}), shapes.variables)
     except DamagedError as error:
         raise InputError(f"{path}: {error}") from None
     except (OSError, SafetensorError) as error:
@@ -43,7 +43,7 @@ def load_weights(path: Path) -> Loaded:
         raise InputError(f"{path}: cannot be read as safetensors: {reason}") from None
     average = {role: variables[role] for role in shapes.average}
     state = State(jnp.int32(step), variables, {}, average, experiment.game.memory, jax.random.key(0))
-    return Loaded(RunFolder(path.parent), step, meta, experiment, state)
+    return Loaded(RunFolder(path.parent), step, meta, experiment, flat(state))
 
 
 def _check_head(path: Path) -> None:

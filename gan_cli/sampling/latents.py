@@ -41,7 +41,7 @@ def draw_latents(experiment: Experiment, request: Request, default: int, prior: 
         drawn = sampler.draw(experiment, request.seeds)
         return Latents(apply_conditions(experiment, drawn, own, prior), names, names)
     n = default if request.n is None else request.n
-    sampler.check_memory(experiment, n, kept=2)  # in parts, and joined
+    sampler.check_memory(experiment, n, copies=2)  # in parts, and joined
     drawn = sampler.draw_many(experiment, request.seed or 0, n)
     return Latents(apply_conditions(experiment, drawn, own, prior), tuple(f"sample {i}" for i in range(n)), ())
 
@@ -100,5 +100,5 @@ def count(inputs: Inputs) -> int:
 
 def painter(loaded: Loaded, *, raw: bool, batch: int, told: sampler.Told = sampler.untold) -> Painter:
     """Makes samples with the checkpoint's weights, `batch` at once; compiled once for all its calls."""
-    sampling, weights = Sampler(loaded.experiment, batch, told=told), loaded.weights(raw)
+    sampling, weights = Sampler(loaded.experiment, batch, told=told), loaded.leaves(raw)
     return lambda inputs: sampling(weights, inputs)

@@ -192,7 +192,7 @@ class _Session:
         if start.rollbacks:
             factor = self.monitor.options.learning_rate_factor**start.rollbacks
             slow = {name: slowed(optimiser, factor) for name, optimiser in experiment.optimisers.items()}
-            experiment = experiment._replace(optimisers=slow)
+            experiment = experiment._replace(optimisers=slow, identity="")
         train, options = experiment.train, self.options
         every, looks = resolved["eval"]["every"], self.monitor.options.every
         cadence = loop.Cadence(options.log_every, options.sample_every, every, options.checkpoint_every, looks)
