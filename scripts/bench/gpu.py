@@ -44,6 +44,8 @@ def gpu_dcgan(torch: str, size: int, batch: int, bf16: bool) -> Case:
         for variant, options in (
             ("eager, channels_last", ("--variant", "channels_last", *(["--bf16"] if bf16 else []))),
             ("compile, channels_last", ("--variant", "compile,channels_last", *(["--bf16"] if bf16 else []))),
+            ("compile, CUDA graphs", ("--variant", "compile,channels_last,graphs", *(["--bf16"] if bf16 else []))),
+            ("whole step, CUDA graphs", ("--variant", "whole,channels_last,graphs", *(["--bf16"] if bf16 else []))),
         )
     ]
     ceiling = ours("ours_floor.py", *game, "--precision", precision, "--ceiling").command

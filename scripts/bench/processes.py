@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import tempfile
 import time
@@ -12,6 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 CACHES = ("GAN_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")  # where compiled programs are kept
 OVERRIDDEN = {"JAX_COMPILATION_CACHE_DIR": ""}  # it would take the place of ours
+TICKS = os.sysconf("SC_CLK_TCK")  # of /proc's clocks in a second
 POLL = 0.002  # seconds between two looks for a file
 
 
@@ -39,6 +41,10 @@ class Running(Protocol):
         """Seconds of one round."""
         ...
 
+    def processor(self) -> float:
+        """Seconds of processor time so far."""
+        ...
+
     def memory(self) -> float:
         """Peak MiB."""
         ...
@@ -48,6 +54,22 @@ class Running(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Round(NamedTuple):
+    """A contender's turn."""
+
+    seconds: float
+    processor: float  # seconds of processor time, start and end included where the process is started anew
+    others: float  # cores that were busy with anything else meanwhile
+
+
+def timed(running: Running, amount: int) -> Round:
+    """One round, and what it and others took of the machine."""
+    began, busy, used = time.perf_counter(), _busy(), running.processor()
+    seconds = running.round(amount)
+    wall, own = time.perf_counter() - began, running.processor() - used
+    return Round(seconds, own, max(0.0, (_busy() - busy - own) / wall))
 
 
 class FailedError(Exception):
@@ -64,6 +86,11 @@ class Waiting:
     def round(self, amount: int) -> float:
         """Seconds of `amount` units of work."""
         return self._worker.ask(amount)["seconds"]
+
+    def processor(self) -> float:
+        """Of the process and those that it started, whether they have ended or not."""
+        pid = self._worker.process.pid
+        return sum(map(_processor, (pid, *_children(pid))))
 
     def memory(self) -> float:
         """Peak MiB of the process, and the private memory of processes that it started itself."""
@@ -128,6 +155,11 @@ class Anew:
                 raise FailedError(f"{self._contender.name}: {' '.join(command)}\n{_tail(errors)}")
         self._memory = max(self._memory, usage.ru_maxrss / 1024)
         return seconds
+
+    def processor(self) -> float:
+        """Of all processes that have ended: those of its rounds, between two looks."""
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
 
     def memory(self) -> float:
         """Peak MiB of any of the processes."""
@@ -213,6 +245,20 @@ def _tail(errors: Any, lines: int = 15) -> str:
 def _peak(pid: int) -> float:
     """MiB, as Linux counts it."""
     return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM:") / 1024
+
+
+def _busy() -> float:
+    """Seconds that all cores together have worked, for this machine or, stolen, for others on its host."""
+    user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
+    return (user + nice + system + sum(rest)) / TICKS
+
+
+def _processor(pid: int) -> float:
+    """Seconds of a process and of its children that have ended; 0 when it has ended itself."""
+    try:
+        return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15])) / TICKS
+    except OSError:
+        return 0.0
 
 
 def _private(pid: int) -> float:

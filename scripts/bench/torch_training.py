@@ -63,7 +63,9 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--penalty", type=float, default=10.0)
     parser.add_argument("--critic-steps", type=int, default=1, help="G moves in each step of that number")
     parser.add_argument("--unroll", type=int, default=5, help="updates of D that G looks ahead")
-    parser.add_argument("--variant", default="eager", help="of: compile (parts) or whole (a step), channels_last, graphs")
+    parser.add_argument(
+        "--variant", default="eager", help="of: compile (parts) or whole (a step), channels_last, graphs"
+    )
     parser.add_argument("--apart", action="store_true", help="D never sees real and fake in one call")
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's own choice")
