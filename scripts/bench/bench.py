@@ -16,11 +16,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cases import KINDS, cases, tcmalloc
+from cases import KINDS, cases
 from gpu import gpu_cases, why_not
 from harness import Case, measure, table
 from processes import FailedError
 from starts import start_cases
+from variants import tcmalloc
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,13 +7,14 @@ import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+import usage
+
 CACHES = ("GAN_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")  # where compiled programs are kept
 OVERRIDDEN = {"JAX_COMPILATION_CACHE_DIR": ""}  # it would take the place of ours
-TICKS = os.sysconf("SC_CLK_TCK")  # of /proc's clocks in a second
 POLL = 0.002  # seconds between two looks for a file
 
 
@@ -66,10 +67,10 @@ class Round(NamedTuple):
 
 def timed(running: Running, amount: int) -> Round:
     """One round, and what it and others took of the machine."""
-    began, busy, used = time.perf_counter(), _busy(), running.processor()
+    began, busy, used = time.perf_counter(), usage.busy(), running.processor()
     seconds = running.round(amount)
     wall, own = time.perf_counter() - began, running.processor() - used
-    return Round(seconds, own, max(0.0, (_busy() - busy - own) / wall))
+    return Round(seconds, own, max(0.0, (usage.busy() - busy - own) / wall))
 
 
 class FailedError(Exception):
@@ -90,12 +91,12 @@ class Waiting:
     def processor(self) -> float:
         """Of the process and those that it started, whether they have ended or not."""
         pid = self._worker.process.pid
-        return sum(map(_processor, (pid, *_children(pid))))
+        return sum(map(usage.processor, (pid, *usage.children(pid))))
 
     def memory(self) -> float:
         """Peak MiB of the process, and the private memory of processes that it started itself."""
         pid = self._worker.process.pid
-        return _peak(pid) + sum(_private(child) for child in _children(pid))
+        return usage.peak(pid) + sum(usage.private(child) for child in usage.children(pid))
 
     def facts(self) -> dict[str, Any]:
         """What it said when it was ready."""
@@ -137,7 +138,7 @@ class Anew:
         worker = _Worker(self._contender.name, command, env)
         self._facts = worker.answer()
         seconds = time.perf_counter() - began
-        self._memory = max(self._memory, _peak(worker.process.pid))
+        self._memory = max(self._memory, usage.peak(worker.process.pid))
         worker.close()
         return float(self._facts["first_call"]) if self._contender.clock == "first_call" else seconds
 
@@ -148,12 +149,12 @@ class Anew:
             if mark is not None:
                 _wait_for(mark, process)
             seconds = time.perf_counter() - began
-            _, status, usage = os.wait4(process.pid, 0)
+            _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             seconds = time.perf_counter() - began if mark is None else seconds
             if process.returncode:
                 raise FailedError(f"{self._contender.name}: {' '.join(command)}\n{_tail(errors)}")
-        self._memory = max(self._memory, usage.ru_maxrss / 1024)
+        self._memory = max(self._memory, used.ru_maxrss / 1024)
         return seconds
 
     def processor(self) -> float:
@@ -240,40 +241,3 @@ def _ended(process: subprocess.Popen) -> bool:
 def _tail(errors: Any, lines: int = 15) -> str:
     errors.seek(0)
     return "".join(errors.readlines()[-lines:])
-
-
-def _peak(pid: int) -> float:
-    """MiB, as Linux counts it."""
-    return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM:") / 1024
-
-
-def _busy() -> float:
-    """Seconds that all cores together have worked, for this machine or, stolen, for others on its host."""
-    user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
-    return (user + nice + system + sum(rest)) / TICKS
-
-
-def _processor(pid: int) -> float:
-    """Seconds of a process and of its children that have ended; 0 when it has ended itself."""
-    try:
-        return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15])) / TICKS
-    except OSError:
-        return 0.0
-
-
-def _private(pid: int) -> float:
-    """MiB that a process shares with no other; 0 when it has ended."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup")
-        return sum(_kilobytes(rollup, name) for name in ("Private_Clean:", "Private_Dirty:")) / 1024
-    except OSError:
-        return 0.0
-
-
-def _kilobytes(file: Path, name: str) -> int:
-    return int(file.read_text().partition(name)[2].split()[0])
-
-
-def _children(pid: int) -> Iterator[int]:
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        yield from map(int, tasks.read_text().split())

@@ -2,9 +2,10 @@
 
 import sys
 
-from cases import DIGITS, HERE, IN_PARTS, WIDTHS, ours, peer, settings
+from cases import DIGITS, HERE, WIDTHS, ours, peer, settings
 from harness import Case
 from processes import Contender
+from variants import IN_PARTS
 
 CACHES = {"cold": "nothing cached", "warm": "cached"}
 PYTHON = sys.executable
