@@ -128,6 +128,8 @@ def main() -> None:
     a = options()
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     reason = why_not(a.torch)
+    if without := [python for python in a.python if not version(python, "jax")]:
+        sys.exit(f"--python {without[0]}: that interpreter has no JAX")
     pythons = {f"JAX {version(python, 'jax')}": python for python in a.python}
     found = cases(a.torch) + start_cases(a.torch) + gpu_cases(a.torch)
     wanted = [by_pythons(case, pythons) for case in chosen(found, a.case)]

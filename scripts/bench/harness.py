@@ -41,7 +41,8 @@ def measure(case: Case, rounds: int, quick: bool, lost: list[str] | None = None)
             command, number, few = case.fill
             n = str(few if quick else number)
             filled = [part.replace("{scratch}", scratch).replace("{n}", n) for part in command]
-            subprocess.run(filled, check=True, stdout=subprocess.DEVNULL)
+            if status := subprocess.run(filled, check=False, stdout=subprocess.DEVNULL).returncode:
+                raise FailedError(f"{' '.join(filled)} ended with {status}")
         running: list[tuple[Contender, Running]] = []
         for contender in case.contenders:
             try:

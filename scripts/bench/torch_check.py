@@ -17,7 +17,7 @@ GAMES = {  # options, variants
     "digits": (["--game", "dcgan", "--norm", "spectral", "--size", "16", *SMALL], ["compile,channels_last", "whole"]),
     "projection": (["--game", "projection", "--size", "16", *SMALL], ["compile,channels_last", "whole"]),
     "wgan-gp": (["--game", "wgan-gp", "--critic-steps", "2", *SMALL], ["eager", "compile,channels_last", "whole"]),
-    "mlp": (["--game", "mlp", "--batch", "64"], ["eager", "compile", "whole"]),
+    "mlp": (["--game", "mlp", "--batch", "64"], ["eager", "compile", "whole", "whole,graphs"]),
     "unrolled": (["--game", "unrolled", "--batch", "64", "--unroll", "3"], ["eager", "whole"]),
 }
 SPECTRAL = ("digits", "projection")

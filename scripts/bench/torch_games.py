@@ -47,6 +47,10 @@ class GraphAdam:
         self.means, self.squares = ([torch.zeros_like(w) for w in weights] for _ in range(2))
         self.steps = torch.zeros((), device=weights[0].device)
 
+    def state(self) -> list[Tensor]:
+        """All that it changes besides the weights."""
+        return [*self.means, *self.squares, self.steps]
+
     @torch.no_grad()
     def move(self, gradients: tuple[Tensor, ...]) -> None:
         self.steps.add_(1)
@@ -74,6 +78,11 @@ class Peer:
         self.joint = not a.apart and not any(isinstance(m, nn.BatchNorm2d) for m in self.D.modules())
         self._data, self._batch, self._latent = [each.to(self.device) for each in data], a.batch, latent
         self._bf16 = a.bf16
+        if self._graphs:  # what a CUDA graph reads or changes in place must not be copied into it at each step
+            kept = [*self.g_weights, *self.d_weights, *self.average, *self._data]
+            kept += [x for each in (self.g_adam, self.d_adam) if isinstance(each, GraphAdam) for x in each.state()]
+            for tensor in kept:
+                torch._dynamo.mark_static_address(tensor)
 
     def compiled(self, function: Any, whole: bool = False) -> Any:
         """The function as this variant runs it: a part of a step, or a whole one."""
