@@ -36,7 +36,7 @@ def first_numbers(
     script = ("torch_training.py", "PyTorch eager", *game, "--warm-up", "0", "--call", str(per_call))
     compiled = peer(torch, script[0], "PyTorch compiled", *script[2:], "--variant", whole, clock="ready")
     contenders = (*train, peer(torch, *script, clock="ready"), *in_both(compiled))
-    fill = ((PYTHON, str(HERE / "make_mnist.py"), "{scratch}/mnist", "--n", "{n}"), 60_000, 10_000) if data else None
+    fill = ((PYTHON, str(HERE / "put_mnist.py"), "{scratch}"), 1, 1) if data else None
     what = f"gan train {recipe}, with its samples and metric before the first step; PyTorch: {per_call} steps, no more"
     return Case(f"start-{recipe.removeprefix('dcgan_')}", "start", what, "start", contenders, fill=fill)
 
