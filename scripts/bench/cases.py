@@ -6,32 +6,22 @@ from pathlib import Path
 
 from harness import Case
 from processes import Contender
+from variants import PYTORCH, SMALL, SMALL_BATCH, SMALL_IMAGES, WHOLE_IMAGES, Variant
 
 HERE = Path(__file__).parent
 KINDS = {  # tables, in order
     "training": "Training steps, ms",
+    "observation": "Steps with the numbers that they report, and without, ms",
     "floor": "Training steps beside their direct matrix products (no convolution trick, no other work), ms",
     "loop": "Steps of `gan train`, with all it does beside them, and the bare compiled steps, ms",
     "sampling": "Sampling to uint8 arrays on the host, s",
     "scoring": "Features and FID, s",
     "data": "Data pipeline from a folder of PNGs, s",
-    "compile": "The first training step in a process that has imported everything, s",
-    "start": "From the command to its end or to the first training step, s",
+    "compile": "The first call in a process that has imported everything, s",
+    "start": "From the command to its end or to the numbers of the first call, s",
     "gpu": "Training steps on the GPU; the floor is the step's products at the card's measured matmul rate, ms",
 }
 MS = 1e3
-PYTORCH = {  # variants, of which the best is the peer
-    "PyTorch eager": ("--variant", "eager"),
-    "PyTorch channels_last": ("--variant", "channels_last"),
-    "PyTorch compile, channels_last": ("--variant", "compile,channels_last"),
-}
-SMALL_BATCH = {"PyTorch compile, channels_last, batch 64": ("--variant", "compile,channels_last", "--batch", "64")}
-SMALL = {  # networks so small that threads and dispatch decide
-    "PyTorch eager": ("--variant", "eager"),
-    "PyTorch eager, 1 thread": ("--variant", "eager", "--threads", "1"),
-    "PyTorch compile": ("--variant", "compile"),
-    "PyTorch compile, 1 thread": ("--variant", "compile", "--threads", "1"),
-}
 
 
 def ours(script: str, *options: str, name: str = "gan", **how: object) -> Contender:
@@ -55,16 +45,16 @@ def training(
     what: str,
     recipe: tuple[str, ...],
     game: tuple[str, ...],
-    variants: Mapping[str, tuple[str, ...]],
+    variants: Mapping[str, Variant],
     steps: int,
     quick: int,
     bf16: bool = False,
 ) -> Case:
-    """Steps of a recipe beside the same game in PyTorch."""
+    """Steps of a recipe beside the same game in PyTorch; both numbers of steps are whole calls of ours."""
     half = settings(train__precision="bfloat16") if bf16 else ()
     peers = [
-        peer(torch, "torch_training.py", variant, *game, *options, *(["--bf16"] if bf16 else []))
-        for variant, options in variants.items()
+        peer(torch, "torch_training.py", name, *game, *v.options, *(["--bf16"] if bf16 else []), env=v.env)
+        for name, v in variants.items()
     ]
     contenders = (ours("ours_training.py", "--recipe", *recipe, *half), *peers)
     precision = "bfloat16" if bf16 else "float32"
@@ -74,13 +64,30 @@ def training(
 WIDTHS = settings(networks__generator__width=64, networks__discriminator__width=64)
 
 
-def dcgan(torch: str, size: int, channels: int, bf16: bool) -> Case:
+def dcgan(torch: str, size: int, channels: int, batch: int = 64, bf16: bool = False, steps: int = 10) -> Case:
     shape = f"{size}x{size}x{channels}"
-    recipe = ("dcgan_mnist", "--noise", shape, *WIDTHS)
-    game = ("--game", "dcgan", "--size", str(size), "--channels", str(channels))
-    what = f"DCGAN {shape}, batch 64, width 64: an update of each player"
-    name = f"dcgan-{size}{'-bf16' if bf16 else ''}"
-    return training(torch, name, what, recipe, game, PYTORCH, 20, 5, bf16)
+    recipe = ("dcgan_mnist", "--noise", shape, *WIDTHS, *settings(train__batch=batch))
+    game = ("--game", "dcgan", "--size", str(size), "--channels", str(channels), "--batch", str(batch))
+    what = f"DCGAN {shape}, batch {batch}, width 64: an update of each player"
+    name = f"dcgan-{size}{f'-batch-{batch}' if batch > 64 else ''}{'-bf16' if bf16 else ''}"
+    return training(torch, name, what, recipe, game, PYTORCH, steps, 10, bf16)
+
+
+DIGITS = (  # of recipes/dcgan_digits.toml and those like it
+    *("--size", "16", "--latent", "64", "--d-width", "32", "--rate", "4e-4"),
+    *("--norm", "spectral"),
+)
+
+
+def digits(torch: str) -> Case:
+    what = "The demo, dcgan_digits: 16x16x1, batch 64, spectral norm: an update of each player"
+    return training(torch, "digits-16", what, ("dcgan_digits",), DIGITS, SMALL_IMAGES, 50, 10)
+
+
+def conditional(torch: str) -> Case:
+    what = "Projection discriminator and conditional batch norm, 16x16x1, batch 64: an update of each player"
+    recipe, game = ("conditional/projection_digits",), ("--game", "projection", *DIGITS)
+    return training(torch, "projection-16", what, recipe, game, SMALL_IMAGES, 50, 10)
 
 
 def mlp(torch: str, batch: int) -> Case:
@@ -94,8 +101,8 @@ def wgan_gp(torch: str) -> Case:
     what = "WGAN-GP 32x32x1, batch 64, width 64: an update of the critic, and in every fifth step one of G"
     recipe = ("losses/wgan_gp_mnist", "--noise", "32x32x1", *WIDTHS)
     rates = ("--rate", "1e-4", "--beta1", "0", "--beta2", "0.9")
-    game = ("--game", "wgan-gp", "--latent", "128", *rates)
-    return training(torch, "wgan-gp-32", what, recipe, game, PYTORCH, 20, 5)
+    game = ("--game", "wgan-gp", "--critic-steps", "5", "--latent", "128", *rates)
+    return training(torch, "wgan-gp-32", what, recipe, game, {**PYTORCH, **WHOLE_IMAGES}, 20, 10)
 
 
 def unrolled(torch: str) -> Case:
@@ -103,7 +110,15 @@ def unrolled(torch: str) -> Case:
     smooth = {"optimisers__discriminator__eps_root": 1e-12}  # the look-ahead differentiates through Adam's root
     recipe = ("ring", *settings(game__play="unrolled", game__unroll=5, train__batch=512, **smooth))
     game = ("--game", "unrolled", "--unroll", "5", "--batch", "512", "--rate", "1e-3")
-    return training(torch, "unrolled-512", what, recipe, game, SMALL, 200, 50)
+    return training(torch, "unrolled-512", what, recipe, game, SMALL, 200, 100)
+
+
+def observation(name: str, recipe: tuple[str, ...], steps: int, quick: int) -> Case:
+    """What it costs that a step reports numbers: the other side drops them, and XLA what only they need."""
+    mine = ours("ours_training.py", "--recipe", *recipe)
+    blind = Contender("the same, reporting nothing", (*mine.command, "--unobserved"), role="floor")
+    what = f"{recipe[0]}: losses, norms, dead gradients and whether all is finite"
+    return Case(f"observed-{name}", "observation", what, "step", (mine, blind), steps, quick, "float32", MS)
 
 
 def floor(size: int, channels: int, bf16: bool) -> Case:
@@ -117,7 +132,7 @@ def floor(size: int, channels: int, bf16: bool) -> Case:
     )
     name = f"floor-{size}{'-bf16' if bf16 else ''}"
     what = f"DCGAN {shape}, batch 64, width 64, beside its direct matrix products"
-    return Case(name, "floor", what, "step", contenders, 20, 5, precision, MS)
+    return Case(name, "floor", what, "step", contenders, 20, 10, precision, MS)
 
 
 def loop(name: str, recipe: tuple[str, ...], steps: int, quick: int) -> Case:
@@ -134,8 +149,8 @@ def sampling(torch: str, bf16: bool) -> Case:
     half = settings(train__precision="bfloat16") if bf16 else ()
     recipe = ("--recipe", "dcgan_mnist", "--noise", "32x32x1", *WIDTHS, *half)
     peers = [
-        peer(torch, "torch_sampling.py", name, *options, *(["--bf16"] if bf16 else []))
-        for name, options in {**PYTORCH, **SMALL_BATCH}.items()
+        peer(torch, "torch_sampling.py", name, *v.options, *(["--bf16"] if bf16 else []), env=v.env)
+        for name, v in {**PYTORCH, **SMALL_BATCH}.items()
     ]
     contenders = (ours("ours_sampling.py", *recipe), *peers)
     what = "10,000 images 32x32x1 of the DCGAN generator of width 64 (1,000 with --quick)"
@@ -145,7 +160,7 @@ def sampling(torch: str, bf16: bool) -> Case:
 
 def scoring(torch: str) -> Case:
     weights = ("--weights", str(HERE.parents[1] / "gan_cli/features/digits.npz"))
-    peers = [peer(torch, "torch_scoring.py", name, *weights, *options) for name, options in PYTORCH.items()]
+    peers = [peer(torch, "torch_scoring.py", name, *weights, *v.options, env=v.env) for name, v in PYTORCH.items()]
     what = "FID of 10,000 images 32x32x1 with the digits features (1,000 with --quick)"
     return Case(
         "fid", "scoring", what, "images", (ours("ours_scoring.py"), *peers), 10_000, 1000, "float32", divide=False
@@ -155,7 +170,7 @@ def scoring(torch: str) -> Case:
 def loading(torch: str, number: int, quick: int) -> list[Case]:
     """An epoch, and opening the folder: ours looks into every file, to know shapes and a fingerprint beforehand."""
     place = ("--folder", "{scratch}")
-    fill = (sys.executable, str(HERE / "make_pngs.py"), "{scratch}", "--n")
+    fill = (sys.executable, str(HERE / "make_pngs.py"), "{scratch}", "--n", "{n}")
     epoch = (
         ours("ours_loading.py", *place, "--what", "streamed", name="gan, streamed"),
         ours("ours_loading.py", *place, "--what", "resident", name="gan, kept in memory: the first epoch"),
@@ -175,63 +190,26 @@ def loading(torch: str, number: int, quick: int) -> list[Case]:
     ]
 
 
-CACHE = {"cold": "nothing cached", "warm": "compiled programs cached"}
-
-
-def compiling(torch: str, cache: str) -> Case:
-    recipe = ("--recipe", "dcgan_mnist", "--noise", "32x32x1", *WIDTHS, "--warm-up", "0")
-    options = ("--variant", "compile,channels_last", "--warm-up", "0")
-    how = {"clock": "first_call", "cache": cache}
-    contenders = (
-        ours("ours_training.py", *recipe, **how),
-        peer(torch, "torch_training.py", "PyTorch compile, channels_last", *options, **how),
-    )
-    return Case(f"compile-{cache}", "compile", f"DCGAN 32x32x1: the first step, {CACHE[cache]}", "call", contenders)
-
-
-def helping(torch: str) -> Case:
-    python = sys.executable
-    contenders = (
-        Contender("gan --help", (python, "-m", "gan_cli", "--help"), role="ours", clock="exit"),
-        Contender("python", (python, "-c", "pass"), role="floor", clock="exit"),
-        Contender("python, import torch", (torch, "-c", "import torch"), clock="exit"),
-    )
-    return Case("help", "start", "gan --help", "process", contenders)
-
-
-def starting(torch: str, cache: str) -> Case:
-    """`gan train` until its log has the first step; PyTorch until the same step has been done."""
-    same = settings(data__size=32, networks__discriminator__norm="batch", game__latent=100)
-    train = (sys.executable, "-m", "gan_cli", "train", "dcgan_digits", "--out", "{new}/run", *WIDTHS, *same)
-    once = settings(train__steps=1, run__log_every=1)
-    bare = settings(run__sample_every=0, eval__every=0)
-    timed = {"role": "ours", "clock": "file", "mark": "{new}/run/log.jsonl", "cache": cache}
-    script = (torch, str(HERE / "torch_training.py"), "--warm-up", "0", "--variant")
-    contenders = (
-        Contender("gan train", (*train, *once, *bare), **timed),
-        Contender("gan train with samples and FID before it", (*train, *once), **timed),
-        Contender("PyTorch eager", (*script, "eager"), clock="ready"),
-        Contender("PyTorch compile, channels_last", (*script, "compile,channels_last"), clock="ready", cache=cache),
-    )
-    what = f"From the command to the first step of DCGAN 32x32x1, {CACHE[cache]}"
-    return Case(f"first-step-{cache}", "start", what, "start", contenders)
-
-
 def cases(torch: str) -> list[Case]:
-    """All cases for a CPU, with `torch` the interpreter that has PyTorch."""
+    """All cases for a CPU, with `torch` the interpreter that has PyTorch; starts.py has those of starts."""
     images = [(size, channels, bf16) for size, channels in ((32, 1), (64, 3)) for bf16 in (False, True)]
     return [
-        *(dcgan(torch, *image) for image in images),
+        *(dcgan(torch, 32, 1, bf16=bf16, steps=20) for bf16 in (False, True)),
+        *(dcgan(torch, 64, 3, bf16=bf16) for bf16 in (False, True)),
+        dcgan(torch, 32, 1, batch=256),
+        dcgan(torch, 128, 3, batch=16),
+        digits(torch),
+        conditional(torch),
         wgan_gp(torch),
         *(mlp(torch, batch) for batch in (256, 512)),
         unrolled(torch),
         *(floor(*image) for image in images),
+        observation("mlp", ("ring",), 1000, 200),
+        observation("digits", ("dcgan_digits",), 50, 10),
+        observation("dcgan", ("dcgan_mnist", "--noise", "32x32x1"), 50, 10),
         loop("dcgan", ("dcgan_mnist", "--noise", "32x32x1"), 500, 100),
         loop("mlp", ("ring",), 5000, 1000),
         *(sampling(torch, bf16) for bf16 in (False, True)),
         scoring(torch),
         *loading(torch, 20_000, 1000),
-        *(compiling(torch, cache) for cache in CACHE),
-        helping(torch),
-        *(starting(torch, cache) for cache in CACHE),
     ]

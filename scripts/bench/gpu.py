@@ -14,6 +14,13 @@ from processes import Contender
 ASK_JAX = "import jax; print(jax.default_backend() == 'gpu')"
 ASK_TORCH = "import torch; print(torch.cuda.is_available())"
 
+VARIANTS = {
+    "eager, channels_last": "channels_last",
+    "compile, channels_last": "compile,channels_last",
+    "compile, channels_last, CUDA graphs": "compile,channels_last,graphs",
+    "whole step compiled, channels_last, CUDA graphs": "whole,channels_last,graphs",
+}
+
 
 def why_not(torch: str, devices: Path = Path("/dev")) -> str:
     """Why the GPU cases cannot run, in words; empty when both sides see a GPU."""
@@ -39,12 +46,10 @@ def gpu_dcgan(torch: str, size: int, batch: int, bf16: bool) -> Case:
     chosen = settings(train__batch=batch, train__precision=precision)
     game = ("--size", str(size), "--channels", "3", "--batch", str(batch))
     shared = {"env": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}}  # the card's memory is for all contenders
+    half = ("--bf16",) if bf16 else ()
     peers = [
-        peer(torch, "torch_training.py", f"PyTorch {variant}", *game, "--device", "cuda", *options)
-        for variant, options in (
-            ("eager, channels_last", ("--variant", "channels_last", *(["--bf16"] if bf16 else []))),
-            ("compile, channels_last", ("--variant", "compile,channels_last", *(["--bf16"] if bf16 else []))),
-        )
+        peer(torch, "torch_training.py", f"PyTorch {name}", *game, *half, "--device", "cuda", "--variant", words)
+        for name, words in VARIANTS.items()
     ]
     ceiling = ours("ours_floor.py", *game, "--precision", precision, "--ceiling").command
     contenders = (

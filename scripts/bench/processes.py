@@ -3,12 +3,15 @@
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
+
+import usage
 
 CACHES = ("GAN_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")  # where compiled programs are kept
 OVERRIDDEN = {"JAX_COMPILATION_CACHE_DIR": ""}  # it would take the place of ours
@@ -39,6 +42,10 @@ class Running(Protocol):
         """Seconds of one round."""
         ...
 
+    def processor(self) -> float:
+        """Seconds of processor time so far."""
+        ...
+
     def memory(self) -> float:
         """Peak MiB."""
         ...
@@ -48,6 +55,22 @@ class Running(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Round(NamedTuple):
+    """A contender's turn."""
+
+    seconds: float
+    processor: float  # seconds of processor time, start and end included where the process is started anew
+    others: float  # cores that were busy with anything else meanwhile
+
+
+def timed(running: Running, amount: int) -> Round:
+    """One round, and what it and others took of the machine."""
+    began, busy, used = time.perf_counter(), usage.busy(), running.processor()
+    seconds = running.round(amount)
+    wall, own = time.perf_counter() - began, running.processor() - used
+    return Round(seconds, own, max(0.0, (usage.busy() - busy - own) / wall))
 
 
 class FailedError(Exception):
@@ -65,10 +88,15 @@ class Waiting:
         """Seconds of `amount` units of work."""
         return self._worker.ask(amount)["seconds"]
 
+    def processor(self) -> float:
+        """Of the process and those that it started, whether they have ended or not."""
+        pid = self._worker.process.pid
+        return sum(map(usage.processor, (pid, *usage.children(pid))))
+
     def memory(self) -> float:
         """Peak MiB of the process, and the private memory of processes that it started itself."""
         pid = self._worker.process.pid
-        return _peak(pid) + sum(_private(child) for child in _children(pid))
+        return usage.peak(pid) + sum(usage.private(child) for child in usage.children(pid))
 
     def facts(self) -> dict[str, Any]:
         """What it said when it was ready."""
@@ -110,7 +138,7 @@ class Anew:
         worker = _Worker(self._contender.name, command, env)
         self._facts = worker.answer()
         seconds = time.perf_counter() - began
-        self._memory = max(self._memory, _peak(worker.process.pid))
+        self._memory = max(self._memory, usage.peak(worker.process.pid))
         worker.close()
         return float(self._facts["first_call"]) if self._contender.clock == "first_call" else seconds
 
@@ -121,13 +149,18 @@ class Anew:
             if mark is not None:
                 _wait_for(mark, process)
             seconds = time.perf_counter() - began
-            _, status, usage = os.wait4(process.pid, 0)
+            _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             seconds = time.perf_counter() - began if mark is None else seconds
             if process.returncode:
                 raise FailedError(f"{self._contender.name}: {' '.join(command)}\n{_tail(errors)}")
-        self._memory = max(self._memory, usage.ru_maxrss / 1024)
+        self._memory = max(self._memory, used.ru_maxrss / 1024)
         return seconds
+
+    def processor(self) -> float:
+        """Of all processes that have ended: those of its rounds, between two looks."""
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
 
     def memory(self) -> float:
         """Peak MiB of any of the processes."""
@@ -208,26 +241,3 @@ def _ended(process: subprocess.Popen) -> bool:
 def _tail(errors: Any, lines: int = 15) -> str:
     errors.seek(0)
     return "".join(errors.readlines()[-lines:])
-
-
-def _peak(pid: int) -> float:
-    """MiB, as Linux counts it."""
-    return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM:") / 1024
-
-
-def _private(pid: int) -> float:
-    """MiB that a process shares with no other; 0 when it has ended."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup")
-        return sum(_kilobytes(rollup, name) for name in ("Private_Clean:", "Private_Dirty:")) / 1024
-    except OSError:
-        return 0.0
-
-
-def _kilobytes(file: Path, name: str) -> int:
-    return int(file.read_text().partition(name)[2].split()[0])
-
-
-def _children(pid: int) -> Iterator[int]:
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        yield from map(int, tasks.read_text().split())

@@ -41,7 +41,7 @@ def peer(theirs: str, name: str, *task: str) -> Contender:
 
 
 def fill(what: str, n: int, quick: int) -> tuple[tuple[str, ...], int, int]:
-    return (sys.executable, str(HERE / "speed_fill.py"), what, "{scratch}"), n, quick
+    return (sys.executable, str(HERE / "speed_fill.py"), what, "{scratch}", "{n}"), n, quick
 
 
 def inception(theirs: str) -> Case:
