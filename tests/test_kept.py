@@ -7,8 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny import tiny_tables
 
+from gan_cli import build
+from gan_cli.data.store import Store
 from gan_cli.engine import kept, sampler
+from gan_cli.engine.loop import Trainer
+from gan_cli.engine.state import flat, initial_state
 from gan_cli.runs.load import load_run
 
 
@@ -118,6 +123,35 @@ def test_buffers_are_given_up(cache):
     state = program(state, jnp.ones(3))
     assert program(state, jnp.ones(3)).tolist() == [2, 2, 2]
     assert state.is_deleted()
+
+
+def test_training_steps_of_a_kept_program_are_not_traced_and_are_the_same(cache):
+    resolved = build.resolve(tiny_tables(), "tiny")
+    source = build.load_data(resolved, Store.from_environment())
+
+    class Counted:
+        feeding = build.feed(resolved, source)
+        constants, feed = feeding.constants, feeding.feed
+
+        def take(self, constants, feed):
+            traced.append(feed)
+            return self.feeding.take(constants, feed)
+
+    def trained(identity: str):
+        made = build.experiment(resolved, source.spec)
+        made = made if identity else made._replace(identity="")
+        trainer = Trainer(made, Counted(), jax.devices()[:1])
+        state, sums = trainer.advance(trainer.place(initial_state(made, 0)), 0, 3)
+        state, more = trainer.advance(state, 3, 2)
+        return [x.tobytes() for x in jax.tree.leaves(jax.device_get((flat(state), sums, more)))]
+
+    traced.clear()
+    first = trained("kept")
+    assert len(traced) == 1
+    assert trained("kept") == first
+    assert len(traced) == 1
+    assert trained("") == first
+    assert len(traced) == 2
 
 
 def test_the_oldest_programs_go(cache, monkeypatch):

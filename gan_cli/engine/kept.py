@@ -48,32 +48,53 @@ class Program(NamedTuple):
     results: tuple[tuple[str, tuple[int, ...], str], ...]  # the name, shape and dtype of each
 
 
-def program(function: Callable[..., Any], about: Sequence[str], *, donate: Sequence[int] = ()) -> Callable[..., Any]:
+class Kept:
+    """A function of arrays compiled for one device, by a program that may be kept from another process."""
+
+    def __init__(self, function: Callable[..., Any], about: Sequence[str], donate: Sequence[int], result: Any):
+        self._function, self._about, self._donate, self._result = function, about, donate, result
+        self._compiled: dict[Any, Any] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the program on the arguments."""
+        compiled, leaves = self._found(arguments)
+        return self._result(compiled(*leaves), *arguments)
+
+    def lower(self, *arguments: Any) -> Any:
+        """What `jax.jit(function).lower` returns, for the program itself: a flat list of arrays is its arguments."""
+        compiled, leaves = self._found(arguments)
+        return compiled.lower(*leaves)
+
+    def _found(self, arguments: tuple[Any, ...]) -> tuple[Any, list[Any]]:
+        """The compiled function of the arguments' leaves, and these."""
+        leaves = dict(sorted(flat(arguments).items()))
+        avals = tuple((name, x.shape, str(x.dtype)) for name, x in leaves.items())
+        if avals not in self._compiled:
+            like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
+            given = [i for i, name in enumerate(leaves) if int(name.partition(".")[0]) in self._donate]
+            # looked for while this is traced: again, that is, when settings of JAX have changed
+            self._compiled[avals] = jax.jit(
+                lambda *leaves: _caller(self._function, self._about, avals, like)(*leaves), donate_argnums=given
+            )
+        return self._compiled[avals], list(leaves.values())
+
+
+def program(
+    function: Callable[..., Any],
+    about: Sequence[str],
+    *,
+    donate: Sequence[int] = (),
+    result: Callable[..., Any] = lambda leaves, *_: leaves[""] if leaves.keys() == {""} else leaves,
+) -> Callable[..., Any]:
     """Compile `function` for one device: pytrees of arrays -> an array, or the leaves of its result by name.
 
     `about` says what the function is: two functions of different meaning must differ in it, in their arguments' names
     (`state.flat`), shapes or dtypes, or in this package's source. With an empty word in it nothing is kept. Arguments
     may be pytrees, or their leaves by name: the function has to take both. The buffers of the arguments `donate` are
-    given up. What comes back cannot be differentiated or mapped.
+    given up. `result(leaves, *arguments)` may put the leaves together. What comes back cannot be differentiated or
+    mapped.
     """
-    if not all(about):
-        return jax.jit(function, donate_argnums=donate)
-    compiled: dict[Any, Any] = {}
-
-    def call(*arguments: Any) -> Any:
-        leaves = dict(sorted(flat(arguments).items()))
-        avals = tuple((name, x.shape, str(x.dtype)) for name, x in leaves.items())
-        if avals not in compiled:
-            like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
-            given = [i for i, name in enumerate(leaves) if int(name.partition(".")[0]) in donate]
-            # looked for while this is traced: again, that is, when settings of JAX have changed
-            compiled[avals] = jax.jit(
-                lambda *leaves: _caller(function, about, avals, like)(*leaves), donate_argnums=given
-            )
-        results = compiled[avals](*leaves.values())
-        return results[""] if results.keys() == {""} else results
-
-    return call
+    return Kept(function, about, donate, result) if all(about) else jax.jit(function, donate_argnums=donate)
 
 
 def shared(

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from gan_cli.engine import health, parallel
-from gan_cli.engine.state import Experiment, State
+from gan_cli.engine import health, kept, parallel
+from gan_cli.engine.state import Experiment, State, unflat
 from gan_cli.engine.step import Sums, make_steps
 from gan_cli.types import Array, Batch
 
@@ -81,6 +81,9 @@ class Trainer:
         self._constants = parallel.replicate(dict(feed.constants), devices)
         whole = parallel.whole_calls(self._per_call, devices)
         self._steps: Any = parallel.over_devices(make_steps(experiment, feed.take), devices, whole)
+        if experiment.identity and len(devices) == jax.process_count() == 1 and not whole:
+            about = ("steps", experiment.identity, type(feed).__qualname__)
+            self._steps = kept.program(self._steps, about, donate=(0,), result=_state_and_sums)
         # Queued collectives of several CPU devices can starve each other: there, one call at a time.
         self.in_flight = 0 if len(devices) > 1 and devices[0].platform == "cpu" else 1
         self.alone = len(parallel.here(devices)) == len(devices)
@@ -135,6 +138,18 @@ class Trainer:
         here: whether this one has.
         """
         return here if self.alone else self._anyone(here)
+
+
+def _state_and_sums(leaves: Mapping[str, Array], state: State, *_rest: Any) -> tuple[State, Sums]:
+    """The result of the steps from its leaves by name; the new state is a tree like the one that was given up."""
+    new: State = unflat({path[2:]: x for path, x in leaves.items() if path.startswith("0.")}, state)
+    sums: Sums = {}
+    for path, x in leaves.items():
+        result, _, name = path.partition(".")
+        turn, _, scalar = name.rpartition(".")
+        if result == "1":
+            sums.setdefault(turn, {})[scalar] = x
+    return new, sums
 
 
 def run(trainer: Trainer, state: State, steps: int, steps_per_call: int, cadence: Cadence, hooks: Hooks) -> State:
