@@ -241,7 +241,7 @@ def test_sample_i_depends_on_the_seed_and_i_alone():
 def test_inputs_are_drawn_by_one_program_whatever_their_number():
     made = experiment(bilinear())
     sampler.draw_many(made, 5, 3)
-    program = sampler._drawing(made.game.draw, one_seed=True)
+    program = sampler._drawing(made.game.draw, made.identity, one_seed=True)
     for seed, n in ((5, 10), (6, sampler.DRAWN + 1)):
         assert sampler.draw_many(made, seed, n)["z"].shape == (n, 1)
     assert program._cache_size() == 1
