@@ -604,6 +604,7 @@ def share_at_own_mode(labels_of):
     return np.mean(distances < 0.25)
 
 
+@pytest.mark.slow
 def test_a_class_comes_out_at_its_own_mode():
     assert share_at_own_mode(lambda y: y) > 0.9
     assert share_at_own_mode(np.random.default_rng(0).permutation) == pytest.approx(1 / 8, abs=0.08)

@@ -124,6 +124,7 @@ def test_a_trained_discriminator_is_nearly_optimal(tmp_path, dims, steps):
     save_figure(tmp_path / "x.png", demonstration)
 
 
+@pytest.mark.slow
 def test_a_smoothed_discriminator_is_scaled():
     values = shown("optimal-discriminator", "real_target=0.9", "steps=800").values
     assert values["mean_error"] < 0.04
