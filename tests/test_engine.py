@@ -210,6 +210,19 @@ def test_the_first_call_finds_what_was_compiled_beside_the_first_picture():
     jax.tree.map(np.testing.assert_array_equal, sums, plain_sums)
 
 
+def test_a_call_of_constant_length_can_be_compiled_beforehand_too(monkeypatch):
+    """As on a GPU: `gan train --dry-run` compiles a step of any length before it makes calls of both kinds."""
+    monkeypatch.setattr("gan_cli.engine.parallel.whole_calls", lambda per_call, _: per_call)
+    made = experiment(bilinear(), steps_per_call=3)
+    trainer = Trainer(made, Data(), jax.devices()[:1])
+    state = trainer.place(initial_state(made, 0))
+    programs = {n: trainer.compile(state, 0, n).as_text() for n in (1, 3)}
+    assert programs[1] != programs[3]
+    for step, n in ((0, 1), (1, 3)):
+        state, _ = trainer.advance(state, step, n)
+    assert int(state.step) == 4
+
+
 def test_loop_saves_when_told_to_stop():
     made, recorder = experiment(bilinear(), steps=100), Recorder(stop_after=6)
     trainer = Trainer(made, Data(), jax.devices()[:1])

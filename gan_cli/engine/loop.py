@@ -109,9 +109,14 @@ class Trainer:
         own = len(parallel.here(self._devices))
         return self._constants, parallel.split(feed, own), np.int32(n)
 
+    def compile(self, state: State, step: int, n: int) -> Any:
+        """Trace and compile the steps for a call of `advance`, which is not made and finds them there."""
+        arguments = self._read[step, n] = self._arguments(step, n)
+        return self._steps.lower(state, *arguments).compile()
+
     @contextmanager
     def compiling(self, state: State, step: int, n: int) -> Iterator[None]:
-        """Trace and compile the steps beside the block, on a CPU; `advance` with these arguments finds them there.
+        """Trace and compile the steps beside the block, on a CPU, as `compile` does.
 
         Accelerators' compilers time what they choose from, and other work would disturb them; nor do the processes of
         a job leave the order in which they work to threads: there, the call itself compiles.
@@ -119,11 +124,10 @@ class Trainer:
         if self._devices[0].platform != "cpu" or not self.alone:
             yield
             return
-        arguments = self._read[step, n] = self._arguments(step, n)
 
         def compile_steps() -> None:
             with suppress(Exception):  # the call will raise it again
-                self._steps.lower(state, *arguments).compile()
+                self.compile(state, step, n)
 
         thread = Thread(target=compile_steps)
         thread.start()

@@ -60,13 +60,27 @@ def whole_calls(steps_per_call: int, devices: Sequence[jax.Device]) -> int:
     return 0 if devices[0].platform == "cpu" else steps_per_call
 
 
+class _ByLength:
+    """`function(state, constants, feed, n)`, compiled for every n, and for n = `whole` apart."""
+
+    def __init__(self, compiled: Callable[..., Any], function: Callable[..., Any], whole: int):
+        self._whole, self._any_length = whole, compiled(function)
+        self._constant = compiled(lambda state, constants, feed, _n: function(state, constants, feed, whole))
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._program(*arguments)(*arguments)
+
+    def lower(self, *arguments: Any) -> Any:
+        """Lower the program that a call with these arguments runs."""
+        return self._program(*arguments).lower(*arguments)
+
+    def _program(self, _state: Any, _constants: Any, _feed: Any, n: Any) -> Any:
+        return self._constant if n == self._whole else self._any_length
+
+
 def _by_length(compiled: Callable[..., Any], function: Callable[..., Any], whole: int) -> Callable[..., Any]:
-    """`function(state, constants, feed, n)`, compiled for every n, and for n = `whole` apart unless that is 0."""
-    any_length = compiled(function)
-    if not whole:
-        return any_length
-    constant = compiled(lambda state, constants, feed, _n: function(state, constants, feed, whole))
-    return lambda *arguments: (constant if arguments[-1] == whole else any_length)(*arguments)
+    """`function`, compiled by `compiled`: once where `whole` is 0, see `whole_calls`."""
+    return _ByLength(compiled, function, whole) if whole else compiled(function)
 
 
 def anyone(devices: Sequence[jax.Device]) -> Callable[[bool], Array]:

@@ -8,13 +8,11 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from gan_cli import build, machine
 from gan_cli.data.pipeline import RESIDENT_LIMIT, stored_bytes
-from gan_cli.engine import metadata, parallel, platform, processes
+from gan_cli.engine import loop, metadata, parallel, platform, processes
 from gan_cli.engine.state import initial_state
-from gan_cli.engine.step import make_steps
 from gan_cli.errors import InputError
 from gan_cli.inspection.networks import networks
 from gan_cli.text import duration, size
@@ -112,14 +110,10 @@ def _measured(prepared: build.Prepared) -> Trial:
     experiment, devices = prepared.experiment, parallel.everyone()
     per_call = experiment.train.steps_per_call
     with closing(build.feed(prepared.resolved, prepared.source)) as feed:
-        steps: Any = parallel.over_devices(make_steps(experiment, feed.take), devices)
-        constants = parallel.replicate(dict(feed.constants), devices)
-
-        def inputs(start: int, n: int) -> Any:
-            return parallel.split(parallel.padded(dict(feed.feed(start, n)), per_call), len(devices))
-
+        trainer = loop.Trainer(experiment, feed, devices)
+        state = trainer.place(initial_state(experiment, prepared.resolved["run"]["seed"]))
         began = time.perf_counter()
-        compiled = steps.lower(prepared.shapes, constants, inputs(0, 1), jnp.int32(1)).compile()
+        compiled = trainer.compile(state, 0, 1)
         took = time.perf_counter() - began
         memory: dict[str, int] = {}
         if (account := compiled.memory_analysis()) is not None:  # some backends keep none
@@ -133,12 +127,11 @@ def _measured(prepared: build.Prepared) -> Trial:
         needed = sum(memory.values()) * (len(devices) if devices[0].platform == "cpu" else 1)
         if devices[0].platform == "cpu" and needed > free:
             return Trial(took, memory, 0, 0.0, f"a step wants {needed:,} bytes, and {free:,} are free")
-        state: Any = parallel.replicate(initial_state(experiment, prepared.resolved["run"]["seed"]), devices)
         done, n = 0, 1
         durations: list[tuple[float, int]] = []  # seconds of a step, and how many the call had
         while len(durations) <= CALLS and (done == 0 or sum(t * k for t, k in durations) < SECONDS):
             began = time.perf_counter()
-            state, _ = jax.block_until_ready(compiled(state, constants, inputs(done, n), jnp.int32(n)))
+            state, _ = jax.block_until_ready(trainer.advance(state, done, n))
             durations.append(((time.perf_counter() - began) / n, n))
             done += n
             n = max(1, min(per_call, int(SECONDS / CALLS / durations[-1][0])))
