@@ -3,23 +3,24 @@
 import inspect
 import math
 import os
+import typing
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 
-from gan_cli import features, metrics, recipe, text
+from gan_cli import features, media, metrics, recipe, text
 from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, validate_part
 from gan_cli.data import images, pipeline
-from gan_cli.data.source import Source, told
+from gan_cli.data.source import Source, digest, told
 from gan_cli.data.store import Store
 from gan_cli.engine import kept, parallel
 from gan_cli.engine.state import Experiment, Late, State, definitions, optimised, state_shapes
 from gan_cli.errors import InputError
-from gan_cli.games.game import Game, NetFactory
+from gan_cli.games.game import Game, Labels, NetFactory
 from gan_cli.names import canonical_metrics
-from gan_cli.types import Adversarial, Penalty, Ports, Spec
+from gan_cli.types import Adversarial, Penalty, Ports, Spec, Specs
 
 if TYPE_CHECKING:
     import optax
@@ -46,7 +47,8 @@ def resolve(tables: Mapping[str, Any], where: str) -> Table:
     from gan_cli.engine.optim import OPTIMISER
 
     recipe.check_tables(tables, where)
-    data, game = _checked_table(SOURCE, tables, where), _checked_table(GAME, tables, where)
+    data, game = _checked_data(tables, where), _checked_table(GAME, tables, where)
+    _check_streams(data, game["play"], where)
     _check_parts("networks", tables, roles(game["play"]), game["play"], f"{where}: ")
     many: dict[str, dict[str, Table]] = {}
     for what, table in ((NETWORK, "networks"), (OPTIMISER, "optimisers")):
@@ -71,6 +73,35 @@ def _checked_table(what: Kind, tables: Mapping[str, Any], where: str) -> Table:
     return validate_part(what, tables[table], f"{where}: [{table}] ")
 
 
+def _checked_data(tables: Mapping[str, Any], where: str) -> Table:
+    """[data], checked, or the tables in it of a game with several streams."""
+    data = tables.get("data", {})
+    if SOURCE.key in data or not data or not all(isinstance(own, Mapping) for own in data.values()):
+        return _checked_table(SOURCE, tables, where)
+    return {stream: validate_part(SOURCE, own, f"{where}: [data.{stream}] ") for stream, own in data.items()}
+
+
+def _check_streams(data: Table, play: str, where: str) -> None:
+    """Raise InputError unless a checked [data] has exactly the streams that the game wants."""
+    wanted, given = streams(play), data_tables(data)
+    if wanted == [""] and "" not in given:
+        raise InputError(f"{where}: [data.{next(iter(given))}]: game {play!r} has a single stream of data: [data]")
+    if wanted != [""] and "" in given:
+        tables = " and ".join(f"[data.{stream}]" for stream in wanted)
+        raise InputError(f"{where}: [data]: game {play!r} has several streams of data: {tables} in its place")
+    _check_parts("data", {"data": given}, wanted, play, f"{where}: ")
+
+
+def data_tables(data: Table) -> dict[str, Table]:
+    """The tables in a checked [data], by stream: that of a game with a single one is called ""."""
+    return {"": data} if SOURCE.key in data else data
+
+
+def stream_table(resolved: Table, stream: str) -> Table:
+    """The recipe with the data of one of its streams alone, as if its game had no other."""
+    return {**resolved, "data": data_tables(resolved["data"])[stream]}
+
+
 def _check_parts(table: str, tables: Mapping[str, Any], wanted: Collection[str], game: str, where: str) -> None:
     """Raise InputError unless the sub-tables of [table] are exactly those that the game wants."""
     given = tables.get(table, {})
@@ -83,9 +114,21 @@ def _check_parts(table: str, tables: Mapping[str, Any], wanted: Collection[str],
 
 
 def roles(game: str) -> list[str]:
-    """The roles of a game's networks: the positional parameters of its function, after the spec."""
-    parameters = inspect.signature(GAME.find(game)).parameters.values()
-    return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
+    """The roles of a game's networks: the positional parameters of its function that are network factories."""
+    return [name for name, kind in _positional(game).items() if kind is not Spec]
+
+
+def streams(game: str) -> list[str]:
+    """The streams of data of a game: its parameters annotated Spec. One called `spec` is the only one: [""]."""
+    found = [name for name, kind in _positional(game).items() if kind is Spec]
+    return [""] if found == ["spec"] else found
+
+
+def _positional(game: str) -> dict[str, Any]:
+    """The positional parameters of a game's function, and their types."""
+    function = GAME.find(game)
+    hints, parameters = typing.get_type_hints(function), inspect.signature(function).parameters.values()
+    return {p.name: hints[p.name] for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
 
 
 def with_split(resolved: Table, split: str, where: str) -> Table:
@@ -101,18 +144,30 @@ def data_table(tables: Mapping[str, Any], where: str, split: str | None) -> Tabl
 
 
 def load_data(resolved: Table, store: Store) -> Source:
-    """The recipe's data source, its images brought to the recipe's size and channels, labels hidden."""
+    """The data source of a recipe with one stream, as a training reads it: fitted, labels hidden."""
     return load_source(resolved["data"], store)
 
 
-def as_trained(resolved: Table, spec: Spec) -> Table:
-    """The recipe of a run whose examples looked like `spec`: with that many channels, whatever is in the data by now.
+def load_streams(resolved: Table, store: Store) -> dict[str, Source]:
+    """The data sources of a recipe by stream, as a training reads them."""
+    return {stream: load_source(table, store) for stream, table in data_tables(resolved["data"]).items()}
+
+
+def as_trained(resolved: Table, specs: Specs) -> Table:
+    """The recipe of a run whose examples looked like `specs`: with as many channels, whatever is in the data by now.
 
     An alpha that a model learned is a channel of its images, opaque or not; and nobody looks for one again.
     """
-    if len(spec.shape) != 3 or spec.shape[2] not in images.MODES:
+
+    def fixed(table: Table, spec: Spec) -> Table:
+        is_fixed = media.is_image(spec) and spec.shape[2] in images.MODES
+        return {**table, "channels": spec.shape[2]} if is_fixed else table
+
+    tables = data_tables(resolved["data"])
+    if not tables.keys() <= specs.keys():
         return resolved
-    return {**resolved, "data": {**resolved["data"], "channels": spec.shape[2]}}
+    made = {stream: fixed(table, specs[stream]) for stream, table in tables.items()}
+    return {**resolved, "data": made.get("", made)}
 
 
 def load_source(data: Table, store: Store) -> Source:
@@ -134,14 +189,14 @@ def read_source(data: Table, store: Store) -> Source:
     return source
 
 
-def feed(resolved: Table, source: Source, rows: slice = pipeline.ALL) -> Any:
-    """The batches of a run, or these rows of them: `Resident` on the device, or `Streamed` (see data/pipeline.py)."""
+def feed(resolved: Table, sources: Source | Mapping[str, Source], rows: slice = pipeline.ALL) -> pipeline.Feed:
+    """The batches of a run, or these rows of them: on the device, or streamed (see data/pipeline.py)."""
     train, seed = resolved["train"], resolved["run"]["seed"]
-    return pipeline.pipeline(source, batch=train["batch"], seed=seed, resident=train["resident"], rows=rows)
+    return pipeline.pipeline(sources, batch=train["batch"], seed=seed, resident=train["resident"], rows=rows)
 
 
-def experiment(resolved: Table, spec: Spec, where: str = "", *, trained: bool = False) -> Experiment:
-    """The game, its networks and optimisers for data that look like `spec`; computes nothing.
+def experiment(resolved: Table, specs: Spec | Specs, where: str = "", *, trained: bool = False) -> Experiment:
+    """The game, its networks and optimisers for data that look like `specs`; computes nothing.
 
     Raises InputError, which begins with `where`, for parts that do not fit each other or the data. `trained`: the
     recipe is a run's, whose networks and optimisers are only made when they are asked for.
@@ -149,12 +204,15 @@ def experiment(resolved: Table, spec: Spec, where: str = "", *, trained: bool = 
     networks: dict[str, NetFactory] = {
         role: partial(_network, role, table) for role, table in resolved["networks"].items()
     }
-    game: Game = call(GAME, resolved["game"], spec, **networks)
-    if game.labels != "unused" and not spec.classes:
-        raise InputError(
-            f"[game] play = {resolved['game']['play']!r} wants data with labels, and [data] source = "
-            f"{resolved['data']['source']!r} gives none (a folder has them with labels = true, an .npz file as array y)"
-        )
+    specs = streams_of(resolved, specs)
+    game: Game = call(GAME, resolved["game"], *specs.values(), **networks)
+    for stream, spec in specs.items():
+        if game.labels_of(stream) != "unused" and not spec.classes:
+            table = data_tables(resolved["data"])[stream]
+            raise InputError(
+                f"[game] play = {resolved['game']['play']!r} wants data with labels, and [{_path(stream)}] source = "
+                f"{table['source']!r} gives none (a folder has them with labels = true, an .npz file as array y)"
+            )
     _check_parts("optimisers", resolved, optimised(game), resolved["game"]["play"], where)
     train, ema = recipe.Train(**resolved["train"]), recipe.Ema(**resolved["ema"])
     if game.differentiates and train.accumulate > 1:
@@ -164,10 +222,20 @@ def experiment(resolved: Table, spec: Spec, where: str = "", *, trained: bool = 
         )
     parallel.check_batch(train.batch, train.accumulate, game.together, devices=1)  # a run asks for its own devices
     shaping = {name: resolved[name] for name in ("networks", "game", "optimisers", "train", "ema")}
-    identity = kept.digest(shaping, spec)
+    identity = kept.digest(shaping, specs.get("", specs))
     makes: tuple[Callable[[], Any], ...] = (partial(definitions, game), partial(_optimisers, resolved, game))
     networks_made, optimisers_made = (Late(make) if trained else make() for make in makes)
-    return Experiment(spec, game, networks_made, optimisers_made, train, ema, identity)
+    return Experiment(specs, game, networks_made, optimisers_made, train, ema, identity)
+
+
+def streams_of(resolved: Table, specs: Spec | Specs) -> Specs:
+    """The specs of a recipe's streams, in the order in which its game takes them; one alone is that of a single one."""
+    return {"": specs} if isinstance(specs, Spec) else {name: specs[name] for name in streams(resolved["game"]["play"])}
+
+
+def _path(stream: str) -> str:
+    """The name of the table that describes a stream of data."""
+    return f"data.{stream}" if stream else "data"
 
 
 def _optimisers(resolved: Table, game: Game) -> dict[str, "optax.GradientTransformation"]:
@@ -200,34 +268,36 @@ class Prepared(NamedTuple):
     """A recipe with its data at hand."""
 
     resolved: Table
-    source: Source
+    sources: Mapping[str, Source]  # by stream
     experiment: Experiment
     shapes: State  # shapes and dtypes of its states
+
+    @property
+    def source(self) -> Source:
+        """The stream that the results of the game's first ask are like."""
+        return self.sources[self.experiment.stream()]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what decides every example of all streams."""
+        prints = [source.fingerprint for source in self.sources.values()]
+        return prints[0] if len(prints) == 1 else digest(*prints)
 
 
 def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:
     """Everything that can be wrong with a recipe and its data, found before anything is written or compiled."""
     resolved = resolve(tables, where)
-    return fit(resolved, load_data(resolved, store), where, store.note)
+    return fit(resolved, load_streams(resolved, store), where, store.note)
 
 
-def fit(resolved: Table, source: Source, where: str, note: Callable[[str], None]) -> Prepared:
+def fit(resolved: Table, sources: Mapping[str, Source], where: str, note: Callable[[str], None]) -> Prepared:
     """A checked recipe and its data, tried on each other; `note` is told which options have no effect.
 
     Raises InputError where labels are not hidden exactly for the games that want it so, and where parts do not fit.
     """
-    made = experiment(resolved, source.spec, f"{where}: ")
-    play = resolved["game"]["play"]
-    if made.game.labels == "some" and source.labelled is None:
-        raise InputError(
-            f"[game] play = {play!r} is for data of which few labels are known: set [data] labelled = "
-            f"{max(len(source.spec.classes), source.size // 100)} or another number of examples"
-        )
-    if made.game.labels != "some" and source.labelled is not None:
-        raise InputError(
-            f"[data] labelled = {len(source.labelled)} hides the other labels, and [game] play = {play!r} has no use "
-            "for a few of them; remove it"
-        )
+    made = experiment(resolved, {stream: source.spec for stream, source in sources.items()}, f"{where}: ")
+    for stream, source in sources.items():
+        _check_labelled(made.game.labels_of(stream), source, _path(stream), resolved["game"]["play"])
     for role, table in resolved["networks"].items():
         if table.get("width", 0) > table.get("max_width", math.inf):
             note(
@@ -236,7 +306,24 @@ def fit(resolved: Table, source: Source, where: str, note: Callable[[str], None]
             )
     shapes = state_shapes(made)
     check_size(shapes)
-    return Prepared(resolved, source, made, shapes)
+    return Prepared(resolved, sources, made, shapes)
+
+
+def _check_labelled(labels: Labels, source: Source, table: str, play: str) -> None:
+    """Raise InputError unless as many labels are hidden as the game wants of a stream; [`table`] describes it."""
+    shown = None if source.labelled is None else len(source.labelled)
+    if labels == "some" and not shown:
+        raise InputError(
+            f"[game] play = {play!r} is for data of which few labels are known: set [{table}] labelled = "
+            f"{max(len(source.spec.classes), source.size // 100)} or another number of examples"
+        )
+    if labels != "some" and shown:
+        raise InputError(
+            f"[{table}] labelled = {shown} hides the other labels, and [game] play = {play!r} has no use "
+            "for a few of them; remove it"
+        )
+    if labels == "all" and shown == 0:
+        raise InputError(f"[{table}] labelled = 0 hides the labels that [game] play = {play!r} reads; remove it")
 
 
 def check_size(shapes: Any) -> None:

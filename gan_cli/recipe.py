@@ -75,6 +75,8 @@ class Eval(_Table):
     n_real: PositiveInt = 10_000  # real images that samples are compared with, or all there are
     features: str = "digits"  # the feature network of images; vectors are their own features
     batch: Annotated[int, Field(gt=0, le=2**20)] = 250  # images drawn and judged at once
+    ask: str = ""  # what the game is asked, where it can be asked several things; empty: the first that a metric fits
+    paired: bool = False  # example i of one stream belongs to example i of the other: translations can be compared
     split: str = "train"  # of a data source that has splits: the one that samples are compared with
     options: dict[str, dict[str, Any]] = {}  # [eval.options.kid]: options of a metric, where it has any
 

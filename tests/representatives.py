@@ -1,4 +1,4 @@
-"""Recipes that stand for all others: each kind of game, network, loss, penalty and optimiser is in one of them.
+"""Recipes that stand for all others: each game, network, penalty and optimiser is in one of them, and so is each word.
 
 Numbers have tests of their own, beside each game and network: only the words and switches among the options count, and
 of words not those that say what a network computes number by number or starts from.
@@ -14,15 +14,16 @@ PLAIN = ("activation", "output", "init")
 
 
 def kinds(tables: Table) -> Iterator[tuple[str, ...]]:
-    """Each part that a recipe names with each of its options, words and switches as they are."""
+    """Each part that a recipe names, and each word and switch among the options of any."""
     game = tables["game"]
     parts = [*tables["networks"].values(), *tables["optimisers"].values(), *game.get("penalties", ()), game]
     for part in [*parts, tables.get("train", {})]:
         name = next((part[key] for key in ("net", "play", "name") if key in part), "train")
+        yield (name,)
         for key, value in part.items():
             word = _family(value) if key == "loss" else _word(value)
             if name == "train" or (key not in PLAIN and word not in ("number", "list")):
-                yield name, key, word
+                yield key, word
 
 
 def _family(loss: Any) -> str:

@@ -20,6 +20,7 @@ LAYERS = [
     {"recipe_tables", "remote"},
     {"recipe"},
     {"pictures"},
+    {"media"},
     {"layers"},
     {"losses", "nets", "data", "features", "metrics"},
     {"games"},

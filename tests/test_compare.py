@@ -95,7 +95,7 @@ def made() -> Experiment:
     game = standard(Spec((2,)), linear, linear, loss=adversarial.non_saturating(), latent=2)
     optimisers = dict.fromkeys(("generator", "discriminator"), optax.sgd(0.1))
     options = Train(batch=SIZE, steps=STEPS, steps_per_call=PER_CALL)
-    return Experiment(Spec((2,)), game, definitions(game), optimisers, options, Ema(decay=0.9))
+    return Experiment({"": Spec((2,))}, game, definitions(game), optimisers, options, Ema(decay=0.9))
 
 
 class Points:

@@ -99,7 +99,7 @@ def gradients(game, turn, batch, *roles):
 def sample(game, inputs):
     definitions = {role: define(b) for role, b in game.networks.items()}
     variables = {role: initialise(b, KEY) for role, b in game.networks.items()}
-    return np.asarray(game.sample(Nets(definitions, variables), inputs)["sample"])
+    return np.asarray(game.ask().do(Nets(definitions, variables), inputs))
 
 
 def softplus(x):

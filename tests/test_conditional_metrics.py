@@ -16,7 +16,6 @@ from tiny import tiny_recipe
 
 from gan_cli import features as feature_networks
 from gan_cli.data import toy
-from gan_cli.data.pipeline import decode, encode
 from gan_cli.data.source import in_memory
 from gan_cli.data.store import Store
 from gan_cli.engine import sampler
@@ -24,9 +23,10 @@ from gan_cli.engine.state import Experiment, definitions, initial_state, state_s
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.features.digits import digits
-from gan_cli.games.game import Game, Nets
+from gan_cli.games.game import Ask, Game, Nets
 from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.judging.reference import Reference
+from gan_cli.media.medium import from_levels, to_levels
 from gan_cli.metrics import classes, find_metric, ms_ssim, ssim
 from gan_cli.metrics.code_accuracy import matched
 from gan_cli.metrics.collect import NotFiniteError, collect
@@ -316,7 +316,7 @@ def test_images_are_kept_as_bytes():
     features = Features("sum", "0", 1, (), "", lambda x: {"features": x.sum(axis=(1, 2))})
     kept = collect(features, [floats[:4], floats[4:]], keep=["images"]).outputs["images"]
     assert kept.dtype == np.uint8
-    np.testing.assert_array_equal(kept, encode(jnp.asarray(floats)))
+    np.testing.assert_array_equal(kept, to_levels(jnp.asarray(floats)))
     np.testing.assert_array_equal(collect(features, [kept[:4], kept[4:]], keep=["images"]).outputs["images"], kept)
 
 
@@ -383,7 +383,7 @@ GAME = Game(
     },
     turns=(),
     draw=draw,
-    sample=lambda nets, inputs: {"sample": nets["generator"](inputs)},
+    asks={"sample": Ask(lambda nets, inputs: nets["generator"](inputs))},
     controls=CONTROLS,
     infer=lambda nets, x: nets["reader"](x),
 )
@@ -399,7 +399,7 @@ EYES = Features("eyes", "e" * 64, 2, ("a", "b", "c"), "as they are", look)
 
 
 def experiment(game=GAME, spec=SPEC):
-    return Experiment(spec, game, definitions(game), {}, Train(), Ema())
+    return Experiment({"": spec}, game, definitions(game), {}, Train(), Ema())
 
 
 def real_images(n=61):
@@ -407,7 +407,7 @@ def real_images(n=61):
     labels = np.repeat(np.arange(3), [n - 2 * (n // 4), n // 4, n // 4])
     x = np.random.default_rng(1).integers(0, 256, (n, SIDE, SIDE, 1), dtype=np.uint8)
     x[:, 0, 0, 0], x[:, 0, 1, 0] = (
-        np.asarray(encode(painted(v).reshape(1, n, 1, 1))).ravel() for v in (labels, labels + 1)
+        np.asarray(to_levels(painted(v).reshape(1, n, 1, 1))).ravel() for v in (labels, labels + 1)
     )
     return in_memory("painted test", x, labels, ("a", "b", "c"))
 
@@ -489,7 +489,7 @@ def test_intra_fid_and_ms_ssim_through_the_judge(judged):
     images = sampler.Sampler(experiment(), 200)(average(), inputs)
     source = real_images()
     examples = source.load(np.arange(61))
-    features = [np.asarray(look(decode(x))["features"]) for x in (examples["x"], images)]
+    features = [np.asarray(look(from_levels(x))["features"]) for x in (examples["x"], images)]
     each = [
         frechet_distance(statistics(features[0][examples["y"] == k]), statistics(features[1][inputs["class"] == k]))
         for k in range(3)
@@ -520,9 +520,9 @@ def test_recognition_is_one_program_for_bytes_and_floats_of_any_number():
     traces.clear()
     recognise = sampler.Recogniser(made, 16).bind(average)
     x = real_images().load(np.arange(37))["x"]
-    parts = [recognise(part) for part in (x[:16], np.asarray(decode(x[16:32])), jnp.asarray(decode(x[32:])))]
+    parts = [recognise(part) for part in (x[:16], np.asarray(from_levels(x[16:32])), jnp.asarray(from_levels(x[32:])))]
     assert traces == [(8, *SPEC.shape)]  # on each of two devices
-    whole = Reader(1e3)(decode(x))
+    whole = Reader(1e3)(from_levels(x))
     for name in CONTROLS:
         np.testing.assert_allclose(np.concatenate([part[name] for part in parts]), whole[name], rtol=1e-5, atol=1e-5)
 
@@ -595,7 +595,7 @@ def test_metrics_of_classes_work_on_toys(tmp_path):
             "z": jax.random.normal(key, (n, 2)),
             "class": jax.random.randint(jax.random.fold_in(key, 1), (n,), 0, 8),
         },
-        sample=lambda nets, inputs: {"sample": nets["generator"](inputs["z"], inputs["class"])},
+        asks={"sample": Ask(lambda nets, inputs: nets["generator"](inputs["z"], inputs["class"]))},
         controls={"class": Control(8)},
         infer=None,
     )

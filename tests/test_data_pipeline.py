@@ -7,13 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_cli import media
 from gan_cli.data import images, toy
 from gan_cli.data.pipeline import (
     Resident,
     Streamed,
     ahead,
-    decode,
-    encode,
     everything,
     hide,
     indices,
@@ -24,6 +23,7 @@ from gan_cli.data.pipeline import (
 from gan_cli.data.source import Source, digest, in_memory
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
+from gan_cli.media.medium import from_levels, to_levels
 from gan_cli.types import Spec
 
 rng = np.random.default_rng(0)
@@ -119,12 +119,12 @@ def test_shapes_and_types_of_the_feeds(feeds):
 
 
 def test_decode_reaches_both_ends():
-    levels = np.asarray(jax.jit(decode)(np.arange(256, dtype=np.uint8)))
+    levels = np.asarray(jax.jit(from_levels)(np.arange(256, dtype=np.uint8)))
     assert levels.dtype == np.float32
     assert (levels[0], levels[255]) == (-1, 1)
     np.testing.assert_allclose(levels, np.arange(256) / 127.5 - 1, atol=1e-7)
     vectors = np.float32([[1.5, -300]])
-    np.testing.assert_array_equal(decode(vectors), vectors)
+    np.testing.assert_array_equal(media.find("vector").decode(vectors), vectors)
 
 
 def test_small_sets_are_resident_and_large_ones_stream(source):
@@ -274,7 +274,7 @@ def test_items_are_asked_for_ahead_and_handed_on_in_order():
 
 def test_encoding_is_the_inverse_of_decoding():
     levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-    np.testing.assert_array_equal(encode(decode(jnp.asarray(levels))), levels)
+    np.testing.assert_array_equal(to_levels(from_levels(jnp.asarray(levels))), levels)
 
 
 @pytest.mark.parametrize("resident", [True, False])

@@ -15,7 +15,7 @@ from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.loop import Cadence, DivergedError, Hooks, Trainer, run
 from gan_cli.engine.state import Experiment, State, definitions, initial_state, optimised, state_shapes
 from gan_cli.errors import InputError
-from gan_cli.games.game import Game, Turn
+from gan_cli.games.game import Ask, Game, Turn
 from gan_cli.recipe import Ema, Train
 from gan_cli.types import Spec
 from gan_cli.version import versions
@@ -60,7 +60,7 @@ def bilinear(**changes: Any) -> Game:
         networks={"a": lambda rngs: Number(1.0), "b": lambda rngs: Number(2.0)},
         turns=(Turn("a", ("a",), product(1.0)), Turn("b", ("b",), product(-1.0))),
         draw=lambda key, n: {"z": jax.random.normal(key, (n, 1))},
-        sample=lambda nets, inputs: {"sample": nets["a"](inputs["z"])[0]},
+        asks={"sample": Ask(lambda nets, inputs: nets["a"](inputs["z"])[0])},
     )
     return game._replace(**changes)
 
@@ -68,7 +68,7 @@ def bilinear(**changes: Any) -> Game:
 def experiment(game: Game, *, decay: float = 0.0, **train: Any) -> Experiment:
     optimisers = {turn.name: optax.sgd(RATE) for turn in game.turns}
     options = Train(**{"batch": 4, "steps_per_call": 3, "steps": 3, **train})
-    return Experiment(Spec((1,)), game, definitions(game), optimisers, options, Ema(decay=decay, warmup=False))
+    return Experiment({"": Spec((1,))}, game, definitions(game), optimisers, options, Ema(decay=decay, warmup=False))
 
 
 def advance(made: Experiment, steps: int, devices: int = 1) -> tuple[State, Any]:
@@ -271,7 +271,7 @@ def test_the_last_batch_is_padded_and_not_compiled_again():
 
 
 def test_several_devices_share_the_samples_of_a_batch():
-    made = experiment(bilinear(sample=lambda nets, inputs: {"sample": 3 * inputs["z"]}))
+    made = experiment(bilinear(asks={"sample": Ask(lambda nets, inputs: 3 * inputs["z"])}))
     inputs = {"z": np.arange(10.0, dtype=np.float32)[:, None]}
     average = initial_state(made, 0).average
     for devices, batch in ((1, 3), (2, 3), (2, 16)):
@@ -281,7 +281,7 @@ def test_several_devices_share_the_samples_of_a_batch():
 
 def test_images_are_rounded_to_eight_bits_before_they_are_fetched():
     values = jnp.array([-2.0, -1.0, 0.0, 1.0, 2.0])[:, None, None, None]
-    made = experiment(bilinear(sample=lambda nets, inputs: {"sample": inputs["z"]}))
+    made = experiment(bilinear(asks={"sample": Ask(lambda nets, inputs: inputs["z"], like=Spec((1, 1, 1)))}))
     samples = sampler.Sampler(made, 8)(initial_state(made, 0).average, {"z": np.asarray(values)})
     np.testing.assert_array_equal(samples.ravel(), np.array([0, 0, 128, 255, 255], np.uint8))
 

@@ -361,7 +361,7 @@ def test_decode_is_sample_with_a_standard_normal_prior(make, prior):
     z = u if prior == "normal" else 2 * stats.norm.cdf(u) - 1
     assert game.decode is not None
     assert game.latent == 1
-    np.testing.assert_allclose(game.decode(nets, u), game.sample(nets, {"z": z})["sample"], rtol=1e-6)
+    np.testing.assert_allclose(game.decode(nets, u), game.ask().do(nets, {"z": z}), rtol=1e-6)
 
 
 def test_a_game_of_more_than_a_latent_does_not_decode():

@@ -14,7 +14,7 @@ from gan_cli.data.store import Store
 from gan_cli.engine.health import BAD, PLACES, SMALL, first, observe
 from gan_cli.engine.loop import Cadence, DivergedError, Hooks, Trainer, run
 from gan_cli.engine.state import Experiment, definitions, initial_state
-from gan_cli.games.game import Game, Turn, Variables
+from gan_cli.games.game import Ask, Game, Turn, Variables
 from gan_cli.recipe import Ema, Train
 from gan_cli.training.train import train
 from gan_cli.types import Spec
@@ -62,11 +62,11 @@ def ended(turns, rates, steps_per_call=4, devices=1) -> str:
         networks={"a": lambda rngs: Pair(), "b": lambda rngs: Pair()},
         turns=turns,
         draw=lambda key, n: {"z": jnp.zeros((n, 1))},
-        sample=lambda nets, inputs: {"sample": nets["a"](inputs["z"])[0]},
+        asks={"sample": Ask(lambda nets, inputs: nets["a"](inputs["z"])[0])},
     )
     optimisers = {turn.name: optax.sgd(rates[turn.name]) for turn in turns}
     options = Train(batch=4, steps_per_call=steps_per_call, steps=12)
-    made = Experiment(Spec((1,)), game, definitions(game), optimisers, options, Ema(decay=0.0, warmup=False))
+    made = Experiment({"": Spec((1,))}, game, definitions(game), optimisers, options, Ema(decay=0.0, warmup=False))
     trainer = Trainer(made, Ones(), jax.devices()[:devices])
     hooks = Hooks(*[lambda *_: None] * 5, stop=lambda: False)
     with pytest.raises(DivergedError) as error:

@@ -44,7 +44,7 @@ def experiment(game: Any, discriminator: Any = None, shape: tuple[int, ...] = (2
     """Generator gradients are read from its move: plain descent at rate 1."""
     optimisers = {"generator": optax.sgd(1.0), "discriminator": discriminator or optax.sgd(RATE)}
     options = Train(**{"batch": BATCH, "steps_per_call": 1, **train})
-    return Experiment(Spec(shape), game, definitions(game), optimisers, options, Ema(decay=0.0))
+    return Experiment({"": Spec(shape)}, game, definitions(game), optimisers, options, Ema(decay=0.0))
 
 
 def game(net: Any = LINE, k: int = 3, play: Any = unrolled, **options: Any) -> Any:

@@ -73,13 +73,13 @@ def check_recipe(
         start_jax()
         sources = store(data_dir).near(path)
         try:
-            source = build.load_data(resolved, sources if data else replace(sources, download=False))
+            data_at_hand = build.load_streams(resolved, sources if data else replace(sources, download=False))
         except InputError as error:
             if data:
                 raise
             notice(f"{error}\nso the recipe's parts were not checked against its data")
         else:
-            build.fit(resolved, source, str(path), notice)
+            build.fit(resolved, data_at_hand, str(path), notice)
     result({"recipe": str(path), "valid": True}, f"{path}: valid", as_json)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
+from gan_cli import media
 from gan_cli.data.source import Examples, Source, digest, is_ragged
 from gan_cli.errors import InputError
 
@@ -42,9 +43,10 @@ def fit(
     that is opaque in all images is no channel, unless `channels` says so: to know that, all of them are read.
     Raises InputError when images differ in size and `size` is not given, or the examples are no images.
     """
-    if len(source.spec.shape) != 3:
+    if not media.is_image(source.spec):
         if size or channels:
-            raise InputError(f"{source.name}: [data] size and channels are for images, and these are vectors")
+            many = media.of(source.spec).many
+            raise InputError(f"{source.name}: [data] size and channels are for images, and these are {many}")
         return source
     if channels is None and source.spec.shape[2] == 4 and is_opaque(source):
         told = f"{source.name}: alpha is opaque in all images, and left out: RGB; [data] channels = 4 would keep it"

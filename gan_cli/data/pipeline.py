@@ -4,27 +4,29 @@ Examples are numbered through all epochs; example g is the (g mod size)-th of ep
 permutation. Batches straddle epochs, so that every example comes up once in each.
 """
 
+import hashlib
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
-import jax.numpy as jnp
 import numpy as np
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt
 
+from gan_cli import media
 from gan_cli.data.images import check_fitted
 from gan_cli.data.source import Examples, Source
 from gan_cli.errors import InputError
-from gan_cli.types import Array, Batch
+from gan_cli.types import Array, Batch, Spec, X, Y, leaf
 
 T = TypeVar("T")
 RESIDENT_LIMIT = 1 << 30  # bytes of examples that still go onto the device
 THREADS = 8  # that decode streamed batches
 PREFETCH = 16  # streamed batches ahead of the step
 CHUNK = 64  # examples that one thread reads at once
-EXAMPLES = ("x", "labelled_x")  # what is decoded of a batch; the rest are labels
+LABELLED = "labelled_"  # before the names of parts of examples whose labels are shown
 FEW = 1024  # examples of which an epoch's order is quicker made than kept
 ALL = slice(None)
 ENDLESS = 1 << 40  # steps: Grain wants to know the length of a data set
@@ -66,7 +68,7 @@ def _indices_of_step(
 ) -> dict[str, np.ndarray]:
     """The examples of a step: {"index": int32 [rows]}, and "labelled" alike where only some labels are known."""
     chosen = {"index": indices(seed, step, batch, size)[rows]}
-    if labelled is not None:
+    if labelled is not None and len(labelled):
         chosen["labelled"] = labelled[indices(seed, step, batch, len(labelled))].astype(np.int32)[rows]
     return chosen
 
@@ -74,12 +76,13 @@ def _indices_of_step(
 def hide(
     source: Source,
     *,
-    labelled: PositiveInt | None = None,  # examples whose label a game is shown; None: all
+    labelled: NonNegativeInt | None = None,  # examples whose label a game is shown; None: all
     labelled_seed: NonNegativeInt = 0,  # chooses them
 ) -> Source:
     """The source with `labelled` labelled examples, as many of each class as of any other, or one more.
 
-    This is what semi-supervised games are for. What is hidden is hidden from training only: metrics see all labels.
+    This is what semi-supervised games are for; with 0 a game sees no label, as of a domain that has none. What is
+    hidden is hidden from training only: metrics see all labels.
     Raises InputError when the source has no labels, or too few examples of a class.
     """
     if labelled is None:
@@ -87,7 +90,7 @@ def hide(
     classes = source.spec.classes
     if source.labels is None:
         raise InputError(f"{source.name}: [data] labelled = {labelled} wants data with labels, and these have none")
-    if labelled < len(classes):
+    if 0 < labelled < len(classes):
         raise InputError(
             f"{source.name}: [data] labelled = {labelled} leaves some of {len(classes)} classes without one"
         )
@@ -105,18 +108,6 @@ def hide(
     return source._replace(labelled=np.sort(np.concatenate(chosen)))
 
 
-def decode(x: Array) -> Array:
-    """Images uint8 [..., H, W, C] -> float32 in [-1, 1]; vectors as they are. Runs inside the compiled step."""
-    return (x.astype(jnp.float32) - 127.5) / 127.5 if x.dtype == jnp.uint8 else x
-
-
-def encode(x: Array) -> Array:
-    """Images float in [-1, 1] [B, H, W, C] -> uint8, rounded to the nearest level; points as they are. Jittable."""
-    if x.ndim != 4:
-        return x
-    return jnp.round((x.astype(jnp.float32).clip(-1, 1) + 1) * 127.5).astype(jnp.uint8)
-
-
 def ahead(items: Iterable[T], n: int = 2) -> Iterator[T]:
     """The same items, each handed on when the n after it have been asked for.
 
@@ -130,23 +121,28 @@ def ahead(items: Iterable[T], n: int = 2) -> Iterator[T]:
     yield from waiting
 
 
-def _read_batch(read: Callable[[Any], Mapping[str, T]], index: Mapping[str, Any]) -> Mapping[str, T]:
+def _read_batch(read: Callable[[Any], Mapping[str, T]], index: Mapping[str, Any], *, hidden: bool) -> Mapping[str, T]:
     """The batch at the indices from `_indices_of_step`; with hidden labels, a labelled batch beside it."""
     examples = read(index["index"])
-    if "labelled" not in index:
+    if not hidden:
         return examples
-    labelled = read(index["labelled"])
-    return {"x": examples["x"], "labelled_x": labelled["x"], "labelled_y": labelled["y"]}
+    unlabelled = {name: x for name, x in examples.items() if name != Y}
+    labelled = read(index["labelled"]) if "labelled" in index else {}
+    return {**unlabelled, **{LABELLED + name: x for name, x in labelled.items()}}
 
 
-def _decoded(examples: Mapping[str, Array]) -> Batch:
-    return {name: decode(x) if name in EXAMPLES else x for name, x in examples.items()}
+def _decoded(spec: Spec, examples: Mapping[str, Array]) -> Batch:
+    """The leaves of a batch as games see them, from what is stored."""
+    parts = {X: spec, **spec.parts}
+    found = {name: parts.get(name.removeprefix(LABELLED)) for name in examples}
+    return {name: x if (own := found[name]) is None else media.of(own).decode(x) for name, x in examples.items()}
 
 
 class Resident(NamedTuple):
     """All examples on the device as they are stored; a step gathers its own by index."""
 
     constants: Mapping[str, np.ndarray]  # every example
+    spec: Spec
     seed: int
     batch: int
     labelled: np.ndarray | None = None  # as `Source.labelled`
@@ -167,7 +163,11 @@ class Resident(NamedTuple):
         def gather(index: Array) -> dict[str, Array]:
             return {name: x.at[index].get(mode="promise_in_bounds") for name, x in constants.items()}
 
-        return _decoded(_read_batch(gather, feed))
+        return _decoded(self.spec, _read_batch(gather, feed, hidden=self.labelled is not None))
+
+    def reseeded(self, seed: int) -> "Resident":
+        """The same examples in the order of another seed."""
+        return self._replace(seed=seed)
 
     def close(self) -> None:
         """Nothing to release."""
@@ -181,9 +181,11 @@ class Streamed:
 
         def load(step: int) -> Mapping[str, np.ndarray]:
             chosen = _indices_of_step(seed, step, batch, source.size, source.labelled, rows)
-            return _read_batch(source.load, chosen)
+            return _read_batch(source.load, chosen, hidden=source.labelled is not None)
 
         self._load = load
+        self._spec = source.spec
+        self._again = lambda seed: Streamed(source, seed, batch, rows)
         self._next = 0  # the step that `_batches` yields next
         self._batches: Any = None  # Grain's iterator, once there is one
 
@@ -205,7 +207,11 @@ class Streamed:
 
     def take(self, constants: Mapping[str, Array], feed: Mapping[str, Array]) -> Batch:  # noqa: ARG002
         """One step's slice of the feed -> its batch; jittable."""
-        return _decoded(feed)
+        return _decoded(self._spec, feed)
+
+    def reseeded(self, seed: int) -> "Streamed":
+        """The same examples in the order of another seed."""
+        return self._again(seed)
 
     def close(self) -> None:
         """Stop reading ahead."""
@@ -214,11 +220,45 @@ class Streamed:
             self._batches = None
 
 
-Feed = Resident | Streamed
+class Joined(NamedTuple):
+    """The batches of several streams, side by side: each has its own epochs, in the order of a seed of its own."""
+
+    feeds: Mapping[str, Resident | Streamed]  # by stream
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """What each stream has on the device."""
+        return {stream: feed.constants for stream, feed in self.feeds.items()}
+
+    def feed(self, start: int, n: int) -> dict[str, Any]:
+        """What steps start .. start + n - 1 read of each stream."""
+        return {stream: feed.feed(start, n) for stream, feed in self.feeds.items()}
+
+    def take(self, constants: Mapping[str, Any], feed: Mapping[str, Any]) -> Batch:
+        """One step's slice of the feed -> its batch, leaves named as `types.leaf` names them; jittable."""
+        taken = {stream: own.take(constants[stream], feed[stream]) for stream, own in self.feeds.items()}
+        return {leaf(stream, part): x for stream, batch in taken.items() for part, x in batch.items()}
+
+    def reseeded(self, seed: int) -> "Joined":
+        """The same examples in the orders of another seed."""
+        return Joined({stream: feed.reseeded(seed_of(seed, stream)) for stream, feed in self.feeds.items()})
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        for feed in self.feeds.values():
+            feed.close()
+
+
+def seed_of(seed: int, stream: str) -> int:
+    """The seed of a stream's order: two streams of the same files with the same order would be pairs."""
+    return seed if not stream else int.from_bytes(hashlib.sha256(f"{seed} {stream}".encode()).digest()[:4])
+
+
+Feed = Resident | Streamed | Joined
 
 
 def pipeline(
-    source: Source,
+    sources: Source | Mapping[str, Source],
     *,
     batch: int,
     seed: int,
@@ -228,16 +268,25 @@ def pipeline(
 ) -> Feed:
     """The batches of a run: `batch` examples a step, over all devices; the same ones from either kind of feed.
 
+    sources: a game's only one, or those of its streams by name.
     rows: those of each batch that this process has to feed.
     resident: put all examples on the device; "auto": when they are at most `limit` bytes.
     Raises InputError when images differ in size.
     """
-    check_fitted(source)
+    sources = {"": sources} if isinstance(sources, Source) else sources
+    for source in sources.values():
+        check_fitted(source)
     if resident == "auto":
-        resident = stored_bytes(source) <= limit
-    if not resident:
-        return Streamed(source, seed, batch, rows)
-    return Resident(everything(source), seed, batch, source.labelled, rows)
+        resident = sum(map(stored_bytes, sources.values())) <= limit
+
+    def one(stream: str, source: Source) -> Resident | Streamed:
+        own = seed_of(seed, stream)
+        if not resident:
+            return Streamed(source, own, batch, rows)
+        return Resident(everything(source), source.spec, own, batch, source.labelled, rows)
+
+    feeds = {stream: one(stream, source) for stream, source in sources.items()}
+    return feeds[""] if feeds.keys() == {""} else Joined(feeds)
 
 
 def everything(source: Source) -> Examples:
@@ -256,6 +305,6 @@ def everything(source: Source) -> Examples:
 
 
 def stored_bytes(source: Source) -> int:
-    """Bytes of all examples as stored: uint8 images, float32 vectors."""
-    shape = source.spec.shape
-    return source.size * int(np.prod(shape)) * (1 if len(shape) == 3 else 4)
+    """Bytes of all examples as stored, with all their parts."""
+    parts = (source.spec, *source.spec.parts.values())
+    return source.size * sum(math.prod(spec.shape) * media.of(spec).itemsize for spec in parts)

@@ -22,13 +22,13 @@ import jax.numpy as jnp
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from gan_cli import door, files
+from gan_cli import door, files, media
 from gan_cli.engine import arrays, metadata
 from gan_cli.engine.state import flat, placed, unflat
 from gan_cli.errors import DamagedError, InputError, StorageError
 from gan_cli.remote import layout
 from gan_cli.remote.layout import META
-from gan_cli.types import Spec
+from gan_cli.types import Spec, Specs, leaves
 from gan_cli.version import versions
 
 STATE = "state"  # the folder of the arrays in a checkpoint
@@ -48,17 +48,24 @@ class Meta(NamedTuple):
     """The metadata of a checkpoint, saved beside its arrays."""
 
     recipe: dict[str, Any]  # resolved: reproduces the run
-    spec: Spec
+    spec: Spec  # of the data, or of what the first ask makes where there are several streams
     fingerprint: str  # identifies the data
     history: list[dict[str, Any]]  # every evaluation so far: {"step": 500, "fid": 12.3, ...}
     rollbacks: Annotated[int, Field(ge=0, le=layout.LAST_STEP)] = 0  # made on the way to it
     score: float | None = None  # the metric at this step, higher is better; None: not judged
     monitor: Memory | None = None
     versions: dict[str, Any] | None = None  # the packages that made it
+    streams: Mapping[str, Spec] = {}  # the formats of the streams of a game that has several
 
     def to_json(self) -> dict[str, Any]:
         """The metadata as plain JSON, with the versions of the packages that made them."""
-        return {**self._asdict(), "spec": self.spec._asdict(), "versions": versions()}
+        specs = {"spec": self.spec.to_json(), "streams": {name: spec.to_json() for name, spec in self.streams.items()}}
+        return {**self._asdict(), **specs, "versions": versions()}
+
+    @property
+    def specs(self) -> Specs:
+        """The format of the data, by stream."""
+        return self.streams or {"": self.spec}
 
     @classmethod
     def from_json(cls, data: Any) -> "Meta":
@@ -75,8 +82,12 @@ class Meta(NamedTuple):
             is_step = type(step) is int and 0 <= step <= layout.LAST_STEP
             if not (is_step and isinstance(score, int | float)):
                 raise DamagedError("is not a checkpoint's metadata: an evaluation without a sound step and score")
-        if len(meta.spec.shape) not in (1, 3) or not all(0 < length <= LONGEST for length in meta.spec.shape):
-            raise DamagedError(f"is not a checkpoint's metadata: examples of shape {list(meta.spec.shape)}")
+        try:
+            for spec in leaves({"": meta.spec, **meta.streams}).values():
+                if spec:
+                    media.check_shape(spec, LONGEST)
+        except InputError as error:
+            raise DamagedError(f"is not a checkpoint's metadata: {error}") from None
         return meta
 
 

@@ -14,14 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
 
-from gan_cli import text
-from gan_cli.data.pipeline import ahead, decode, encode
+from gan_cli import media, text
+from gan_cli.data.pipeline import ahead
 from gan_cli.engine import kept, parallel
-from gan_cli.engine.state import Experiment, unflat, weight_shapes
+from gan_cli.engine.state import Experiment, seen_leaves, unflat, weight_shapes
 from gan_cli.errors import InputError
 from gan_cli.games.game import Nets
 from gan_cli.layers.layout import formulation
-from gan_cli.types import Array, Control, Key
+from gan_cli.types import Array, Batch, Control, Key, Spec, X, leaves
 
 DRAWN = 256  # samples whose inputs one call draws
 CPU_BATCH = 64  # samples whose maps a CPU's caches hold; a device of another kind makes its whole share at once
@@ -42,8 +42,8 @@ def check_memory(experiment: Experiment, n: int, copies: int) -> None:
         drawn = jax.eval_shape(lambda: experiment.game.draw(jax.random.key(0), 1))
         return sum(x.size * x.dtype.itemsize for x in drawn.values())
 
-    values = math.prod(experiment.spec.shape)
-    sample = values if len(experiment.spec.shape) == 3 else 4 * values  # bytes: images are uint8, vectors float32
+    spec = experiment.spec
+    sample = math.prod(spec.shape) * media.of(spec).itemsize
     each = kept.data(("inputs", experiment.identity), trace) + copies * sample
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if n * each > memory:
@@ -117,19 +117,38 @@ def _in_evaluation(experiment: Experiment, function: Callable[[Nets, Any], Any])
 
 
 class Sampler:
-    """`game.sample` over all devices of the job, compiled once for one batch size; a shorter last batch is padded."""
+    """One of the game's asks over all devices of the job, compiled once for one batch size.
 
-    def __init__(self, experiment: Experiment, batch: int, devices: Sequence[jax.Device] = (), told: Told = untold):
+    A shorter last batch is padded.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        batch: int,
+        devices: Sequence[jax.Device] = (),
+        told: Told = untold,
+        ask: str = "",
+    ):
         """`batch`: samples made at once, which bounds memory; more than a CPU's caches hold are not faster there.
 
-        `told`: how many samples are on their way, of how many, before each batch.
+        `told`: how many samples are on their way, of how many, before each batch. `ask`: empty: the first.
         """
         self._told = told
         self._devices = list(devices) or parallel.everyone()
         share = math.ceil(batch / len(self._devices))
         self.batch = len(self._devices) * (min(share, CPU_BATCH) if self._devices[0].platform == "cpu" else share)
-        sample = _in_evaluation(experiment, lambda nets, inputs: experiment.game.sample(nets, inputs)["sample"])
-        self._sample = kept.shared(sample, self._devices, ("sample", experiment.identity))
+        asked, formats = experiment.game.ask(ask), leaves(experiment.specs)
+
+        def make(nets: Nets, inputs: Batch) -> Array:
+            given = {name: _seen(formats[name], inputs[name]) for name in asked.given}
+            return asked.do(nets, {**inputs, **given})
+
+        self._sample = kept.shared(
+            _in_evaluation(experiment, make), self._devices, ("sample", experiment.identity, ask)
+        )
+        made = experiment.made_by(ask)
+        self._encode = media.of(made).encode if made else media.unchanged
 
     def batches(self, variables: Weights, inputs: Inputs) -> Iterator[Array | np.ndarray]:
         """Samples float32 [batch, ...], images in [-1, 1]; on the devices but for the last batch, if it is shorter."""
@@ -137,8 +156,12 @@ class Sampler:
             yield made if wanted == self.batch else np.asarray(made)[:wanted]
 
     def __call__(self, variables: Weights, inputs: Inputs) -> np.ndarray:
-        """All samples on the host: images uint8 [n, H, W, C], points float32 [n, D]."""
-        made = ((_encoded(samples), wanted) for samples, wanted in self._whole_batches(variables, inputs))
+        """All samples on the host as their medium stores them: images uint8 [n, H, W, C], points float32 [n, D].
+
+        Of a label log-probabilities, float32 [n, K].
+        """
+        encode = _encoding(self._encode)
+        made = ((encode(samples), wanted) for samples, wanted in self._whole_batches(variables, inputs))
         return np.concatenate([np.asarray(samples)[:wanted] for samples, wanted in ahead(made)])
 
     def _whole_batches(self, variables: Weights, inputs: Inputs) -> Iterator[tuple[Array, int]]:
@@ -151,7 +174,15 @@ class Sampler:
             yield self._sample(placed, parallel.padded(part, self.batch)), min(self.batch, n - start)
 
 
-_encoded = kept.program(encode, ("encode",))  # on the device: a byte and not four is fetched for each value
+@cache
+def _encoding(encode: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """The program of a medium's `encode`: it runs on the device, so that a byte and not four is fetched for a level."""
+    return kept.program(encode, ("encode", encode.__name__))
+
+
+def _seen(spec: Spec | None, x: Array) -> Array:
+    """A leaf of the data as games see it, from what is stored; labels as they are."""
+    return x if spec is None else media.of(spec).decode(x)
 
 
 def decoding(experiment: Experiment) -> Callable[[Weights, Array], Array]:
@@ -177,7 +208,7 @@ def recognised(experiment: Experiment) -> dict[str, Control]:
     infer = experiment.game.infer
     if infer is None:
         return {}
-    x = jax.ShapeDtypeStruct((2, *experiment.spec.shape), jnp.float32)
+    x = seen_leaves(experiment.specs)[X]
     weights = weight_shapes(experiment)
     found = jax.eval_shape(lambda weights, x: infer(Nets(experiment.definitions, weights), x), weights, x)
     return {name: experiment.game.controls[name] for name in found}
@@ -193,6 +224,7 @@ class Recogniser:
         assert experiment.game.infer is not None
         recognise = _in_evaluation(experiment, experiment.game.infer)
         self._recognise = kept.shared(recognise, self._devices, ("infer", experiment.identity))
+        self._decode = media.of(experiment.specs[""]).decode
 
     def bind(self, variables: Weights) -> Callable[[Array | np.ndarray], Mapping[str, Array]]:
         """With these weights: examples [b, ...], b <= batch, as stored or as made -> what is inferred, [b, ...] each.
@@ -203,7 +235,7 @@ class Recogniser:
 
         def call(x: Array | np.ndarray) -> Mapping[str, Array]:
             whole: Any = x if len(x) == self.batch else parallel.padded(np.asarray(x), self.batch)
-            inferred: Mapping[str, Array] = self._recognise(placed, decode(whole))
+            inferred: Mapping[str, Array] = self._recognise(placed, self._decode(whole))
             return inferred if whole is x else {name: value[: len(x)] for name, value in inferred.items()}
 
         return call

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 
+from gan_cli import media
 from gan_cli.errors import InputError
 from gan_cli.games.game import Definition, Game, Memory, Nets, Variables, define, initialise, is_key
 from gan_cli.layers.layout import formulation
 from gan_cli.recipe import Ema, Train
-from gan_cli.types import Array, Key, Spec
+from gan_cli.types import Array, Batch, Key, Spec, Specs, X, leaves
 
 if TYPE_CHECKING:
     import optax
@@ -23,13 +24,28 @@ QUICKLY = {"xla_backend_optimization_level": 0}  # compiled in a fifth of the ti
 class Experiment(NamedTuple):
     """A recipe as objects: all that the engine needs to know about a run except its data."""
 
-    spec: Spec
+    specs: Specs  # of the data
     game: Game
     definitions: Mapping[str, Definition]  # role -> network
     optimisers: Mapping[str, "optax.GradientTransformation"]  # table of [optimisers] -> optimiser
     train: Train
     ema: Ema
     identity: str = ""  # a digest of the recipe's tables, under which programs are kept; empty: they are not
+
+    def made_by(self, ask: str = "") -> Spec | None:
+        """The spec of what an ask makes, of the first one without a name; None: log-probabilities of a label."""
+        like = self.game.ask(ask).like
+        return like if isinstance(like, Spec) else leaves(self.specs)[like]
+
+    def stream(self, ask: str = "") -> str:
+        """The stream that what an ask makes belongs to; the first one where its results are like no data."""
+        like, known = self.game.ask(ask).like, list(self.specs)
+        return next((name for name in known if like in leaves({name: self.specs[name]})), known[0])
+
+    @property
+    def spec(self) -> Spec:
+        """The spec of what the first ask makes; where that is a label, of its stream's examples."""
+        return self.made_by() or self.specs[self.stream()]
 
 
 class State(NamedTuple):
@@ -73,6 +89,13 @@ def definitions(game: Game) -> dict[str, Definition]:
                 "others of its batch, and a penalty on its gradient has no meaning; without the latter, "
                 'norm = "layer", "instance", "spectral" or "none" would do'
             )
+    for copy in game.copies:
+        own, other = (
+            {leaf_name(path): x.shape for path, x in jax.tree_util.tree_leaves_with_path(made[role].shapes)}
+            for role in (copy.target, copy.source)
+        )
+        if own != other:
+            raise InputError(f"[networks.{copy.target}]: takes over the weights of {copy.source}, and has others")
     return made
 
 
@@ -110,6 +133,7 @@ def fresh(experiment: Experiment, key: Key) -> State:
     game = experiment.game
     run_key, *keys = jax.random.split(key, 1 + len(game.networks))
     variables = {role: initialise(build, k) for (role, build), k in zip(game.networks.items(), keys, strict=True)}
+    variables |= {copy.target: jax.tree.map(jnp.copy, variables[copy.source]) for copy in game.copies}
     return _with_weights(experiment, variables, run_key)
 
 
@@ -127,19 +151,38 @@ def _with_weights(experiment: Experiment, variables: dict[str, Variables], key: 
 
 
 def sampling_roles(experiment: Experiment, variables: Mapping[str, Variables]) -> list[str]:
-    """The roles that `game.sample` and `game.infer` run: found by tracing them, nothing is computed."""
+    """The roles that a trained game runs when it is asked something: found by tracing that, nothing is computed."""
     game, called = experiment.game, set()
+    examples = seen_leaves(experiment.specs)
 
-    def trace(variables: Mapping[str, Variables], key: Key) -> Any:
-        nets = Nets(experiment.definitions, variables)
-        sample = game.sample(nets, game.draw(key, 2))["sample"]
-        inferred = game.infer(nets, sample) if game.infer else sample
+    def trace(variables: Mapping[str, Variables], examples: Batch, key: Key) -> Any:
+        nets, drawn = Nets(experiment.definitions, variables), game.draw(key, 2)
+        made: list[Any] = [
+            ask.do(nets, {**drawn, **{name: examples[name] for name in ask.given}}) for ask in game.asks.values()
+        ]
+        made += [game.infer(nets, examples[X])] if game.infer else []
+        made += [game.density(nets, {**drawn, **examples})] if game.density else []
         called.update(nets.called)
-        return inferred
+        return made
 
     with formulation("lax"):  # the quickest to trace
-        jax.eval_shape(trace, variables, jax.random.key(0))
+        jax.eval_shape(trace, variables, examples, jax.random.key(0))
     return sorted(called)
+
+
+def seen_leaves(specs: Specs, n: int = 2) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shapes and types of n examples' leaves as games see them, by name."""
+
+    def seen(spec: Spec | None) -> jax.ShapeDtypeStruct:
+        if spec is None:
+            return jax.ShapeDtypeStruct((n,), jnp.int32)
+        medium = media.of(spec)
+        decoded: jax.ShapeDtypeStruct = jax.eval_shape(
+            medium.decode, jax.ShapeDtypeStruct((n, *spec.shape), jnp.dtype(medium.dtype))
+        )
+        return decoded
+
+    return {name: seen(spec) for name, spec in leaves(specs).items()}
 
 
 def leaf_name(path: Any) -> str:

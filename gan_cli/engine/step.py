@@ -16,7 +16,7 @@ from jax import lax
 
 from gan_cli.engine import health, parallel
 from gan_cli.engine.state import Experiment, State
-from gan_cli.games.game import Descent, Memory, Nets, Turn, Variables, keep
+from gan_cli.games.game import Descent, Game, Memory, Nets, Turn, Variables, keep
 from gan_cli.layers.layers import formulation
 from gan_cli.types import DEVICES, Array, Aux, Batch, Key
 
@@ -87,6 +87,7 @@ def _step(experiment: Experiment, state: State, data: Batch) -> tuple[State, Sum
         reports[turn.name] = moved.report
 
     step = state.step + 1
+    now = now._replace(variables=_copied(game, now.variables, step))
     decay = jnp.float32(experiment.ema.decay)
     if experiment.ema.warmup:
         decay = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
@@ -101,6 +102,20 @@ def _step(experiment: Experiment, state: State, data: Batch) -> tuple[State, Sum
     memory = game.remember(state.memory, reports)
     new = State(step, dict(now.variables), dict(now.optim), average, memory, state.key)
     return new, {name: {k: v for k, v in report.items() if v.ndim == 0} for name, report in reports.items()}
+
+
+def _copied(game: Game, variables: Mapping[str, Variables], step: Array) -> Mapping[str, Variables]:
+    """The weights after the copies that are due when `step` steps are done."""
+    for copy in game.copies:
+        due = step % copy.every == 0
+
+        def mixed(old: Array, new: Array, keep: float = copy.keep, due: Array = due) -> Array:
+            copied = keep * old + (1 - keep) * new if keep and jnp.issubdtype(new.dtype, jnp.floating) else new
+            return jnp.where(due, copied, old)
+
+        target = jax.tree.map(mixed, variables[copy.target], variables[copy.source])
+        variables = {**variables, copy.target: target}
+    return variables
 
 
 def _skip(turn: Turn, scene: _Scene, play: Callable[[], _Moved]) -> _Moved:
@@ -122,7 +137,7 @@ def _play(experiment: Experiment, turn: Turn, scene: _Scene) -> _Moved:
     def objective(params: Any, rest: Any, batch: Batch, key: Key) -> tuple[Array, tuple[Aux, Any]]:
         mine = {role: Variables(params[role], rest[role]) for role in turn.trains}
         now = {**seen, **mine}
-        nets = Nets(experiment.definitions, now, key, dtype, descents, scene.memory, experiment.train.remat)
+        nets = Nets(experiment.definitions, now, key, dtype, descents, scene.memory, experiment.train.remat, scene.step)
         loss, report = turn.loss(nets, batch)
         return loss, ({**report, "loss": loss}, {role: nets.variables[role].rest for role in turn.trains})
 

@@ -36,8 +36,7 @@ def sampler_function(experiment: Experiment, variables: Mapping[str, Variables],
 
     def one(inputs: Mapping[str, Array]) -> Array:
         nets = Nets(experiment.definitions, variables, dtype=jnp.dtype(precision))
-        sample: Array = experiment.game.sample(nets, {name: x[None] for name, x in inputs.items()})["sample"]
-        return sample[0]
+        return experiment.game.ask().do(nets, {name: x[None] for name, x in inputs.items()})[0]
 
     def sample(inputs: Mapping[str, Array]) -> Array:
         with formulation("lax"):

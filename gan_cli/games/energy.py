@@ -14,7 +14,7 @@ from jax.nn import relu
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from gan_cli import devices
-from gan_cli.games.game import Game, Loss, Memory, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Loss, Memory, NetFactory, Nets, Turn
 from gan_cli.games.two_players import Prior, decoder, draw_latent
 from gan_cli.types import Array, Aux, Batch, Ports, Spec
 
@@ -212,7 +212,7 @@ def _game(
             Turn("generator", ("generator",), generator_loss),
         ),
         draw=lambda key, n: {"z": draw_latent(key, n, latent, prior)},
-        sample=lambda nets, inputs: {"sample": nets["generator"](inputs["z"])[0]},
+        asks={"sample": Ask(lambda nets, inputs: nets["generator"](inputs["z"])[0])},
         latent=latent,
         decode=decoder(prior),
     )

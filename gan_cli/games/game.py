@@ -1,4 +1,4 @@
-"""Turn, Game and Nets: the vocabulary in which every GAN of this package is written.
+"""Turn, Ask, Game and Nets: the vocabulary in which every GAN of this package is written.
 
 A game is an ordered tuple of turns. A turn is a pure loss and the roles it may move; all others are constants in it.
 The engine owns gradients, optimisers, devices, averaging and checkpoints; a game sees none of them.
@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_cli.types import Array, Aux, Batch, Control, Key, Ports, Shape
+from gan_cli.types import Array, Aux, Batch, Control, Key, Ports, Shape, Spec, X
 
 # Flax is imported where networks are made: sampling with a kept program does without it.
 
@@ -101,6 +101,7 @@ class Nets:
         descents: Mapping[str, Descent] | None = None,  # for the tables in `Game.differentiates`
         memory: Memory = (),  # the game's, before this step
         remat: bool = False,  # whether what a call has computed inside is computed again for its derivative, not kept
+        step: Array | int = 0,  # steps done: for weights of terms that rise and fall
     ):
         self._definitions = definitions
         self.variables = dict(variables)  # role -> parameters, and batch statistics after the calls so far
@@ -109,6 +110,7 @@ class Nets:
         self._remat = remat
         self.descents = descents or {}  # table of `Game.differentiates` -> its optimiser as it stands before this turn
         self.memory = memory
+        self.step = step
         self.called: list[str] = []  # the role of each call so far
 
     def __getitem__(self, role: str) -> Callable[..., Any]:
@@ -121,13 +123,18 @@ class Nets:
 
         return run
 
-    def frozen(self, role: str, params: Any = None) -> Callable[..., Any]:
-        """The role's network as a pure function, optionally with other parameters."""
+    def frozen(self, role: str, params: Any = None, *, method: str = "__call__") -> Callable[..., Any]:
+        """The role's network as a pure function, optionally with other parameters, or another of its methods.
+
+        Its dropout is the same wherever the function is called again: in every turn of a loop, for one.
+        """
         variables = self.variables[role]
         variables = variables if params is None else variables._replace(params=params)
-        return lambda *inputs: self._apply(role, variables, inputs)[0]
+        return lambda *inputs: self._apply(role, variables, inputs, method)[0]
 
-    def _apply(self, role: str, variables: Variables, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
+    def _apply(
+        self, role: str, variables: Variables, inputs: tuple[Any, ...], method: str = "__call__"
+    ) -> tuple[Any, Any]:
         from flax import nnx
 
         self.called.append(role)
@@ -140,7 +147,7 @@ class Nets:
         def run(variables: Variables, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
             params = _cast(variables.params, self._dtype)
             module = nnx.merge(graph, params, noise, variables.rest, copy=True)
-            output = module(*_cast(inputs, self._dtype))
+            output = getattr(module, method)(*_cast(inputs, self._dtype))
             _, _, _, rest = _split(module)
             return _cast(output, jnp.float32), rest
 
@@ -200,13 +207,42 @@ def keep(memory: Memory, reports: Mapping[str, Aux]) -> Memory:  # noqa: ARG001
     return memory
 
 
+class Ask(NamedTuple):
+    """Something that a trained game can be asked: to draw, to translate, to segment, to classify, to reconstruct.
+
+    Which of them it is follows from what is given and what the result is like. All chance is among the game's draws, a
+    seed for each example where a result needs more, so that result i is a function of (seed, i) and of what is given.
+    """
+
+    do: Callable[[Nets, Batch], Array]  # the game's draws, and the leaves in `given`, [B, ...] each -> results [B, ...]
+    given: tuple[str, ...] = ()  # the leaves of the data that it starts from; empty: it starts from nothing, and draws
+    like: str | Spec = X
+    """The leaf of the data that results are like, or a format of their own. Of a label (`y`) a result is the
+    log-probabilities of its classes, float32 [B, K]."""
+
+
+DENSITY = "density"  # what asking for `Game.density` is called
+
+
+class Copy(NamedTuple):
+    """Weights of one role that become another's: a teacher's, a target network's, a lagged policy's.
+
+    The target begins with the weights that its source begins with.
+    """
+
+    source: str  # the role whose weights are copied
+    target: str  # the role that has them then; no turn trains it
+    every: int = 1  # steps between two copies; the first is after step `every`
+    keep: float = 0.0  # share of its old weights that the target keeps: an average over copies
+
+
 class Game(NamedTuple):
-    """A GAN: its networks, its turns and how it draws a sample."""
+    """A GAN: its networks, its turns and what it can be asked."""
 
     networks: Mapping[str, Builder]  # role -> builds the Flax module
     turns: tuple[Turn, ...]
     draw: Callable[[Key, int], dict[str, Array]]  # (key, n) -> the game's own inputs, {"z": [n, L]}, beside the data's
-    sample: Callable[[Nets, Batch], Mapping[str, Array]]  # inputs as in `draw` -> {"sample": [B, H, W, C]}
+    asks: Mapping[str, Ask]  # by name; the first one is shown in pictures and judged where nobody names another
     controls: Mapping[str, Control] = {}  # those of `draw`'s inputs that a person can set: "class", "c0"
     infer: Callable[[Nets, Array], Mapping[str, Array]] | None = None
     """Examples [B, ...] -> what a network of the game takes their controls to be, by name: log-probabilities [B, K] of
@@ -214,13 +250,27 @@ class Game(NamedTuple):
     latent: int = 0  # numbers in the latent that `decode` takes
     decode: Callable[[Nets, Array], Array] | None = None
     """Latents [B, latent] of a standard normal prior -> samples [B, ...]; None: something else decides them, too."""
+    density: Callable[[Nets, Batch], Array] | None = None
+    """Examples as games see them, with the game's draws -> log p(x) of the examples as they are stored, or a bound of
+    it, in nats: [B]. None: the game has none."""
+    copies: tuple[Copy, ...] = ()  # after the turns of a step, in order
     memory: Memory = ()  # BEGAN's k, Fisher's multiplier, ADA's p, CycleGAN's image pool
     remember: Callable[[Memory, Mapping[str, Aux]], Memory] = keep  # (memory, turn -> its report) -> memory
-    labels: Labels = "unused"  # which labels of the data the losses read; some: `data/pipeline.py`
+    labels: Labels | Mapping[str, Labels] = "unused"  # which labels the losses read, of which stream
     per_example: tuple[str, ...] = ()  # roles that must treat each example by itself: no batch statistics
     together: int = 1  # examples of a batch that belong together: they divide what a device sees at once
     differentiates: tuple[str, ...] = ()  # tables of [optimisers] through whose updates a loss is differentiated
     simultaneous: bool = False  # True: every turn sees the weights from before the step; False: turn after turn
+
+    def ask(self, name: str = "") -> Ask:
+        """The ask of that name, the first one without a name; raises KeyError. DENSITY is that of `density`."""
+        if name == DENSITY and self.density:
+            return Ask(self.density, (X,), Spec((1,)))
+        return self.asks[name or next(iter(self.asks))]
+
+    def labels_of(self, stream: str) -> Labels:
+        """Which labels of a stream's data the losses read; some: `data/pipeline.py`."""
+        return self.labels.get(stream, "unused") if isinstance(self.labels, Mapping) else self.labels
 
     def turn(self, name: str) -> Turn:
         """The turn of that name; raises KeyError."""

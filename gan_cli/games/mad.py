@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from pydantic import Field, PositiveInt
 
-from gan_cli.games.game import Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
 from gan_cli.games.two_players import Prior, draw_latent
 from gan_cli.types import Array, Aux, Batch, Control, Key, Ports, Spec
 
@@ -65,6 +65,6 @@ def mad(
             Turn("generator", ("generator",), generator_loss),
         ),
         draw=draw,
-        sample=lambda nets, inputs: {"sample": nets["generator"](inputs["z"], inputs["branch"])[0]},
+        asks={"sample": Ask(lambda nets, inputs: nets["generator"](inputs["z"], inputs["branch"])[0])},
         controls={"branch": Control(generators, entropy=math.log(generators))},
     )

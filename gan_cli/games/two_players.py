@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr
 from pydantic import Field
 
-from gan_cli.games.game import Builder, Game, Labels, NetFactory, Nets, Turn, features_shape
+from gan_cli.games.game import Ask, Builder, Game, Labels, NetFactory, Nets, Turn, features_shape
 from gan_cli.types import CLASS, Adversarial, Array, Aux, Batch, Control, Key, Penalty, Ports, Spec
 
 Prior = Literal["normal", "uniform"]
@@ -110,7 +110,7 @@ def play(
             Turn("generator", ("generator",), rules.generator_loss, every=every, when=when),
         ),
         draw=rules.draw,
-        sample=lambda nets, inputs: {"sample": rules.generate(nets, inputs)},
+        asks={"sample": Ask(rules.generate)},
         controls={**controls, **(addition.controls if addition else {})},
         latent=options.latent,
         decode=None if controls or addition else decoder(options.prior),

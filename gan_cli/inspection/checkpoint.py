@@ -36,7 +36,7 @@ def find_checkpoint(path: Path, at: str) -> FoundCheckpoint:
 
     def read(run: RunFolder, checkpoints: Checkpoints, step: int) -> FoundCheckpoint:
         meta, experiment = load.described(checkpoints, step)
-        made = networks(meta.recipe, meta.spec)
+        made = networks(meta.recipe, meta.specs)
         return FoundCheckpoint(run, step, checkpoints.steps(), checkpoints.best(), meta, experiment, made)
 
     return load.taken(path, at, read)

@@ -22,7 +22,7 @@ from gan_cli import build
 from gan_cli.binding import Table, call
 from gan_cli.games.game import Game
 from gan_cli.layers.layers import formulation
-from gan_cli.types import DEVICES, Ports, Shape, Spec
+from gan_cli.types import DEVICES, Ports, Shape, Spec, Specs
 
 Scope = str  # the named scopes that an operation was traced in, joined by slashes
 MARK = "layer:"  # begins the scope of a layer's operations; a path has no slash
@@ -59,8 +59,8 @@ class _Call(NamedTuple):
     leaf: bool  # it called no other part with a batch
 
 
-def networks(resolved: Table, spec: Spec) -> dict[str, Network]:
-    """The networks of a resolved recipe for data that look like `spec`, by role; nothing is computed.
+def networks(resolved: Table, specs: Spec | Specs) -> dict[str, Network]:
+    """The networks of a resolved recipe for data that look like `specs`, by role; nothing is computed.
 
     Raises InputError where a network cannot do what the game wants of it.
     """
@@ -72,7 +72,7 @@ def networks(resolved: Table, spec: Spec) -> dict[str, Network]:
         return made
 
     factories = {role: partial(make, role, table) for role, table in resolved["networks"].items()}
-    game: Game = call(build.GAME, resolved["game"], spec, **factories)
+    game: Game = call(build.GAME, resolved["game"], *build.streams_of(resolved, specs).values(), **factories)
     described = {}
     for role, builder in game.networks.items():
         params = nnx.state(nnx.eval_shape(partial(_built, builder)), nnx.Param)  # this also asks for the role's ports
@@ -111,7 +111,8 @@ def _traced(builder: Any, ports: Ports, n: int) -> tuple[list[_Call], Counter[st
         with _watched(module, calls):
             return module(x, y) if ports.classes else module(x)
 
-    x, y = jax.ShapeDtypeStruct((n, *ports.inputs), jnp.float32), jax.ShapeDtypeStruct((n,), jnp.int32)
+    x = jax.ShapeDtypeStruct((n, *ports.inputs), jnp.int32 if ports.words else jnp.float32)
+    y = jax.ShapeDtypeStruct((n,), jnp.int32)
     with formulation("lax"):
         jaxpr = jax.make_jaxpr(forward, axis_env=[(DEVICES, 1)])(x, y)
     leaves = {made.path for made in calls if made.leaf}

@@ -38,8 +38,8 @@ def plan(prepared: build.Prepared, run: str, folder: Path, *, trial: bool = True
 
     Raises InputError when the devices lack the memory for a step.
     """
-    train, source = prepared.experiment.train, prepared.source
-    described = networks(prepared.resolved, source.spec)
+    train, stored = prepared.experiment.train, sum(map(stored_bytes, prepared.sources.values()))
+    described = networks(prepared.resolved, prepared.experiment.specs)
     try:
         begun = max(metadata.steps(folder / "checkpoints"), default=0)
     except OSError:
@@ -49,7 +49,10 @@ def plan(prepared: build.Prepared, run: str, folder: Path, *, trial: bool = True
     found: dict[str, Any] = {
         "run": run,
         "devices": platform.describe(),
-        "data": f"{source.size} examples of shape {source.spec.shape}",
+        **{
+            f"{stream} data".strip(): f"{source.size} examples of shape {source.spec.shape}"
+            for stream, source in prepared.sources.items()
+        },
         **{f"{role} parameters": network.parameters for role, network in described.items()},
         "turns": ", ".join(turn.name for turn in prepared.experiment.game.turns),
         "steps": train.steps,
@@ -59,12 +62,12 @@ def plan(prepared: build.Prepared, run: str, folder: Path, *, trial: bool = True
             role: {"net": one.net, "parameters": one.parameters, "multiply_adds": one.multiply_adds}
             for role, one in described.items()
         },
-        "epochs": round(train.steps * train.batch / source.size, 2),
+        "epochs": round(train.steps * train.batch / prepared.source.size, 2),
         "bytes": {
             **{name: sum(x.size * x.dtype.itemsize for x in leaves) for name, leaves in parts.items()},
-            "data": stored_bytes(source),
+            "data": stored,
         },
-        "resident": stored_bytes(source) <= RESIDENT_LIMIT if resident == "auto" else bool(resident),
+        "resident": stored <= RESIDENT_LIMIT if resident == "auto" else bool(resident),
         "besides": _besides(prepared.resolved, begun),
         "estimate": None,
     }
@@ -109,7 +112,7 @@ def _try(prepared: build.Prepared) -> Trial:
 def _measured(prepared: build.Prepared) -> Trial:
     experiment, devices = prepared.experiment, parallel.everyone()
     per_call = experiment.train.steps_per_call
-    with closing(build.feed(prepared.resolved, prepared.source)) as feed:
+    with closing(build.feed(prepared.resolved, prepared.sources)) as feed:
         trainer = loop.Trainer(experiment, feed, devices)
         state = trainer.place(initial_state(experiment, prepared.resolved["run"]["seed"]))
         began = time.perf_counter()

@@ -1,9 +1,10 @@
 """Metrics, the feature network that they look through and the real side: ready for any fakes."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from gan_cli import features as feature_networks
@@ -22,7 +23,7 @@ from gan_cli.metrics.collect import Images, collect, evaluate
 from gan_cli.metrics.metric import Metric, Sample
 from gan_cli.metrics.protocol import Protocol, protocol
 from gan_cli.recipe import Eval
-from gan_cli.types import Spec
+from gan_cli.types import Array, Spec
 
 
 class Verdict(NamedTuple):
@@ -100,6 +101,11 @@ class Evaluator:
         self._real: Sample | None = None
 
     @property
+    def pairs(self) -> dict[str, Callable[[Array, Array], Array]]:
+        """By metric, what compares results with what they should be."""
+        return {metric.name: jax.jit(metric.pair) for metric in self.metrics if metric.pair}
+
+    @property
     def headline(self) -> str:
         """The metric that chooses the best checkpoint."""
         return self.metrics[0].name
@@ -118,17 +124,22 @@ class Evaluator:
                 f"{self.headline} cannot choose the best checkpoint: put another metric before it, fid say"
             )
 
-    def verdict(self, real: Sample | None, fake: Sample, seed: int | None) -> Verdict:
-        """Take all metrics of both sides. `seed`: of the fakes' latents, for the protocol; None where there is none."""
+    def verdict(self, real: Sample | None, fake: Sample, seed: int | None, given: str = "") -> Verdict:
+        """Take all metrics of both sides.
+
+        For the protocol: `seed` of the fakes' latents, None where there is none, and `given`, which examples the game
+        was asked about, in words.
+        """
         used = protocol(
-            self.features,
+            self.features if self.needs.fakes else None,
             n_real=self.plan.n_real if self.needs.real else 0,
-            n_fake=fake.n,
+            n_fake=fake.n or self.plan.n_fake,
             split=self._reference.called if self.needs.real else "",
             seed=seed,
             training=self._reference.trained if self.needs.training else "",
             fitted=self.fitted,
             options=self.options,
+            given=given,
         )
         return Verdict(evaluate(self.metrics, real, fake), used, self.notices)
 

@@ -1,20 +1,25 @@
-"""Metrics of a model: real statistics once, then samples as often as asked."""
+"""Metrics of a model: real statistics once, then samples, translations, answers or densities as often as asked."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
+from gan_cli import media
 from gan_cli.data.pipeline import ahead
 from gan_cli.data.store import Store
 from gan_cli.engine import sampler
 from gan_cli.engine.state import Experiment
+from gan_cli.games.game import DENSITY
 from gan_cli.judging.evaluator import RECIPE, Evaluator, Verdict, Where, lens
+from gan_cli.judging.given import Given, classifying_ask, making_ask, take_given
 from gan_cli.judging.reference import Reference
 from gan_cli.judging.requirements import Subject
 from gan_cli.metrics.collect import COMPOSITED, Images, NotFiniteError, composited_spec
-from gan_cli.metrics.metric import Code, Decoder
+from gan_cli.metrics.metric import NOTHING, Code, Decoder
 from gan_cli.recipe import Eval
 from gan_cli.types import Array
 
@@ -38,55 +43,128 @@ class ModelEvaluator:
 
         Raises InputError for a metric that does not fit, and for more samples than memory holds.
         """
-        spec = composited_spec(experiment.spec)
+        game = experiment.game
+        self.ask, self._classifying = making_ask(experiment, options.ask), classifying_ask(experiment, options.ask)
+        self._given = self._take(experiment, self.ask, options, reference)
+        self._asked_about = self._take(experiment, self._classifying, options, reference)
+        made = (experiment.made_by(self.ask) if self.ask else None) or experiment.spec
+        spec = composited_spec(made)
         seen = lens(options, spec, outside=outside, where=where)
         recognises = any(metric.needs_recognition or metric.needs_recognition_real for metric in seen.metrics)
         subject = Subject(
             spec,
-            options.n,
-            controls=experiment.game.controls,
+            self._given.n if self._given else options.n,
+            controls=game.controls,
             recognised=sampler.recognised(experiment) if recognises else {},
-            decodes=experiment.game.decode is not None,
+            decodes=game.decode is not None,
+            ask=self.ask or "",
+            has_truth=bool(self._given and self._given.truth is not None),
+            labels_given=bool(self._given and self._given.labels is not None),
+            classifies=bool(self._asked_about and self._asked_about.truth is not None),
+            has_density=game.density is not None,
         )
-        self.evaluator = Evaluator(
-            subject, seen, options, reference, store, COMPOSITED if spec != experiment.spec else ""
-        )
+        self.evaluator = Evaluator(subject, seen, options, reference, store, COMPOSITED if spec != made else "")
         self._seed = seed
-        self._controls = experiment.game.controls
-        self._latent = experiment.game.latent
-        self.sampler = sampler.Sampler(experiment, self.evaluator.batch, told=told)
+        self._controls = game.controls
+        self._latent = game.latent
+        self._encode = media.of(made).encode
+        needs, batch = self.evaluator.needs, self.evaluator.batch
+        self.sampler = sampler.Sampler(experiment, batch, told=told, ask=self.ask or "")
+        self._classifier = sampler.Sampler(experiment, batch, ask=self._classifying or "") if needs.answers else None
+        self._rater = sampler.Sampler(experiment, batch, ask=DENSITY) if needs.density else None
         self._recogniser = sampler.Recogniser(experiment, self.sampler.batch) if subject.recognised else None
-        self._decode = sampler.decoding(experiment) if self.evaluator.needs.decoder else None
-        sampler.check_memory(experiment, options.n, copies=0)
-        self._inputs = sampler.draw_many(experiment, seed, options.n)
+        self._decode = sampler.decoding(experiment) if needs.decoder else None
+        sampler.check_memory(experiment, subject.n, copies=0)
+        self._inputs = sampler.draw_many(experiment, seed, subject.n)
+        self._experiment, self._split = experiment, reference.called
+
+    def _take(self, experiment: Experiment, ask: str | None, options: Eval, reference: Reference) -> Given | None:
+        """The examples that an ask starts from; None for one that draws, and where there is none."""
+        if ask is None or not experiment.game.ask(ask).given:
+            return None
+        return take_given(experiment, ask, reference.streams, options.n, paired=options.paired)
 
     def __call__(self, variables: sampler.Weights) -> Verdict:
         """Draw samples with these weights and take every metric of them in one pass.
 
         They are the samples that `gan sample --seed SEED --n N` writes. Where a metric asks for it, the game recognises
-        codes and classes in them, and in the real examples. Raises NotFiniteError where weights hold NaN or overflow.
+        codes and classes in them, and in the real examples, classifies examples and says how likely they are. Raises
+        NotFiniteError where weights hold NaN or overflow.
         """
         needs, recogniser = self.evaluator.needs, self._recogniser
         infer = recogniser.bind(variables) if recogniser else None
         inferred: list[Mapping[str, Array]] = []
+        comparing, compared = self.evaluator.pairs, {name: [] for name in self.evaluator.pairs}  # type: ignore[var-annotated]
 
         def samples() -> Iterator[Images]:
-            for batch in self.sampler.batches(variables, self._inputs):
+            done = 0
+            inputs = {**self._inputs, **(self._given.inputs if self._given else {})}
+            for batch in self.sampler.batches(variables, inputs):
                 if infer and needs.recognition:
                     inferred.append(infer(batch))
+                n = min(len(batch), self.evaluator.plan.n_fake - done)
+                for name, compare in comparing.items():
+                    assert self._given is not None
+                    assert self._given.truth is not None
+                    stored = self._encode(jnp.asarray(batch)[:n])
+                    compared[name].append(np.asarray(compare(stored, jnp.asarray(self._given.truth[done : done + n]))))
+                done += n
                 yield batch
 
-        fake = self.evaluator.fake(samples())
+        fake = NOTHING
+        if needs.fakes:
+            fake = self.evaluator.fake(samples())
+        elif needs.pairs:
+            for _ in samples():
+                pass
         found = _joined(inferred)
         codes = {k: Code(c, self._inputs[k], found.get(k)) for k, c in self._controls.items()}
         decoder = Decoder(Partial(self._decode, variables), self._latent) if self._decode else None
-        fake = fake._replace(codes=codes, decoder=decoder)
+        fake = fake._replace(
+            codes=codes,
+            decoder=decoder,
+            pairs={name: np.concatenate(parts) for name, parts in compared.items()},
+            labels=self._given.labels if self._given else None,
+            **self._answers(variables),
+        )
         real = self.evaluator.real()
         if real is not None and recogniser and infer and needs.recognition_real:
             examples = self.evaluator.examples(recogniser.batch)
             found = _joined([jax.device_get(part) for part in ahead(infer(e["x"]) for e in examples)])
             real = real._replace(codes={k: Code(c, inferred=found[k]) for k, c in self._controls.items() if k in found})
-        return self.evaluator.verdict(real, fake, self._seed)
+        if self._rater:
+            real = (real or NOTHING)._replace(density=self._density(variables))
+        return self.evaluator.verdict(real, fake, self._seed, self._words())
+
+    def _answers(self, variables: sampler.Weights) -> dict[str, Any]:
+        """What the game says of the classes of examples, and what these are: fields of a `Sample`."""
+        if self._classifier is None:
+            return {}
+        asked = self._asked_about
+        assert asked is not None
+        drawn = sampler.draw_many(self._experiment, self._seed, asked.n)
+        answers = self._classifier(variables, {**drawn, **asked.inputs})
+        if not np.isfinite(answers).all():
+            raise NotFiniteError("what the game says of classes is not finite: its weights hold NaN or overflow")
+        return {"answers": answers, "truths": asked.truth}
+
+    def _density(self, variables: sampler.Weights) -> np.ndarray:
+        """Log p of the real examples under the model, in nats, float64 [N]."""
+        assert self._rater is not None
+        x = np.concatenate([examples["x"] for examples in self.evaluator.examples(self._rater.batch)])
+        drawn = sampler.draw_many(self._experiment, self._seed, len(x))
+        return self._rater(variables, {**drawn, "x": x}).astype(np.float64)
+
+    def _words(self) -> str:
+        """What the game was asked about which examples, for the protocol; nothing where it only drew."""
+        needs, said = self.evaluator.needs, []
+        if self._given and (needs.fakes or needs.pairs):
+            said.append(f"{self.ask} of {self._given.n} ({self._split})")
+        if self._classifier and self._asked_about:
+            said.append(f"{self._classifying} of {self._asked_about.n} ({self._split})")
+        if self._rater:
+            said.append(f"density of {self.evaluator.plan.n_real} ({self._split})")
+        return ", ".join(said)
 
 
 def _joined(parts: Iterable[Mapping[str, Array]]) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """The real side of a comparison: examples, or the statistics that are left of them."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from gan_cli import build
@@ -22,6 +23,7 @@ class Reference(NamedTuple):
     fitted: tuple[str, ...] = ()  # what may have been done to the images of `stored`, in words; none: as to the fakes
     training: Source | None = None  # what was trained on, where `source` is held out of it
     trained: str = ""  # what that is called
+    streams: Mapping[str, Source] = {}  # all of the data of that split, by stream: what an ask is given comes from them
 
     @property
     def mixture(self) -> Mixture | None:
@@ -39,10 +41,31 @@ def changed(source: Source | None, meta: Meta, step: int, called: str) -> list[s
     return [f"WARNING: {called}: the data are no longer those that step {step} was trained on"]
 
 
+def of_streams(
+    resolved: Table,
+    stream: str,
+    trained_on: Mapping[str, Source],
+    split: str | None,
+    store: Store,
+    *,
+    training: bool = False,
+) -> Reference:
+    """The real examples of a recipe with which results that belong to `stream` are compared, all streams beside them.
+
+    trained_on: the recipe's data by stream, where they are loaded; otherwise as `of_recipe`.
+    """
+    found = {
+        name: of_recipe(build.stream_table(resolved, name), trained_on.get(name), split, store, training=training)
+        for name in build.data_tables(resolved["data"])
+    }
+    streams = {name: own.source for name, own in found.items() if own.source}
+    return found[stream]._replace(streams=streams)
+
+
 def of_recipe(
     resolved: Table, trained_on: Source | None, split: str | None, store: Store, *, training: bool = False
 ) -> Reference:
-    """The real examples that a recipe's samples are compared with.
+    """The real examples that samples of a recipe with one stream are compared with.
 
     trained_on: the recipe's data, where they are loaded; split: None for the one of [eval]; training: whether what was
     trained on is wanted, too, where the split is held out of it. Raises InputError for a split that there is not.

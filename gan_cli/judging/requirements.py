@@ -13,7 +13,7 @@ from gan_cli.judging.reference import Reference
 from gan_cli.metrics import classes
 from gan_cli.metrics.classes import listed
 from gan_cli.metrics.collect import IMAGES, check_outputs, kept_by
-from gan_cli.metrics.metric import Metric, Scope
+from gan_cli.metrics.metric import Metric, Scope, needs_fakes
 from gan_cli.recipe import Eval
 from gan_cli.text import size
 from gan_cli.types import CLASS, Control, Spec
@@ -36,11 +36,20 @@ class Subject(NamedTuple):
     recognised: Mapping[str, Control] = {}  # the controls that its game infers from images
     decodes: bool = False  # it is a generator of a latent alone
     statistics: str = ""  # only the statistics of its images are there: the file's name
+    ask: str = ""  # what makes them: the name of one of the game's asks
+    has_truth: bool = False  # what each of them should be is known
+    labels_given: bool = False  # they are made from labelled examples
+    classifies: bool = False  # one of the game's asks is for labels
+    has_density: bool = False
 
 
 class Needs(NamedTuple):
     """What all metrics together need of a pass over the samples and of one over the real examples."""
 
+    fakes: bool  # a look at samples through features
+    pairs: bool  # samples beside what they should be
+    answers: bool
+    density: bool
     real: bool
     one_by_one: bool  # more of the real examples than their statistics, which a cache could hold
     training: bool  # all that was trained on, besides real examples that are held out of it
@@ -63,6 +72,10 @@ def needs(metrics: Sequence[Metric], spec: Spec, features: Features, reference: 
     )
     own = (classes.needed(features),) if classified else ()
     return Needs(
+        fakes=any(needs_fakes(metric) for metric in metrics),
+        pairs=any(metric.pair is not None for metric in metrics),
+        answers=any(metric.needs_answers for metric in metrics),
+        density=any(metric.needs_density for metric in metrics),
         real=any(metric.needs_real for metric in metrics),
         one_by_one=one_by_one,
         training=any(metric.needs_training for metric in metrics),
@@ -123,14 +136,14 @@ def check_metrics(
             )
         if metric.needs_classifier:
             classes.check_fits(metric.name, features, subject.spec, reference.mixture)
-    if planned.dim > MOST_FEATURES:
+    if planned.dim > MOST_FEATURES and any(map(needs_fakes, metrics)):
         raise InputError(
             f"[eval] features = {features.name!r}: {planned.dim:,} numbers an image, whose covariance would take "
             f"{size(8 * planned.dim**2)}; {MOST_FEATURES:,} are the most"
         )
     checks = [metric.check(planned) for metric in metrics]
     check_outputs(features, kept_by(metrics))
-    looked_through = not metrics or any(metric.keeps != (IMAGES,) for metric in metrics)
+    looked_through = not metrics or any(needs_fakes(metric) and metric.keeps != (IMAGES,) for metric in metrics)
     strange = _warn_of_features(subject.spec, features, reference) if looked_through else ()
     return tuple(dict.fromkeys([*strange, *(notice for found in checks for notice in found)]))
 
@@ -183,7 +196,9 @@ def _check_data(metric: Metric, subject: Subject, reference: Reference) -> None:
 
 def _check_subject(metric: Metric, subject: Subject) -> None:
     """Raise InputError for a metric that needs what the generator or its game does not do."""
-    generator = metric.needs_class or metric.needs_recognition or metric.needs_recognition_real or metric.needs_decoder
+    of_a_game = metric.pair or metric.needs_answers or metric.needs_density or metric.needs_given_labels
+    recognition = metric.needs_recognition or metric.needs_recognition_real
+    generator = of_a_game or metric.needs_class or recognition or metric.needs_decoder
     if generator and not subject.is_model:
         raise InputError(f"{metric.name} is taken of a generator, not of images: give a run, --ckpt RUN")
     if metric.needs_class and CLASS not in subject.controls:
@@ -191,10 +206,29 @@ def _check_subject(metric: Metric, subject: Subject) -> None:
             f"{metric.name} compares with the class that was asked for, and this model cannot be asked for one: "
             "it is for conditional games"
         )
-    if (metric.needs_recognition or metric.needs_recognition_real) and not subject.recognised:
+    if recognition and not subject.recognised:
         raise InputError(
             f"{metric.name} needs a network that recognises codes or classes, and this game has none: "
             "it is for games such as InfoGAN and AC-GAN"
         )
     if metric.needs_decoder and not subject.decodes:
         raise InputError(f"{metric.name} is of a generator whose only input is a latent, and this game's has more")
+    if metric.pair and not subject.has_truth:
+        what = f"what it makes when asked to {subject.ask}" if subject.ask else "what it makes"
+        raise InputError(
+            f"{metric.name} compares a result with what it should be, and of {what} that is not known: it is for games "
+            "that are given examples with an input; or set [eval] paired = true where example i of one stream belongs "
+            "to example i of the other"
+        )
+    if metric.needs_given_labels and not subject.labels_given:
+        raise InputError(f"{metric.name} is of results that are made from labelled examples, and these are not")
+    if metric.needs_answers and not subject.classifies:
+        raise InputError(
+            f"{metric.name} is of a game that classifies examples, and this one does not; class-agreement asks a "
+            "classifier that had no part in the training about samples"
+        )
+    if metric.needs_density and not subject.has_density:
+        raise InputError(
+            f"{metric.name} is of a game that says how likely an example is, and this one does not; ais or parzen "
+            "estimates that of a generator"
+        )

@@ -117,7 +117,7 @@ def _experiment(game: Game, steps: int) -> Experiment:
         "generator": adam(optax.cosine_decay_schedule(2e-2, max(steps // CRITIC_STEPS, 1))),
     }
     options = Train(steps=steps, batch=128, steps_per_call=CALL)
-    return Experiment(Spec((2,)), game, definitions(game), optimisers, options, Ema(decay=0.0))
+    return Experiment({"": Spec((2,))}, game, definitions(game), optimisers, options, Ema(decay=0.0))
 
 
 def _judge(

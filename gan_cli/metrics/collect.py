@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from gan_cli.data.pipeline import ahead, encode
+from gan_cli.data.pipeline import ahead
 from gan_cli.devices import everyone, replicate, share
 from gan_cli.errors import InputError
 from gan_cli.features import Features
+from gan_cli.media.medium import to_levels
 from gan_cli.metrics.frechet import no_moments
 from gan_cli.metrics.metric import Metric, Sample
 from gan_cli.types import Array, Spec
@@ -85,7 +86,7 @@ def compiled(keep: bool, devices: Sequence[jax.Device]) -> Callable[[Partial, Im
     def forward(apply: Partial, images: Array) -> dict[str, Array]:
         images = composited(images)
         outputs = apply(eight_bit(images))
-        return {**outputs, IMAGES: images if images.dtype == jnp.uint8 else encode(images)} if keep else outputs
+        return {**outputs, IMAGES: images if images.dtype == jnp.uint8 else to_levels(images)} if keep else outputs
 
     return share(forward, devices)
 
@@ -94,7 +95,7 @@ def composited(images: Array) -> Array:
     """RGBA [B, H, W, 4], uint8 or float in [-1, 1] -> RGB on white, uint8, as Pillow does it; others as they are."""
     if images.ndim != 4 or images.shape[-1] != 4:
         return images
-    levels = (images if images.dtype == jnp.uint8 else encode(images)).astype(jnp.int32)
+    levels = (images if images.dtype == jnp.uint8 else to_levels(images)).astype(jnp.int32)
     colours, alpha = levels[..., :3], levels[..., 3:]
     return ((2 * (colours * alpha + 255 * (255 - alpha)) + 255) // 510).astype(jnp.uint8)
 

@@ -36,10 +36,15 @@ class Sample(NamedTuple):
     statistics: Statistics  # of the features
     outputs: Mapping[str, np.ndarray] = {}  # outputs kept in full, [N, ...] each: those that a metric `keeps`
     mixture: Mixture | None = None  # distribution of the real examples, where it is known
-    labels: np.ndarray | None = None  # int32 [N]: the true classes of real examples
+    labels: np.ndarray | None = None  # int32 [N]: classes of real examples, or of what fakes were made from
     classified: np.ndarray | None = None
     """int [N]: classes seen by an independent classifier, for toys the nearest component; None where none fits."""
     codes: Mapping[str, Code] = {}  # the game's controls by name: all for fakes, the recognised ones for real examples
+    pairs: Mapping[str, np.ndarray] = {}
+    """By metric that has a `pair`: its number for each result beside what it should be, [N]."""
+    answers: np.ndarray | None = None  # log-probabilities float32 [N, K] that the game gives the classes of examples
+    truths: np.ndarray | None = None  # int [N]: the true classes of those
+    density: np.ndarray | None = None  # float [N]: log p of real examples under the model, in nats
     training: "Sample | None" = None  # all training examples, beside real examples that were held out of training
     decoder: Decoder | None = None  # the generator that made the fakes, where a metric asks for it
 
@@ -47,6 +52,9 @@ class Sample(NamedTuple):
     def n(self) -> int:
         """Number of images."""
         return self.statistics.n
+
+
+NOTHING = Sample(Statistics(np.zeros(0), np.zeros((0, 0)), 0))  # where no metric looks at samples through features
 
 
 class Scope(NamedTuple):
@@ -80,6 +88,11 @@ class Metric(NamedTuple):
     needs_recognition_real: bool = False  # the same of the real examples
     needs_training: bool = False  # `Sample.training`, and real examples that are held out of it
     needs_decoder: bool = False  # `Sample.decoder`: a generator of a latent alone
+    pair: Callable[[Array, Array], Array] | None = None
+    """(results, what they should be), both as stored [B, ...] -> a number for each [B]; it needs no other fakes."""
+    needs_answers: bool = False  # `Sample.answers` and `truths`: a game that classifies; it needs no fakes
+    needs_density: bool = False  # `Sample.density`: a game that says how likely examples are; it needs no fakes
+    needs_given_labels: bool = False  # `Sample.labels` of fakes: of results that are made from labelled examples
     chooses: bool = True  # whether a better value means a better generator, so that it can choose a checkpoint
     features: tuple[str, ...] = ()  # the feature networks through which it means something; empty: any
     keeps: tuple[str, ...] = ()  # outputs that it needs for every fake image: "logits", "features", "images" (uint8)
@@ -88,6 +101,11 @@ class Metric(NamedTuple):
     """Returns notices for the user, and raises InputError when the number would mean nothing. Call it before any image
     is made: it needs none. By default any number of images will do.
     """
+
+
+def needs_fakes(metric: Metric) -> bool:
+    """Whether a metric looks at samples through features, or at more of them than `pair` does."""
+    return not (metric.pair or metric.needs_answers or metric.needs_density)
 
 
 def require_images(n: int, least: int, needs: str, mend: str = "") -> tuple[str, ...]:

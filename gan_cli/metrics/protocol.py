@@ -20,6 +20,7 @@ class Protocol(NamedTuple):
     seed: int | None  # of the fake images' latents, or of the choice among the images of files; None: all of those
     options: Mapping[str, Mapping[str, Any]] = {}  # by metric, for the metrics that have any
     training: str = ""  # which images were trained on, where a metric asks for them
+    given: str = ""  # which examples the game was asked about, and what: "translate of 899 (digits test)"
 
     def __str__(self) -> str:
         """One line for a person."""
@@ -27,8 +28,10 @@ class Protocol(NamedTuple):
         real = f"{n_real} real ({self.split})" if self.split else "no real images"
         seed = "" if self.seed is None else f", seed {self.seed}"
         values = "vectors" if self.features == "points" else "8-bit images"
+        looked = f"features {self.features} {self.features_hash}, {real}, {n_fake} fake{seed}, {values}, {self.resize}"
         parts = [
-            f"features {self.features} {self.features_hash}, {real}, {n_fake} fake{seed}, {values}, {self.resize}",
+            *([looked] if self.features else []),
+            *([self.given + ("" if self.features else seed)] if self.given else []),
             *([f"trained on {self.training}"] if self.training else []),
         ]
         for metric, options in self.options.items():  # kid(degree 3, subsets 100)
@@ -42,7 +45,7 @@ def in_words(features: Features, fitted: str) -> str:
 
 
 def protocol(
-    features: Features,
+    features: Features | None,
     *,
     n_real: int,
     n_fake: int,
@@ -51,8 +54,13 @@ def protocol(
     fitted: str = "",
     options: Mapping[str, Mapping[str, Any]] | None = None,
     training: str = "",
+    given: str = "",
 ) -> Protocol:
-    """The protocol of numbers taken through `features`; `fitted` says what was done to the images beforehand."""
+    """The protocol of numbers taken through `features`; `fitted` says what was done to the images beforehand.
+
+    Without features no metric has looked at samples through any.
+    """
     used = {metric: own for metric, own in (options or {}).items() if own}
-    done = in_words(features, fitted)
-    return Protocol(features.name, features.hash[:SHOWN], n_real, n_fake, split, done, seed, used, training)
+    name, digest = (features.name, features.hash[:SHOWN]) if features else ("", "")
+    done = in_words(features, fitted) if features else ""
+    return Protocol(name, digest, n_real, n_fake, split, done, seed, used, training, given)

@@ -118,8 +118,8 @@ def described(checkpoints: Checkpoints, step: int) -> tuple[Meta, Experiment]:
     checked = kept.data(
         ("recipe", kept.digest(meta.recipe)), lambda: build.resolve(meta.recipe, f"{checkpoints.folder}/{step}")
     )
-    resolved = build.as_trained(checked, meta.spec)
-    return meta._replace(recipe=resolved), build.experiment(resolved, meta.spec, trained=True)
+    resolved = build.as_trained(checked, meta.specs)
+    return meta._replace(recipe=resolved), build.experiment(resolved, meta.specs, trained=True)
 
 
 def steps(path: Path) -> list[int]:

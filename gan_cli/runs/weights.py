@@ -31,7 +31,7 @@ def load_weights(path: Path) -> Loaded:
         with safe_open(path, framework="numpy") as arrays:
             step, meta = _about(arrays.metadata() or {})
             meta = meta._replace(recipe=build.resolve(meta.recipe, f"{path}: its recipe"))
-            experiment = build.experiment(meta.recipe, meta.spec)
+            experiment = build.experiment(meta.recipe, meta.specs)
             shapes = state_shapes(experiment)
             wanted = flat(shapes.variables, abstract=True)
             _check_same(arrays, wanted)
@@ -66,7 +66,8 @@ def _about(metadata: Mapping[str, str]) -> tuple[int, Meta]:
         about = door.parse_json(metadata[KEY])
         step = about["step"]
         given = {"recipe": recipe_tables.parse(about["recipe"].encode(), "its recipe"), "history": []}
-        given |= {"spec": about["spec"], "fingerprint": about["fingerprint"]}
+        given |= {name: about[name] for name in ("spec", "fingerprint")}
+        given |= {"streams": about["streams"]} if "streams" in about else {}
     except InputError as error:
         raise DamagedError(str(error)) from None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:

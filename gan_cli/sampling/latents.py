@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_cli import media
 from gan_cli.engine import sampler
 from gan_cli.engine.sampler import Inputs, Sampler
 from gan_cli.engine.state import Experiment
@@ -80,7 +81,7 @@ def is_truncatable(inputs: Inputs, prior: str) -> bool:
 
 def is_points(experiment: Experiment) -> bool:
     """Whether samples are vectors, not images."""
-    return len(experiment.spec.shape) != 3
+    return not media.is_image(experiment.spec)
 
 
 def prior_of(loaded: Loaded) -> str:

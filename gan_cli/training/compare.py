@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import jax
 
 from gan_cli import build, overrides, recipe
-from gan_cli.data.pipeline import Feed, Resident
+from gan_cli.data.pipeline import Feed
 from gan_cli.data.store import Store
 from gan_cli.engine.seeds import train_seeds
 from gan_cli.engine.state import state_shapes
 from gan_cli.errors import InputError
 from gan_cli.files import make_folder, write_text
 from gan_cli.judging import reference
+from gan_cli.judging.given import making_ask
 from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.pictures import comparison, plots
@@ -81,15 +82,15 @@ def _entry(name: str, changes: Sequence[str], judged: dict[str, Any], store: Sto
     """Check a recipe and load its data; raises InputError."""
     path = recipe.find_recipe(name)
     changes = [*changes, *(f"eval.{key}={value}" for key, value in judged.items())]
-    tables = overrides.read_overridden(path, changes, watcher.note)
     store = store.near(path)
-    prepared = build.prepare(tables, str(path), store)
+    prepared = build.prepare(overrides.read_overridden(path, changes, watcher.note), str(path), store)
     options = recipe.Eval(**prepared.resolved["eval"])
-    against = reference.of_recipe(prepared.resolved, prepared.source, None, store, training=True)
+    stream = prepared.experiment.stream(making_ask(prepared.experiment, options.ask) or "")
+    against = reference.of_streams(prepared.resolved, stream, prepared.sources, None, store, training=True)
     judge = ModelEvaluator(prepared.experiment, options, against, store, seed=0)
     # A digest of everything that decides a run's numbers: a run of the same digest and seed is not repeated.
     of_step = {k: v for k, v in recipe.decisive(prepared.resolved).items() if not k.startswith(("run.", "monitor."))}
-    data = [s.fingerprint for s in (prepared.source, against.source, against.training) if s]
+    data = [s.fingerprint for s in (*prepared.sources.values(), against.source, against.training) if s]
     decisive = [__version__, of_step, prepared.experiment.train.steps, data, judge.evaluator.features.hash]
     text = json.dumps(decisive, sort_keys=True, default=str)
     return Candidate(path.stem, prepared, judge, hashlib.sha256(text.encode()).hexdigest()[:12])
@@ -161,11 +162,5 @@ def _trained(entry: Candidate, seeds: Sequence[int], watcher: Watcher) -> Iterat
 
 def _feeds(prepared: build.Prepared, seeds: Sequence[int]) -> list[Feed]:
     """Return the batches of each seed; data that lie on the device are read once for all of them."""
-    feeds: list[Feed] = []
-    for seed in seeds:
-        if feeds and isinstance(feeds[0], Resident):
-            feeds.append(feeds[0]._replace(seed=seed))
-        else:
-            tables = {**prepared.resolved, "run": {**prepared.resolved["run"], "seed": seed}}
-            feeds.append(build.feed(tables, prepared.source))
-    return feeds
+    first = build.feed(prepared.resolved, prepared.sources)
+    return [first.reseeded(seed) for seed in seeds]

@@ -151,14 +151,17 @@ class Record:
 
     def save(self, step: int, state: State, history: list[dict[str, Any]], rollbacks: int, monitor: Memory) -> None:
         """Start to write a checkpoint; its score is that of the last evaluation, if that was at this step."""
-        resolved, source = self._prepared.resolved, self._prepared.source
+        resolved = self._prepared.resolved
         score = history[-1].get("score") if history and history[-1]["step"] == step else None
         for file in (self.folder.log, self.folder.metrics):
             if file.exists():
                 with storing(file):
                     sync(file)  # a checkpoint relies on these lines: they must be on the disk before it
+        experiment = self._prepared.experiment
+        streams = {} if "" in experiment.specs else dict(experiment.specs)
+        spec = experiment.specs.get("", experiment.spec)
         meta = Meta(
-            resolved, self._prepared.experiment.spec, source.fingerprint, list(history), rollbacks, score, monitor
+            resolved, spec, self._prepared.fingerprint, list(history), rollbacks, score, monitor, streams=streams
         )
         self.checkpoints.save(step, state, meta)
 
@@ -227,9 +230,9 @@ def _refuse_other_run(folder: RunFolder, meta: Meta, prepared: build.Prepared, o
     With `override` only differences that keep its metrics from being compared are refused.
     """
     saved = build.resolve(meta.recipe, str(folder.recipe))  # it may be older than some defaults
-    spec = prepared.experiment.spec
-    changed = recipe.differences(build.as_trained(saved, meta.spec), build.as_trained(prepared.resolved, spec))
-    if meta.fingerprint != prepared.source.fingerprint:
+    spec, specs = prepared.experiment.spec, prepared.experiment.specs
+    changed = recipe.differences(build.as_trained(saved, meta.specs), build.as_trained(prepared.resolved, specs))
+    if meta.fingerprint != prepared.fingerprint:
         changed.append("the content of the data")
     judged = [line for line in changed if line.startswith("eval.")]
     if judged and meta.history:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_cli import build, recipe
+from gan_cli import build, media, recipe
 from gan_cli.data.images import check_fitted
 from gan_cli.data.pipeline import order
 from gan_cli.data.store import Store
@@ -20,6 +20,7 @@ from gan_cli.engine.optim import slowed
 from gan_cli.engine.state import State
 from gan_cli.errors import InputError
 from gan_cli.judging import reference
+from gan_cli.judging.given import making_ask
 from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.remote.mirror import Mirror
@@ -73,7 +74,7 @@ def train(
     processes.check_told_the_same(
         {
             "recipe": json.dumps(prepared.resolved, sort_keys=True),
-            "data": prepared.source.fingerprint,
+            "data": prepared.fingerprint,
             "versions of gan-cli and JAX": f"{__version__}, {jax.__version__}",
         }
     )
@@ -109,18 +110,21 @@ def prepare_metric(
     judge = None
     options = recipe.Eval(**prepared.resolved["eval"])
     if options.every:
-        against = reference.of_recipe(prepared.resolved, prepared.source, None, store, training=True)
+        stream = prepared.experiment.stream(making_ask(prepared.experiment, options.ask) or "")
+        against = reference.of_streams(prepared.resolved, stream, prepared.sources, None, store, training=True)
         judge = ModelEvaluator(prepared.experiment, options, against, store, prepared.resolved["run"]["seed"])
         judge.evaluator.check_chooses()
         for notice in judge.evaluator.notices:
             note(notice)
     train = prepared.experiment.train
     parallel.check_batch(train.batch, train.accumulate, prepared.experiment.game.together, jax.device_count())
-    check_fitted(prepared.source)
-    data = prepared.resolved["data"].get("path")
+    for source in prepared.sources.values():
+        check_fitted(source)
     quiet = replace(store, note=lambda _: None)  # the store has already said where the data are
-    if data and out.resolve().is_relative_to(quiet.locate(Path(data)).resolve()):
-        raise InputError(f"--out {out}: lies in the data, {data}: its samples would be trained on; name another folder")
+    for data in (table.get("path") for table in build.data_tables(prepared.resolved["data"]).values()):
+        if data and out.resolve().is_relative_to(quiet.locate(Path(data)).resolve()):
+            what = f"lies in the data, {data}: its samples would be trained on; name another folder"
+            raise InputError(f"--out {out}: {what}")
     RunFolder(out).check_own()
     return judge
 
@@ -158,7 +162,7 @@ class _Session:
         self.judge = judge
         self.options = recipe.Run(**prepared.resolved["run"])
         source, experiment, seed = prepared.source, prepared.experiment, self.options.seed
-        count = self.options.grid if len(experiment.spec.shape) == 3 else POINTS
+        count = self.options.grid if media.is_image(experiment.spec) else POINTS
         self.overview = plan_samples(experiment, overview(experiment, seed, count))
         self.sampler = judge.sampler if judge else sampler.Sampler(experiment, count)  # one program is enough
         rules = recipe.Monitor(**prepared.resolved["monitor"])
@@ -202,7 +206,7 @@ class _Session:
         self.watcher.start(self.reached, train.steps, train.batch)
         tables = {**resolved, "run": {**resolved["run"], "seed": _seed(self.prepared, start.rollbacks)}}
         devices = parallel.everyone()
-        with closing(build.feed(tables, self.prepared.source, parallel.rows(train.batch, devices))) as feed:
+        with closing(build.feed(tables, self.prepared.sources, parallel.rows(train.batch, devices))) as feed:
             trainer = loop.Trainer(experiment, feed, devices)
             state = loop.run(trainer, start.state, train.steps, train.steps_per_call, cadence, hooks)
             best = processes.tell(processes.by_first(lambda: self.record.finish() if self.record else None))

@@ -48,12 +48,14 @@ def write_weights(loaded: Loaded, raw: bool, _description: Mapping[str, Any]) ->
     """The file: "generator.params.…" and so on, named as in checkpoints; averaged where a role has an average."""
     average = {} if raw else loaded.state.average
     leaves = flat({**loaded.state.variables, **average})
+    streams = loaded.meta.streams
     about = {
         "step": loaded.step,
         "weights": "raw" if raw else "average",
         "averaged": sorted(average),  # roles
         "recipe": recipe_text(loaded),
-        "spec": loaded.meta.spec._asdict(),
+        "spec": loaded.meta.spec.to_json(),
+        **({"streams": {name: spec.to_json() for name, spec in streams.items()}} if streams else {}),
         "fingerprint": loaded.meta.fingerprint,
     }
     metadata = {KEY: json.dumps(about)}  # one entry: several would be in another order each time
