@@ -16,12 +16,12 @@ demo: .venv/installed
 	$(BIN)/gan eval --ckpt $(RUN) --metric fid,class-coverage --n 5000
 	@echo "Look at $(RUN)/demo.png"
 
-test: .venv/tested
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+test: .venv/tested  # three at a time on two cores: one of them often waits for a process, a page or a disk
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
 
 newest: newest-installed  # some tests on the newest other Python that is here: JAX 0.11 and newer want 3.12
 	@if [ -e .venv-newest/tested ]; then \
-		.venv-newest/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(NEWEST:%=tests/test_%.py); \
+		.venv-newest/bin/python -m pytest -n 3 --dist worksteal -m "not slow" $(NEWEST:%=tests/test_%.py); \
 	else echo "No tests on another Python than $(own)"; fi
 
 newest-installed:

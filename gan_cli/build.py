@@ -12,7 +12,7 @@ import jax
 
 from gan_cli import features, media, metrics, recipe, text
 from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, validate_part
-from gan_cli.data import images, pipeline
+from gan_cli.data import augment, images, pipeline, tasks
 from gan_cli.data.source import Source, digest, told
 from gan_cli.data.store import Store
 from gan_cli.engine import kept, parallel
@@ -20,7 +20,7 @@ from gan_cli.engine.state import Experiment, Late, State, definitions, optimised
 from gan_cli.errors import InputError
 from gan_cli.games.game import Game, Labels, NetFactory
 from gan_cli.names import canonical_metrics
-from gan_cli.types import Adversarial, Penalty, Ports, Spec, Specs
+from gan_cli.types import Adversarial, Penalty, Ports, Spec, Specs, leaves
 
 if TYPE_CHECKING:
     import optax
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
 LOSS = kind("loss", "name", "gan_cli.losses", Adversarial, option=True)
 PENALTY = kind("penalty", "name", "gan_cli.losses", Penalty, option=True)
+AUGMENT = kind("augmentation", "augment", "gan_cli.data", augment.Augment, option=True)
 NETWORK = kind("network", "net", "gan_cli.nets", "flax.nnx:Module", Ports, "flax.nnx:Rngs")
 GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
 # [data] holds the options of its source and of what is then done to it.
-HIDING = options_model(pipeline.hide).model_fields
-TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, pipeline.hide)
+OF_TRAINING = (pipeline.hide, augment.change, tasks.divide)  # what metrics do without
+HIDING = options_model(*OF_TRAINING).model_fields
+TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, *OF_TRAINING)
 SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(
     model=lambda source: options_model(source, *TRANSFORMS)
 )
@@ -47,7 +49,7 @@ def resolve(tables: Mapping[str, Any], where: str) -> Table:
     from gan_cli.engine.optim import OPTIMISER
 
     recipe.check_tables(tables, where)
-    data, game = _checked_data(tables, where), _checked_table(GAME, tables, where)
+    data, game = checked_data(tables, where), _checked_table(GAME, tables, where)
     _check_streams(data, game["play"], where)
     _check_parts("networks", tables, roles(game["play"]), game["play"], f"{where}: ")
     many: dict[str, dict[str, Table]] = {}
@@ -61,7 +63,7 @@ def resolve(tables: Mapping[str, Any], where: str) -> Table:
     features.check_shipped(judges["features"], here)
     fixed["eval"] = {**judges, "options": {name: own for name, own in options.items() if own}}
 
-    resolved = {"data": data, "game": game, **fixed, **many}
+    resolved = {"data": data.get("", data), "game": game, **fixed, **many}
     return {name: resolved[name] for name in recipe.TABLES}
 
 
@@ -73,17 +75,17 @@ def _checked_table(what: Kind, tables: Mapping[str, Any], where: str) -> Table:
     return validate_part(what, tables[table], f"{where}: [{table}] ")
 
 
-def _checked_data(tables: Mapping[str, Any], where: str) -> Table:
-    """[data], checked, or the tables in it of a game with several streams."""
+def checked_data(tables: Mapping[str, Any], where: str) -> dict[str, Table]:
+    """[data], checked, or the tables in it of a game with several streams, by stream; raises InputError."""
     data = tables.get("data", {})
     if SOURCE.key in data or not data or not all(isinstance(own, Mapping) for own in data.values()):
-        return _checked_table(SOURCE, tables, where)
+        return {"": _checked_table(SOURCE, tables, where)}
     return {stream: validate_part(SOURCE, own, f"{where}: [data.{stream}] ") for stream, own in data.items()}
 
 
-def _check_streams(data: Table, play: str, where: str) -> None:
-    """Raise InputError unless a checked [data] has exactly the streams that the game wants."""
-    wanted, given = streams(play), data_tables(data)
+def _check_streams(given: Mapping[str, Table], play: str, where: str) -> None:
+    """Raise InputError unless the checked tables of data, by stream, are exactly those that the game wants."""
+    wanted = streams(play)
     if wanted == [""] and "" not in given:
         raise InputError(f"{where}: [data.{next(iter(given))}]: game {play!r} has a single stream of data: [data]")
     if wanted != [""] and "" in given:
@@ -138,8 +140,16 @@ def with_split(resolved: Table, split: str, where: str) -> Table:
 
 
 def data_table(tables: Mapping[str, Any], where: str, split: str | None) -> Table:
-    """The checked [data] of a recipe, or of a file with nothing else; with another split, if one is named."""
-    table = _checked_table(SOURCE, tables, where)
+    """The checked [data] of a recipe, or of a file with nothing else; with another split, if one is named.
+
+    Raises InputError for several streams of data.
+    """
+    found = checked_data(tables, where)
+    if "" not in found:
+        raise InputError(
+            f"{where}: has several streams of data, {', '.join(found)}, and one is wanted: a file with [data]"
+        )
+    table = found[""]
     return table if split is None else with_split({"data": table}, split, f"{where}: [data] ")["data"]
 
 
@@ -177,15 +187,17 @@ def load_source(data: Table, store: Store) -> Source:
 
 def read_source(data: Table, store: Store) -> Source:
     """The data source of a checked table [data], without telling its remarks."""
-    table = dict(data)
-    options = [
-        {key: table.pop(key) for key in options_model(transform).model_fields if key in table}
-        for transform in TRANSFORMS
-    ]
-    factory = SOURCE.find(table["source"])
-    source: Source = call(SOURCE._replace(model=lambda _: options_model(factory)), table, store)
-    for transform, own in zip(TRANSFORMS, options, strict=True):
-        source = transform(source, **own)
+    factory = SOURCE.find(data["source"])
+    mine = {
+        key: value for key, value in data.items() if key == SOURCE.key or key in options_model(factory).model_fields
+    }
+    return transformed(call(SOURCE._replace(model=lambda _: options_model(factory)), mine, store), data)
+
+
+def transformed(source: Source, data: Table) -> Source:
+    """What a checked table [data] makes of the examples of its source: fitted, seen otherwise, labels hidden."""
+    for transform in TRANSFORMS:
+        source = transform(source, **{key: data[key] for key in options_model(transform).model_fields if key in data})
     return source
 
 
@@ -213,6 +225,7 @@ def experiment(resolved: Table, specs: Spec | Specs, where: str = "", *, trained
                 f"[game] play = {resolved['game']['play']!r} wants data with labels, and [{_path(stream)}] source = "
                 f"{table['source']!r} gives none (a folder has them with labels = true, an .npz file as array y)"
             )
+    _check_asks(game, specs, resolved["game"]["play"])
     _check_parts("optimisers", resolved, optimised(game), resolved["game"]["play"], where)
     train, ema = recipe.Train(**resolved["train"]), recipe.Ema(**resolved["ema"])
     if game.differentiates and train.accumulate > 1:
@@ -226,6 +239,18 @@ def experiment(resolved: Table, specs: Spec | Specs, where: str = "", *, trained
     makes: tuple[Callable[[], Any], ...] = (partial(definitions, game), partial(_optimisers, resolved, game))
     networks_made, optimisers_made = (Late(make) if trained else make() for make in makes)
     return Experiment(specs, game, networks_made, optimisers_made, train, ema, identity)
+
+
+def _check_asks(game: Game, specs: Specs, play: str) -> None:
+    """Raise InputError where the data lack a leaf that an ask starts from or makes."""
+    known = leaves(specs)
+    for name, ask in game.asks.items():
+        for wanted in (*ask.given, *([ask.like] if isinstance(ask.like, str) else [])):
+            if wanted not in known:
+                raise InputError(
+                    f"[game] play = {play!r}: to {name} it wants {wanted} of an example, and these data have "
+                    f"{', '.join(known)}"
+                )
 
 
 def streams_of(resolved: Table, specs: Spec | Specs) -> Specs:
@@ -280,8 +305,13 @@ class Prepared(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what decides every example of all streams."""
-        prints = [source.fingerprint for source in self.sources.values()]
-        return prints[0] if len(prints) == 1 else digest(*prints)
+        return fingerprint(self.sources)
+
+
+def fingerprint(sources: Mapping[str, Source]) -> str:
+    """SHA-256 of what decides every example of these streams."""
+    prints = [source.fingerprint for source in sources.values()]
+    return prints[0] if len(prints) == 1 else digest(*prints)
 
 
 def prepare(tables: Mapping[str, Any], where: str, store: Store) -> Prepared:

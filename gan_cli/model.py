@@ -10,7 +10,7 @@ import numpy as np
 from PIL.Image import Image
 
 from gan_cli.engine import platform
-from gan_cli.engine.sampler import Inputs
+from gan_cli.engine.sampler import Inputs, Sampler, draw_many
 from gan_cli.errors import InputError, printable
 from gan_cli.games.game import Variables
 from gan_cli.pictures import grids
@@ -76,6 +76,11 @@ class Model:
     def history(self) -> list[dict[str, Any]]:
         """Every evaluation up to this step: {"step": 500, "fid": 12.3, ...}."""
         return self._loaded.meta.history
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """What the game can be asked: to draw, to translate, to classify; the first one is meant without a name."""
+        return tuple(self._loaded.experiment.game.asks)
 
     @property
     def shape(self) -> Shape:
@@ -156,6 +161,26 @@ class Model:
             columns.append([ControlOption(name, str(x), f"{argument} = {x!r}", is_single=True) for x in each])
         several = n if any(len(column) > 1 for column in columns) else 1
         return tuple(Conditions(truncation, tuple(own[i % len(own)] for own in columns)) for i in range(several))
+
+    def apply(
+        self, given: np.ndarray | Mapping[str, np.ndarray], *, ask: str = "", seed: int = 0
+    ) -> "Samples | np.ndarray":
+        """What the game makes of examples: translations, masks, reconstructions; of classes their probabilities [n, K].
+
+        `given`: examples as they are stored, images uint8 [n, H, W, C]; several parts by name, {"x": ..., "y": ...}.
+        Result i depends on example i, `seed` and i. Raises InputError for what this model cannot be asked, and for
+        examples of another format.
+        """
+        from gan_cli.sampling import applying  # with all that judges models: who draws does without
+
+        experiment = self._loaded.experiment
+        name = applying.applied_ask(experiment, ask)
+        parts = given if isinstance(given, Mapping) else {experiment.game.ask(name).given[0]: given}
+        inputs = applying.checked_leaves(experiment, name, parts)
+        n = count(inputs)
+        asking = Sampler(experiment, next((size for size in SIZES if size >= n), SIZES[-1]), ask=name)
+        results = asking(self._loaded.leaves(self._raw), {**draw_many(experiment, seed, n), **inputs})
+        return np.exp(results) if experiment.made_by(name) is None else Samples(results)
 
     def interpolate(self, inputs: Inputs, steps: int, *, path: WalkPath | None = None) -> Inputs:
         """Inputs of m samples -> of the walk through them, `steps` from each to the next, both included.

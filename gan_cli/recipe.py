@@ -1,6 +1,7 @@
 """Recipes as plain data: finding, reading, checking and comparing them. What a table means is up to `build.py`."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path, PurePath
@@ -226,7 +227,12 @@ def header(path: Path) -> str:
 
 
 def data_name(table: Mapping[str, Any]) -> str:
-    """Describe [data] by its source and, for files, the name of what holds them: "digits", "folder my_photos"."""
+    """Describe [data] by its source and, for files, the name of what holds them: "digits", "folder my_photos".
+
+    Of several streams each: "a digits, b folder my_photos".
+    """
+    if "source" not in table and table and all(isinstance(own, Mapping) for own in table.values()):
+        return ", ".join(f"{stream} {data_name(own)}" for stream, own in table.items())
     path = table.get("path")
     return " ".join(filter(None, (str(table.get("source", "")), last_part(path) if isinstance(path, str) else "")))
 
@@ -238,7 +244,8 @@ def last_part(path: str) -> str:
 
 def decisive(resolved: Mapping[str, Any]) -> Table:
     """Return the values that decide what a step computes and a metric means, all but FREE_KEYS: "train.batch" -> 64."""
-    return {key: value for key, value in recipe_tables.leaves(resolved) if key not in FREE_KEYS}
+    leaves = recipe_tables.leaves(resolved)
+    return {key: value for key, value in leaves if re.sub(r"^data\.\w+\.", "data.", key) not in FREE_KEYS}
 
 
 def differences(saved: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:

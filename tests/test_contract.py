@@ -18,7 +18,6 @@ import pytest
 from representatives import kinds, representatives
 
 from gan_cli import build, recipe
-from gan_cli.data.pipeline import hide
 from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Store
 from gan_cli.engine import parallel
@@ -45,23 +44,22 @@ def small(name: str) -> dict[str, Any]:
     for table in tables["networks"].values():
         options = inspect.signature(build.NETWORK.find(table["net"])).parameters
         table.update({key: value for key, value in SMALL.items() if key in table or (key in ALWAYS and key in options)})
-    if "size" in tables["data"]:
-        tables["data"]["size"] = SIDE
+    for data in build.data_tables(tables["data"]).values():
+        data |= {"size": SIDE} if "size" in data else {}
     accumulate = tables.get("train", {}).get("accumulate", 1)
     tables["train"] = {**tables.get("train", {}), "batch": BATCH * accumulate, "steps_per_call": STEPS}
     return build.resolve(tables, str(path))
 
 
-def fake_source(resolved: dict[str, Any]) -> Source:
+def fake_source(data: dict[str, Any]) -> Source:
     """Toys as they are; for images, noise of the recipe's size, so that no file is needed."""
-    data = resolved["data"]
     if "size" not in data:
-        return build.load_data(resolved, Store.from_environment(None))
+        return build.load_source(data, Store.from_environment(None))
     shape = (64, data["size"], data["size"], data["channels"])
     labels = np.arange(64, dtype=np.int32) % 10
     x = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    source = in_memory("noise", x, labels, tuple("0123456789"))
-    return hide(source, labelled=20) if "labelled" in data else source
+    fewer = {"labelled": min(20, data["labelled"])} if "labelled" in data else {}
+    return build.transformed(in_memory("noise", x, labels, tuple("0123456789")), {**data, **fewer})
 
 
 def test_representatives_show_every_kind_and_none_is_one_for_nothing():
@@ -100,9 +98,9 @@ def build_case(name: str, convolutions: str = "") -> Case:
     """The recipe `name`, ready to train; `make test` has convolutions as accelerators have them: half the program."""
     resolved = small(name)
     resolved["train"] |= {"convolutions": convolutions} if convolutions else {}
-    source = fake_source(resolved)
-    experiment = build.experiment(resolved, source.spec)
-    feed = build.feed(resolved, source)
+    sources = {stream: fake_source(table) for stream, table in build.data_tables(resolved["data"]).items()}
+    experiment = build.experiment(resolved, {stream: source.spec for stream, source in sources.items()})
+    feed = build.feed(resolved, sources)
     trainer = Trainer(experiment, feed, jax.devices()[:1])
     return Case(name, experiment, trainer, feed, trainer.place(initial_state(experiment, 0)))
 

@@ -22,6 +22,7 @@ from gan_cli.data.pipeline import (
 )
 from gan_cli.data.source import Source, digest, in_memory
 from gan_cli.data.store import Store
+from gan_cli.data.tasks import divide
 from gan_cli.errors import InputError
 from gan_cli.media.medium import from_levels, to_levels
 from gan_cli.types import Spec
@@ -291,3 +292,16 @@ def test_a_process_feeds_its_rows_of_the_same_batches(source, resident, labelled
             np.testing.assert_array_equal(values, np.concatenate([half[name] for half in halves], axis=1))
     for feed in (whole, *parts):
         feed.close()
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_tasks_come_one_after_the_other_and_the_last_goes_on(source, resident):
+    feed = pipeline(divide(source, tasks=2, task_steps=3), batch=BATCH, seed=1, resident=resident)
+    seen = [set(batch["y"].tolist()) for batch in batches(feed, 0, 8)]
+    feed.close()
+    assert set().union(*seen[:3]) == {0, 1}
+    assert set().union(*seen[3:]) == {2}
+    with pytest.raises(InputError, match=r"\[data\] tasks = 99: there are 3 classes"):
+        divide(source, tasks=99)
+    with pytest.raises(InputError, match=r"\[data\] tasks = 2 divides classes"):
+        divide(hide(source, labelled=9), tasks=2)

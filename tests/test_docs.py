@@ -5,7 +5,7 @@ takes seconds, `gan train` and `gan compare` get their recipe with tiny networks
 and one seed; a dry run tries no steps; `gan eval` judges at most 1,000 images; demonstrations train for a few steps;
 MNIST is scikit-learn's digits in MNIST's files. Everything else is what a person types. Blocks marked `no-run` (other
 machines, downloads, services), `make`, `pip` and scripts are parsed: command and options must exist. `make test` runs
-the pages that a newcomer meets, `make contract` all.
+a few pages that most people meet first, `make contract` all.
 """
 
 import ast
@@ -24,8 +24,8 @@ from gan_cli import recipe
 READ = {path: read(path) for path in PAGES}
 NAMES = {path: str(path.relative_to(ROOT)) for path in PAGES}
 RUN = [path for path in PAGES if any(b.runs and b.language in ("sh", "python", "toml") for b in READ[path].blocks)]
-FIRST = [ROOT / page for page in ("README.md", "docs/index.md", "docs/tutorial.md", "docs/api.md", "docs/data.md")]
-FIRST += [ROOT / "docs" / page for page in ("looking.md", "metrics.md", "report.md", "taking-away.md")]
+FIRST = [ROOT / page for page in ("README.md", "docs/index.md", "docs/api.md", "docs/data.md")]
+FIRST += [ROOT / "docs" / page for page in ("looking.md", "report.md")]
 PATHS = re.compile(r"^(?:docs|gan_cli|recipes|scripts|tests)/[\w./-]+\.(?:py|md|toml|sh|sbatch|yaml|npz)$")
 ids = NAMES.get
 
@@ -139,7 +139,7 @@ def test_the_readme_names_every_command():
 @pytest.mark.parametrize("path", RUN, ids=ids)
 def test_a_page_does_what_it_says(path, gan, tmp_path, monkeypatch, quick):
     if quick and path not in FIRST:
-        pytest.skip("a newcomer meets other pages; make contract runs this one")
+        pytest.skip("make test runs the pages that most people meet first, make contract this one")
     monkeypatch.chdir(tmp_path)
     desk = Service(gan, monkeypatch)
     desk.lay_out()

@@ -106,6 +106,7 @@ def test_every_kind_of_images_gives_the_same_number(gan, places, expected, kind)
         "seed": None,
         "options": {},
         "training": "",
+        "given": "",
     }
 
 

@@ -288,6 +288,7 @@ def test_who_waits_for_a_machine_without_a_name_is_told_and_hears_control_c(reci
         assert "Traceback" not in process.stderr.read()
 
 
+@pytest.mark.slow  # twenty seconds: what srun sets is read by JAX, not by this package
 def test_srun_starts_a_job_by_itself(recipe, tmp_path):
     """What srun sets for two tasks on this machine; JAX finds the rest."""
     job = str(os.getpid())  # JAX derives the port from it

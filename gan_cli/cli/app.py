@@ -39,6 +39,11 @@ COMMANDS = {
         "sample:sample",
         "Draw samples from a checkpoint: of classes and codes, along walks, beside training images (docs/sampling.md).",
     ),
+    "apply": Entry(
+        MAKE,
+        "apply:apply",
+        "Give examples to a trained model: translate, segment, reconstruct or classify them (docs/applying.md).",
+    ),
     "eval": Entry(
         MAKE,
         "evaluate:evaluate",

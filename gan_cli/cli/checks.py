@@ -41,19 +41,32 @@ def check_data(
 
     path = recipes.find_recipe(recipe)
     tables = overrides.read_overridden(path, set_ or (), notice)
-    data = build.data_table(tables, str(path), None)
+    streams = build.checked_data(tables, str(path))
     batch = check.batch_of(tables, str(path))
     sources = store(data_dir).near(path)
-    found = examples(data, sources)
-    sheet = contact_sheet.ContactSheet(found, Path(out)) if out else None
-    checked = check.check_data(data, found, sources, *([sheet.keep] if sheet else []))
-    report = check.report(checked, data, batch)
-    if sheet:
+    found = {stream: examples(data, sources) for stream, data in streams.items()}
+    sheets = {stream: contact_sheet.ContactSheet(own, _place(out, stream)) for stream, own in found.items() if out}
+    reports, bad = {}, False
+    for stream, data in streams.items():
+        keep = [sheets[stream].keep] if stream in sheets else []
+        checked = check.check_data(data, found[stream], sources, *keep)
+        reports[stream], bad = check.report(checked, data, batch), bad or bool(checked.bad)
+    for stream, sheet in sheets.items():
         sheet.save()
-        notice(f"{out}: a contact sheet")
-    result(report, text.of_data(report), as_json)
-    if checked.bad:
+        notice(f"{_place(str(out), stream)}: a contact sheet")
+    if "" in reports:
+        result(reports[""], text.of_data(reports[""]), as_json)
+    else:
+        said = [f"[data.{stream}]\n{text.of_data(report)}" for stream, report in reports.items()]
+        result({"streams": reports}, "\n\n".join(said), as_json)
+    if bad:
         raise typer.Exit(UNREADABLE)
+
+
+def _place(out: str, stream: str) -> Path:
+    """Return where a stream's contact sheet goes: sheet.png of a single one, else sheet-a.png."""
+    place = Path(out)
+    return place.with_stem(f"{place.stem}-{stream}") if stream else place
 
 
 def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:

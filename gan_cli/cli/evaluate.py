@@ -62,6 +62,19 @@ def evaluate(
         str | None,
         typer.Option(help="Split of the run's data to compare with; that of the recipe's table eval otherwise."),
     ] = None,
+    ask: Annotated[
+        str | None,
+        typer.Option(
+            help="What to ask the model, where it can be asked several things.",
+            show_default="the recipe's, or the first that the metric fits",
+        ),
+    ] = None,
+    paired: Annotated[
+        bool,
+        typer.Option(
+            "--paired", help="Example i of one stream of the data belongs to example i of the other: compare with it."
+        ),
+    ] = False,
     seed: Annotated[
         int,
         typer.Option(
@@ -109,6 +122,7 @@ def evaluate(
     judged |= {"features": features} if features else {}
     if ckpt is None:
         _refuse("--ckpt", split=split, at=at != "best", raw=raw, all_checkpoints=all_checkpoints, out=out)
+        _refuse("--ckpt", ask=ask, paired=paired)
         if fake is None:
             raise InputError("name what to judge: a run with --ckpt RUN, or images with --fake PATH")
         fit = {"size": size, "channels": channels, "resize": resize}
@@ -120,6 +134,8 @@ def evaluate(
     _refuse("--fake", size=size, channels=channels, resize=resize != "pad")
     from gan_cli.judging.evaluate import Asked
 
+    judged |= {"ask": ask} if ask is not None else {}
+    judged |= {"paired": True} if paired else {}
     judged |= {"n": n or SAMPLES, "n_real": n_real or (ALL if real else SAMPLES)}
     asked = Asked(judged, split, real, train, seed, raw)
     if all_checkpoints:

@@ -19,6 +19,9 @@ def sample(
             "or of a walk an animation (.gif, .webp, .apng); also a URL."
         ),
     ] = "samples.png",
+    ask: Annotated[
+        str, typer.Option(help="What to draw, where a game can draw several things.", show_default="the first")
+    ] = "",
     batch: Annotated[int, typer.Option(min=1, help="Samples drawn at once.")] = 500,
     at: At = "best",
     raw: Raw = False,
@@ -124,6 +127,7 @@ def sample(
             seed=seed,
             n=n,
             conditions=(Conditions(truncation, parse_controls(classes, codes or [])),),
+            ask=ask,
             raw=raw,
             steps=interpolate,
             path=path,

@@ -123,12 +123,15 @@ def train(
             "best_step": outcome.best,
             "last": outcome.history[-1] if outcome.history else None,
         }
-        result(summary, _closing(outcome, shown), as_json)
+        asks = prepared.experiment.game.asks.values()
+        draws = any(not ask.given for ask in asks)
+        next_one = f"gan {'sample' if draws else 'apply'} --ckpt {shown} --out {'samples' if draws else 'applied'}"
+        result(summary, _closing(outcome, shown, f"{next_one}.png"), as_json)
     if outcome.stopped_by:
         raise typer.Exit(STOPPED)
 
 
-def _closing(outcome: "Outcome", run: str) -> str:
+def _closing(outcome: "Outcome", run: str, command: str) -> str:
     """Say how a training ended, where its results are, and what to run next."""
     if outcome.stopped_by:
         saved = f"saved in {run}" if outcome.step else "before anything was worth saving"
@@ -143,5 +146,5 @@ def _closing(outcome: "Outcome", run: str) -> str:
         name = next(key for key in scored[outcome.best] if key not in ("step", "protocol", "score"))
         first, best = outcome.history[0], scored[outcome.best]
         lines.append(f"{name} {first[name]:.4g} at step {first['step']}, best {best[name]:.4g} at step {outcome.best}")
-    lines.append(f"pictures: {run}/samples   next: gan sample --ckpt {run} --out samples.png")
+    lines.append(f"pictures: {run}/samples   next: {command}")
     return "\n".join(lines)

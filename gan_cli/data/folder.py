@@ -72,6 +72,7 @@ def folder(
         load,
         digest(*names_and_stamps, f"labels {labels}", *listed, *chosen),
         labels=y,
+        names=[file.name for file in files],
         remarks=(*remarks_on_tree(tree, path, found), *_remarks_on_values(files, shapes, path, values)),
         odd_sizes=_odd_ones(files, [f"{width} x {height}" for height, width, _ in shapes]),
         odd_channels=_odd_ones(files, [CHANNELS.get(count, f"of {count} channels") for *_, count in shapes]),

@@ -16,8 +16,9 @@ import numpy as np
 from pydantic import NonNegativeInt
 
 from gan_cli import media
+from gan_cli.data.augment import Augment, augmented
 from gan_cli.data.images import check_fitted
-from gan_cli.data.source import Examples, Source
+from gan_cli.data.source import Examples, Phases, Source
 from gan_cli.errors import InputError
 from gan_cli.types import Array, Batch, Spec, X, Y, leaf
 
@@ -26,6 +27,7 @@ RESIDENT_LIMIT = 1 << 30  # bytes of examples that still go onto the device
 THREADS = 8  # that decode streamed batches
 PREFETCH = 16  # streamed batches ahead of the step
 CHUNK = 64  # examples that one thread reads at once
+AUGMENT, AUGMENTED = "augment", 1  # examples' seeds in a feed, and what tells them from the seeds of orders
 LABELLED = "labelled_"  # before the names of parts of examples whose labels are shown
 FEW = 1024  # examples of which an epoch's order is quicker made than kept
 ALL = slice(None)
@@ -63,14 +65,44 @@ def indices(seed: int, step: int, batch: int, size: int) -> np.ndarray:
     return chosen
 
 
-def _indices_of_step(
-    seed: int, step: int, batch: int, size: int, labelled: np.ndarray | None, rows: slice
-) -> dict[str, np.ndarray]:
-    """The examples of a step: {"index": int32 [rows]}, and "labelled" alike where only some labels are known."""
-    chosen = {"index": indices(seed, step, batch, size)[rows]}
+def _indices_of_step(seed: int, step: int, batch: int, choice: "Choice", rows: slice) -> dict[str, np.ndarray]:
+    """The examples of a step: {"index": int32 [rows]}, and "labelled" alike where only some labels are known.
+
+    Where they are augmented, a seed for each beside them: "augment", uint32 [rows], and "labelled_augment".
+    """
+    labelled = choice.labelled
+    chosen = {"index": _examples(seed, step, batch, choice)[rows]}
     if labelled is not None and len(labelled):
         chosen["labelled"] = labelled[indices(seed, step, batch, len(labelled))].astype(np.int32)[rows]
+    if choice.augment:
+        names = [AUGMENT, *([LABELLED + AUGMENT] if "labelled" in chosen else [])]
+        bits = np.random.Philox(np.random.SeedSequence((seed, step, AUGMENTED))).random_raw(len(names) * batch)
+        seeds = (bits >> np.uint64(32)).astype(np.uint32).reshape(len(names), batch)[:, rows]
+        chosen |= dict(zip(names, seeds, strict=True))
     return chosen
+
+
+def _examples(seed: int, step: int, batch: int, choice: "Choice") -> np.ndarray:
+    """Which examples make up the batch of a step, int32 [batch]: of all, or of those of its phase."""
+    if choice.phases is None:
+        return indices(seed, step, batch, choice.size)
+    phase = min(step // choice.phases.steps, len(choice.phases.pools) - 1)
+    pool = choice.phases.pools[phase]
+    return pool[indices(seed, step - phase * choice.phases.steps, batch, len(pool))].astype(np.int32)
+
+
+class Choice(NamedTuple):
+    """What decides which examples a step reads, and how it sees them, besides its number."""
+
+    spec: Spec
+    size: int
+    labelled: np.ndarray | None = None  # as `Source.labelled`
+    phases: Phases | None = None
+    augment: tuple[Augment, ...] = ()
+
+
+def _choice(source: Source) -> Choice:
+    return Choice(source.spec, source.size, source.labelled, source.phases, source.augment)
 
 
 def hide(
@@ -131,29 +163,32 @@ def _read_batch(read: Callable[[Any], Mapping[str, T]], index: Mapping[str, Any]
     return {**unlabelled, **{LABELLED + name: x for name, x in labelled.items()}}
 
 
-def _decoded(spec: Spec, examples: Mapping[str, Array]) -> Batch:
-    """The leaves of a batch as games see them, from what is stored."""
-    parts = {X: spec, **spec.parts}
+def _seen(choice: Choice, examples: Mapping[str, Array], feed: Mapping[str, Array]) -> Batch:
+    """The leaves of a batch as games see them, from what is stored: decoded and augmented."""
+    parts = {X: choice.spec, **choice.spec.parts}
     found = {name: parts.get(name.removeprefix(LABELLED)) for name in examples}
-    return {name: x if (own := found[name]) is None else media.of(own).decode(x) for name, x in examples.items()}
+    seen = {name: x if (own := found[name]) is None else media.of(own).decode(x) for name, x in examples.items()}
+    for prefix in ("", LABELLED):
+        if prefix + AUGMENT in feed:
+            mine = {name: seen[prefix + name] for name in parts}
+            changed = augmented(choice.augment, choice.spec, feed[prefix + AUGMENT], mine)
+            seen |= {prefix + name: x for name, x in changed.items()}
+    return seen
 
 
 class Resident(NamedTuple):
     """All examples on the device as they are stored; a step gathers its own by index."""
 
     constants: Mapping[str, np.ndarray]  # every example
-    spec: Spec
+    choice: Choice
     seed: int
     batch: int
-    labelled: np.ndarray | None = None  # as `Source.labelled`
     rows: slice = ALL  # the part of each batch that this process feeds
 
     def feed(self, start: int, n: int) -> dict[str, np.ndarray]:
         """What steps start .. start + n - 1 read: {"index": int32 [n, rows]}, and "labelled" alike if there are."""
-        size = len(self.constants["x"])
         steps = [
-            _indices_of_step(self.seed, step, self.batch, size, self.labelled, self.rows)
-            for step in range(start, start + n)
+            _indices_of_step(self.seed, step, self.batch, self.choice, self.rows) for step in range(start, start + n)
         ]
         return {name: np.stack([step[name] for step in steps]) for name in steps[0]}
 
@@ -163,7 +198,7 @@ class Resident(NamedTuple):
         def gather(index: Array) -> dict[str, Array]:
             return {name: x.at[index].get(mode="promise_in_bounds") for name, x in constants.items()}
 
-        return _decoded(self.spec, _read_batch(gather, feed, hidden=self.labelled is not None))
+        return _seen(self.choice, _read_batch(gather, feed, hidden=self.choice.labelled is not None), feed)
 
     def reseeded(self, seed: int) -> "Resident":
         """The same examples in the order of another seed."""
@@ -178,13 +213,15 @@ class Streamed:
 
     def __init__(self, source: Source, seed: int, batch: int, rows: slice = ALL):
         self.constants: Mapping[str, np.ndarray] = {}
+        choice = _choice(source)
 
         def load(step: int) -> Mapping[str, np.ndarray]:
-            chosen = _indices_of_step(seed, step, batch, source.size, source.labelled, rows)
-            return _read_batch(source.load, chosen, hidden=source.labelled is not None)
+            chosen = _indices_of_step(seed, step, batch, choice, rows)
+            examples = _read_batch(source.load, chosen, hidden=choice.labelled is not None)
+            return {**examples, **{name: x for name, x in chosen.items() if name.endswith(AUGMENT)}}
 
         self._load = load
-        self._spec = source.spec
+        self._choice = choice
         self._again = lambda seed: Streamed(source, seed, batch, rows)
         self._next = 0  # the step that `_batches` yields next
         self._batches: Any = None  # Grain's iterator, once there is one
@@ -207,7 +244,8 @@ class Streamed:
 
     def take(self, constants: Mapping[str, Array], feed: Mapping[str, Array]) -> Batch:  # noqa: ARG002
         """One step's slice of the feed -> its batch; jittable."""
-        return _decoded(self._spec, feed)
+        examples = {name: x for name, x in feed.items() if not name.endswith(AUGMENT)}
+        return _seen(self._choice, examples, feed)
 
     def reseeded(self, seed: int) -> "Streamed":
         """The same examples in the order of another seed."""
@@ -283,7 +321,7 @@ def pipeline(
         own = seed_of(seed, stream)
         if not resident:
             return Streamed(source, own, batch, rows)
-        return Resident(everything(source), source.spec, own, batch, source.labelled, rows)
+        return Resident(everything(source), _choice(source), own, batch, rows)
 
     feeds = {stream: one(stream, source) for stream, source in sources.items()}
     return feeds[""] if feeds.keys() == {""} else Joined(feeds)

@@ -1,7 +1,7 @@
 """A source of examples: what every data set looks like to the rest of the program."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +34,13 @@ class Mixture(NamedTuple):
     sds: np.ndarray  # [K] float64: the standard deviation of every coordinate
 
 
+class Phases(NamedTuple):
+    """Parts of a data set that a training sees one after the other."""
+
+    steps: int  # of each but the last, which goes on to the end
+    pools: tuple[np.ndarray, ...]  # the examples of each, int64 [n]
+
+
 class Source(NamedTuple):
     """A data set: `size` examples that look like `spec`, read by index."""
 
@@ -46,6 +53,9 @@ class Source(NamedTuple):
     labels: np.ndarray | None = None  # int32 [size]: of every example; None: there are none
     labelled: np.ndarray | None = None  # examples whose labels a game is shown, int64 [n]; None: all, if there are any
     remarks: tuple[str, ...] = ()  # for a person, on how the data were read: what was left out, odd values
+    phases: Phases | None = None  # of a training that does not see all examples at once
+    augment: tuple[Any, ...] = ()  # `data.augment.Augment`: random changes of the examples that a training sees
+    names: Sequence[str] = ()  # of the files that examples are, within their folder; empty: they are no files
     odd_sizes: str = ""  # images of another size than most, in words: "'a.png' is 8 x 8; 299 of 300 are 9 x 9"
     odd_channels: str = ""  # images of other channels than most, likewise
 

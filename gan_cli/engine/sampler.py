@@ -15,6 +15,7 @@ import numpy as np
 from jax.scipy.stats import norm
 
 from gan_cli import media, text
+from gan_cli.binding import nearest
 from gan_cli.data.pipeline import ahead
 from gan_cli.engine import kept, parallel
 from gan_cli.engine.state import Experiment, seen_leaves, unflat, weight_shapes
@@ -116,6 +117,18 @@ def _in_evaluation(experiment: Experiment, function: Callable[[Nets, Any], Any])
     return run
 
 
+def drawing_ask(experiment: Experiment, named: str = "") -> str:
+    """The ask that draws from nothing: the named one, or the game's first; raises InputError where there is none."""
+    asks = experiment.game.asks
+    if named and named not in asks:
+        raise InputError(f"--ask {named}: the game cannot be asked for that{nearest(named, asks)}")
+    found = [name for name, ask in asks.items() if not ask.given and name == (named or name)]
+    if not found:
+        what = f"{named!r} starts" if named else "this model starts"
+        raise InputError(f"{what} from examples, and does not draw from nothing: gan apply --input IMAGES --ckpt RUN")
+    return found[0]
+
+
 class Sampler:
     """One of the game's asks over all devices of the job, compiled once for one batch size.
 
@@ -144,9 +157,8 @@ class Sampler:
             given = {name: _seen(formats[name], inputs[name]) for name in asked.given}
             return asked.do(nets, {**inputs, **given})
 
-        self._sample = kept.shared(
-            _in_evaluation(experiment, make), self._devices, ("sample", experiment.identity, ask)
-        )
+        about = ("sample", experiment.identity, ask or next(iter(experiment.game.asks)))
+        self._sample = kept.shared(_in_evaluation(experiment, make), self._devices, about)
         made = experiment.made_by(ask)
         self._encode = media.of(made).encode if made else media.unchanged
 

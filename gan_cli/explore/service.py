@@ -38,6 +38,7 @@ class Service:
         """`checkpoint`: as a person named it, for commands."""
         self._loaded, self._checkpoint = loaded, checkpoint
         self._experiment = loaded.experiment
+        sampler.drawing_ask(self._experiment)  # the page plays with what draws: it refuses what starts from examples
         self._models = {raw: Model(loaded, raw=raw) for raw in (False, True)}
         self._prior = self._models[False].prior
         self._truncatable = is_truncatable(sampler.draw(self._experiment, [0]), self._prior)

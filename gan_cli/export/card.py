@@ -10,6 +10,7 @@ import jax
 import yaml
 
 from gan_cli import door, recipe
+from gan_cli.engine.sampler import drawing_ask
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.export import facts, reader
 from gan_cli.export.bundle import save_file
@@ -109,7 +110,11 @@ def _has_class_rows(loaded: Loaded) -> bool:
 
 
 def card_text(loaded: Loaded, wish: CardOptions) -> str:
-    """The card: the Hub's metadata in YAML, and the page in Markdown. Strangers' words in it are escaped."""
+    """The card: the Hub's metadata in YAML, and the page in Markdown. Strangers' words in it are escaped.
+
+    Raises InputError for a model that draws nothing.
+    """
+    drawing_ask(loaded.experiment)
     scores = facts.headlines(facts.scores(loaded, raw=wish.raw))
     head = yaml.safe_dump(_metadata(loaded, wish, scores), sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{head}---\n\n{_page(loaded, wish, scores)}"

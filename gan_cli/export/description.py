@@ -7,7 +7,7 @@ from typing import Any
 
 import tomli_w
 
-from gan_cli import door, recipe
+from gan_cli import build, door, recipe
 from gan_cli.binding import Table
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.export.program import input_shapes
@@ -52,9 +52,13 @@ def describe(loaded: Loaded, *, raw: bool) -> dict[str, Any]:
 def public(resolved: Mapping[str, Any]) -> Table:
     """A recipe as others may see it: paths on this machine are cut to their last part; no run needs more."""
     tables = deepcopy(dict(resolved))
-    for table, key in (("data", "path"), ("eval", "features")):
-        if key in tables.get(table, {}):
-            tables[table][key] = recipe.last_part(str(tables[table][key]))
+    places = [
+        *((own, "path") for own in build.data_tables(tables["data"]).values()),
+        (tables.get("eval", {}), "features"),
+    ]
+    for table, key in places:
+        if key in table:
+            table[key] = recipe.last_part(str(table[key]))
     return tables
 
 

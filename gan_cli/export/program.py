@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_cli.engine.sampler import Inputs, Sampler, draw_many
+from gan_cli.engine.sampler import Inputs, Sampler, draw_many, drawing_ask
 from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
 from gan_cli.games.game import Nets, Variables
@@ -32,11 +32,13 @@ def sampler_function(experiment: Experiment, variables: Mapping[str, Variables],
 
     `precision`: of the arithmetic, "float32" or "bfloat16". Convolutions are plain `lax` ones, which every platform
     knows. Each sample is made by itself, under `vmap`: so B may be symbolic, whatever a network asks of its batch.
+    Raises InputError for a game that draws nothing.
     """
+    asked = experiment.game.ask(drawing_ask(experiment))
 
     def one(inputs: Mapping[str, Array]) -> Array:
         nets = Nets(experiment.definitions, variables, dtype=jnp.dtype(precision))
-        return experiment.game.ask().do(nets, {name: x[None] for name, x in inputs.items()})[0]
+        return asked.do(nets, {name: x[None] for name, x in inputs.items()})[0]
 
     def sample(inputs: Mapping[str, Array]) -> Array:
         with formulation("lax"):
@@ -55,7 +57,7 @@ def input_shapes(experiment: Experiment) -> dict[str, jax.ShapeDtypeStruct]:
 def example(loaded: Loaded, *, raw: bool, n: int = EXAMPLES) -> Example:
     """The first n samples of seed 0, before they are rounded to 8 bits, with their inputs."""
     inputs = draw_many(loaded.experiment, 0, n)
-    batches = Sampler(loaded.experiment, n).batches(loaded.weights(raw), inputs)
+    batches = Sampler(loaded.experiment, n, ask=drawing_ask(loaded.experiment)).batches(loaded.weights(raw), inputs)
     return Example(inputs, np.concatenate([np.asarray(batch) for batch in batches]))
 
 

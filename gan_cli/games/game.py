@@ -26,6 +26,7 @@ class Definition(NamedTuple):
     train: Any  # nnx.GraphDef in training mode
     eval: Any  # nnx.GraphDef in evaluation mode: running averages, no dropout
     rng: Any  # nnx.State of its random streams, shapes only: each call fills in its own key
+    has_clock: bool  # whether it depends on the steps of training done (`layers.clock`)
     mixes: bool  # whether what it makes of one example depends on the others of the batch, as with batch norm
     shapes: "Variables"  # of its weights, shapes only
 
@@ -41,11 +42,17 @@ def define(build: Builder) -> Definition:
     """The network that `build` makes, without computing any weight."""
     from flax import nnx
 
+    from gan_cli.layers.clock import Clock
+
     module = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
     train, params, rng, rest = _split(module)
-    mixes = any(getattr(part, "mixes", False) for _, part in nnx.iter_graph(module))
+    parts = [part for _, part in nnx.iter_graph(module)]
+    has_clock, mixes = (
+        any(isinstance(part, Clock) for part in parts),
+        any(getattr(part, "mixes", False) for part in parts),
+    )
     module.eval()
-    return Definition(train, nnx.graphdef(module), rng, mixes, Variables(params, rest))
+    return Definition(train, nnx.graphdef(module), rng, has_clock, mixes, Variables(params, rest))
 
 
 def initialise(build: Builder, key: Key) -> Variables:
@@ -101,7 +108,7 @@ class Nets:
         descents: Mapping[str, Descent] | None = None,  # for the tables in `Game.differentiates`
         memory: Memory = (),  # the game's, before this step
         remat: bool = False,  # whether what a call has computed inside is computed again for its derivative, not kept
-        step: Array | int = 0,  # steps done: for weights of terms that rise and fall
+        step: Array | None = None,  # steps done, in training
     ):
         self._definitions = definitions
         self.variables = dict(variables)  # role -> parameters, and batch statistics after the calls so far
@@ -110,7 +117,8 @@ class Nets:
         self._remat = remat
         self.descents = descents or {}  # table of `Game.differentiates` -> its optimiser as it stands before this turn
         self.memory = memory
-        self.step = step
+        self.step = jnp.int32(0) if step is None else step  # for weights of terms that rise and fall
+        self._is_training = step is not None
         self.called: list[str] = []  # the role of each call so far
 
     def __getitem__(self, role: str) -> Callable[..., Any]:
@@ -146,13 +154,24 @@ class Nets:
 
         def run(variables: Variables, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
             params = _cast(variables.params, self._dtype)
-            module = nnx.merge(graph, params, noise, variables.rest, copy=True)
+            kept = _wound(variables.rest, self.step) if definition.has_clock and self._is_training else variables.rest
+            module = nnx.merge(graph, params, noise, kept, copy=True)
             output = getattr(module, method)(*_cast(inputs, self._dtype))
             _, _, _, rest = _split(module)
             return _cast(output, jnp.float32), rest
 
         made: tuple[Any, Any] = (jax.checkpoint(run) if self._remat else run)(variables, inputs)
         return made
+
+
+def _wound(rest: Any, step: Array) -> Any:
+    """What a network keeps beside its weights, every clock at `step`."""
+    from gan_cli.layers.clock import Clock
+
+    def wind(x: Any) -> Any:
+        return x.replace(jnp.asarray(step, jnp.int32)) if isinstance(x, Clock) else x
+
+    return jax.tree.map(wind, rest, is_leaf=lambda x: isinstance(x, Clock))
 
 
 def is_key(x: Any) -> bool:

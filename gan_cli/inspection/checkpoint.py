@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gan_cli import build
 from gan_cli.binding import Table
 from gan_cli.engine import metadata
 from gan_cli.engine.checkpoint import Checkpoints, Meta
@@ -44,8 +45,12 @@ def find_checkpoint(path: Path, at: str) -> FoundCheckpoint:
 
 def report(found: FoundCheckpoint) -> dict[str, Any]:
     """All that is known of a checkpoint and its run, as plain JSON."""
-    tables, spec, history = found.meta.recipe, found.meta.spec, found.meta.history
+    tables, specs, history = found.meta.recipe, found.meta.specs, found.meta.history
     folder = found.folder.checkpoints / str(found.step)
+    data = {
+        stream: {**table, "shape": list(specs[stream].shape), "classes": list(specs[stream].classes)}
+        for stream, table in build.data_tables(tables["data"]).items()
+    }
     try:
         title = Reader(found.folder).title or None
     except InputError:  # a copy of the checkpoints alone
@@ -62,7 +67,7 @@ def report(found: FoundCheckpoint) -> dict[str, Any]:
         "checkpoints": found.steps,
         "rollbacks": found.meta.rollbacks,
         "game": tables["game"],
-        "data": {**tables["data"], "shape": list(spec.shape), "classes": list(spec.classes)},
+        "data": data.get("", data),
         "batch": tables["train"]["batch"],
         "precision": tables["train"]["precision"],
         "metrics": {

@@ -49,10 +49,10 @@ def plan(prepared: build.Prepared, run: str, folder: Path, *, trial: bool = True
     found: dict[str, Any] = {
         "run": run,
         "devices": platform.describe(),
-        **{
-            f"{stream} data".strip(): f"{source.size} examples of shape {source.spec.shape}"
+        "data": "; ".join(
+            f"{stream} {source.size} examples of shape {source.spec.shape}".strip()
             for stream, source in prepared.sources.items()
-        },
+        ),
         **{f"{role} parameters": network.parameters for role, network in described.items()},
         "turns": ", ".join(turn.name for turn in prepared.experiment.game.turns),
         "steps": train.steps,

@@ -6,11 +6,18 @@ from gan_cli import recipe
 from gan_cli.text import pairs, shape, size, table
 
 
+def _of_data(data: dict[str, Any]) -> str:
+    """Where examples come from and what they are like, of each stream where there are several."""
+    if "source" not in data:
+        return "; ".join(f"{stream}: {_of_data(own)}" for stream, own in data.items())
+    classes = f", {len(data['classes'])} classes" if data["classes"] else ""
+    return f"{recipe.data_name(data)}, {shape(data['shape'])}{classes}"
+
+
 def of_checkpoint(report: dict[str, Any]) -> str:
     """What `checkpoint.report` says, for a person."""
     data, steps = report["data"], ", ".join(map(str, report["checkpoints"]))
     best = f", the best of them {report['best_step']}" if report["best_step"] is not None else ""
-    classes = f", {len(data['classes'])} classes" if data["classes"] else ""
     loss = report["game"].get("loss")
     metrics: dict[str, str | None] = dict.fromkeys(("last", "best"))
     for which, line in report["metrics"].items():
@@ -21,7 +28,7 @@ def of_checkpoint(report: dict[str, Any]) -> str:
         "run": report["run"],
         "recipe": report["recipe"],
         "game": report["game"]["play"] + (f", {loss['name']}" if isinstance(loss, dict) else ""),
-        "data": f"{recipe.data_name(data)}, {shape(data['shape'])}{classes}",
+        "data": _of_data(data),
         "step": f"{report['step']} of {report['steps']}, batch {report['batch']}, {report['precision']}",
         "checkpoints": f"{steps}{best}",
         "rollbacks": report["rollbacks"] or None,

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_cli import build, metrics
+from gan_cli import build, media, metrics
 from gan_cli.data.store import Store
-from gan_cli.engine.checkpoint import Meta
 from gan_cli.engine.sampler import Told, untold
 from gan_cli.errors import InputError, StorageError
 from gan_cli.judging import image_sets, reference
 from gan_cli.judging.evaluator import COMMAND_LINE, Verdict
+from gan_cli.judging.given import making_ask
 from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.judging.reference import Reference
 from gan_cli.metrics.collect import COMPOSITED, composited_spec
@@ -111,22 +111,26 @@ def _model_evaluator(
     loaded: Loaded, asked: Asked, store: Store, note: Callable[[str], None], told: Told
 ) -> ModelEvaluator:
     """The metrics that are asked for, ready for any checkpoint of a run; what a person should know goes to `note`."""
-    meta, spec = loaded.meta, loaded.experiment.spec
-    own_features = "features" in asked.judged
-    if own_features and len(spec.shape) != 3:
-        raise InputError(f"--features {asked.judged['features']}: vectors are their own features; it is for images")
+    meta, experiment = loaded.meta, loaded.experiment
     options = with_options(meta.recipe["eval"], asked.judged)
+    ask = making_ask(experiment, options.ask) or ""
+    spec = experiment.made_by(ask) or experiment.spec
+    own_features = "features" in asked.judged
+    if own_features and not media.is_image(spec):
+        many = media.of(spec).many
+        raise InputError(f"--features {asked.judged['features']}: {many} are their own features; it is for images")
     chosen = metrics.options(options.metrics, options.options, *COMMAND_LINE)
     training = any(metrics.find_metric(name, **own).needs_training for name, own in chosen.items())
     store = store.near(loaded.folder.path)
-    against = _reference(meta, asked, store, training)
+    against = _reference(loaded, ask, asked, store, training)
     made = ModelEvaluator(
-        loaded.experiment, options, against, store, asked.seed, outside=own_features, where=COMMAND_LINE, told=told
+        experiment, options, against, store, asked.seed, outside=own_features, where=COMMAND_LINE, told=told
     )
     notices = list(made.evaluator.notices)
-    trained_split = meta.recipe["data"].get("split")  # None: the source has no splits
-    if asked.real is None and trained_split in (None, asked.split or meta.recipe["eval"]["split"]):
-        notices += reference.changed(against.source, meta, loaded.step, against.called)
+    # None: the source has no splits
+    trained_splits = {table.get("split") for table in build.data_tables(meta.recipe["data"]).values()}
+    if asked.real is None and trained_splits <= {None, asked.split or meta.recipe["eval"]["split"]}:
+        notices += reference.changed(build.fingerprint(against.streams), meta, loaded.step, against.called)
     for message in notices:
         note(message)
     return made
@@ -147,30 +151,38 @@ def with_options(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> Eval:
     return Eval(**{**recipe, **judged, "options": options})
 
 
-def _reference(meta: Meta, asked: Asked, store: Store, training: bool) -> Reference:
-    """What a run's samples are compared with: the run's own data, or what is given in their place.
+def _reference(loaded: Loaded, ask: str, asked: Asked, store: Store, training: bool) -> Reference:
+    """What the results of an ask are compared with: the run's own data, or what is given in their place.
 
     `training`: whether a metric wants what was trained on, too. Raises InputError for options that do not go together.
     """
     if asked.real is None and asked.training is not None:
         raise InputError("--train goes with --real; a run's own data have a training split, see --split")
+    experiment, recipe = loaded.experiment, loaded.meta.recipe
+    stream = experiment.stream(ask)
+
+    def own() -> Reference:
+        return reference.of_streams(recipe, stream, {}, asked.split, store, training=training)
+
     if asked.real is None:
-        return reference.of_recipe(meta.recipe, None, asked.split, store, training=training)
+        return own()
     if asked.split is not None:
         raise InputError("--split chooses among the run's own data, and --real gives others")
     if asked.training is not None and not training:
         raise InputError(f"--train {asked.training}: is for metrics that tell copies: --metric memorisation")
-    shape, data = composited_spec(meta.spec).shape, meta.recipe["data"]
+    shape = composited_spec(experiment.made_by(ask) or experiment.spec).shape
+    data = build.data_tables(recipe["data"])[stream]
     resize = data.get("resize", "pad")
     real = image_sets.open_like(asked.real, shape, store, resize)
     # where `real` is statistics: what may have been done to their images, so that they were like the model's
     fits = [str(image_sets.Fit(shape[0], channels, resize)) for channels in (None, 1, 3)] if len(shape) == 3 else []
     ways = [", ".join(filter(None, (fit, white))) for fit in ("", *fits) for white in ("", COMPOSITED)]
-    against = Reference(real.called, real.source, real.stored, tuple(ways))
+    streams = own().streams if any(one.given for one in experiment.game.asks.values()) else {}
+    against = Reference(real.called, real.source, real.stored, tuple(ways), streams=streams)
     if not training:
         return against
     if asked.training is None:
         trained = " ".join(filter(None, (data["source"], data.get("split", "all"))))
-        return against._replace(training=build.load_data(meta.recipe, store), trained=trained)
+        return against._replace(training=build.load_source(data, store), trained=trained)
     known = image_sets.open_like(asked.training, shape, store, resize)
     return against._replace(training=known.source, trained=known.called)

@@ -89,6 +89,19 @@ def open_like(text: str, shape: Shape, store: Store, resize: images.Resize) -> I
     found = _open(text, store)
     if isinstance(found, cache.Stored):
         return ImageSet(text, stored=found)
+    given, fit = _like(text, found, shape, resize)
+    return given._replace(called=", ".join(filter(None, (text, str(fit), given.composited))))
+
+
+def brought_to(text: str, found: Source, shape: Shape, resize: images.Resize) -> Source:
+    """The images of a source that messages call `text`, at the `shape` of a model's; raises InputError."""
+    given, _ = _like(text, found, shape, resize)
+    assert given.source is not None
+    return given.source
+
+
+def _like(text: str, found: Source, shape: Shape, resize: images.Resize) -> tuple[ImageSet, Fit]:
+    """The images of a source brought to `shape`, and how; raises InputError where they cannot be."""
     own = found.spec.shape
     fit = Fit(resize=resize)
     if len(own) == len(shape) == 3:
@@ -99,7 +112,7 @@ def open_like(text: str, shape: Shape, store: Store, resize: images.Resize) -> I
     assert given.source is not None
     if given.source.spec.shape != shape:
         raise InputError(f"{text}: holds examples of shape {given.source.spec.shape}, and the model's are {shape}")
-    return given._replace(called=", ".join(filter(None, (text, str(fit), given.composited))))
+    return given, fit
 
 
 def _fitted(text: str, found: Source, fit: Fit) -> ImageSet:

@@ -31,12 +31,12 @@ class Reference(NamedTuple):
         return self.source.mixture if self.source else None
 
 
-def changed(source: Source | None, meta: Meta, step: int, called: str) -> list[str]:
-    """A warning where `source`, the data of a checkpoint's recipe, is no longer what `step` was trained on.
+def changed(fingerprint: str, meta: Meta, step: int, called: str) -> list[str]:
+    """A warning where the data of a checkpoint's recipe, by their fingerprint, are not what `step` was trained on.
 
-    The list is empty where it is. `called`: what messages call the data.
+    The list is empty where they are. `called`: what messages call the data.
     """
-    if source is None or source.fingerprint == meta.fingerprint:
+    if fingerprint == meta.fingerprint:
         return []
     return [f"WARNING: {called}: the data are no longer those that step {step} was trained on"]
 

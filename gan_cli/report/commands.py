@@ -8,10 +8,10 @@ from gan_cli.runs.reader import Reader
 from gan_cli.version import NAME, PACKAGES
 
 
-def commands(run: Reader, where: str, name: str, grid: Sequence[str] = ()) -> str:
+def commands(run: Reader, where: str, name: str, grid: Sequence[str] = (), *, draws: bool = True) -> str:
     """A few lines for a shell; what it would take for more than a word is quoted.
 
-    `where`: the run as it was asked for; `name`: of the new run; `grid`: as in `FromModel`.
+    `where`: the run as it was asked for; `name`: of the new run; `grid`, `draws`: as in `FromModel`.
     """
     parts = []
     if known := [f"{package}=={run.versions[package]}" for package in PACKAGES if package in run.versions]:
@@ -32,7 +32,10 @@ def commands(run: Reader, where: str, name: str, grid: Sequence[str] = ()) -> st
     seed, n = ("--seed", str(run.whole("run", "seed") or 0)), run.whole("run", "grid")
     choice = grid or (("--n", str(n)) if n else ())
     what = "draw its samples again" if grid else "draw from its checkpoint"
-    parts.append(f"# {what}\n{shlex.join(['gan', 'sample', *at, *seed, *choice, '--out', 'samples.png'])}")
+    if draws:
+        parts.append(f"# {what}\n{shlex.join(['gan', 'sample', *at, *seed, *choice, '--out', 'samples.png'])}")
+    else:
+        parts.append(f"# give it examples\n{shlex.join(['gan', 'apply', *at, '--out', 'applied.png'])}")
     if run.best is not None:
         judge = shlex.join(["gan", "eval", *at, *_judging_options(run, seed)])
         parts.append(f"# judge it as in training\n{judge}")

@@ -95,7 +95,7 @@ def collect(run: Asked, most_grids: int, store: "Store | None", note: Note) -> D
         figures=drawn.figures,
         notes=[*notes, *log.notes, *verdicts.notes, *grid_notes, *drawn.notes],
         recipe=own.recipe,
-        commands=commands(own, run.where, run.name.rpartition("/")[2], drawn.grid),
+        commands=commands(own, run.where, run.name.rpartition("/")[2], drawn.grid, draws=drawn.draws),
     )
     return Digest(page, own.tables)
 
@@ -135,7 +135,7 @@ def _facts(own: Reader, verdicts: Evaluations) -> dict[str, str]:
     if devices := dict.fromkeys(life.devices for life in lives if life.devices):
         facts["Device"] = "; ".join(devices)
     data, game, seed = own.tables.get("data"), own.setting("game", "play"), own.setting("run", "seed")
-    if isinstance(data, Mapping) and "source" in data:
+    if isinstance(data, Mapping) and recipe.data_name(data):
         facts["Data"] = recipe.data_name(data)
     if game:
         facts["Game"] = str(game)

@@ -1,13 +1,9 @@
 """What a report shows that takes the model or the data: real samples, sweeps, nearest neighbours. With JAX."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from io import BytesIO
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from gan_cli import build
 from gan_cli.data.images import check_fitted
@@ -16,7 +12,9 @@ from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 from gan_cli.pictures.labelled import Block, Sheet
+from gan_cli.report.asked import asked_figures
 from gan_cli.report.page_parts import Figure, FromModel, Picture
+from gan_cli.report.pictures import picture
 from gan_cli.runs.load import Loaded, load_run
 from gan_cli.runs.reader import Reader
 from gan_cli.sampling import neighbours
@@ -24,8 +22,8 @@ from gan_cli.sampling.controls import ControlOption
 from gan_cli.sampling.latents import Painter, is_points, painter
 from gan_cli.sampling.plan import DEFAULT_N, POINTS_IN_A_PANEL, overview, paint_plan, plan_samples
 from gan_cli.sampling.request import Conditions, Request
-from gan_cli.sampling.writing import Drawn, write_picture
-from gan_cli.training.train import POINTS
+from gan_cli.sampling.writing import Drawn
+from gan_cli.training.shown import POINTS
 from gan_cli.types import CLASS
 
 BATCH = 64  # samples drawn at once
@@ -49,15 +47,20 @@ def draw_from_model(run: Reader, store: Store, note: Note) -> FromModel:
     Nothing is downloaded.
     """
     notes: list[str] = []
-    source = _data(run, replace(store.near(run.folder.path), download=False, follow=False), notes)
     loaded = load_shown(run, notes)
+    sources = _data(run, replace(store.near(run.folder.path), download=False, follow=False), notes)
+    stream = loaded.experiment.stream() if loaded else next(iter(sources), "")
+    source = sources.get(stream)
     real = _real(source, loaded, run, notes) if source else None
     text = REAL_POINTS if source and len(source.spec.shape) == 1 else REAL
     if loaded is None:
         return FromModel(real, text, notes=tuple(notes))
     note(f"{run.folder.path}: drawing with the checkpoint of step {loaded.step}")
+    figures = list(asked_figures(loaded, sources, bool(run.setting("eval", "paired")))) if sources else []
+    if all(ask.given for ask in loaded.experiment.game.asks.values()):
+        return FromModel(real, text, tuple(figures), tuple(notes), draws=False)
     paint = painter(loaded, raw=False, batch=BATCH)
-    figures = list(_sweeps(loaded, paint, notes))
+    figures += _sweeps(loaded, paint, notes)
     if source and not is_points(loaded.experiment):
         figures += _neighbours(loaded, paint, source, notes, note)
     n = POINTS if is_points(loaded.experiment) else run.whole("run", "grid") or DEFAULT_N
@@ -66,27 +69,29 @@ def draw_from_model(run: Reader, store: Store, note: Note) -> FromModel:
     return FromModel(real, text, tuple(figures), tuple(notes), grid)
 
 
-def _data(run: Reader, store: Store, notes: list[str]) -> Source | None:
-    """The run's data; None where they cannot be had, and where they may be others than those it was trained on.
+def _data(run: Reader, store: Store, notes: list[str]) -> dict[str, Source]:
+    """The run's data by stream; none where they cannot be had, or may be others than those it was trained on.
 
     A recipe can name any folder of this machine, and the page may go to other people: what it names is shown only when
     a checkpoint knows its fingerprint, which only they can make who have it.
     """
     if not run.tables:
-        return None  # why not has been said
+        return {}  # why not has been said
     try:
         resolved = build.resolve(run.tables, str(run.folder.recipe))
         known = None if run.shown is None else str(run.metas[run.shown].get("fingerprint"))
-        if "path" in resolved["data"] and known is None:
+        places = [table["path"] for table in build.data_tables(resolved["data"]).values() if "path" in table]
+        if places and known is None:
             raise InputError("they are shown when there is a checkpoint, which says what data it was trained on")
-        source = build.load_data(resolved, store)
-        check_fitted(source)
-        if "path" in resolved["data"] and known != source.fingerprint:
-            raise InputError(f"what is at {resolved['data']['path']} is not what the run was trained on")
+        sources = build.load_streams(resolved, store)
+        for source in sources.values():
+            check_fitted(source)
+        if places and known != build.fingerprint(sources):
+            raise InputError(f"what is at {' and '.join(places)} is not what the run was trained on")
     except InputError as error:
         notes.append(f"real samples and nearest neighbours: {error}")
-        return None
-    return source
+        return {}
+    return sources
 
 
 def load_shown(run: Reader, notes: list[str]) -> Loaded | None:
@@ -129,7 +134,7 @@ def real_indices(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndar
     """
     chosen = order(0, source.size, 0)
     sheet: Sheet = ()
-    if loaded and source.labels is not None:
+    if loaded and source.labels is not None and not loaded.experiment.game.ask().given:
         sheet = plan_samples(loaded.experiment, overview(loaded.experiment, 0, n)).sheet
     if not sheet or sheet[0].title != f"rows: {CLASS}" or source.labels is None:
         return chosen[:n], ()
@@ -184,13 +189,3 @@ def _neighbours(loaded: Loaded, paint: Painter, source: Source, notes: list[str]
     yield Figure(
         "Nearest training images", picture(drawn, f"{n} samples, each beside its nearest training images"), text
     )
-
-
-def picture(drawn: Drawn, alt: str) -> Picture:
-    """What `gan sample --out x.png` writes, in memory."""
-    with tempfile.TemporaryDirectory(prefix="gan-") as folder:
-        path = Path(folder) / "picture.png"
-        write_picture(path, drawn)
-        png = path.read_bytes()
-    with Image.open(BytesIO(png)) as image:
-        return Picture(png, *image.size, alt)

@@ -74,6 +74,7 @@ class FromModel(NamedTuple):
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()  # what was left out, and why
     grid: tuple[str, ...] = ()  # options of `gan sample` that draw what the training drew; empty: not known
+    draws: bool = True  # False: the model starts from examples
 
 
 class RunPart(NamedTuple):

@@ -99,7 +99,11 @@ def count(inputs: Inputs) -> int:
     return len(next(iter(inputs.values())))
 
 
-def painter(loaded: Loaded, *, raw: bool, batch: int, told: sampler.Told = sampler.untold) -> Painter:
-    """Makes samples with the checkpoint's weights, `batch` at once; compiled once for all its calls."""
-    sampling, weights = Sampler(loaded.experiment, batch, told=told), loaded.leaves(raw)
+def painter(loaded: Loaded, *, raw: bool, batch: int, told: sampler.Told = sampler.untold, ask: str = "") -> Painter:
+    """Makes samples with the checkpoint's weights, `batch` at once; compiled once for all its calls.
+
+    `ask`: which of the things that the game can draw. Raises InputError where it draws none.
+    """
+    drawn = sampler.drawing_ask(loaded.experiment, ask)
+    sampling, weights = Sampler(loaded.experiment, batch, told=told, ask=drawn), loaded.leaves(raw)
     return lambda inputs: sampling(weights, inputs)

@@ -65,7 +65,7 @@ def sample_options(request: Request) -> list[str] | None:
     if len(request.conditions) > 1 or request.at is not None:
         return None
     conditions = request.conditions[0]
-    words = ["--raw"] if request.raw else []
+    words = [*(["--raw"] if request.raw else []), *(["--ask", request.ask] if request.ask else [])]
     if isinstance(request.seeds, range) and len(request.seeds) > 1:
         words += ["--seeds", f"{request.seeds[0]}-{request.seeds[-1]}"]
     elif request.seeds is not None:

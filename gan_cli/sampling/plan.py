@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gan_cli.engine.sampler import drawing_ask
 from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
 from gan_cli.sampling.arithmetic import check_sum, plan_sum
@@ -28,6 +29,7 @@ def plan_samples(experiment: Experiment, request: Request, prior: str = "") -> P
     (`arithmetic.find_exemplars`). Raises InputError when the request contradicts itself or this model cannot do it.
     """
     check_request(request)
+    drawing_ask(experiment, request.ask)
     settings = resolve(request.conditions[0].controls, experiment.game.controls) if len(request.conditions) == 1 else []
     sweeps = sum(setting.is_sweep for setting in settings)
     points, numbers = is_points(experiment), number_controls(experiment)

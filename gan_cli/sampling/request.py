@@ -46,6 +46,7 @@ class Request(NamedTuple):
     seed: int | None = None  # of the first n samples; with a sum, of the noise around its result
     n: int | None = None  # number of samples; with a sum, of exemplars to be found in each class
     conditions: tuple[Conditions, ...] = (Conditions(),)  # one for all samples, which may sweep, or one for each
+    ask: str = ""  # which of the things that a game can draw; empty: the first
     raw: bool = False  # the weights of the last step, not their moving average
     steps: int | None = None  # of a walk from each sample to the next, both included
     path: WalkPath | None = None  # None: spherical where the prior is normal

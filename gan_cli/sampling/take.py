@@ -7,6 +7,7 @@ import numpy as np
 
 from gan_cli import build
 from gan_cli.data.store import Store
+from gan_cli.engine import sampler
 from gan_cli.engine.sampler import Told, untold
 from gan_cli.judging import reference
 from gan_cli.runs.load import Loaded
@@ -73,7 +74,7 @@ def take(loaded: Loaded, request: Request, store: Store | None, note: Note, told
 def _painter(loaded: Loaded, request: Request, n: int, note: Note, told: Told) -> Painter:
     """Makes at most `n` samples at a time."""
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then drawing")
-    return painter(loaded, raw=request.raw, batch=min(request.batch, n), told=told)
+    return painter(loaded, raw=request.raw, batch=min(request.batch, n), told=told, ask=request.ask)
 
 
 def _take_beside_nearest(loaded: Loaded, request: Request, store: Store, note: Note, told: Told) -> Taken:
@@ -83,9 +84,10 @@ def _take_beside_nearest(loaded: Loaded, request: Request, store: Store, note: N
     k, shape = request.neighbours, loaded.experiment.spec.shape
     plan = plan_samples(loaded.experiment, request, prior_of(loaded))
     writing.check_size(request.out, shape, neighbours.sheet(np.zeros((len(plan.names), k)), plan.names))
-    source = build.load_data(loaded.meta.recipe, store.near(loaded.folder.path))
+    stream = loaded.experiment.stream(sampler.drawing_ask(loaded.experiment, request.ask))
+    source = build.load_data(build.stream_table(loaded.meta.recipe, stream), store.near(loaded.folder.path))
     neighbours.check_source(source, shape, k)
-    for message in reference.changed(source, loaded.meta, loaded.step, source.name):
+    for message in reference.changed(source.fingerprint, loaded.meta, loaded.step, source.name):
         note(message)
     drawn = paint_plan(loaded.experiment, plan, _painter(loaded, request, count(plan.inputs), note, told))
     note(f"comparing with {source.size:,} images of {source.name}")

@@ -37,10 +37,13 @@ class Look(NamedTuple):
 class Monitor:
     """Gathers what the turns report between two looks, and applies the rules of [monitor] at each."""
 
-    def __init__(self, options: Options, real: np.ndarray, sample: Callable[[State], np.ndarray]):
-        """`real` are examples [n, ...] as they are stored; `sample` draws as many such fakes from a state."""
+    def __init__(self, options: Options, real: np.ndarray, sample: Callable[[State], np.ndarray] | None):
+        """`real` are examples [n, ...] as they are stored; `sample` draws as many such fakes from a state.
+
+        `sample`: None where there are no fakes whose distances mean anything.
+        """
         self.options = options
-        self._spread = mean_distance(real)
+        self._spread = mean_distance(real) if sample else 0.0
         self._sample = sample
         self._past: dict[str, deque[float]] = {}
         self._sums: dict[str, tuple[float, int]] = {}  # name -> sum over the calls since the last look, and their count
@@ -77,7 +80,9 @@ class Monitor:
         There are no alarms before the steps of grace are over.
         """
         means = {name: total / calls for name, (total, calls) in self._sums.items()}
-        values = {"diversity": mean_distance(self._sample(state)) / self._spread} if self._spread else {}
+        values = {}
+        if self._sample and self._spread:
+            values["diversity"] = mean_distance(self._sample(state)) / self._spread
         for kind in ("accuracy", "dead"):  # "discriminator/accuracy" -> "accuracy/discriminator"
             own = {name.partition("/")[0]: value for name, value in means.items() if name.endswith(f"/{kind}")}
             values |= {f"{kind}/{turn}": value for turn, value in own.items()}

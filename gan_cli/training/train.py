@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from gan_cli import build, media, recipe
+from gan_cli import build, recipe
 from gan_cli.data.images import check_fitted
 from gan_cli.data.pipeline import order
 from gan_cli.data.store import Store
@@ -25,15 +26,14 @@ from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.metrics.collect import NotFiniteError
 from gan_cli.remote.mirror import Mirror
 from gan_cli.runs.folder import RunFolder
-from gan_cli.sampling.plan import overview, plan_samples
-from gan_cli.sampling.writing import Drawn
+from gan_cli.sampling.latents import count
 from gan_cli.training.callbacks import Tracker, Watcher
 from gan_cli.training.monitor import Look, Monitor, UnwellError
 from gan_cli.training.record import Record, Start, opened
+from gan_cli.training.shown import fixed_inputs, shown_again
 from gan_cli.training.signals import StopRequest, stop_on_signals
 from gan_cli.version import __version__
 
-POINTS = 2000  # samples in a plot of vectors
 ELSEWHERE = "a signal to another process of the job"  # what stopped a training that this process was not asked to stop
 
 
@@ -162,13 +162,21 @@ class _Session:
         self.judge = judge
         self.options = recipe.Run(**prepared.resolved["run"])
         source, experiment, seed = prepared.source, prepared.experiment, self.options.seed
-        count = self.options.grid if media.is_image(experiment.spec) else POINTS
-        self.overview = plan_samples(experiment, overview(experiment, seed, count))
-        self.sampler = judge.sampler if judge else sampler.Sampler(experiment, count)  # one program is enough
+        options = recipe.Eval(**prepared.resolved["eval"])
+        self.shown = shown_again(experiment, prepared.sources, seed, self.options.grid, paired=options.paired)
+        shows_what_is_judged = judge is not None and judge.ask == next(iter(experiment.game.asks))
+        if judge and shows_what_is_judged:
+            self.sampler = judge.sampler  # one program is enough
+        else:
+            self.sampler = sampler.Sampler(experiment, count(self.shown.inputs) if self.shown else options.batch)
         rules = recipe.Monitor(**prepared.resolved["monitor"])
         real = source.load(order(0, source.size, 0)[: rules.n])["x"]  # at random: files may be sorted by class
-        inputs = sampler.draw_many(experiment, seed, rules.n)
-        self.monitor = Monitor(rules, real, lambda state: self.sampler(state.average, inputs))
+        self.monitor = Monitor(rules, real, self._sample_for_monitor(rules.n) if self.shown else None)
+
+    def _sample_for_monitor(self, n: int) -> Callable[[State], np.ndarray]:
+        """Return what makes n samples, or results of n examples, of a state."""
+        inputs = fixed_inputs(self.prepared.experiment, self.prepared.sources, self.options.seed, n)
+        return lambda state: self.sampler(state.average, inputs)
 
     def train(self, start: Start, request: StopRequest) -> Outcome:
         """Train from `start`, with the rollbacks that [monitor] allows; leaves the last checkpoint on disk."""
@@ -238,9 +246,10 @@ class _Session:
 
     def sample(self, step: int, state: State) -> None:
         """Draw the same latents as always, each class in a row of its own, with averaged weights."""
-        samples = self.sampler(state.average, self.overview.inputs)
-        if self.record:
-            self.record.picture(step, Drawn(samples, sheet=self.overview.sheet))
+        if self.shown:
+            samples = self.sampler(state.average, self.shown.inputs)
+            if self.record:
+                self.record.picture(step, self.shown.drawn(samples))
 
     def evaluate(self, step: int, state: State) -> bool:
         """Take the metrics; True when this is the best so far. Raises DivergedError where samples are not finite."""

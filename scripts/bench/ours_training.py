@@ -29,14 +29,14 @@ def prepare(name: str, overrides: list[str], shape: str, examples: int = 10_000)
         return build.prepare(tables, name, Store.from_environment())
     resolved, source = build.resolve(tables, name), noise(shape, examples)
     experiment = build.experiment(resolved, source.spec)
-    return build.Prepared(resolved, source, experiment, state_shapes(experiment))
+    return build.Prepared(resolved, {"": source}, experiment, state_shapes(experiment))
 
 
 class Training:
     """A run without its folder: the state and the step it has come to."""
 
     def __init__(self, prepared: build.Prepared):
-        feed = build.feed(prepared.resolved, prepared.source)
+        feed = build.feed(prepared.resolved, prepared.sources)
         self._trainer = loop.Trainer(prepared.experiment, feed, jax.local_devices())
         self._state = self._trainer.place(initial_state(prepared.experiment, 0))
         self._step = 0

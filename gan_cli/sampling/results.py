@@ -1,0 +1,95 @@
+"""What `gan apply` has made, into a picture, an archive, a folder of images or a table."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gan_cli.errors import InputError
+from gan_cli.files import atomic
+from gan_cli.judging.given import Given
+from gan_cli.pictures import grids
+from gan_cli.pictures.beside import beside
+from gan_cli.pictures.labelled import draw_sheet
+from gan_cli.sampling.applying import Applied
+from gan_cli.sampling.writing import Drawn, file_part
+
+
+def write_results(out: Path, applied: Applied) -> None:
+    """Write results as the suffix of `out` says; raises InputError when that fails.
+
+    A .png shows results beside what was given and what they should be, or a single result alone; a folder has each
+    under the name of its file, or its number, in a subfolder of its class where that is known; a .csv has the likeliest
+    class of each; a .npz has arr_0, all results as stored (log-probabilities of classes), and `given`, `truth` and
+    arr_1, the classes of what was given, where they are known.
+    """
+    try:
+        if out.suffix == ".npz":
+            with atomic(out) as temporary, temporary.open("wb") as file:
+                np.savez_compressed(file, **_arrays(applied))
+        elif out.suffix == ".csv":
+            with atomic(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows(table(applied))
+        elif out.suffix == ".png":
+            grids.save_png(out, picture(applied))
+        else:
+            _write_folder(out, applied)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written: {error.strerror or error}") from None
+
+
+def picture(applied: Applied) -> Any:
+    """Results beside what was given and what they should be, where these are images; a single result alone."""
+    if len(applied.results) == 1:
+        return grids.to_pil(applied.results[0])
+    drawn = compared(applied.given, applied.results)
+    return draw_sheet(drawn.samples, drawn.sheet)
+
+
+def compared(given: Given, results: np.ndarray) -> Drawn:
+    """Results beside what they were made from and what they should be, where these are images."""
+    kinds = {"given": next(iter(given.inputs.values())), "result": results, "truth": given.truth}
+    images = {kind: x for kind, x in kinds.items() if x is not None and x.ndim == 4}
+    if results.ndim != 4:
+        return Drawn(results)
+    shown, sheet = beside(images)
+    return Drawn(shown, sheet=sheet)
+
+
+def table(applied: Applied) -> Iterator[list[Any]]:
+    """The likeliest class of each example and its probability, beside the true class where it is known."""
+    truth = applied.given.truth
+    yield [
+        "number",
+        *(["name"] if applied.names else []),
+        "class",
+        "probability",
+        *([] if truth is None else ["truth"]),
+    ]
+    for i, answer in enumerate(applied.results):
+        best = int(answer.argmax())
+        row = [i, *([applied.names[i]] if applied.names else []), applied.classes[best], f"{np.exp(answer[best]):.6g}"]
+        yield row if truth is None else [*row, applied.classes[int(truth[i])]]
+
+
+def _arrays(applied: Applied) -> dict[str, Any]:
+    """The arrays of an archive."""
+    labels = {} if applied.given.labels is None else {"arr_1": np.asarray(applied.given.labels, np.int64)}
+    truth = {} if applied.given.truth is None else {"truth": applied.given.truth}
+    return {"arr_0": applied.results, **labels, "given": next(iter(applied.given.inputs.values())), **truth}
+
+
+def _write_folder(out: Path, applied: Applied) -> None:
+    """An image a result. Raises InputError where two of them would have one name."""
+    places = [Path(name).with_suffix(".png") for name in applied.names]
+    if len(set(places)) < len(places):
+        twice = next(place for i, place in enumerate(places) if place in places[:i])
+        raise InputError(f"--out {out}: two of the files that were given would both become {twice}")
+    labels = applied.given.labels
+    for i, image in enumerate(applied.results):
+        own = "" if labels is None else file_part(int(labels[i]), applied.classes)
+        place = out / (places[i] if places else Path(own, f"{i:06d}.png"))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        grids.to_pil(image).save(place)
