@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 
 from gan_cli import features, media, metrics, recipe, text
-from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, validate_part
-from gan_cli.data import images, pipeline
+from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, typed, validate_part
+from gan_cli.data import images, pipeline, views
 from gan_cli.data.source import Source, digest, told
 from gan_cli.data.store import Store
 from gan_cli.engine import kept, parallel
@@ -32,7 +32,7 @@ NETWORK = kind("network", "net", "gan_cli.nets", "flax.nnx:Module", Ports, "flax
 GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
 # [data] holds the options of its source and of what is then done to it.
 HIDING = options_model(pipeline.hide).model_fields
-TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, pipeline.hide)
+TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, views.see, pipeline.hide)
 SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(
     model=lambda source: options_model(source, *TRANSFORMS)
 )
@@ -185,7 +185,7 @@ def read_source(data: Table, store: Store) -> Source:
     factory = SOURCE.find(table["source"])
     source: Source = call(SOURCE._replace(model=lambda _: options_model(factory)), table, store)
     for transform, own in zip(TRANSFORMS, options, strict=True):
-        source = transform(source, **own)
+        source = transform(source, **typed(options_model(transform), own))
     return source
 
 

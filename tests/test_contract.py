@@ -18,9 +18,11 @@ import pytest
 from representatives import kinds, representatives
 
 from gan_cli import build, recipe
+from gan_cli.binding import options_model, typed
 from gan_cli.data.pipeline import hide
 from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Store
+from gan_cli.data.views import see
 from gan_cli.engine import parallel
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.loop import Trainer
@@ -60,7 +62,9 @@ def fake_source(resolved: dict[str, Any]) -> Source:
     shape = (64, data["size"], data["size"], data["channels"])
     labels = np.arange(64, dtype=np.int32) % 10
     x = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    source = in_memory("noise", x, labels, tuple("0123456789"))
+    parts = {"input": x[::-1]} if data["source"].startswith("pairs.") else {}
+    source = in_memory("noise", x, labels, tuple("0123456789"), parts=parts)
+    source = see(source, **typed(options_model(see), {key: data[key] for key in ("views", "input_views")}))
     return hide(source, labelled=20) if "labelled" in data else source
 
 
