@@ -207,15 +207,20 @@ def validate_part(kind: Kind, table: Any, where: str = "") -> Table:
 def call(kind: Kind, table: Table, *given: Any, **keywords: Any) -> Any:
     """Call the factory that the checked `table` names, with the program's `given` arguments and the table's options."""
     factory = kind.find(table[kind.key])
-    options = {key: value for key, value in table.items() if key != kind.key}
-    typed = dict(_parse(kind.model(factory), options))
-    for name, field in kind.model(factory).model_fields.items():
-        for nested in (item for item in field.metadata if isinstance(item, Kind)):
-            typed[name] = _made(nested, typed[name])
+    options = typed(kind.model(factory), {key: value for key, value in table.items() if key != kind.key})
     try:
-        return factory(*given, **typed, **keywords)
+        return factory(*given, **options, **keywords)
     except ValueError as error:  # a combination of options that a library refuses
         raise InputError(f"{kind.key} = {table[kind.key]!r}: {error}") from None
+
+
+def typed(model: type[BaseModel], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Checked options as their factory takes them: of the types that it says, and what they name called."""
+    found = dict(_parse(model, options))
+    for name, field in model.model_fields.items():
+        for nested in (item for item in field.metadata if isinstance(item, Kind)):
+            found[name] = _made(nested, found[name])
+    return found
 
 
 def _made(kind: Kind, value: Any) -> Any:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 
 from gan_cli import features, media, metrics, recipe, text
-from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, validate_part
-from gan_cli.data import augment, images, pipeline, tasks
+from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, typed, validate_part
+from gan_cli.data import augment, images, pipeline, tasks, views
 from gan_cli.data.source import Source, digest, told
 from gan_cli.data.store import Store
 from gan_cli.engine import kept, parallel
@@ -34,7 +34,7 @@ GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
 # [data] holds the options of its source and of what is then done to it.
 OF_TRAINING = (pipeline.hide, augment.change, tasks.divide)  # what metrics do without
 HIDING = options_model(*OF_TRAINING).model_fields
-TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, *OF_TRAINING)
+TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, views.see, *OF_TRAINING)
 SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(
     model=lambda source: options_model(source, *TRANSFORMS)
 )
@@ -187,17 +187,16 @@ def load_source(data: Table, store: Store) -> Source:
 
 def read_source(data: Table, store: Store) -> Source:
     """The data source of a checked table [data], without telling its remarks."""
-    factory = SOURCE.find(data["source"])
-    mine = {
-        key: value for key, value in data.items() if key == SOURCE.key or key in options_model(factory).model_fields
-    }
-    return transformed(call(SOURCE._replace(model=lambda _: options_model(factory)), mine, store), data)
+    own = options_model(SOURCE.find(data["source"]))
+    table = {key: value for key, value in data.items() if key == SOURCE.key or key in own.model_fields}
+    return transformed(call(SOURCE._replace(model=lambda _: own), table, store), data)
 
 
 def transformed(source: Source, data: Table) -> Source:
     """What a checked table [data] makes of the examples of its source: fitted, seen otherwise, labels hidden."""
     for transform in TRANSFORMS:
-        source = transform(source, **{key: data[key] for key in options_model(transform).model_fields if key in data})
+        model = options_model(transform)
+        source = transform(source, **typed(model, {key: data[key] for key in model.model_fields if key in data}))
     return source
 
 

@@ -35,12 +35,13 @@ METRIC_ALIASES = {  # metric -> its other names: those of papers, and the keys o
     "mutual-information": ("mi",),
     "code-accuracy": ("codes",),
     "class-agreement": ("classes", "class-accuracy"),
+    "l1": ("mae", "mean-absolute-error"),
+    "ssim": ("structural-similarity",),
+    "psnr": ("peak-signal-to-noise-ratio",),
 }
 ELSEWHERE = {  # names of no metric here, or of more than one -> what to use instead
     "prdc": "it is two metrics here: precision-recall,density-coverage",
     "ms": "mode-score or ms-ssim",
-    "ssim": "of samples among themselves there is ms-ssim; nothing here compares an image with its original",
-    "psnr": "nothing here compares an image with its original",
     "lpips": "diversity is told by ms-ssim or by precision-recall",
     "ppl": "no metric here looks at a path between latents; gan sample --interpolate draws one",
     "clean-fid": "it is fid through other features: --metric fid --features inception.clean",

@@ -40,6 +40,16 @@ class Spec(NamedTuple):
         filled = {name: value for name, value in self._asdict().items() if value or name == "shape"}
         return {**filled, **({"parts": {name: p.to_json() for name, p in self.parts.items()}} if self.parts else {})}
 
+    def part(self, name: str) -> "Spec":
+        """The format of a part that examples have beside x; raises ValueError with the mend where they have none."""
+        if name not in self.parts:
+            raise ValueError(
+                f"it wants examples with a part {name!r}, which x is made from, and these have none: [data] "
+                'input_views = ["views.edges"] makes one of x; source = "pairs.side_by_side", "pairs.folders" or "npz" '
+                "reads one"
+            )
+        return self.parts[name]
+
 
 Specs = Mapping[str, Spec]
 """The format of each stream's examples, by the stream's name; "" is the stream of a game that has one."""

@@ -58,8 +58,9 @@ def fake_source(data: dict[str, Any]) -> Source:
     shape = (64, data["size"], data["size"], data["channels"])
     labels = np.arange(64, dtype=np.int32) % 10
     x = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    fewer = {"labelled": min(20, data["labelled"])} if "labelled" in data else {}
-    return build.transformed(in_memory("noise", x, labels, tuple("0123456789")), {**data, **fewer})
+    fewer = {"labelled": min(20, data["labelled"])} if data.get("labelled") else {}
+    parts = {"input": x[::-1]} if data["source"].startswith("pairs.") else {}
+    return build.transformed(in_memory("noise", x, labels, tuple("0123456789"), parts=parts), {**data, **fewer})
 
 
 def test_representatives_show_every_kind_and_none_is_one_for_nothing():

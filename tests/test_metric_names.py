@@ -67,7 +67,6 @@ def test_an_option_by_two_names_is_refused():
         ("prdc", "precision-recall,density-coverage"),
         ("lpips", "ms-ssim"),
         ("clean_fid", "inception.clean"),
-        ("SSIM", "ms-ssim"),
         ("fdi", "did you mean 'fid'"),
     ],
 )

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,14 @@ PIXELS = 1 << 25  # and pixels of all of them together,
 FEW_THREADS = 4  # by so many threads
 
 
+class Pictures(NamedTuple):
+    """The images below a path, and what their files are called."""
+
+    source: Source
+    names: list[str]  # of the files, relative to the folder that holds all of them: "cat/1.png"
+    shapes: list[Shape]
+
+
 def folder(
     store: Store,
     *,
@@ -46,7 +54,19 @@ def folder(
     Raises InputError that names the file when one cannot be read or none is there.
     """
     path = store.locate(path)
-    tree = read_tree(path)
+    return read_pictures(store, path, read_tree(path), labels=labels, on_corrupt=on_corrupt, values=values).source
+
+
+def read_pictures(
+    store: Store,
+    path: Path,
+    tree: Tree,
+    *,
+    labels: bool = False,
+    on_corrupt: Literal["fail", "skip"] = "fail",
+    values: Range | None = None,
+) -> Pictures:
+    """The images of the tree that was found at a path: options as for `folder`."""
     note = store.note if on_corrupt == "skip" else None
     headers = _headers(tree.files, path, values, note)
     files = [file for file, header in zip(tree.files, headers, strict=True) if header]
@@ -65,7 +85,7 @@ def folder(
     listed = [y] if found and found.listed and y is not None else []  # other labels are in the files' names
     chosen = () if values is None else (f"values {values}",)
     names_and_stamps = (f"{file.name} {file.stamp()}" for file in files)
-    return Source(
+    source = Source(
         path.name,
         spec,
         len(files),
@@ -77,6 +97,7 @@ def folder(
         odd_sizes=_odd_ones(files, [f"{width} x {height}" for height, width, _ in shapes]),
         odd_channels=_odd_ones(files, [CHANNELS.get(count, f"of {count} channels") for *_, count in shapes]),
     )
+    return Pictures(source, [file.name for file in files], shapes)
 
 
 def check_some(files: Sequence[File], where: Path, tree: Tree) -> None:

@@ -5,6 +5,7 @@ matters: https://arxiv.org/abs/2104.11222), on 8-bit values. The background is 0
 """
 
 import math
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Literal, get_args
@@ -16,6 +17,7 @@ from pydantic import Field
 from gan_cli import media
 from gan_cli.data.source import Examples, Source, digest, is_ragged
 from gan_cli.errors import InputError
+from gan_cli.types import X
 
 Shape = tuple[int, int, int]  # height, width, channels
 Resize = Literal["pad", "crop", "squash"]
@@ -41,6 +43,8 @@ def fit(
     Images that have them already are not touched. Colour becomes grey by ITU-R 601 luma (.299 R + .587 G + .114 B);
     transparency is composited on white; grey becomes three equal channels; what is added as alpha is opaque. An alpha
     that is opaque in all images is no channel, unless `channels` says so: to know that, all of them are read.
+    Other parts that are images are brought to the same size by the same rule. `channels` is of x alone: theirs are as
+    they are, or RGB where they differ.
     Raises InputError when images differ in size and `size` is not given, or the examples are no images.
     """
     if not media.is_image(source.spec):
@@ -51,19 +55,25 @@ def fit(
     if channels is None and source.spec.shape[2] == 4 and is_opaque(source):
         told = f"{source.name}: alpha is opaque in all images, and left out: RGB; [data] channels = 4 would keep it"
         return fit(source._replace(remarks=(*source.remarks, told)), size=size, channels=3, resize=resize)
-    height, width, own_channels = source.spec.shape
-    shape = (size or height, size or width, channels or own_channels or 3)
-    fitted = source._replace(spec=source.spec._replace(shape=shape))
+    old = {name: own.shape for name, own in {X: source.spec, **source.spec.parts}.items() if media.is_image(own)}
+    chosen = {X: channels}
+    new = {name: (size or h, size or w, chosen.get(name) or own or 3) for name, (h, w, own) in old.items()}
+    parts = {name: own._replace(shape=new.get(name, own.shape)) for name, own in source.spec.parts.items()}
+    fitted = source._replace(spec=source.spec._replace(shape=new[X], parts=parts))
     if source.odd_channels and channels is None:
         said = f"{source.name}: {source.odd_channels}; all become RGB, and [data] channels says otherwise"
         fitted = fitted._replace(remarks=(*source.remarks, said))
     check_fitted(fitted)
-    if shape == source.spec.shape:
+    changed = {name: shape for name, shape in new.items() if shape != old[name]}
+    if not changed:
         return source
-    if shape[2] not in MODES or (own_channels and own_channels not in MODES):
-        raise InputError(f"{source.name}: images of {own_channels} channels cannot be resized; 1, 3 or 4 could be")
-    load = partial(_load_fitted, source, shape, resize)
-    return fitted._replace(load=load, fingerprint=digest(source.fingerprint, f"{shape} {resize}"))
+    for name, shape in changed.items():
+        own_channels = old[name][2]
+        if shape[2] not in MODES or (own_channels and own_channels not in MODES):
+            raise InputError(f"{source.name}: images of {own_channels} channels cannot be resized; 1, 3 or 4 could be")
+    said = [f"{shape} {resize}" if name == X else f"{name} {shape} {resize}" for name, shape in changed.items()]
+    load = partial(_load_fitted, source, old, changed, resize)
+    return fitted._replace(load=load, fingerprint=digest(source.fingerprint, *said))
 
 
 def is_opaque(source: Source) -> bool:
@@ -92,22 +102,34 @@ def check_fitted(source: Source) -> None:
         raise InputError(f"{source.name}: its images differ in size; {mend}{named}")
 
 
-def _load_fitted(source: Source, shape: Shape, resize: Resize, indices: np.ndarray) -> Examples:
-    old = source.spec.shape
-    if resize == "pad" and 0 not in old and old[2] == shape[2] and old[0] <= shape[0] and old[1] <= shape[1]:
+def _load_fitted(
+    source: Source, old: Mapping[str, Shape], new: Mapping[str, Shape], resize: Resize, indices: np.ndarray
+) -> Examples:
+    """Examples whose images are brought from their old shapes to the new ones, those of the parts named in `new`."""
+    if resize == "pad" and all(_only_padded(old[name], shape) for name, shape in new.items()):
         examples = source.load(indices)  # nothing is resampled: all of them are padded at once
-        top, left = (shape[0] - old[0]) // 2, (shape[1] - old[1]) // 2
-        canvas = np.zeros((len(indices), *shape), np.uint8)
-        canvas[:, top : top + old[0], left : left + old[1]] = examples["x"]
-        return {**examples, "x": canvas}
+        return {**examples, **{name: _padded(examples[name], shape) for name, shape in new.items()}}
     # Examples are fitted as they are read: photographs as they are take far more memory than what is kept of them.
-    x = np.empty((len(indices), *shape), np.uint8)
+    images = {name: np.empty((len(indices), *shape), np.uint8) for name, shape in new.items()}
     rest = []
-    for place, index in zip(x, indices, strict=True):
+    for place, index in enumerate(indices):
         example = source.load(index[None])
-        place[:] = fit_one(example.pop("x")[0], shape, resize)
+        for name, shape in new.items():
+            images[name][place] = fit_one(example.pop(name)[0], shape, resize)
         rest.append(example)
-    return {"x": x, **{name: np.concatenate([example[name] for example in rest]) for name in rest[0]}}
+    return {**images, **{name: np.concatenate([example[name] for example in rest]) for name in rest[0]}}
+
+
+def _only_padded(old: Shape, new: Shape) -> bool:
+    return 0 not in old and old[2] == new[2] and old[0] <= new[0] and old[1] <= new[1]
+
+
+def _padded(x: np.ndarray, shape: Shape) -> np.ndarray:
+    """Images [n, h, w, C] in the middle of black ones of this shape: [n, H, W, C]."""
+    top, left = (shape[0] - x.shape[1]) // 2, (shape[1] - x.shape[2]) // 2
+    canvas = np.zeros((len(x), *shape), np.uint8)
+    canvas[:, top : top + x.shape[1], left : left + x.shape[2]] = x
+    return canvas
 
 
 def fit_one(image: np.ndarray, shape: Shape, resize: Resize) -> np.ndarray:

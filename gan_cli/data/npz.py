@@ -10,6 +10,7 @@ from gan_cli.data.source import OptionError, Source, in_memory
 from gan_cli.data.store import Store
 from gan_cli.data.values import Range, as_uint8, remarks_on_layout
 from gan_cli.errors import DamagedError, InputError
+from gan_cli.types import INPUT
 
 CLASSES = 100_000  # at most
 
@@ -20,6 +21,7 @@ def npz(
     path: Path,
     x: str | None = None,  # name of the examples' array; None: "x" or "arr_0"
     y: str | None = None,  # name of the labels' array; None: "y" or "arr_1", if there is one
+    input: str | None = None,  # name of the array of what x is made from; None: there is none
     values: Range = "0..255",  # what black .. white are in the file: "0..1", "-1..1", "0..4095"
 ) -> Source:
     """Arrays in an .npz file: images [N, H, W] or [N, H, W, C], or vectors [N, D]; labels [N] from 0.
@@ -39,11 +41,15 @@ def npz(
     x = x or next((name for name in ("x", "arr_0") if name in names), "x")
     y = y or next((name for name in ("y", "arr_1") if name in names), None)
     examples, remarks = _examples(_array(path, names, "x", x), f"{path}: array {x!r}", values)
+    parts = {}
+    if input is not None:
+        parts[INPUT], more = _examples(_array(path, names, "input", input), f"{path}: array {input!r}", values)
+        remarks += more
     if y is None:
-        return in_memory(path.name, examples)._replace(remarks=remarks)
+        return in_memory(path.name, examples, parts=parts)._replace(remarks=remarks)
     labels, more = _labels(_array(path, names, "y", y), f"{path}: array {y!r}")
     classes = tuple(str(i) for i in range(int(labels.max(initial=-1)) + 1))
-    source = in_memory(path.name, examples, labels, classes)
+    source = in_memory(path.name, examples, labels, classes, parts=parts)
     return source._replace(remarks=(*remarks, *more))
 
 

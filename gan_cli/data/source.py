@@ -1,7 +1,7 @@
 """A source of examples: what every data set looks like to the rest of the program."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,8 @@ from gan_cli.types import Spec
 Examples = dict[str, Any]
 """Examples by index. `x`: images uint8 [n, H, W, C] or vectors float32 [n, D]; `y`, when labelled: int32 [n].
 
-Where images differ in size or channels (`is_ragged`), `x` is a list of n arrays uint8 [h, w, c].
+Parts beside them, such as `input`, are like `x`: `Spec.parts` says which. Where images differ in size or channels
+(`is_ragged`), they are a list of n arrays uint8 [h, w, c].
 """
 
 
@@ -73,10 +74,12 @@ def in_memory(
     y: np.ndarray | None = None,
     classes: tuple[str, ...] = (),
     mixture: Mixture | None = None,
+    parts: Mapping[str, np.ndarray] | None = None,
 ) -> Source:
     """A source of examples in arrays: `x` images uint8 [N, H, W, C] or vectors float32 [N, D], `y` labels [N], from 0.
 
-    Raises InputError when there are no examples, or labels do not fit them.
+    parts: what else each example has, by name, arrays [N, ...] like `x`: {"input": ...}. Raises InputError when there
+    are no examples, or labels or parts do not fit them.
     """
     if not len(x):
         raise InputError(f"{name}: holds no examples")
@@ -90,12 +93,24 @@ def in_memory(
             found = f"labels run from {y.min()} to {y.max()}"
             raise InputError(f"{name}: {found}; {len(classes)} classes want 0 .. {len(classes) - 1}")
         arrays["y"] = y.astype(np.int32)
-    spec = Spec(x.shape[1:], classes, () if y is None else shares(y, len(classes)))
+    parts = parts or {}
+    for part, array in parts.items():
+        if len(array) != len(x):
+            raise InputError(f"{name}: {len(x)} examples have {len(array)} of {part!r}; one each is wanted")
+    spec = Spec(
+        x.shape[1:],
+        classes,
+        () if y is None else shares(y, len(classes)),
+        parts={part: Spec(array.shape[1:]) for part, array in parts.items()},
+    )
+    named = [named for part, array in parts.items() for named in (part, array)]
+    fingerprint = digest(*arrays.values(), *named)
+    arrays |= parts
 
     def load(indices: np.ndarray) -> Examples:
         return {key: array[indices] for key, array in arrays.items()}
 
-    return Source(name, spec, len(x), load, digest(*arrays.values()), mixture, arrays.get("y"))
+    return Source(name, spec, len(x), load, fingerprint, mixture, arrays.get("y"))
 
 
 def shares(y: np.ndarray, classes: int) -> tuple[float, ...]:
@@ -104,8 +119,8 @@ def shares(y: np.ndarray, classes: int) -> tuple[float, ...]:
 
 
 def is_ragged(spec: Spec) -> bool:
-    """True where images differ in size or channels; the numbers that differ are 0 in the spec."""
-    return 0 in spec.shape
+    """True where images of a part differ in size or channels; the numbers that differ are 0 in the spec."""
+    return any(0 in part.shape for part in (spec, *spec.parts.values()))
 
 
 def digest(*parts: np.ndarray | str) -> str:

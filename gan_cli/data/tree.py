@@ -68,13 +68,17 @@ class _Collected:
             self.left_out.add(suffix or BARE, file.name)
 
 
-def read_tree(path: Path) -> Tree:
-    """What lies below a folder or in a zip; raises InputError where it is neither.
+def read_tree(path: Path, below: str = "") -> Tree:
+    """What lies below a folder or in a zip, or in the folder `below` there; raises InputError where it is neither.
 
     Links are followed. Hidden files, what systems put into folders of photographs, and all other files are left out.
     """
     found = _Collected()
-    (_look_into_zip if path.is_file() else _look_into_folder)(path, found)
+    if path.is_file():
+        _look_into_zip(path, found)
+        found.files = [file for file in found.files if file.name.startswith(f"{below}/" if below else "")]
+    else:
+        _look_into_folder(path / below, found)
     shared = posixpath.commonpath({posixpath.dirname(f"/{file.name}") for file in found.files} or {"/"})[1:]
     below = f"{shared}/" if shared else ""
     files = sorted((file._replace(name=file.name[len(below) :]) for file in found.files), key=_natural_order)

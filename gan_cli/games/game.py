@@ -65,15 +65,21 @@ def initialise(build: Builder, key: Key) -> Variables:
 
 def features_shape(build: Builder, example: Shape) -> Shape:
     """The shape, without a batch axis, of the "features" that a network makes of one example; computes nothing."""
+    shape: Shape = shown(build, example)["features"].shape[1:]
+    return shape
+
+
+def shown(build: Builder, example: Shape) -> dict[str, Any]:
+    """Shapes of what a network shows of its inside beside its output, of one example; computes nothing."""
     from flax import nnx
 
-    def trace() -> Array:
+    def trace() -> dict[str, Any]:
         module: Any = build(nnx.Rngs(0))
         module.eval()
-        features: Array = module(jnp.zeros((1, *example)))[1]["features"]
-        return features
+        inside: dict[str, Any] = module(jnp.zeros((1, *example)))[1]
+        return inside
 
-    return jax.eval_shape(trace).shape[1:]
+    return jax.eval_shape(trace)
 
 
 def _split(module: Any) -> tuple[Any, Any, Any, Any]:

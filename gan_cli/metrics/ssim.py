@@ -4,17 +4,41 @@ https://www.cns.nyu.edu/pub/lcv/wang03-preprint.pdf, with the constants of that 
 """
 
 import math
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from gan_cli.metrics.metric import Metric
+from gan_cli.metrics.pairs import levels, of_pairs, require_sides
 from gan_cli.types import Array
 
 WINDOW = 11  # pixels: the side of the Gaussian window
 SD = 1.5  # pixels
 K1, K2 = 0.01, 0.03
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, from fine to coarse
+
+
+def ssim() -> Metric:
+    """Mean structural similarity (SSIM) of each result and the truth; 1 is best.
+
+    https://doi.org/10.1109/TIP.2003.819861: windows are Gaussian, sd 1.5 in 11x11 pixels, and lie within the image; the
+    similarity is taken channel by channel, then averaged.
+    """
+    return of_pairs(
+        "ssim",
+        similarity,
+        better="higher",
+        one_line="sees blur, noise and lost structure beside the truth; sees little of shifts of brightness and colour",
+        paper="https://doi.org/10.1109/TIP.2003.819861",
+    )._replace(check=partial(require_sides, "ssim", least=WINDOW))
+
+
+def similarity(a: Array, b: Array) -> Array:
+    """SSIM of pairs of images uint8 [B, H, W, C]: [B]."""
+    luminance, rest = compare(levels(a), levels(b))
+    return (luminance * rest).mean(axis=(1, 2, 3))
 
 
 def scales(height: int, width: int) -> int:
@@ -35,7 +59,7 @@ def ms_ssim(a: Array, b: Array) -> Array:
     """
     n = scales(*a.shape[1:3])
     weights = np.array(WEIGHTS[:n]) * sum(WEIGHTS) / sum(WEIGHTS[:n])
-    a, b = a.astype(jnp.float32) / 255, b.astype(jnp.float32) / 255
+    a, b = levels(a), levels(b)
     product = jnp.ones(())
     for i, weight in enumerate(weights):
         luminance, rest = compare(a, b)  # [B, H, W, C] each

@@ -1,7 +1,7 @@
 """PatchGAN: a discriminator that scores overlapping patches of an image, each by itself."""
 
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 from flax import nnx
@@ -43,17 +43,20 @@ class PatchGAN(nnx.Module):
         self.norms = nnx.List([None, *(layers.norm(norm, width, rngs, normal_scale) for width in widths[1:])])
         self.score = _conv(widths[-1], 1, 1, rngs, bias=True, spectral=spectral)
 
-    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:
-        """x [B, H, W, C], y int32 [B] if there is a label -> (scores of patches [B, h, w], {"features": ...}).
+    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Any]]:
+        """x [B, H, W, C], y int32 [B] if there is a label -> (scores of patches [B, h, w], {"maps": ...}).
 
-        The features are the last inner map [B, h', w', F].
+        The maps are those of all layers but the last, from the finest on, [B, h', w', F] each; "features" are the last
+        of them.
         """
         h = layers.enter(x)
         h = h if self.label is None else self.label(h, y)
+        maps = []
         for conv, norm in zip(self.convs, self.norms, strict=True):
             h = conv(h)
             h = jax.nn.leaky_relu(h if norm is None else norm(h), SLOPE)
-        return layers.leave(self.score(h))[..., 0], {"features": layers.leave(h)}
+            maps.append(layers.leave(h))
+        return layers.leave(self.score(h))[..., 0], {"features": maps[-1], "maps": maps}
 
 
 def _conv(inputs: int, features: int, stride: int, rngs: nnx.Rngs, bias: bool, spectral: bool) -> layers.Conv:

@@ -1,0 +1,111 @@
+"""pix2pix: a generator makes each example from its input; the discriminator is shown pairs."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+from jax.nn import relu
+from pydantic import NonNegativeFloat, NonNegativeInt
+
+from gan_cli import media
+from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn, shown
+from gan_cli.types import INPUT, Adversarial, Array, Aux, Batch, Ports, Shape, Spec, X
+
+
+def pix2pix(
+    spec: Spec,
+    generator: NetFactory,
+    discriminator: NetFactory,
+    *,
+    loss: Adversarial,
+    adversarial: NonNegativeFloat = 1.0,  # weight of the adversarial term; 0: regression
+    l1: NonNegativeFloat = 100.0,  # λ: weight of the mean absolute difference from the true example
+    l2: NonNegativeFloat = 0.0,  # weight of the mean squared difference
+    perceptual: tuple[NonNegativeFloat, ...] = (),  # λ_i: of that between D's maps, from the finest on
+    margin: NonNegativeFloat = 0.0,  # m: D keeps the perceptual term above it; 0: D does not look at it
+    conditional: bool = True,  # D is shown the input beside the example
+    pretrain: NonNegativeInt = 0,  # steps of the differences alone, before the game begins
+) -> Game:
+    """G makes x from `input`: adversarial + λ E|x - G(input)|; D tells true pairs from those with what G made.
+
+    https://arxiv.org/abs/1611.07004. With `perceptual`, + Σ λ_i E|D_i(x) - D_i(G(input))|, and D's loss with `margin` m
+    + [m - Σ ...]+: PAN, https://arxiv.org/abs/1706.09138. With `pretrain`, `l2` and a D that is not conditional:
+    SRGAN, https://arxiv.org/abs/1609.04802, D's own maps in place of VGG's. Departure: no noise enters, which the
+    authors found to be ignored: a result is a function of its input. Raises ValueError for examples without an input.
+    """
+    given = spec.part(INPUT)
+    seen = _pair_shape(given, spec) if conditional else spec.shape
+    discriminator_of = partial(discriminator, Ports(seen, ()))
+    if margin and not perceptual:
+        raise ValueError("margin is of the perceptual term, and there is none; perceptual = [1.0] would do")
+    if perceptual and len(maps := shown(discriminator_of, seen).get("maps", ())) < len(perceptual):
+        raise ValueError(
+            f"perceptual has {len(perceptual)} weights, and the discriminator shows {len(maps)} maps; "
+            '[networks.discriminator] net = "patchgan" shows one for each layer but the last'
+        )
+
+    def make(nets: Nets, batch: Batch) -> Array:
+        made: Array = nets["generator"](batch[INPUT])[0]
+        return made
+
+    def look(nets: Nets, batch: Batch, x: Array) -> tuple[Array, Any]:
+        """D's scores of examples, and its maps."""
+        score, inside = nets["discriminator"](jnp.concatenate([batch[INPUT], x], axis=-1) if conditional else x)
+        return score, inside.get("maps", ())
+
+    def unlike(maps: Sequence[Array], others: Sequence[Array]) -> Array:
+        """The perceptual term."""
+        terms = zip(perceptual, maps, others, strict=False)
+        return sum((weight * jnp.abs(a - b).mean() for weight, a, b in terms), jnp.zeros(()))
+
+    def differences(made: Array, x: Array) -> tuple[Array, Aux]:
+        error = jnp.abs(made - x).mean()
+        return l1 * error + l2 * jnp.square(made - x).mean(), {"l1": error}
+
+    def pretrain_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
+        return differences(make(nets, batch), batch[X])
+
+    def discriminator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
+        real, maps = look(nets, batch, batch[X])
+        fake, others = look(nets, batch, make(nets, batch))
+        accuracy = jnp.mean(real > fake)  # share of true and made pairs that are told apart: 0.5 is guessing
+        report = {"real_score": real.mean(), "fake_score": fake.mean(), "accuracy": accuracy}
+        value = loss.discriminator(real, fake)
+        return value + relu(margin - unlike(maps, others)) if margin else value, report
+
+    def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
+        made = make(nets, batch)
+        value, report = differences(made, batch[X])
+        real, maps = look(nets, batch, batch[X])
+        fake, others = look(nets, batch, made)
+        if perceptual:
+            report["perceptual"] = unlike(maps, others)
+            value += report["perceptual"]
+        return value + adversarial * loss.generator(real, fake), report
+
+    first = [Turn("pretrain", ("generator",), pretrain_loss, stop=pretrain, optim="generator")] if pretrain else []
+    return Game(
+        networks={
+            "generator": partial(generator, Ports(given.shape, spec.shape)),
+            "discriminator": discriminator_of,
+        },
+        turns=(
+            *first,
+            Turn("discriminator", ("discriminator",), discriminator_loss, start=pretrain),
+            Turn("generator", ("generator",), generator_loss, start=pretrain),
+        ),
+        draw=lambda key, n: {},  # noqa: ARG005
+        asks={"translate": Ask(make, (INPUT,))},
+    )
+
+
+def _pair_shape(given: Spec, made: Spec) -> Shape:
+    """The shape of an input and an example beside each other; raises ValueError where they are of two sizes."""
+    if not (media.is_image(given) and media.is_image(made) and given.shape[:-1] == made.shape[:-1]):
+        ends = " and ".join("x".join(map(str, spec.shape)) for spec in (given, made))
+        raise ValueError(
+            "the discriminator is shown input and example beside each other, which wants images of one size, and these "
+            f"are {ends}; conditional = false shows it examples alone"
+        )
+    return (*made.shape[:-1], given.shape[-1] + made.shape[-1])

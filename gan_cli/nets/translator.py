@@ -1,0 +1,189 @@
+"""Networks from images to images: a U-Net, and residual blocks between halvings and doublings."""
+
+from itertools import pairwise
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from pydantic import NonNegativeInt, PositiveInt
+
+from gan_cli.errors import InputError
+from gan_cli.layers import layers
+from gan_cli.layers.ports import require_image
+from gan_cli.nets.dcgan import SLOPE, normal_kernel, normal_scale
+from gan_cli.types import Array, Ports
+
+
+class UNet(nnx.Module):
+    """Halved by convolutions, doubled by transposed ones, which see the map of their size from the way down, too."""
+
+    def __init__(self, colours: tuple[int, int], widths: tuple[int, ...], norm: str, rngs: nnx.Rngs):
+        """`widths`: channels of the maps on the way down, from half the image's side to the smallest."""
+        bias = norm == "none"  # a norm layer has its own
+        last = len(widths) - 1
+        self.downs = nnx.List(
+            [
+                layers.Conv(i, o, 4, rngs, stride=2, padding=1, bias=bias or level in (0, last), init=normal_kernel)
+                for level, (i, o) in enumerate(pairwise((colours[0], *widths)))
+            ]
+        )
+        # No norm at either end, as in the paper: a smallest map may be of one pixel, which is its own mean.
+        inner = [layers.norm(norm, width, rngs, normal_scale) for width in widths[1:-1]]
+        self.down_norms = nnx.List([None, *inner, *([None] if last else [])])
+        back = widths[-2::-1]
+        inputs = (widths[-1], *(2 * width for width in back))  # two maps beside each other
+        self.ups = nnx.List([_doubled(i, o, rngs, bias) for i, o in zip(inputs, back, strict=False)])
+        self.up_norms = nnx.List([layers.norm(norm, width, rngs, normal_scale) for width in back])
+        self.to_image = _doubled(inputs[-1], colours[1], rngs, bias=True)
+
+    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
+        """x [B, H, W, C] -> ([B, H, W, C'] in (-1, 1), {})."""
+        h = layers.enter(x)
+        maps = []
+        for down, norm in zip(self.downs, self.down_norms, strict=True):
+            h = down(h)
+            h = jax.nn.leaky_relu(h if norm is None else norm(h), SLOPE)
+            maps.append(h)
+        for up, norm, beside in zip(self.ups, self.up_norms, maps[-2::-1], strict=True):
+            h = up(jax.nn.relu(h))
+            h = h if norm is None else norm(h)
+            h = jnp.concatenate([h, beside], axis=layers.axes(h).channel)
+        return jnp.tanh(layers.leave(self.to_image(jax.nn.relu(h)))), {}
+
+
+def _doubled(inputs: int, features: int, rngs: nnx.Rngs, bias: bool) -> layers.ConvTranspose:
+    return layers.ConvTranspose(inputs, features, 4, rngs, stride=2, padding=1, bias=bias, init=normal_kernel)
+
+
+class Normed(nnx.Module):
+    """A layer, then a norm."""
+
+    def __init__(self, layer: layers.Conv | layers.UpConv, features: int, norm: str, rngs: nnx.Rngs):
+        self.layer = layer
+        self.norm = layers.norm(norm, features, rngs, normal_scale)
+
+    def __call__(self, h: Array) -> Array:
+        """A map in the inner layout -> another."""
+        h = self.layer(h)
+        return h if self.norm is None else self.norm(h)
+
+
+class Block(nnx.Module):
+    """A map and what two convolutions add to it, https://arxiv.org/abs/1512.03385; no ReLU after the sum."""
+
+    def __init__(self, width: int, norm: str, rngs: nnx.Rngs):
+        self.first, self.second = (_convolved(width, width, 3, norm, rngs) for _ in range(2))
+
+    def __call__(self, h: Array) -> Array:
+        """A map in the inner layout -> one of the same shape."""
+        return h + self.second(jax.nn.relu(self.first(h)))
+
+
+class ResNet(nnx.Module):
+    """Convolution, halvings, residual blocks, doublings, convolution."""
+
+    def __init__(
+        self, colours: tuple[int, int], widths: tuple[int, ...], blocks: int, larger: int, norm: str, rngs: nnx.Rngs
+    ):
+        """`widths`: channels from the image's side down; `larger`: doublings beyond it, of the first one's width."""
+        self.first = _convolved(colours[0], widths[0], 7, norm, rngs)
+        self.downs = nnx.List([_convolved(i, o, 3, norm, rngs, stride=2) for i, o in pairwise(widths)])
+        self.blocks = nnx.List([Block(widths[-1], norm, rngs) for _ in range(blocks)])
+        back = (*widths[::-1], *(widths[0] for _ in range(larger)))
+        ups = [layers.UpConv(i, o, rngs, bias=norm == "none", init=normal_kernel) for i, o in pairwise(back)]
+        self.ups = nnx.List([Normed(up, width, norm, rngs) for up, width in zip(ups, back[1:], strict=True)])
+        self.to_image = layers.Conv(widths[0], colours[1], 7, rngs, init=normal_kernel)
+
+    def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
+        """x [B, H, W, C] -> ([B, H', W', C'] in (-1, 1), {})."""
+        h = layers.enter(x)
+        for layer in (self.first, *self.downs):
+            h = jax.nn.relu(layer(h))
+        for block in self.blocks:
+            h = block(h)
+        for layer in self.ups:
+            h = jax.nn.relu(layer(h))
+        return jnp.tanh(layers.leave(self.to_image(h))), {}
+
+
+def _convolved(inputs: int, features: int, kernel: int, norm: str, rngs: nnx.Rngs, stride: int = 1) -> Normed:
+    bias, padding = norm == "none", kernel // 2
+    conv = layers.Conv(inputs, features, kernel, rngs, stride=stride, padding=padding, bias=bias, init=normal_kernel)
+    return Normed(conv, features, norm, rngs)
+
+
+def unet(
+    ports: Ports,
+    rngs: nnx.Rngs,
+    *,
+    width: PositiveInt = 64,  # channels of the map at half the image's side; doubles with each halving of the side
+    max_width: PositiveInt = 512,  # channels that no map exceeds
+    halvings: PositiveInt | None = None,  # None: as many as there can be, of 256 pixels 8, down to 1 x 1
+    norm: Literal["batch", "layer", "instance", "none"] = "instance",  # but for the outermost and the innermost maps
+) -> nnx.Module:
+    """U-Net: images -> images of the same size in (-1, 1), for what is given and what is made are aligned.
+
+    https://arxiv.org/abs/1505.04597, as in https://arxiv.org/abs/1611.07004, appendix 6.1.1: with `norm = "batch"`, at
+    256 pixels, the paper's. Departure: no dropout, which it has for noise. Raises InputError unless both sides can be
+    halved so often.
+    """
+    (height, width_pixels, colours), made = _images(ports, "translator.unet")
+    if (height, width_pixels) != made[:2]:
+        raise InputError(
+            f'net = "translator.unet" makes images as large as those it is given, {height} x {width_pixels} pixels, '
+            f'and not {made[0]} x {made[1]}; net = "translator.resnet" enlarges'
+        )
+    most = _halvings(height, width_pixels)
+    if not most or (halvings or 1) > most:
+        raise InputError(
+            f'net = "translator.unet" halves both sides, and {height} x {width_pixels} pixels can be halved {most} '
+            f"times{f', not {halvings}' if halvings else ''}: [data] size = 64 or another multiple of a power of two"
+        )
+    widths = tuple(min(width << level, max_width) for level in range(halvings or most))
+    return UNet((colours, made[2]), widths, norm, rngs)
+
+
+def resnet(
+    ports: Ports,
+    rngs: nnx.Rngs,
+    *,
+    width: PositiveInt = 64,  # channels at the image's side; doubles with each halving
+    halvings: NonNegativeInt = 2,  # before the blocks, each doubled again after them
+    blocks: PositiveInt = 6,  # residual blocks, of two convolutions each; the paper's for 256 pixels: 9
+    norm: Literal["batch", "layer", "instance", "none"] = "instance",  # of every layer but the last
+) -> nnx.Module:
+    """Residual network: images -> images in (-1, 1) of the same size, or of twice, four times ... the size.
+
+    https://arxiv.org/abs/1603.08155, as in https://arxiv.org/abs/1703.10593, appendix 7.2; with `halvings = 0` and a
+    larger image to make, much as in https://arxiv.org/abs/1609.04802. Departures: zeros beyond the edges instead of
+    reflections; pixels are repeated before a convolution where the papers have transposed ones or shuffled pixels,
+    which leave checkerboards. Raises InputError unless sides can be halved so often and multiplied by powers of two.
+    """
+    given, made = _images(ports, "translator.resnet")
+    larger = (made[0] // given[0]).bit_length() - 1
+    if larger < 0 or (given[0] << larger, given[1] << larger) != made[:2]:
+        raise InputError(
+            f'net = "translator.resnet" makes images 1, 2, 4 or 8 times as large as those it is given, {given[0]} x '
+            f"{given[1]} pixels, and not {made[0]} x {made[1]}"
+        )
+    if halvings > (most := _halvings(given[0], given[1])):
+        raise InputError(
+            f'net = "translator.resnet" with halvings = {halvings}: {given[0]} x {given[1]} pixels can be halved '
+            f"{most} times"
+        )
+    widths = tuple(width << level for level in range(halvings + 1))
+    return ResNet((given[2], made[2]), widths, blocks, larger, norm, rngs)
+
+
+def _images(ports: Ports, net: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """The shapes of what is given and of what is made; raises InputError where they are no images."""
+    if ports.classes:
+        raise InputError(f'net = "{net}" makes images of images alone, and the game gives it a label, too')
+    return require_image(ports.inputs, net, "input"), require_image(ports.outputs, net, "output")
+
+
+def _halvings(height: int, width: int) -> int:
+    """How often both sides can be halved."""
+    both = height | width
+    return (both & -both).bit_length() - 1
