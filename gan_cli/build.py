@@ -12,7 +12,7 @@ import jax
 
 from gan_cli import features, media, metrics, recipe, text
 from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, validate_part
-from gan_cli.data import images, pipeline
+from gan_cli.data import images, levels, pipeline
 from gan_cli.data.source import Source, digest, told
 from gan_cli.data.store import Store
 from gan_cli.engine import kept, parallel
@@ -32,7 +32,7 @@ NETWORK = kind("network", "net", "gan_cli.nets", "flax.nnx:Module", Ports, "flax
 GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
 # [data] holds the options of its source and of what is then done to it.
 HIDING = options_model(pipeline.hide).model_fields
-TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, pipeline.hide)
+TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, levels.quantise, pipeline.hide)
 SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(
     model=lambda source: options_model(source, *TRANSFORMS)
 )
