@@ -12,7 +12,7 @@ import jax
 
 from gan_cli import features, media, metrics, recipe, text
 from gan_cli.binding import Kind, Table, call, kind, nearest, options_model, schema, typed, validate_part
-from gan_cli.data import augment, images, pipeline, tasks, views
+from gan_cli.data import augment, images, levels, pipeline, tasks, views
 from gan_cli.data.source import Source, digest, told
 from gan_cli.data.store import Store
 from gan_cli.engine import kept, parallel
@@ -34,7 +34,7 @@ GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
 # [data] holds the options of its source and of what is then done to it.
 OF_TRAINING = (pipeline.hide, augment.change, tasks.divide)  # what metrics do without
 HIDING = options_model(*OF_TRAINING).model_fields
-TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, views.see, *OF_TRAINING)
+TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, views.see, levels.quantise, *OF_TRAINING)
 SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(
     model=lambda source: options_model(source, *TRANSFORMS)
 )

@@ -38,6 +38,8 @@ METRIC_ALIASES = {  # metric -> its other names: those of papers, and the keys o
     "l1": ("mae", "mean-absolute-error"),
     "ssim": ("structural-similarity",),
     "psnr": ("peak-signal-to-noise-ratio",),
+    "accuracy": ("classification-accuracy", "test-accuracy", "errors"),
+    "nll": ("negative-log-likelihood", "bits-per-dim", "bits-per-dimension", "bpd", "elbo"),
 }
 ELSEWHERE = {  # names of no metric here, or of more than one -> what to use instead
     "prdc": "it is two metrics here: precision-recall,density-coverage",
@@ -49,9 +51,7 @@ ELSEWHERE = {  # names of no metric here, or of more than one -> what to use ins
     "cas": "class-agreement asks a classifier that was trained on real images",
     "vendi": "diversity is told by precision-recall or density-coverage",
     "authenticity": "copies of training images are told by memorisation",
-    "nll": "of a known prior, ais or parzen estimates the log-likelihood",
-    "log-likelihood": "ais or parzen estimates it",
-    "accuracy": "code-accuracy, class-agreement or one-nn",
+    "log-likelihood": "nll is its negative, of games that say it; ais or parzen estimates it of a generator",
 }
 
 

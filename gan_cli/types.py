@@ -34,6 +34,7 @@ class Spec(NamedTuple):
     parts: Mapping[str, "Spec"] = {}  # what else an example has: {"input": ...}
     words: tuple[str, ...] = ()  # those that tokens number
     rate: float = 0.0  # frames, events or numbers a second, where examples last; 0: unknown
+    levels: int = 0  # equally spaced values that 8-bit numbers have, black and white included; 0: all 256
 
     def to_json(self) -> dict[str, Any]:
         """The spec as plain JSON, without what is empty."""

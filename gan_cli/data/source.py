@@ -59,6 +59,8 @@ class Source(NamedTuple):
     names: Sequence[str] = ()  # of the files that examples are, within their folder; empty: they are no files
     odd_sizes: str = ""  # images of another size than most, in words: "'a.png' is 8 x 8; 299 of 300 are 9 x 9"
     odd_channels: str = ""  # images of other channels than most, likewise
+    log_likelihood: Callable[[np.ndarray], np.ndarray] | None = None
+    """Examples [n, ...] as stored -> log p of each under what made the data, in nats [n]; None: that is not known."""
 
 
 def told(source: Source, note: Callable[[str], None]) -> Source:

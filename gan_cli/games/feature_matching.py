@@ -30,9 +30,14 @@ def feature_matching(
         fake, _ = nets["generator"](batch["z"])
         real_score, real_seen = nets["discriminator"](batch["x"])
         fake_score, fake_seen = nets["discriminator"](fake)
-        difference = devices.mean(real_seen["features"].mean(axis=0) - fake_seen["features"].mean(axis=0))  # [F]
-        distance = jnp.sum(difference**2)
+        distance = feature_distance(real_seen["features"], fake_seen["features"])
         value = distance + adversarial * loss.generator(real_score, fake_score) if adversarial else distance
         return value, {"feature_distance": distance}
 
     return base.with_turn("generator", loss=generator_loss)
+
+
+def feature_distance(real: Array, fake: Array) -> Array:
+    """|E f(x) - E f(G(z))|² of features [B, F]; the means are over the batches of all devices: []."""
+    difference = devices.mean(real.mean(axis=0) - fake.mean(axis=0))  # [F]
+    return jnp.sum(difference**2)

@@ -43,6 +43,8 @@ def check_shape(spec: Spec, longest: int) -> None:
     axes = of(spec).axes
     if len(spec.shape) != len(axes) or not all(0 < length <= longest for length in spec.shape):
         raise InputError(f"{of(spec).many} of shape {list(spec.shape)}; right: {', '.join(axes)}")
+    if spec.levels not in (0, *range(2, 257)):
+        raise InputError(f"{of(spec).many} of {spec.levels} levels; right: 2 .. 256, or 0 for all")
 
 
 __all__ = ["Medium", "check_shape", "find", "is_image", "name_of", "of", "unchanged"]
