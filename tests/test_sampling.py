@@ -461,7 +461,11 @@ REFUSED = [
     ("plain", ["--interpolate", "5", "--n", "1"], "two seeds at least"),
     ("plain", ["--interpolate", "5", "--seeds", "4"], "two seeds at least"),
     ("plain", ["--interpolate", "5", "--neighbours", "2"], "ask for one at a time"),
-    ("plain", ["--out", "x.gif"], "an animation is of a walk; --interpolate 16 would make one"),
+    (
+        "plain",
+        ["--out", "x.gif"],
+        "an animation is of a walk, or of videos; --interpolate 16 would make one of these images",
+    ),
     ("plain", ["--interpolate", "5", "--fps", "5"], "--fps is of an animation"),
     ("codes", ["--interpolate", "5", "--code", "c0=all", "--code", "c1=0:1:3"], "--interpolate makes the columns"),
     ("plain", ["--interpolate", "1000", "--n", "20", "--out", "x.gif"], "19,980 frames would be 736,542,720 pixels"),

@@ -33,7 +33,6 @@ from gan_cli.training.record import Record, Start, opened
 from gan_cli.training.signals import StopRequest, stop_on_signals
 from gan_cli.version import __version__
 
-POINTS = 2000  # samples in a plot of vectors
 ELSEWHERE = "a signal to another process of the job"  # what stopped a training that this process was not asked to stop
 
 
@@ -162,7 +161,7 @@ class _Session:
         self.judge = judge
         self.options = recipe.Run(**prepared.resolved["run"])
         source, experiment, seed = prepared.source, prepared.experiment, self.options.seed
-        count = self.options.grid if media.is_image(experiment.spec) else POINTS
+        count = media.in_a_picture(experiment.spec, self.options.grid)
         self.overview = plan_samples(experiment, overview(experiment, seed, count))
         self.sampler = judge.sampler if judge else sampler.Sampler(experiment, count)  # one program is enough
         rules = recipe.Monitor(**prepared.resolved["monitor"])
@@ -240,7 +239,7 @@ class _Session:
         """Draw the same latents as always, each class in a row of its own, with averaged weights."""
         samples = self.sampler(state.average, self.overview.inputs)
         if self.record:
-            self.record.picture(step, Drawn(samples, sheet=self.overview.sheet))
+            self.record.picture(step, Drawn(samples, self.prepared.experiment.spec, sheet=self.overview.sheet))
 
     def evaluate(self, step: int, state: State) -> bool:
         """Take the metrics; True when this is the best so far. Raises DivergedError where samples are not finite."""
