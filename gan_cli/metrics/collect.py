@@ -111,7 +111,7 @@ def eight_bit(images: Array) -> Array:
 
     Images, videos and volumes are made of levels, and nothing else has three axes or more.
     """
-    if images.ndim < 4:
+    if images.ndim in (2, 3):
         return images
     if images.dtype != jnp.uint8:
         images = jnp.round((images.astype(jnp.float32).clip(-1, 1) + 1) * 127.5)
@@ -125,8 +125,8 @@ def equal_batches(batches: Iterable[Images], multiple: int = 1) -> Iterator[tupl
     """
     rows = 0
     for batch in batches:
-        if batch.ndim < 2 or batch.dtype == np.int32:
-            why = f": {media.find('tokens').unlike}" if batch.ndim > 1 else ""
+        if batch.ndim < 2 or batch.dtype == np.int32 or (batch.dtype == np.uint8 and batch.ndim < 4):
+            why = f": {media.find('tokens').unlike}" if batch.dtype == np.int32 else ""
             raise InputError(
                 "features are of images [batch, height, width, channels], of vectors [batch, length] and of other "
                 f"numbers, not of {batch.dtype} of shape {batch.shape}{why}"

@@ -18,6 +18,7 @@ PLOT = 480  # side of a plot of points, pixels
 FRAME_SIDE = 192  # a frame of one image is enlarged by a whole factor to at most this many pixels
 FRAME_TILE = 96  # and each image of a frame of several to at most this many
 STRIP_SIDE = 48  # and each frame of a strip to at most this many
+STRIP_GAP = 6  # pixels after a strip
 MOST_IN_A_STRIP = 8  # frames
 MOST_FRAME_PIXELS = 1 << 28  # of all frames: 0.25 GiB of grey, 0.75 GiB of colour
 ANIMATIONS: dict[str, dict[str, Any]] = {  # suffix -> Pillow's options
@@ -53,13 +54,15 @@ def columns_of(n: int, shape: Sequence[int]) -> int:
 def filmstrips(frames: np.ndarray) -> np.ndarray:
     """Frames uint8 [N, T, H, W, C] -> a picture of each N, [N, h, w, C]: frames from left to right, GAP pixels apart.
 
-    They are MOST_IN_A_STRIP at most, evenly spread, and small ones are enlarged by a whole factor.
+    After the last one is room, so that strips beside each other are told apart. They are MOST_IN_A_STRIP at most,
+    evenly spread, and small ones are enlarged by a whole factor.
     """
     shown = np.linspace(0, frames.shape[1] - 1, min(frames.shape[1], MOST_IN_A_STRIP)).round().astype(int)
     factor = max(1, STRIP_SIDE // max(frames.shape[2:4]))
     large = frames[:, shown].repeat(factor, axis=2).repeat(factor, axis=3)  # [N, T, h, w, C]
     apart = np.pad(large, ((0, 0), (0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=PAPER)
-    return np.concatenate(list(apart.swapaxes(0, 1)), axis=2)[:, :, :-GAP]
+    strips = np.concatenate(list(apart.swapaxes(0, 1)), axis=2)
+    return np.pad(strips, ((0, 0), (0, 0), (0, STRIP_GAP - GAP), (0, 0)), constant_values=PAPER)
 
 
 def sample_picture(samples: np.ndarray) -> Image.Image:
