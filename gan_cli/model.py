@@ -4,11 +4,13 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL.Image import Image
 
+from gan_cli import media
 from gan_cli.engine import platform
 from gan_cli.engine.sampler import Inputs, Sampler, draw_many
 from gan_cli.errors import InputError, printable
@@ -22,7 +24,8 @@ from gan_cli.sampling.controls import ControlOption
 from gan_cli.sampling.latents import Painter, apply_conditions, count, number_controls, painter, prior_of
 from gan_cli.sampling.plan import plan_samples
 from gan_cli.sampling.request import Conditions, Request, WalkPath
-from gan_cli.types import CLASS, Control, Shape
+from gan_cli.sampling.writing import Drawn, check_kind, write
+from gan_cli.types import CLASS, Control, Shape, Spec
 
 SIZES = (1, 4, 16, 64)  # samples drawn at once: the least that holds what is asked for; few, so that little is compiled
 
@@ -180,7 +183,8 @@ class Model:
         n = count(inputs)
         asking = Sampler(experiment, next((size for size in SIZES if size >= n), SIZES[-1]), ask=name)
         results = asking(self._loaded.leaves(self._raw), {**draw_many(experiment, seed, n), **inputs})
-        return np.exp(results) if experiment.made_by(name) is None else Samples(results)
+        made = experiment.made_by(name)
+        return np.exp(results) if made is None else Samples(results, made)
 
     def interpolate(self, inputs: Inputs, steps: int, *, path: WalkPath | None = None) -> Inputs:
         """Inputs of m samples -> of the walk through them, `steps` from each to the next, both included.
@@ -196,46 +200,65 @@ class Model:
         if batch not in self._painters:
             self._painters[batch] = painter(self._loaded, raw=self._raw, batch=batch)
         labels = np.asarray(inputs[CLASS], np.int64) if CLASS in self.controls else None
-        return Samples(self._painters[batch](inputs), labels)
+        return Samples(self._painters[batch](inputs), self._loaded.experiment.spec, labels)
 
 
 class Samples(Sequence[Any]):
-    """Samples as arrays and as pictures; a notebook shows the grid. `samples[i]` is a PIL image, or a point."""
+    """Samples as arrays and as pictures; a notebook shows the grid.
 
-    def __init__(self, arrays: np.ndarray, labels: np.ndarray | None = None):
+    `samples[i]` is a PIL image, or of another medium the sample's array.
+    """
+
+    def __init__(self, arrays: np.ndarray, spec: Spec, labels: np.ndarray | None = None):
         self.arrays = arrays
-        """Images uint8 [n, H, W, C], or points float32 [n, D]."""
+        """As their medium stores them: images uint8 [n, H, W, C], videos uint8 [n, T, H, W, C], points float32 [n, D],
+        tokens int32 [n, T]."""
+        self.spec = spec
+        """What each of them is: its medium, its shape, the words of tokens."""
         self.labels = labels
         """Classes int64 [n], or None where the model has none."""
 
     @cached_property
     def images(self) -> list[Image]:
-        """Each sample as a PIL image; raises InputError when they are points."""
-        if self.arrays.ndim != 4:
+        """A PIL image of each: of images themselves, of a video its frames in a row, of tokens the text.
+
+        Raises InputError when they are points.
+        """
+        if media.seen_together(self.spec):
             raise InputError("these samples are points, not images: use .arrays or .grid()")
-        return [grids.to_pil(image) for image in self.arrays]
+        return [grids.to_pil(image) for image in media.tiles(self.arrays, self.spec)]
 
     def grid(self) -> Image:
-        """All of them in one picture: a grid of images, or a plot of points in the plane or on the line."""
-        return grids.sample_picture(self.arrays)
+        """All of them in one picture: a grid of the pictures of each, or a plot of points in the plane or on a line."""
+        picture: Image = media.picture(self.arrays, self.spec)
+        return picture
+
+    def save(self, path: str | PathLike[str], *, fps: float | None = None) -> None:
+        """Write them as `gan sample --out` does: .png, .npz, a folder, videos .gif, tokens .txt, sounds .wav, ...
+
+        `fps`: frames a second of videos; None: their own. Raises InputError for a kind of file that they are not
+        written to.
+        """
+        out = Path(path)
+        check_kind(out, self.spec, walks=False)
+        write(out, Drawn(self.arrays, self.spec, self.labels), fps)
 
     def __len__(self) -> int:
         return len(self.arrays)
 
     def __getitem__(self, i: Any) -> Any:
         if isinstance(i, slice):
-            return Samples(self.arrays[i], None if self.labels is None else self.labels[i])
-        return self.images[i] if self.arrays.ndim == 4 else self.arrays[i]
+            return Samples(self.arrays[i], self.spec, None if self.labels is None else self.labels[i])
+        return self.images[i] if media.is_image(self.spec) else self.arrays[i]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.images if self.arrays.ndim == 4 else self.arrays)
+        return iter(self.images if media.is_image(self.spec) else self.arrays)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.arrays, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
-        kind = "images" if self.arrays.ndim == 4 else "points"
-        return f"<{len(self)} {kind} {self.arrays.shape[1:]} {self.arrays.dtype}>"
+        return f"<{len(self)} {media.of(self.spec).many} {self.arrays.shape[1:]} {self.arrays.dtype}>"
 
     def _repr_png_(self) -> bytes:
         """What Jupyter shows."""

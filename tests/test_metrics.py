@@ -246,7 +246,7 @@ def test_collect_refuses_nan_nothing_and_wrong_shapes():
     with pytest.raises(InputError, match="no images"):
         collect(TINY, [])
     with pytest.raises(InputError, match=r"\[batch, height, width, channels\]"):
-        collect(TINY, [np.zeros((5, 4, 4), np.float32)])
+        collect(TINY, [np.zeros((5, 4, 4), np.uint8)])
 
 
 def test_equal_batches_pad_with_zeros():

@@ -23,7 +23,7 @@ from gan_cli.sampling import arithmetic, controls, neighbours, walk, writing
 from gan_cli.sampling.latents import painter
 from gan_cli.sampling.options import parse_controls, parse_terms, sample_options
 from gan_cli.sampling.request import Conditions, Request, check_request
-from gan_cli.types import Control
+from gan_cli.types import Control, Spec
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +301,7 @@ def test_an_animation_of_several_classes_shows_them_side_by_side(gan, runs, tmp_
 def test_images_of_every_kind_move(tmp_path, suffix, channels):
     images = np.random.default_rng(0).integers(0, 256, (5, 1, 6, 4, channels), np.uint8)
     images[..., 3:] = 255
-    grids.save_animation(tmp_path / f"x.{suffix}", images, 20)
+    (tmp_path / f"x.{suffix}").write_bytes(grids.animation(images, 20, f".{suffix}"))
     with Image.open(tmp_path / f"x.{suffix}") as moving:
         assert moving.n_frames == 5
         assert moving.size == (4 * 32, 6 * 32)
@@ -366,13 +366,18 @@ def test_arithmetic_of_classes_takes_the_first_samples_that_the_classifier_knows
     assert not (tmp_path / "new.png").exists()
 
 
+IMAGE = Spec((8, 8, 1))
+
+
 def test_arithmetic_needs_a_classifier_that_knows_the_class():
     terms = parse_terms("class:7 + 3")
     with pytest.raises(InputError, match="knows no classes"):
-        arithmetic.classifier("pixels", terms)
+        arithmetic.classifier("pixels", terms, IMAGE)
     with pytest.raises(InputError, match="knows no such class"):
-        arithmetic.classifier("digits", parse_terms("class:zebra"))
-    assert arithmetic.classifier("digits", terms).name == "digits"
+        arithmetic.classifier("digits", parse_terms("class:zebra"), IMAGE)
+    assert arithmetic.classifier("digits", terms, IMAGE).name == "digits"
+    with pytest.raises(InputError, match="class:7 is found by a feature network of images"):
+        arithmetic.classifier("digits", terms, IMAGE._replace(shape=(4, 8, 8, 1), medium="video"))
 
 
 def brute(queries: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -461,7 +466,11 @@ REFUSED = [
     ("plain", ["--interpolate", "5", "--n", "1"], "two seeds at least"),
     ("plain", ["--interpolate", "5", "--seeds", "4"], "two seeds at least"),
     ("plain", ["--interpolate", "5", "--neighbours", "2"], "ask for one at a time"),
-    ("plain", ["--out", "x.gif"], "an animation is of a walk; --interpolate 16 would make one"),
+    (
+        "plain",
+        ["--out", "x.gif"],
+        "an animation is of a walk, or of videos; --interpolate 16 would make one of these images",
+    ),
     ("plain", ["--interpolate", "5", "--fps", "5"], "--fps is of an animation"),
     ("codes", ["--interpolate", "5", "--code", "c0=all", "--code", "c1=0:1:3"], "--interpolate makes the columns"),
     ("plain", ["--interpolate", "1000", "--n", "20", "--out", "x.gif"], "19,980 frames would be 736,542,720 pixels"),

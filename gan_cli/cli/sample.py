@@ -15,8 +15,8 @@ def sample(
     out: Annotated[
         str,
         typer.Option(
-            help="A grid (.png), all samples (.npz: arr_0 uint8 [N, H, W, C], arr_1 labels), a folder of PNGs, "
-            "or of a walk an animation (.gif, .webp, .apng); also a URL."
+            help="A grid (.png), all samples (.npz: arr_0 uint8 [N, H, W, C], arr_1 labels), a folder of a file each, "
+            "of a walk or of videos an animation (.gif, .webp, .apng), or .txt, .csv, .wav, .mid; also a URL."
         ),
     ] = "samples.png",
     ask: Annotated[
@@ -31,7 +31,8 @@ def sample(
         typer.Option(
             "--n",
             min=1,
-            help="Number of latents: 64; 8 with --class, --code or --neighbours, 1 with two sweeps; 4 for a walk.",
+            help="Number of latents: 64 (16 of videos, text, ...); 8 with --class, --code or --neighbours, 1 with two "
+            "sweeps; 4 for a walk.",
             rich_help_panel=LATENTS,
         ),
     ] = None,
@@ -87,7 +88,13 @@ def sample(
     ] = None,
     fps: Annotated[
         float | None,
-        typer.Option(min=1, max=50, help="Frames a second of an animation.", show_default="12", rich_help_panel=WALK),
+        typer.Option(
+            min=1,
+            max=50,
+            help="Frames a second of an animation.",
+            show_default="12, a video's own",
+            rich_help_panel=WALK,
+        ),
     ] = None,
     arithmetic: Annotated[
         str | None,
@@ -119,7 +126,7 @@ def sample(
     from gan_cli.remote.fetch import output
     from gan_cli.sampling import take, writing
     from gan_cli.sampling.options import parse_controls, parse_seeds, parse_terms
-    from gan_cli.sampling.request import DEFAULT_FPS, Conditions, Request, check_request
+    from gan_cli.sampling.request import Conditions, Request, check_request
 
     with output(out) as target:
         request = Request(
@@ -143,7 +150,7 @@ def sample(
         start_jax()
         loaded = loaded_run(ckpt, at, raw=raw)
         taken = take.take(loaded, request, sources, notice, Pace())
-        writing.write(target, taken.drawn, fps or DEFAULT_FPS)
+        writing.write(target, taken.drawn, fps)
     count = len(taken.drawn.samples)
     report = {
         "out": out,

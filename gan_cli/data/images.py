@@ -55,14 +55,15 @@ def fit(
     if channels is None and source.spec.shape[2] == 4 and is_opaque(source):
         told = f"{source.name}: alpha is opaque in all images, and left out: RGB; [data] channels = 4 would keep it"
         return fit(source._replace(remarks=(*source.remarks, told)), size=size, channels=3, resize=resize)
-    old = {name: own.shape for name, own in {X: source.spec, **source.spec.parts}.items() if media.is_image(own)}
+    parts = {X: source.spec, **source.spec.parts}.items()
+    old: dict[str, Shape] = {name: own.shape[:3] for name, own in parts if media.is_image(own)}  # type: ignore[misc]
     chosen = {X: channels}
     new = {name: (size or h, size or w, chosen.get(name) or own or 3) for name, (h, w, own) in old.items()}
-    parts = {name: own._replace(shape=new.get(name, own.shape)) for name, own in source.spec.parts.items()}
-    fitted = source._replace(spec=source.spec._replace(shape=new[X], parts=parts))
+    fitted_parts = {name: own._replace(shape=new.get(name, own.shape)) for name, own in source.spec.parts.items()}
+    fitted = source._replace(spec=source.spec._replace(shape=new[X], parts=fitted_parts))
     if source.odd_channels and channels is None:
-        said = f"{source.name}: {source.odd_channels}; all become RGB, and [data] channels says otherwise"
-        fitted = fitted._replace(remarks=(*source.remarks, said))
+        remark = f"{source.name}: {source.odd_channels}; all become RGB, and [data] channels says otherwise"
+        fitted = fitted._replace(remarks=(*source.remarks, remark))
     check_fitted(fitted)
     changed = {name: shape for name, shape in new.items() if shape != old[name]}
     if not changed:

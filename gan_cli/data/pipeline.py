@@ -5,7 +5,6 @@ permutation. Batches straddle epochs, so that every example comes up once in eac
 """
 
 import hashlib
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -344,5 +343,4 @@ def everything(source: Source) -> Examples:
 
 def stored_bytes(source: Source) -> int:
     """Bytes of all examples as stored, with all their parts."""
-    parts = (source.spec, *source.spec.parts.values())
-    return source.size * sum(math.prod(spec.shape) * media.of(spec).itemsize for spec in parts)
+    return source.size * sum(map(media.size_of, (source.spec, *source.spec.parts.values())))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from gan_cli import build, recipe
+from gan_cli import build, media, recipe
 from gan_cli.binding import Table
 from gan_cli.data.images import check_fitted
 from gan_cli.data.store import Store
@@ -54,6 +54,7 @@ def check_data(data: Table, found: Examples, store: Store, keep: Keep = lambda _
     firsts: dict[Header, int] = {}
     transparent = 0
     marks, places = [], []
+    has_one_channel = media.name_of(found.spec) == "sound"  # its one axis is time
     for seen in found.look():
         if seen.header is not None:
             headers[seen.header] += 1
@@ -63,7 +64,9 @@ def check_data(data: Table, found: Examples, store: Store, keep: Keep = lambda _
         if seen.x is None:
             bad[int(seen.indices[0])] = seen.why
             continue
-        sums.setdefault(seen.x.shape[-1], Sums()).add(seen.x)
+        if not media.of(found.spec).unlike:
+            numbers = seen.x[..., None] if has_one_channel else seen.x
+            sums.setdefault(numbers.shape[-1], Sums()).add(numbers)
         transparent += seen.transparent
         marks.append(digests(seen.x))
         places.append(seen.indices)
@@ -107,7 +110,8 @@ def report(checked: Checked, data: Table, batch: int) -> dict[str, Any]:
         "name": found.name,
         "examples": found.size,
         "readable": checked.readable,
-        "shape": list(found.shape),
+        "shape": list(found.spec.shape),
+        "medium": media.name_of(found.spec),
         "batch": batch,
         "layout": found.layout,
         "values": [{"channels": channels, **made._asdict()} for channels, made in checked.moments.items()],
@@ -194,7 +198,7 @@ def problems(checked: Checked, data: Table, batch: int) -> list[str]:
     if mixed := _copies_across_classes(checked):
         lines.append(f"{_are(mixed, 'example')} in several classes at once")
     if checked.blank:
-        lines.append(f"{_are(len(checked.blank), 'image')} of one colour all over")
+        lines.append(f"{_are(len(checked.blank), media.of(found.spec).many.removesuffix('s'))} of one colour all over")
     # Files that are far from what they are brought to.
     size, resize = data.get("size"), data.get("resize") or "pad"
     small = sum(count for header, count in checked.headers.items() if size and max(header.width, header.height) < size)

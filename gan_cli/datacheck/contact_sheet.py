@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from gan_cli import media
 from gan_cli.data import images
 from gan_cli.data.pipeline import order
 from gan_cli.datacheck.examples import Chunk, Examples
@@ -30,21 +31,24 @@ class ContactSheet:
         check_folder_of(out)
         if out.is_dir():
             raise InputError(f"--out {out}: is a folder")
-        if len(found.shape) == 1 and found.shape[0] > 2:
+        spec = found.spec
+        if media.seen_together(spec) and spec.shape[0] > 2:
             raise InputError(
-                f"--out {out}: vectors of {found.shape[0]} numbers have no picture; of 1 or 2 there is a plot"
+                f"--out {out}: vectors of {spec.shape[0]} numbers have no picture; of 1 or 2 there is a plot"
             )
         self._found, self._out = found, out
+        width = TILE if media.is_image(spec) or media.seen_together(spec) else max(TILE, media.tile_shape(spec)[1])
+        self._columns = columns = max(1, COLUMNS * TILE // width)
         count = len(found.classes)  # of many classes some from all over
         self._classes = np.unique(np.linspace(0, count - 1, min(CLASSES, count)).round().astype(int)).tolist()
         mixed = order(0, found.size, 0)
-        if len(found.shape) == 1:
+        if media.seen_together(spec):
             rows = [mixed[:POINTS]]
         elif found.labels is None:
-            rows = [mixed[start : start + COLUMNS] for start in range(0, min(len(mixed), ROWS * COLUMNS), COLUMNS)]
+            rows = [mixed[start : start + columns] for start in range(0, min(len(mixed), ROWS * columns), columns)]
         else:
             labels = found.labels[mixed]
-            rows = [mixed[labels == label][:COLUMNS] for label in self._classes]
+            rows = [mixed[labels == label][:columns] for label in self._classes]
         self._rows: list[list[int]] = [row.tolist() for row in rows]  # which examples stand where
         self._wanted = {index for row in self._rows for index in row}
         self._kept: dict[int, np.ndarray] = {}
@@ -54,7 +58,7 @@ class ContactSheet:
         assert seen.x is not None
         for index, one in zip(seen.indices.tolist(), seen.x, strict=True):
             if index in self._wanted:
-                is_large = one.ndim == 3 and max(one.shape[:2]) > TILE
+                is_large = media.is_image(self._found.spec) and max(one.shape[:2]) > TILE
                 self._kept[index] = images.fit_one(one, (TILE, TILE, one.shape[2]), "pad") if is_large else one
 
     def save(self) -> None:
@@ -69,15 +73,16 @@ class ContactSheet:
         if not indices:
             raise InputError(f"--out {self._out}: there is no example that can be read, so no contact sheet")
         kept = [self._kept[i] for i in indices]
-        if len(found.shape) == 1:
+        if media.seen_together(found.spec):
             return grids.plot(np.stack(kept))
-        # Tiles of one shape: the largest sides and the most channels of any.
-        height, width, channels = (max(tile.shape[axis] for tile in kept) for axis in range(3))
-        shape = (height, width, channels)
-        tiles = np.stack([tile if tile.shape == shape else images.fit_one(tile, shape, "pad") for tile in kept])
+        if media.is_image(found.spec):  # tiles of one shape: the largest sides and the most channels of any
+            height, width, channels = (max(tile.shape[axis] for tile in kept) for axis in range(3))
+            shape = (height, width, channels)
+            kept = [tile if tile.shape == shape else images.fit_one(tile, shape, "pad") for tile in kept]
+        tiles = media.tiles(np.stack(kept), found.spec)
         places = {index: place for place, index in enumerate(indices)}
         rows = [[places[index] for index in row if index in places] for row in self._rows]  # without the unreadable
-        cells = np.array([row + [-1] * (COLUMNS - len(row)) for row in rows])
+        cells = np.array([row + [-1] * (self._columns - len(row)) for row in rows])
         names = []
         if found.labels is not None:
             counts = np.bincount(found.labels, minlength=len(found.classes))

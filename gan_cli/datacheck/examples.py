@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_cli import build
+from gan_cli import build, media
 from gan_cli.binding import Table
 from gan_cli.data import folder, images
 from gan_cli.data.classes import classes_of_tree, layout_in_words
@@ -18,7 +18,7 @@ from gan_cli.data.store import Store
 from gan_cli.data.tree import File, read_tree
 from gan_cli.datacheck.measures import constant
 from gan_cli.errors import InputError
-from gan_cli.types import Shape
+from gan_cli.types import Spec
 
 CHUNK = 256  # examples of an array that are looked at in one go
 THREADS = 8  # threads at most that decode files
@@ -39,7 +39,7 @@ class Chunk(NamedTuple):
     """Some examples, or the one that could not be read."""
 
     indices: np.ndarray  # int [n]
-    x: np.ndarray | None  # images uint8 [n, H, W, C] or vectors float32 [n, D]; None: unreadable
+    x: np.ndarray | None  # as stored: images uint8 [n, H, W, C], vectors float32 [n, D]; None: unreadable
     blank: np.ndarray | None = None  # bool [n]: of one colour all over, before anything was put around it
     header: Header | None = None  # where the example is a file
     transparent: bool = False  # it has transparent pixels, before anything was done to it
@@ -51,14 +51,18 @@ class Examples(NamedTuple):
 
     name: str
     size: int
-    shape: Shape  # shape of one as training would have it; 0 for a number in which images differ
-    classes: tuple[str, ...]
+    spec: Spec  # of one as training would have it; its shape has 0 for a number in which images differ
     labels: np.ndarray | None  # int32 [size]
     call: Callable[[int], str]  # what an example is called: its file, or its number
     look: Callable[[], Iterator[Chunk]]  # all of them, once; memory does not grow with their number
     layout: str = ""  # how the folders that files are in were understood
     remarks: tuple[str, ...] = ()  # see `Source.remarks`
     refusal: str = ""  # why there are no labels, where some are wanted
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, by label."""
+        return self.spec.classes
 
 
 def examples(data: Table, store: Store) -> Examples:
@@ -71,10 +75,9 @@ def examples(data: Table, store: Store) -> Examples:
         for start in range(0, source.size, CHUNK):
             indices = np.arange(start, min(start + CHUNK, source.size))
             x = np.asarray(source.load(indices)["x"])
-            yield Chunk(indices, x, constant(x) if x.ndim == 4 else None)
+            yield Chunk(indices, x, constant(x) if media.has_levels(source.spec) else None)
 
-    spec = source.spec
-    made = Examples(source.name, source.size, spec.shape, spec.classes, source.labels, str, look)
+    made = Examples(source.name, source.size, source.spec, source.labels, str, look)
     return made._replace(remarks=source.remarks)
 
 
@@ -110,8 +113,7 @@ def _examples_of_files(data: Table, store: Store) -> Examples:
     return Examples(
         path.name,
         len(files),
-        shape,
-        found.names if found else (),
+        Spec(shape, found.names if found else ()),
         found.labels if found else None,
         call=lambda index: files[index].name,
         look=partial(_mapped, read, range(len(files))),

@@ -24,7 +24,7 @@ class Sums:
     _count = 0
 
     def add(self, x: np.ndarray) -> None:
-        """Add images uint8 [n, H, W, C] or vectors float32 [n, D]."""
+        """Add images uint8 [n, H, W, C], vectors float32 [n, D] or others whose last axis is that of channels."""
         flat = x.reshape(-1, x.shape[-1]).astype(np.float64)  # of uint8 every sum is exact
         low, high, total, squares = flat.min(0), flat.max(0), flat.sum(0), (flat**2).sum(0)
         if self._low is None:
@@ -51,8 +51,9 @@ def digests(x: np.ndarray) -> np.ndarray:
 
 
 def constant(x: np.ndarray) -> np.ndarray:
-    """Which of the images uint8 [n, H, W, C] are of one colour all over: bool [n]."""
-    return (x == x[:, :1, :1]).all(axis=(1, 2, 3))
+    """Which of the images uint8 [n, H, W, C], or videos or volumes alike, are of one colour all over: bool [n]."""
+    pixels = x.reshape(len(x), -1, x.shape[-1])
+    return (pixels == pixels[:, :1]).all(axis=(1, 2))
 
 
 def copies(found: np.ndarray, indices: np.ndarray) -> list[list[int]]:

@@ -3,6 +3,7 @@
 from textwrap import fill
 from typing import Any
 
+from gan_cli import media
 from gan_cli.errors import printable
 from gan_cli.text import WIDTH, number, pairs, shape, table
 
@@ -50,17 +51,17 @@ def of_data(report: dict[str, Any]) -> str:
 def _values(report: dict[str, Any]) -> str:
     """The range, mean and deviation of each channel, or of the first coordinates of vectors."""
     rows: list[tuple[Any, ...]] = []
-    is_images = len(report["shape"]) == 3
+    has_colours = media.find(report["medium"]).dtype == "uint8"
     for own in report["values"]:
         count = own["channels"]
-        names = [f"channel {i}" if is_images else f"x{i}" for i in range(count)]
-        if is_images and count in (1, 3, 4):
+        names = [f"channel {i}" if has_colours else f"x{i}" for i in range(count)]
+        if has_colours and count in (1, 3, 4):
             names = ["grey"] if count == 1 else ["red", "green", "blue", "alpha"][:count]
         several = len(report["values"]) > 1
-        for place, name in enumerate(names[: COORDINATES if len(report["shape"]) == 1 else None]):
+        for place, name in enumerate(names[: None if has_colours else COORDINATES]):
             where = f"{name} of {count}" if several else name
             rows.append((where, *(own[what][place] for what in ("low", "high", "mean", "std"))))
-        if len(names) > len(rows) and len(report["shape"]) == 1:
+        if len(names) > len(rows) and not has_colours:
             rows.append((f"and {len(names) - COORDINATES} more", "", "", "", ""))
     return table(("values", ">least", ">most", ">mean", ">sd"), rows) if rows else ""
 

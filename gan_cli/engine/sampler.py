@@ -44,8 +44,7 @@ def check_memory(experiment: Experiment, n: int, copies: int) -> None:
         return sum(x.size * x.dtype.itemsize for x in drawn.values())
 
     spec = experiment.spec
-    sample = math.prod(spec.shape) * media.of(spec).itemsize
-    each = kept.data(("inputs", experiment.identity), trace) + copies * sample
+    each = kept.data(("inputs", experiment.identity), trace) + copies * media.size_of(spec)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if n * each > memory:
         raise InputError(
@@ -207,9 +206,10 @@ def decoding(experiment: Experiment) -> Callable[[Weights, Array], Array]:
 
     def mean(variables: Weights, latents: Array) -> Array:
         x: Array = decode(variables, latents)
-        if x.ndim == 4:
+        if media.has_levels(experiment.spec):
             x = (x + 1) / 2
-            x = x if x.shape[3] != 4 else x[..., :3] * x[..., 3:] + 1 - x[..., 3:]
+        if media.is_image(experiment.spec) and x.shape[3] == 4:
+            x = x[..., :3] * x[..., 3:] + 1 - x[..., 3:]
         return x.reshape(len(x), -1)
 
     return mean

@@ -15,6 +15,9 @@ async function start() {
   const model = await answer.json();
   const state = read(location.hash, model);
   describe(model);
+  for (const kind of model.files) {
+    $("files").firstElementChild.append(make("button", { type: "button", "data-file": kind }, kind.toUpperCase()));
+  }
   if (model.points) document.querySelectorAll(".images, #hint").forEach((element) => (element.hidden = true));
 
   const updateControls = buildControls(model, state, () => changed("samples"));
@@ -75,7 +78,9 @@ function describe(model) {
   document.title = `${model.name} - gan explore`;
   $("name").textContent = model.name;
   const scores = Object.entries(model.scores).slice(0, 2).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
-  const size = model.points ? `points in ${model.shape[0]} dimensions` : `${model.shape[1]} × ${model.shape[0]}, ${model.shape[2]} channels`;
+  let size = `${model.many} of ${model.shape.join(" × ")}`;
+  if (model.points) size = `points in ${model.shape[0]} dimensions`;
+  if (model.medium === "image") size = `${model.shape[1]} × ${model.shape[0]}, ${model.shape[2]} channels`;
   $("facts").textContent = [`step ${model.step}`, model.play, size.replace("1 channels", "grey"), ...scores, model.path].join(" · ");
 }
 
@@ -123,7 +128,7 @@ function buildSamples(model, state, toggle) {
         const drawn = facts(model, wanted, made, i);
         const [img, caption] = grid.children[i].children;
         caption.replaceChildren(make("span", { className: "word" }, "seed "), `${wanted.seed + i}`, ...drawn.slice(0, 1).flatMap(after));
-        grid.children[i].title = [`seed ${wanted.seed + i}`, ...drawn.map((pair) => pair.join(" "))].join(", ");
+        grid.children[i].title = [`seed ${wanted.seed + i}`, ...drawn.map((pair) => pair.join(" ")), ...made.texts.slice(i, i + 1)].join(", ");
         grid.children[i].setAttribute("aria-label", `Pin ${grid.children[i].title}`);
         return show(img, image, "");
       }),
@@ -169,8 +174,10 @@ function facts(model, wanted, made, i) {
 // The pins. Returns what redraws them.
 function buildPins(model, state, toggle, done) {
   let images = [];
+  let made = { images, sounds: [], texts: [] };
   const redraw = latest(async (wanted) => {
-    images = wanted.pins.length ? (await draw(wanted)).images : [];
+    made = wanted.pins.length ? await draw(wanted) : { images: [], sounds: [], texts: [] };
+    images = made.images;
     if (images.length !== state.pins.length) return; // others are wanted meanwhile
     $("no-pins").hidden = images.length > 0;
     $("tray").replaceChildren(...state.pins.map((pin, i) => card(pin, i)));
@@ -187,7 +194,10 @@ function buildPins(model, state, toggle, done) {
       $("pins-title").focus(); // the button will be gone
     });
     const picture = make("img", { className: "pixels", alt: text, src: address(images[i]) });
-    return make("li", {}, picture, make("p", {}, `${i + 1}: ${text}`), make("div", { className: "actions" }, png, remove));
+    const sounds = made.sounds.slice(i, i + 1).map((sound) => make("audio", { controls: true, src: `data:audio/wav;base64,${sound}` }));
+    const texts = made.texts.slice(i, i + 1).map((line) => make("p", {}, make("code", {}, line)));
+    const head = make("p", {}, `${i + 1}: ${text}`);
+    return make("li", {}, picture, ...sounds, ...texts, head, make("div", { className: "actions" }, png, remove));
   }
 
   return () => redraw({ view: "pins", raw: state.raw, pins: state.pins.map(asked) });

@@ -14,8 +14,10 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+const GIF = "R0lGOD"; // how its base64 begins
+
 export function address(image) {
-  return `data:image/png;base64,${image}`;
+  return `data:image/${image.startsWith(GIF) ? "gif" : "png"};base64,${image}`;
 }
 
 // Show a picture, and wait until it can be seen.

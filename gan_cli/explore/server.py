@@ -33,7 +33,7 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 FILES = ("page.html", "page.css", "page.js", "ask.js", "controls.js", "parts.js", "state.js", "sums.js", "walks.js")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "media-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image
 
+from gan_cli import media
 from gan_cli.engine import sampler
 from gan_cli.engine.sampler import Inputs
 from gan_cli.errors import InputError
@@ -21,12 +22,20 @@ from gan_cli.pictures import grids
 from gan_cli.runs.jsonl import values
 from gan_cli.runs.load import Loaded
 from gan_cli.sampling import writing
-from gan_cli.sampling.latents import is_points, is_truncatable
+from gan_cli.sampling.latents import count, is_points, is_truncatable
 from gan_cli.sampling.options import sample_options
 from gan_cli.sampling.plan import POINTS_IN_A_PANEL, paint_plan, plan_samples
-from gan_cli.sampling.request import DEFAULT_FPS, Conditions, Request
+from gan_cli.sampling.request import Conditions, Request
 
-KINDS = {".png": "image/png", ".npz": "application/octet-stream", ".gif": "image/gif"}
+KINDS = {
+    ".png": "image/png",
+    ".npz": "application/octet-stream",
+    ".gif": "image/gif",
+    ".txt": "text/plain; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".wav": "audio/wav",
+    ".mid": "audio/midi",
+}
 
 Note = Callable[[str], None]
 
@@ -76,6 +85,11 @@ class Service:
             "scores": values(at[-1] if at else {}),
             "shape": list(self._experiment.spec.shape),
             "points": self._points,
+            "medium": media.name_of(self._experiment.spec),
+            "many": media.of(self._experiment.spec).many,
+            "files": [
+                suffix[1:] for suffix in media.of(self._experiment.spec).files if suffix in set(KINDS) - {".png"}
+            ],
             "prior": self._prior,
             "truncatable": self._truncatable,
             "controls": [
@@ -92,18 +106,22 @@ class Service:
         }
 
     def draw(self, asked: Asked) -> dict[str, Any]:
-        """Pictures (PNG in base64) and what they are of; of points one plot. Raises InputError."""
+        """Pictures and what they are of: PNG in base64, of videos GIF, of points one plot. Raises InputError.
+
+        Sounds (WAV in base64) and texts are there besides, where samples are that.
+        """
         request = request_for(asked, self._experiment)
         plan = plan_samples(self._experiment, request, self._prior)
         began = time.perf_counter()
         samples = self._paint(request.raw, plan.inputs)
         took = time.perf_counter() - began
-        pictures = [self._plot(samples)] if self._points else [grids.to_pil(image) for image in samples]
         controls = () if self._points else self._experiment.game.controls
         options = sample_options(request)
         command = ["gan", "sample", "--ckpt", self._checkpoint, "--at", str(self._loaded.step), *(options or ())]
         return {
-            "images": [base64.b64encode(grids.png(picture)).decode() for picture in pictures],
+            "images": [base64.b64encode(image).decode() for image in self._pictures(samples)],
+            "sounds": [base64.b64encode(sound).decode() for sound in self._files(samples, ".wav")],
+            "texts": [text.decode().removesuffix("\n") for text in self._files(samples, ".txt")],
             "names": list(plan.names),
             "values": {name: plan.inputs[name].tolist() for name in controls},
             "command": "" if options is None else shlex.join([*command, "--out", f"{asked.view}.png"]),
@@ -112,21 +130,36 @@ class Service:
 
     def file(self, asked: Asked, suffix: str) -> bytes:
         """What `gan sample` writes for it: .png, .npz, or of a walk .gif, there and back. Raises InputError."""
-        if suffix not in KINDS or (suffix == ".gif" and not isinstance(asked, Walk)):
+        is_walk = isinstance(asked, Walk)
+        own = media.of(self._experiment.spec).files
+        if suffix not in KINDS or (suffix not in (".png", ".npz", *own) and not (suffix == ".gif" and is_walk)):
             raise InputError(f"no {suffix} of {asked.view}; there are .png and .npz, and .gif of a walk between images")
         request = request_for(asked, self._experiment, suffix)
         assert request.out is not None
         plan = plan_samples(self._experiment, request, self._prior)
-        if self._points:
-            writing.check_points(request.out)
-        writing.check_size(request.out, self._experiment.spec.shape, plan.sheet, plan.groups)
+        spec = self._experiment.spec
+        writing.check_kind(request.out, spec, walks=is_walk)
+        writing.check_size(request.out, spec, count(plan.inputs), plan.sheet, plan.groups)
         drawn = paint_plan(self._experiment, plan, lambda inputs: self._paint(request.raw, inputs))
         if self._points and suffix == ".png":
             return grids.png(self._plot(drawn.samples))  # with the page's axes
         with tempfile.TemporaryDirectory(prefix="gan-explore-") as folder:
             out = Path(folder) / request.out
-            writing.write(out, drawn, DEFAULT_FPS)
+            writing.write(out, drawn, None)
             return out.read_bytes()
+
+    def _pictures(self, samples: np.ndarray) -> list[bytes]:
+        """A picture of each sample, one that moves of what does so; of points one plot."""
+        if self._points:
+            return [grids.png(self._plot(samples))]
+        tiles = media.tiles(samples, self._experiment.spec)
+        return self._files(samples, ".gif") or [grids.png(grids.to_pil(tile)) for tile in tiles]
+
+    def _files(self, samples: np.ndarray, suffix: str) -> list[bytes]:
+        """A file of each sample; none of a kind that their medium is not written to."""
+        spec = self._experiment.spec
+        write = media.of(spec).files.get(suffix)
+        return [write(samples[i : i + 1], spec, 0) for i in range(len(samples))] if write else []
 
     def _paint(self, raw: bool, inputs: Inputs) -> np.ndarray:
         with self._lock:

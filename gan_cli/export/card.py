@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import yaml
 
-from gan_cli import door, recipe
+from gan_cli import door, media, recipe
 from gan_cli.engine.sampler import drawing_ask
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.export import facts, reader
@@ -125,7 +125,7 @@ def _metadata(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> dic
     source, play = str(loaded.meta.recipe["data"]["source"]), str(loaded.meta.recipe["game"]["play"])
     known = entries("data source").get(source)
     hub = known.hub if known else ""  # the data source's name there; empty: it has none
-    task = "unconditional-generation" if is_points(loaded.experiment) else TASK
+    task = TASK if media.is_image(loaded.experiment.spec) else "unconditional-generation"
     results = []
     for score in scores:
         protocol = score.protocol._asdict()
@@ -174,7 +174,7 @@ def _page(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
         licence=wish.licence,
         repo=Markup(wish.repo) if wish.repo else None,  # checked: in code, too
         caption=f"Samples of seed 0 with {weights}, {arrangement}.",
-        kind="points" if is_points(loaded.experiment) else "images",
+        kind=media.of(loaded.experiment.spec).many,
         shape=" x ".join(map(str, loaded.experiment.spec.shape)),
         play=game["play"],
         loss=loss["name"] if isinstance(loss, Mapping) else loss,

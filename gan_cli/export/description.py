@@ -7,7 +7,7 @@ from typing import Any
 
 import tomli_w
 
-from gan_cli import build, door, recipe
+from gan_cli import build, door, media, recipe
 from gan_cli.binding import Table
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.export.program import input_shapes
@@ -37,9 +37,15 @@ def describe(loaded: Loaded, *, raw: bool) -> dict[str, Any]:
         else:
             meaning["usual_range"] = [control.low, control.high]
         inputs[name] = meaning
-    output: dict[str, Any] = {"shape": ["batch", *spec.shape], "dtype": "float32"}
-    if len(spec.shape) == 3:
-        output |= {"axes": "batch, height, width, channels", "range": [-1, 1], "to_uint8": "round((x + 1) * 127.5)"}
+    medium = media.of(spec)
+    dtype = "int32" if medium.dtype == "int32" else "float32"
+    output: dict[str, Any] = {"shape": ["batch", *spec.shape], "dtype": dtype}
+    if not media.seen_together(spec):
+        output |= {"axes": ", ".join(("batch", *medium.axes))}
+    if media.has_levels(spec):
+        output |= {"range": [-1, 1], "to_uint8": "round((x + 1) * 127.5)"}
+    output |= {"words": list(spec.words)} if spec.words else {}
+    output |= {"rate": spec.rate} if spec.rate else {}
     return {
         "made_by": f"gan-cli {__version__}",
         "step": loaded.step,

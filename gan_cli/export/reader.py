@@ -24,7 +24,7 @@ def code(form: Format, description: Mapping[str, Any], repo: str = "") -> str:
     inputs = inputs.replace("'", '"')
     output = description["output"]
     shape = ", ".join(map(str, output["shape"][1:]))
-    end = f"samples = {form.call}  # float32 [n, {shape}]"
+    end = f"samples = {form.call}  # {output['dtype']} [n, {shape}]"
     if "range" in output:
         end += " in [-1, 1]\nimages = np.rint((samples.clip(-1, 1) + 1) * 127.5).astype(np.uint8)"
     return f"{opening}draw, n = np.random.default_rng(0), 16\ninputs = {{\n{inputs}\n}}\n{end}\n"

@@ -15,7 +15,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from gan_cli import devices
 from gan_cli.games.game import Ask, Game, Loss, Memory, NetFactory, Nets, Turn
-from gan_cli.games.two_players import Prior, decoder, draw_latent
+from gan_cli.games.two_players import Prior, decoder, draw_latent, require_numbers
 from gan_cli.types import Array, Aux, Batch, Ports, Spec
 
 Error = Literal["squared", "absolute"]
@@ -202,6 +202,7 @@ def _game(
     generator_loss: Loss,
 ) -> Game:
     """A generator and an auto-encoder as its discriminator, each with a turn of its own at every step."""
+    require_numbers(spec)
     return Game(
         networks={
             "generator": partial(generator, Ports((latent,), spec.shape)),

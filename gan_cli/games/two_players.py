@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr
 from pydantic import Field
 
+from gan_cli import media
 from gan_cli.games.game import Ask, Builder, Game, Labels, NetFactory, Nets, Turn, features_shape
 from gan_cli.types import CLASS, Adversarial, Array, Aux, Batch, Control, Key, Penalty, Ports, Spec
 
@@ -122,8 +123,15 @@ def play(
     )
 
 
+def require_numbers(spec: Spec) -> None:
+    """Raise ValueError for data whose numbers are names of words: what a generator makes of them has no gradient."""
+    if why := media.of(spec).unlike:
+        raise ValueError(f"the data are {media.of(spec).many}, and this game makes numbers: {why}")
+
+
 def _check_options(options: Options, spec: Spec) -> None:
     """Raise ValueError for options that contradict each other or the data."""
+    require_numbers(spec)
     if options.simultaneous and any(penalty.every > 1 for penalty in options.penalties):
         raise ValueError("a penalty with every > 1 is its own move; with simultaneous = true it must have every = 1")
     if options.thorough and options.discriminator_steps == 1:

@@ -13,7 +13,7 @@ import jax
 
 from gan_cli.types import Array
 
-Pads = tuple[tuple[int, int], tuple[int, int]]  # (before, after) of a map's height and of its width
+Pads = tuple[tuple[int, int], ...]  # (before, after) of a map's height and of its width; of three axes, depth first
 Bilinear = Callable[[Any, Array, Array], Array]  # (geometry, first operand, second operand) -> result
 
 

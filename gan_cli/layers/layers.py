@@ -9,15 +9,18 @@ from flax import nnx
 from jax import lax
 
 from gan_cli import devices
-from gan_cli.layers import layout
+from gan_cli.layers import layout, space
 from gan_cli.layers.layout import Padding, axes, batch_last, enter, formulation, leave, per_channel, planes
 from gan_cli.layers.norms import BatchNorm, InstanceNorm, LayerNorm, SpectralNorm, norm
+from gan_cli.layers.space import enter_frames, leave_frames
 from gan_cli.types import Array
 
 __all__ = [
     "BatchNorm",
     "Conv",
+    "Conv3D",
     "ConvTranspose",
+    "ConvTranspose3D",
     "InstanceNorm",
     "LayerNorm",
     "Linear",
@@ -26,8 +29,10 @@ __all__ = [
     "UpConv",
     "axes",
     "enter",
+    "enter_frames",
     "formulation",
     "leave",
+    "leave_frames",
     "norm",
     "per_channel",
     "planes",
@@ -59,7 +64,7 @@ class Kernel(nnx.Module):
 
 
 class Linear(nnx.Module):
-    """A linear layer: x [B, I] -> x W + b [B, O]."""
+    """A linear layer: x [B, I] -> x W + b [B, O], or at each of T times the same: [B, T, I] -> [B, T, O]."""
 
     def __init__(
         self,
@@ -75,7 +80,9 @@ class Linear(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(features)) if bias else None
 
     def __call__(self, x: Array) -> Array:
-        """[B, I] -> [B, O]."""
+        """[B, ..., I] -> [B, ..., O]."""
+        if x.ndim > 2:
+            return self(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
         kernel = self.kernel()
         x = x.astype(kernel.dtype)
         return _add_bias(_product(x, kernel) if batch_last() else x @ kernel, self.bias)
@@ -102,10 +109,11 @@ def _backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
 _product.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _backward)
 
 
-class Conv(nnx.Module):
-    """Convolution with a square kernel, stored [k, k, I, O]."""
+class Convolution(nnx.Module):
+    """What convolutions of every kind have: a kernel [k, ..., I, O], a bias, a stride and a padding."""
 
     transposed = False
+    sides = 2  # of the kernel
 
     def __init__(
         self,
@@ -117,21 +125,25 @@ class Conv(nnx.Module):
         stride: int = 1,
         padding: Padding = "SAME",
         bias: bool = True,
-        spectral: bool = False,  # divide the kernel by its largest singular value, as a matrix [k k I, O]
+        spectral: bool = False,  # divide the kernel by its largest singular value, as a matrix [k ... I, O]
         init: Init = LECUN,
     ):
-        shape = (kernel, kernel, inputs, features)
+        shape = (*(kernel,) * self.sides, inputs, features)
         self.kernel = Kernel(shape, rngs, init, spectral=spectral, transposed=self.transposed)
         self.bias = nnx.Param(jnp.zeros(features)) if bias else None
         self.stride = stride
         self.padding = padding
+
+
+class Conv(Convolution):
+    """Convolution with a square kernel, stored [k, k, I, O]."""
 
     def __call__(self, x: Array) -> Array:
         """Images in the inner layout, I channels -> O channels."""
         return _add_bias(layout.conv(x, self.kernel(), self.stride, self.padding), self.bias)
 
 
-class ConvTranspose(Conv):
+class ConvTranspose(Convolution):
     """Transposed convolution with a square kernel, stored [k, k, O, I]: that of the convolution it transposes.
 
     `padding` is the convolution's, too: the side n becomes stride (n - 1) + k - 2 padding, or stride n with "SAME".
@@ -142,6 +154,32 @@ class ConvTranspose(Conv):
     def __call__(self, x: Array) -> Array:
         """Images in the inner layout, I channels -> O channels."""
         return _add_bias(layout.conv_transpose(x, self.kernel(), self.stride, self.padding), self.bias)
+
+
+class Conv3D(Convolution):
+    """Convolution with a cubic kernel, stored [k, k, k, I, O]; `padding` is in frames as well as in pixels."""
+
+    sides = 3
+
+    def __call__(self, x: Array, frames: int) -> tuple[Array, int]:
+        """Frames as `enter_frames` makes them, and how many an example has; I channels -> O channels."""
+        made, left = space.conv(x, self.kernel(), frames, self.stride, self.padding)
+        return _add_bias(made, self.bias), left
+
+
+class ConvTranspose3D(Convolution):
+    """Transposed convolution with a cubic kernel, stored [k, k, k, O, I]: `stride` times as many frames and pixels.
+
+    It wants kernel - 2 padding = stride.
+    """
+
+    transposed = True
+    sides = 3
+
+    def __call__(self, x: Array, frames: int) -> tuple[Array, int]:
+        """Frames as `enter_frames` makes them, and how many an example has; I channels -> O channels."""
+        made, more = space.conv_transpose(x, self.kernel(), frames, self.stride, self.padding)
+        return _add_bias(made, self.bias), more
 
 
 class UpConv(nnx.Module):

@@ -2,4 +2,4 @@
 
 from gan_cli.media.medium import Medium, unchanged
 
-MEDIUM = Medium(("numbers",), "points", "float32", unchanged, unchanged)
+MEDIUM = Medium(("numbers",), "points", "float32", unchanged, unchanged, tile=None, overview=2000)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
+from gan_cli import media
 from gan_cli.data.pipeline import ahead
 from gan_cli.devices import everyone, replicate, share
 from gan_cli.errors import InputError
@@ -30,10 +31,10 @@ def collect(features: Features, batches: Iterable[Images], *, keep: Collection[s
     """Statistics of the features of all images, and the outputs named in `keep` in full.
 
     Batches are images [B, H, W, C], uint8 or float32 in [-1, 1] (rounded to 8 bits, so that images straight from a
-    generator and the PNG files made of them give the same numbers; RGBA is composited on white), or vectors [B, D]
-    float32, taken as they are. The network is compiled once for the first batch's size; shorter batches are padded and
-    longer ones divided. Memory grows with the number of images only through `keep`, where "images" stands for the
-    images themselves, uint8.
+    generator and the PNG files made of them give the same numbers; RGBA is composited on white), videos or volumes
+    alike, or vectors [B, D] or series [B, T, F] float32, taken as they are. The network is compiled once for the first
+    batch's size; shorter batches are padded and longer ones divided. Memory grows with the number of images only
+    through `keep`, where "images" stands for the images themselves, uint8.
 
     Raises InputError when there are no images or the network lacks an output, NotFiniteError when an image has a
     feature that is not finite.
@@ -106,8 +107,11 @@ def composited_spec(spec: Spec) -> Spec:
 
 
 def eight_bit(images: Array) -> Array:
-    """Images uint8, or float in [-1, 1] to be rounded to 256 levels -> float32 in [-1, 1]; vectors as they are."""
-    if images.ndim == 2:
+    """Levels uint8, or float in [-1, 1] to be rounded to 256 of them -> float32 in [-1, 1]; other numbers as they are.
+
+    Images, videos and volumes are made of levels, and nothing else has three axes or more.
+    """
+    if images.ndim in (2, 3):
         return images
     if images.dtype != jnp.uint8:
         images = jnp.round((images.astype(jnp.float32).clip(-1, 1) + 1) * 127.5)
@@ -117,13 +121,15 @@ def eight_bit(images: Array) -> Array:
 def equal_batches(batches: Iterable[Images], multiple: int = 1) -> Iterator[tuple[Images, int]]:
     """The same images in batches of the first one's size, rounded up to a `multiple`; short ones are padded with zeros.
 
-    Yields (batch, number of images in it). Raises InputError for batches that are neither [B, H, W, C] nor [B, D].
+    Yields (batch, number of images in it). Raises InputError for single examples without a batch axis, and for tokens.
     """
     rows = 0
     for batch in batches:
-        if batch.ndim not in (2, 4):
+        if batch.ndim < 2 or batch.dtype == np.int32 or (batch.dtype == np.uint8 and batch.ndim < 4):
+            why = f": {media.find('tokens').unlike}" if batch.dtype == np.int32 else ""
             raise InputError(
-                f"images must be [batch, height, width, channels], vectors [batch, length], not of shape {batch.shape}"
+                "features are of images [batch, height, width, channels], of vectors [batch, length] and of other "
+                f"numbers, not of {batch.dtype} of shape {batch.shape}{why}"
             )
         rows = rows or -(-len(batch) // multiple) * multiple
         if len(batch) == rows:

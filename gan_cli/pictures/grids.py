@@ -17,6 +17,9 @@ GAP, PAPER = 1, 96  # between tiles: pixels before enlarging, and their grey
 PLOT = 480  # side of a plot of points, pixels
 FRAME_SIDE = 192  # a frame of one image is enlarged by a whole factor to at most this many pixels
 FRAME_TILE = 96  # and each image of a frame of several to at most this many
+STRIP_SIDE = 48  # and each frame of a strip to at most this many
+STRIP_GAP = 6  # pixels after a strip
+MOST_IN_A_STRIP = 8  # frames
 MOST_FRAME_PIXELS = 1 << 28  # of all frames: 0.25 GiB of grey, 0.75 GiB of colour
 ANIMATIONS: dict[str, dict[str, Any]] = {  # suffix -> Pillow's options
     ".gif": {"format": "GIF"},
@@ -33,7 +36,7 @@ def to_pil(image: np.ndarray) -> Image.Image:
 def tile(images: np.ndarray) -> np.ndarray:
     """Images uint8 [N, H, W, C] row by row, GAP pixels apart, in one picture [h, w, C] as square as possible."""
     n = len(images)
-    columns = math.ceil(math.sqrt(n))
+    columns = columns_of(n, images.shape[1:])
     rows = math.ceil(n / columns)
     images = np.pad(images, ((0, rows * columns - n), (0, GAP), (0, GAP), (0, 0)), constant_values=PAPER)
     images[n:] = PAPER
@@ -41,6 +44,25 @@ def tile(images: np.ndarray) -> np.ndarray:
     grid = images.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
     grid = grid.reshape(rows * height, columns * width, channels)
     return np.pad(grid, ((GAP, 0), (GAP, 0), (0, 0)), constant_values=PAPER)
+
+
+def columns_of(n: int, shape: Sequence[int]) -> int:
+    """The columns of a grid of n images of `shape` (H, W, C) that is as square as possible."""
+    return min(n, math.ceil(math.sqrt(n * shape[0] / shape[1])))
+
+
+def filmstrips(frames: np.ndarray) -> np.ndarray:
+    """Frames uint8 [N, T, H, W, C] -> a picture of each N, [N, h, w, C]: frames from left to right, GAP pixels apart.
+
+    After the last one is room, so that strips beside each other are told apart. They are MOST_IN_A_STRIP at most,
+    evenly spread, and small ones are enlarged by a whole factor.
+    """
+    shown = np.linspace(0, frames.shape[1] - 1, min(frames.shape[1], MOST_IN_A_STRIP)).round().astype(int)
+    factor = max(1, STRIP_SIDE // max(frames.shape[2:4]))
+    large = frames[:, shown].repeat(factor, axis=2).repeat(factor, axis=3)  # [N, T, h, w, C]
+    apart = np.pad(large, ((0, 0), (0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=PAPER)
+    strips = np.concatenate(list(apart.swapaxes(0, 1)), axis=2)
+    return np.pad(strips, ((0, 0), (0, 0), (0, STRIP_GAP - GAP), (0, 0)), constant_values=PAPER)
 
 
 def sample_picture(samples: np.ndarray) -> Image.Image:
@@ -102,8 +124,8 @@ def check_animation(shape: Sequence[int], frames: int, images: int, out: Path) -
         )
 
 
-def save_animation(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
-    """Write an endless animation, whole or not at all; the path's suffix says which kind of ANIMATIONS.
+def animation(frames: Sequence[np.ndarray], fps: float, suffix: str) -> bytes:
+    """An endless animation as a file of the kind that the suffix names, one of ANIMATIONS.
 
     A frame is the images uint8 [M, H, W, C] that are seen at once: one as it is, several in a grid as square as
     possible. `fps`: frames a second. GIF counts in hundredths of a second; equal frames in succession may become one
@@ -113,11 +135,9 @@ def save_animation(path: Path, frames: Sequence[np.ndarray], fps: float) -> None
         enlarged(to_pil(images[0] if len(images) == 1 else tile(images)), _frame_factor(images.shape[1:], len(images)))
         for images in frames
     ]
-    duration = round(1000 / fps)  # milliseconds
-    with atomic(path) as temporary:
-        pictures[0].save(
-            temporary, save_all=True, append_images=pictures[1:], duration=duration, loop=0, **ANIMATIONS[path.suffix]
-        )
+    stream, duration = io.BytesIO(), round(1000 / fps)  # milliseconds
+    pictures[0].save(stream, save_all=True, append_images=pictures[1:], duration=duration, loop=0, **ANIMATIONS[suffix])
+    return stream.getvalue()
 
 
 def _frame_factor(shape: Sequence[int], images: int) -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gan_cli import build
+from gan_cli import build, media
 from gan_cli.data.images import check_fitted
 from gan_cli.data.pipeline import order
 from gan_cli.data.source import Source
@@ -23,7 +23,6 @@ from gan_cli.sampling.latents import Painter, is_points, painter
 from gan_cli.sampling.plan import DEFAULT_N, POINTS_IN_A_PANEL, overview, paint_plan, plan_samples
 from gan_cli.sampling.request import Conditions, Request
 from gan_cli.sampling.writing import Drawn
-from gan_cli.training.shown import POINTS
 from gan_cli.types import CLASS
 
 BATCH = 64  # samples drawn at once
@@ -52,7 +51,7 @@ def draw_from_model(run: Reader, store: Store, note: Note) -> FromModel:
     stream = loaded.experiment.stream() if loaded else next(iter(sources), "")
     source = sources.get(stream)
     real = _real(source, loaded, run, notes) if source else None
-    text = REAL_POINTS if source and len(source.spec.shape) == 1 else REAL
+    text = REAL_POINTS if source and media.seen_together(source.spec) else REAL
     if loaded is None:
         return FromModel(real, text, notes=tuple(notes))
     note(f"{run.folder.path}: drawing with the checkpoint of step {loaded.step}")
@@ -61,9 +60,9 @@ def draw_from_model(run: Reader, store: Store, note: Note) -> FromModel:
         return FromModel(real, text, tuple(figures), tuple(notes), draws=False)
     paint = painter(loaded, raw=False, batch=BATCH)
     figures += _sweeps(loaded, paint, notes)
-    if source and not is_points(loaded.experiment):
+    if source and media.has_levels(loaded.experiment.spec):
         figures += _neighbours(loaded, paint, source, notes, note)
-    n = POINTS if is_points(loaded.experiment) else run.whole("run", "grid") or DEFAULT_N
+    n = media.in_a_picture(loaded.experiment.spec, run.whole("run", "grid") or DEFAULT_N)
     shown = overview(loaded.experiment, 0, n)  # what the training drew again and again
     grid = (*(word for own in shown.conditions[0].controls for word in own.option.split()), "--n", str(shown.n))
     return FromModel(real, text, tuple(figures), tuple(notes), grid)
@@ -114,17 +113,18 @@ def load_shown(run: Reader, notes: list[str]) -> Loaded | None:
 
 def _real(source: Source, loaded: Loaded | None, run: Reader, notes: list[str]) -> Picture | None:
     """Real examples, a fixed random choice of as many as a sample grid shows: of each class a row where it has rows."""
-    n = run.whole("run", "grid") or DEFAULT_N
-    if len(source.spec.shape) != 3:
-        points = source.load(order(0, source.size, 0)[:POINTS])["x"]
-        return picture(Drawn(points), f"{len(points):,} real points") if points.shape[1] <= 2 else None
-    if int(np.prod(source.spec.shape)) * n > 1 << 28:
+    spec = source.spec
+    n = media.in_a_picture(spec, run.whole("run", "grid") or DEFAULT_N)
+    if media.seen_together(spec):
+        points = source.load(order(0, source.size, 0)[:n])["x"]
+        return picture(Drawn(points, spec), f"{len(points):,} real points") if points.shape[1] <= 2 else None
+    if int(np.prod(spec.shape)) * n > 1 << 28:
         notes.append("real samples: they are too large for a page")
         return None
     chosen, classes = real_indices(source, loaded, n)
     images = source.load(chosen)["x"]
     sheet = (Block(np.arange(len(images)).reshape(len(classes), -1), classes),) if classes else ()
-    return picture(Drawn(images, sheet=sheet), f"{len(images)} real images")
+    return picture(Drawn(images, spec, sheet=sheet), f"{len(images)} real {media.of(spec).many}")
 
 
 def real_indices(source: Source, loaded: Loaded | None, n: int) -> tuple[np.ndarray, Sequence[str]]:
@@ -185,7 +185,8 @@ def _neighbours(loaded: Loaded, paint: Painter, source: Source, notes: list[str]
     found = neighbours.search(source, samples, NEIGHBOURS)
     shown = np.concatenate([samples, source.load(found.indices.ravel())["x"]])
     text = f"M{neighbours.summary(found)[1:]} (Euclidean, of pixels in [0, 1]). gan sample {option}"
-    drawn = Drawn(samples, sheet=neighbours.sheet(found.distances, plan.names), shown=shown)
+    spec = loaded.experiment.spec
+    drawn = Drawn(samples, spec, sheet=neighbours.sheet(found.distances, plan.names), shown=shown)
     yield Figure(
         "Nearest training images", picture(drawn, f"{n} samples, each beside its nearest training images"), text
     )

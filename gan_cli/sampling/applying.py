@@ -19,7 +19,8 @@ from gan_cli.judging import image_sets, reference
 from gan_cli.judging.given import Given, stream_of, take_given
 from gan_cli.recipe import Eval
 from gan_cli.runs.load import Loaded
-from gan_cli.types import Y, leaf, leaves
+from gan_cli.sampling.writing import check_kind
+from gan_cli.types import Spec, Y, leaf, leaves
 
 SHOWN = 16  # examples of the run's own data, where nobody says how many
 MOST = 100_000  # examples at once
@@ -48,7 +49,12 @@ class Applied(NamedTuple):
     results: np.ndarray  # as their medium stores them, [n, ...]; of a label log-probabilities float32 [n, K]
     names: tuple[str, ...]  # of the files that were given; empty: they are none
     classes: tuple[str, ...]  # of what is given, and of results that are labels
-    is_label: bool
+    experiment: Experiment
+
+    @property
+    def spec(self) -> Spec | None:
+        """The spec of a result; None: log-probabilities of a label."""
+        return self.experiment.made_by(self.ask)
 
 
 def apply(loaded: Loaded, wanted: Application, store: Store, note: Note, told: sampler.Told) -> Applied:
@@ -62,7 +68,7 @@ def apply(loaded: Loaded, wanted: Application, store: Store, note: Note, told: s
     inputs = {**sampler.draw_many(experiment, wanted.seed, given.n), **given.inputs}
     results = asking(loaded.leaves(wanted.raw), inputs)
     classes = experiment.specs[experiment.stream(ask)].classes
-    return Applied(ask, given, results, names, classes, experiment.made_by(ask) is None)
+    return Applied(ask, given, results, names, classes, experiment)
 
 
 def checked_leaves(experiment: Experiment, ask: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -147,8 +153,5 @@ def check_medium(experiment: Experiment, ask: str, out: Path) -> None:
     if made is None:
         if out.suffix not in (".csv", ".npz"):
             raise InputError(f"--out {out}: {ask} makes classes and their probabilities: a table (.csv) or .npz")
-    elif not media.is_image(made):
-        if out.suffix != ".npz":
-            raise InputError(f"--out {out}: {ask} makes {media.of(made).many}; write them to .npz")
-    elif out.suffix not in ("", ".png", ".npz"):
-        raise InputError(f"--out {out}: {ask} makes images: .png, .npz, or a folder without a suffix")
+    else:
+        check_kind(out, made, walks=False)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from gan_cli import features
+from gan_cli import features, media
 from gan_cli.binding import nearest
 from gan_cli.engine.sampler import Inputs
 from gan_cli.errors import InputError
@@ -14,7 +14,7 @@ from gan_cli.pictures.labelled import Block
 from gan_cli.sampling.arrange import Plan, put, title
 from gan_cli.sampling.controls import Setting
 from gan_cli.sampling.request import Term
-from gan_cli.types import CLASS, Control
+from gan_cli.types import CLASS, Control, Spec
 
 SEARCHED = 1000  # seeds, 0 to 999, among which samples of a class are looked for
 NEIGHBOURS = 8  # of the result
@@ -41,8 +41,17 @@ def check_sum(
             )
 
 
-def classifier(name: str, terms: Sequence[Term]) -> Features:
-    """The feature network `name`, which finds the classes of the terms; raises InputError when it knows none such."""
+def classifier(name: str, terms: Sequence[Term], spec: Spec) -> Features:
+    """The feature network `name`, which finds the classes of the terms among samples that look like `spec`.
+
+    Raises InputError when it knows none such, and for samples that are no images.
+    """
+    wanted = next(term for term in terms if term.wanted)
+    if not media.is_image(spec):
+        raise InputError(
+            f"--arithmetic: {wanted.text} is found by a feature network of images, and the samples of this recipe are "
+            f"{media.of(spec).many}; name seeds instead"
+        )
     network = features.find_network(name)
     for term in terms:
         if term.wanted and not network.classes:

@@ -16,7 +16,7 @@ from gan_cli.sampling.request import Conditions, Request
 
 TRUNCATED = 64  # latents: numbers of them are filled up to multiples of this, since each is compiled for
 Painter = Callable[[Inputs], np.ndarray]
-"""Inputs [n, ...] -> samples: images uint8 [n, H, W, C], points float32 [n, D]."""
+"""Inputs [n, ...] -> samples as their medium stores them: images uint8 [n, H, W, C], points float32 [n, D]."""
 
 
 class Latents(NamedTuple):
@@ -80,8 +80,8 @@ def is_truncatable(inputs: Inputs, prior: str) -> bool:
 
 
 def is_points(experiment: Experiment) -> bool:
-    """Whether samples are vectors, not images."""
-    return not media.is_image(experiment.spec)
+    """Whether samples are vectors, which are seen together in a plot and have no picture each."""
+    return media.seen_together(experiment.spec)
 
 
 def prior_of(loaded: Loaded) -> str:

@@ -34,7 +34,7 @@ def check_source(source: Source, shape: Shape, k: int) -> None:
 
 
 def search(source: Source, samples: np.ndarray, k: int) -> NearestImages:
-    """The k nearest training images of each sample uint8 [n, H, W, C], in one pass over the data.
+    """The k nearest training images, or videos, of each sample uint8 [n, ...], in one pass over the data.
 
     As many training images as there are samples, a fixed random choice, are looked up beside them, each apart from
     itself. Memory does not grow with the data.
@@ -59,7 +59,7 @@ def nearest(source: Source, queries: np.ndarray, k: int) -> tuple[np.ndarray, np
 
 
 def _flat(images: np.ndarray) -> np.ndarray:
-    """Images uint8 [n, H, W, C] as float32 [n, H W C] in [0, 1]."""
+    """Images uint8 [n, H, W, C], or videos or volumes alike, as float32 [n, H W C] in [0, 1]."""
     return images.reshape(len(images), -1).astype(np.float32) / 255
 
 

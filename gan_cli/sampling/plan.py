@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gan_cli import media
 from gan_cli.engine.sampler import drawing_ask
 from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
@@ -14,7 +15,7 @@ from gan_cli.sampling.walk import default_path, plan_walk
 from gan_cli.sampling.writing import Drawn
 from gan_cli.types import CLASS
 
-DEFAULT_N = 64  # samples, in a grid
+DEFAULT_N = 64  # samples, in a grid; of media with large pictures fewer
 IN_A_ROW = 8  # with classes, codes or nearest training images
 POINTS_IN_A_PANEL = 500
 TO_WALK = 4  # samples that a walk joins
@@ -33,8 +34,9 @@ def plan_samples(experiment: Experiment, request: Request, prior: str = "") -> P
     settings = resolve(request.conditions[0].controls, experiment.game.controls) if len(request.conditions) == 1 else []
     sweeps = sum(setting.is_sweep for setting in settings)
     points, numbers = is_points(experiment), number_controls(experiment)
-    if request.neighbours and points:
-        raise InputError("--neighbours compares images, and the samples of this recipe are points")
+    if request.neighbours and not media.has_levels(experiment.spec):
+        are = media.of(experiment.spec).many
+        raise InputError(f"--neighbours compares pixels, and the samples of this recipe are {are}")
     if request.terms:
         check_sum(request.terms, settings, experiment.game.controls, points=points)
         exemplars = request._replace(seeds=[seed for term in request.terms for seed in term.seeds])
@@ -51,7 +53,8 @@ def plan_samples(experiment: Experiment, request: Request, prior: str = "") -> P
             only = slice(request.at, request.at + 1)
             return Plan({name: x[only] for name, x in plan.inputs.items()}, plan.names[only])
         return plan._replace(sheet=()) if points else plan  # one plot shows all of it
-    default = IN_A_ROW if settings or request.neighbours else DEFAULT_N
+    most = min(DEFAULT_N, media.of(experiment.spec).overview or DEFAULT_N)
+    default = IN_A_ROW if settings or request.neighbours else most
     if sweeps == 2:
         default = 1
     if sweeps and points:
@@ -64,7 +67,7 @@ def paint_plan(experiment: Experiment, plan: Plan, paint: Painter) -> Drawn:
     samples, controls = paint(plan.inputs), experiment.game.controls
     labels = plan.inputs[CLASS].astype(np.int64)[plan.kept] if CLASS in controls else None
     classes = controls[CLASS].names if CLASS in controls else ()
-    return Drawn(samples[plan.kept], labels, classes, plan.sheet, plan.groups, shown=samples)
+    return Drawn(samples[plan.kept], experiment.spec, labels, classes, plan.sheet, plan.groups, shown=samples)
 
 
 def overview(experiment: Experiment, seed: int, n: int) -> Request:

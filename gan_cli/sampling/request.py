@@ -14,7 +14,6 @@ from gan_cli.pictures.grids import ANIMATIONS
 from gan_cli.recipe import SEEDS
 from gan_cli.sampling.controls import ControlOption
 
-DEFAULT_FPS = 12.0  # frames a second
 NARROWEST = 0.01  # truncation: below, all latents are nearly the same
 
 WalkPath = Literal["spherical", "linear"]
@@ -66,7 +65,8 @@ class Request(NamedTuple):
 def check_request(request: Request) -> None:
     """Raise InputError for parts that contradict each other, and for seeds, numbers and truncations that are none.
 
-    What needs the model is checked by `plan.plan_samples`, and whether `out` can be written by `writing.check_out`.
+    What needs the model is checked by `plan.plan_samples`, and whether `out` can be written by `writing.check_out` and,
+    once the samples' medium is known, `writing.check_kind`.
     """
     seeds, n, terms, out, moves = request.seeds, request.n, request.terms, request.out, request.is_animation
     counted = n if seeds is None else len(seeds)
@@ -79,7 +79,6 @@ def check_request(request: Request) -> None:
         (is_named and of_seed, "--seeds goes with neither --n nor --seed: it names each sample"),
         (len(kinds) > 1, f"{' and '.join(kinds)}: they are different pictures; ask for one at a time"),
         (request.path and not request.steps, "--path is that of a walk: it goes with --interpolate"),
-        (moves and not request.steps, f"--out {out}: an animation is of a walk; --interpolate 16 would make one"),
         (
             request.steps and counted == 1,
             "--interpolate walks from one sample to the next: two seeds at least, or --n 2",

@@ -7,55 +7,61 @@ from typing import Any
 
 import numpy as np
 
+from gan_cli import media
+from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
 from gan_cli.files import atomic
 from gan_cli.judging.given import Given
 from gan_cli.pictures import grids
 from gan_cli.pictures.beside import beside
-from gan_cli.pictures.labelled import draw_sheet
 from gan_cli.sampling.applying import Applied
-from gan_cli.sampling.writing import Drawn, file_part
+from gan_cli.sampling.writing import Drawn, file_part, write, write_picture
+from gan_cli.types import Spec, leaves
 
 
 def write_results(out: Path, applied: Applied) -> None:
     """Write results as the suffix of `out` says; raises InputError when that fails.
 
-    A .png shows results beside what was given and what they should be, or a single result alone; a folder has each
-    under the name of its file, or its number, in a subfolder of its class where that is known; a .csv has the likeliest
-    class of each; a .npz has arr_0, all results as stored (log-probabilities of classes), and `given`, `truth` and
-    arr_1, the classes of what was given, where they are known.
+    A .png shows results beside what was given and what they should be, or a single image alone; a folder has each under
+    the name of its file, or its number, in a subfolder of its class where that is known; a .csv has the likeliest class
+    of each; a .npz has arr_0, all results as stored (log-probabilities of classes), and `given`, `truth` and arr_1, the
+    classes of what was given, where they are known. Other kinds of files are those of the results' medium.
     """
+    made = applied.spec
     try:
         if out.suffix == ".npz":
             with atomic(out) as temporary, temporary.open("wb") as file:
                 np.savez_compressed(file, **_arrays(applied))
-        elif out.suffix == ".csv":
+        elif made is None:
             with atomic(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows(table(applied))
+        elif out.suffix == ".png" and len(applied.results) == 1 and media.is_image(made):
+            grids.save_png(out, grids.to_pil(applied.results[0]))
         elif out.suffix == ".png":
-            grids.save_png(out, picture(applied))
+            write_picture(out, compared(applied.experiment, applied.ask, applied.given, applied.results))
+        elif out.suffix:
+            write(out, Drawn(applied.results, made), None)
         else:
-            _write_folder(out, applied)
+            _write_folder(out, applied, made)
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written: {error.strerror or error}") from None
 
 
-def picture(applied: Applied) -> Any:
-    """Results beside what was given and what they should be, where these are images; a single result alone."""
-    if len(applied.results) == 1:
-        return grids.to_pil(applied.results[0])
-    drawn = compared(applied.given, applied.results)
-    return draw_sheet(drawn.samples, drawn.sheet)
-
-
-def compared(given: Given, results: np.ndarray) -> Drawn:
-    """Results beside what they were made from and what they should be, where these are images."""
-    kinds = {"given": next(iter(given.inputs.values())), "result": results, "truth": given.truth}
-    images = {kind: x for kind, x in kinds.items() if x is not None and x.ndim == 4}
-    if results.ndim != 4:
-        return Drawn(results)
-    shown, sheet = beside(images)
-    return Drawn(shown, sheet=sheet)
+def compared(experiment: Experiment, ask: str, given: Given, results: np.ndarray) -> Drawn:
+    """Results of an ask beside what they were made from and what they should be, where these have pictures."""
+    made, specs = experiment.made_by(ask), leaves(experiment.specs)
+    assert made is not None
+    first, x = next(iter(given.inputs.items()))
+    kinds = (("given", x, specs[first]), ("result", results, made), ("truth", given.truth, made))
+    if media.seen_together(made):
+        return Drawn(results, made)
+    shown = {
+        name: media.tiles(x, spec)
+        for name, x, spec in kinds
+        if x is not None and spec is not None and not media.seen_together(spec)
+    }
+    tiles, sheet = beside(shown)
+    return Drawn(tiles, Spec(tiles.shape[1:]), sheet=sheet)
 
 
 def table(applied: Applied) -> Iterator[list[Any]]:
@@ -81,15 +87,16 @@ def _arrays(applied: Applied) -> dict[str, Any]:
     return {"arr_0": applied.results, **labels, "given": next(iter(applied.given.inputs.values())), **truth}
 
 
-def _write_folder(out: Path, applied: Applied) -> None:
-    """An image a result. Raises InputError where two of them would have one name."""
-    places = [Path(name).with_suffix(".png") for name in applied.names]
+def _write_folder(out: Path, applied: Applied, made: Spec) -> None:
+    """A file a result. Raises InputError where two of them would have one name."""
+    suffix, content = next(iter(media.of(made).files.items()))
+    places = [Path(name).with_suffix(suffix) for name in applied.names]
     if len(set(places)) < len(places):
         twice = next(place for i, place in enumerate(places) if place in places[:i])
         raise InputError(f"--out {out}: two of the files that were given would both become {twice}")
     labels = applied.given.labels
-    for i, image in enumerate(applied.results):
+    for i in range(len(applied.results)):
         own = "" if labels is None else file_part(int(labels[i]), applied.classes)
-        place = out / (places[i] if places else Path(own, f"{i:06d}.png"))
+        place = out / (places[i] if places else Path(own, f"{i:06d}{suffix}"))
         place.parent.mkdir(parents=True, exist_ok=True)
-        grids.to_pil(image).save(place)
+        place.write_bytes(content(applied.results[i : i + 1], made, 0))

@@ -38,8 +38,7 @@ def take(loaded: Loaded, request: Request, store: Store | None, note: Note, told
     """
     experiment, prior, out = loaded.experiment, prior_of(loaded), request.out
     assert out is not None
-    if is_points(experiment):
-        writing.check_points(out)
+    writing.check_kind(out, experiment.spec, walks=bool(request.steps))
     if request.neighbours:
         assert store is not None
         return _take_beside_nearest(loaded, request, store, note, told)
@@ -48,14 +47,14 @@ def take(loaded: Loaded, request: Request, store: Store | None, note: Note, told
         controls = experiment.game.controls
         settings = resolve(request.conditions[0].controls, controls)
         arithmetic.check_sum(request.terms, settings, controls, points=is_points(experiment))
-        network = arithmetic.classifier(loaded.meta.recipe["eval"]["features"], request.terms)
+        network = arithmetic.classifier(loaded.meta.recipe["eval"]["features"], request.terms, experiment.spec)
         searched = request._replace(terms=(), seed=None, n=None, seeds=range(arithmetic.SEARCHED))
         candidates = plan_samples(experiment, searched, prior).inputs
         paint = _painter(loaded, request, arithmetic.SEARCHED, note, told)
         terms = arithmetic.find_exemplars(request.terms, request.n or EXEMPLARS, network, paint(candidates))
         request = request._replace(terms=terms)
     plan = plan_samples(experiment, request, prior)
-    writing.check_size(out, experiment.spec.shape, plan.sheet, plan.groups)
+    writing.check_size(out, experiment.spec, count(plan.inputs), plan.sheet, plan.groups)
     drawn = paint_plan(experiment, plan, paint or _painter(loaded, request, count(plan.inputs), note, told))
 
     report: dict[str, Any] = {}
@@ -83,7 +82,8 @@ def _take_beside_nearest(loaded: Loaded, request: Request, store: Store, note: N
     assert request.out is not None
     k, shape = request.neighbours, loaded.experiment.spec.shape
     plan = plan_samples(loaded.experiment, request, prior_of(loaded))
-    writing.check_size(request.out, shape, neighbours.sheet(np.zeros((len(plan.names), k)), plan.names))
+    sheet = neighbours.sheet(np.zeros((len(plan.names), k)), plan.names)
+    writing.check_size(request.out, loaded.experiment.spec, len(plan.names), sheet)
     stream = loaded.experiment.stream(sampler.drawing_ask(loaded.experiment, request.ask))
     source = build.load_data(build.stream_table(loaded.meta.recipe, stream), store.near(loaded.folder.path))
     neighbours.check_source(source, shape, k)

@@ -110,8 +110,11 @@ def judge(options: Options, values: Mapping[str, float]) -> list[str]:
 
 
 def mean_distance(x: np.ndarray) -> float:
-    """Mean Euclidean distance between different examples of x [n, ...]; 0 for a single one."""
-    if len(x) < 2:
+    """Mean Euclidean distance between different examples of x [n, ...]; 0 for a single one, and for numbers of words.
+
+    Those are names (int32), and have no distance.
+    """
+    if len(x) < 2 or x.dtype == np.int32:
         return 0.0
     flat = x.reshape(len(x), -1).astype(np.float64)
     squares = (flat**2).sum(axis=1)

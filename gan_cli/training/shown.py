@@ -15,7 +15,6 @@ from gan_cli.sampling.plan import overview, plan_samples
 from gan_cli.sampling.results import compared
 from gan_cli.sampling.writing import Drawn
 
-POINTS = 2000  # samples in a plot of vectors
 EXAMPLES = 16  # given ones, beside what is made of them
 
 
@@ -37,11 +36,12 @@ def shown_again(
     if made is None:
         return None
     if not experiment.game.ask().given:
-        plan = plan_samples(experiment, overview(experiment, seed, grid if media.is_image(made) else POINTS))
-        return Shown(plan.inputs, lambda samples: Drawn(samples, sheet=plan.sheet))
-    given = take_given(experiment, next(iter(experiment.game.asks)), sources, EXAMPLES, paired=paired)
+        plan = plan_samples(experiment, overview(experiment, seed, media.in_a_picture(made, grid)))
+        return Shown(plan.inputs, lambda samples: Drawn(samples, made, sheet=plan.sheet))
+    ask = next(iter(experiment.game.asks))
+    given = take_given(experiment, ask, sources, EXAMPLES, paired=paired)
     drawn = sampler.draw_many(experiment, seed, given.n)
-    return Shown({**drawn, **given.inputs}, lambda results: compared(given, results))
+    return Shown({**drawn, **given.inputs}, lambda results: compared(experiment, ask, given, results))
 
 
 def fixed_inputs(experiment: Experiment, sources: Mapping[str, Source], seed: int, n: int) -> Inputs:
