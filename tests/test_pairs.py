@@ -272,7 +272,10 @@ def test_views_of_x_and_of_an_input_that_is_there(store, tmp_path):
         ({"input_views": ["views.edgs"]}, r"\[data\] input_views.0.view = 'views.edgs': no such view; did you mean"),
         ({"views": [{"view": "views.hole", "size": 0}]}, r"\[data\] views.0.size = 0: input should be greater than 0"),
         ({"views": "views.hole"}, r"views = 'views.hole': expected a list of tables, \[\{ view = \.\.\. \}\]"),
-        ({"input_views": ["views.grey", "views.hole"]}, r"digits train: \[data\] input_views.1: hole 14 of images of 8 x 8"),
+        (
+            {"input_views": ["views.grey", "views.hole"]},
+            r"digits train: \[data\] input_views.1: hole 14 of images of 8 x 8",
+        ),
         ({"views": ["views.smaller"], "size": 10}, r"views.0: smaller 4 of .* 10 x 10 pixels: factor = 4 does not"),
     ],
 )
