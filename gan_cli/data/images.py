@@ -72,9 +72,9 @@ def fit(
         own_channels = old[name][2]
         if shape[2] not in MODES or (own_channels and own_channels not in MODES):
             raise InputError(f"{source.name}: images of {own_channels} channels cannot be resized; 1, 3 or 4 could be")
-    said = [f"{shape} {resize}" if name == X else f"{name} {shape} {resize}" for name, shape in changed.items()]
+    rules = [f"{shape} {resize}" if name == X else f"{name} {shape} {resize}" for name, shape in changed.items()]
     load = partial(_load_fitted, source, old, changed, resize)
-    return fitted._replace(load=load, fingerprint=digest(source.fingerprint, *said))
+    return fitted._replace(load=load, fingerprint=digest(source.fingerprint, *rules))
 
 
 def is_opaque(source: Source) -> bool:
@@ -104,7 +104,7 @@ def check_fitted(source: Source) -> None:
 
 
 def _load_fitted(
-    source: Source, old: Mapping[str, Shape], new: Mapping[str, Shape], resize: Resize, indices: np.ndarray
+    source: Source, old: Mapping[str, tuple[int, ...]], new: Mapping[str, Shape], resize: Resize, indices: np.ndarray
 ) -> Examples:
     """Examples whose images are brought from their old shapes to the new ones, those of the parts named in `new`."""
     if resize == "pad" and all(_only_padded(old[name], shape) for name, shape in new.items()):
@@ -121,7 +121,7 @@ def _load_fitted(
     return {**images, **{name: np.concatenate([example[name] for example in rest]) for name in rest[0]}}
 
 
-def _only_padded(old: Shape, new: Shape) -> bool:
+def _only_padded(old: tuple[int, ...], new: Shape) -> bool:
     return 0 not in old and old[2] == new[2] and old[0] <= new[0] and old[1] <= new[1]
 
 

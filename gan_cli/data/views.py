@@ -59,7 +59,7 @@ def see(
         examples = source.load(indices)
         for view in views:
             examples = {**examples, X: view.make(examples[X], indices)}
-        given: np.ndarray = examples[INPUT if INPUT in examples else X]
+        given = examples[INPUT if INPUT in examples else X]
         for view in input_views:
             given = view.make(given, indices)
         return {**examples, INPUT: given} if input_views else examples
