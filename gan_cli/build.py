@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 LOSS = kind("loss", "name", "gan_cli.losses", Adversarial, option=True)
 PENALTY = kind("penalty", "name", "gan_cli.losses", Penalty, option=True)
-AUGMENT = kind("augmentation", "augment", "gan_cli.data", augment.Augment, option=True)
 NETWORK = kind("network", "net", "gan_cli.nets", "flax.nnx:Module", Ports, "flax.nnx:Rngs")
 GAME = kind("game", "play", "gan_cli.games", Game, Spec, ...)
 # [data] holds the options of its source and of what is then done to it.

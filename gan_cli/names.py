@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 KINDS = (
-    *("loss", "penalty", "view", "network", "game", "data source"),  # named in recipes
+    *("loss", "penalty", "view", "augmentation", "network", "game", "data source"),  # named in recipes
     *("feature network", "metric", "demonstration", "export format"),
 )
 METRIC_ALIASES = {  # metric -> its other names: those of papers, and the keys of other programs

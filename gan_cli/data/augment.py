@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from pydantic import Field, PositiveInt
 
 from gan_cli import media
+from gan_cli.binding import kind
 from gan_cli.data.source import Source
 from gan_cli.errors import InputError
 from gan_cli.types import Array, Key, Spec, X
@@ -23,6 +24,9 @@ class Augment(NamedTuple):
 
     apply: Callable[[Key, Mapping[str, Array]], Mapping[str, Array]]
     """(key, its image parts by name, float32 [H, W, C] in [-1, 1] each) -> the same parts, changed alike."""
+
+
+AUGMENT = kind("augmentation", "augment", "gan_cli.data", Augment, option=True)
 
 
 def flip(*, share: Share = 0.5) -> Augment:

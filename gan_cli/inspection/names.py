@@ -7,13 +7,14 @@ from typing import Any
 
 from gan_cli import build, features, lab, metrics
 from gan_cli.binding import Kind
+from gan_cli.data.augment import AUGMENT
 from gan_cli.data.store import origins
 from gan_cli.data.views import VIEW
 from gan_cli.export.formats import FORMAT, find_format
 from gan_cli.names import literals
 
 FILE = Path(build.__file__).with_name("names.json")
-RECIPES = (build.LOSS, build.PENALTY, VIEW, build.NETWORK, build.GAME, build.SOURCE)
+RECIPES = (build.LOSS, build.PENALTY, VIEW, AUGMENT, build.NETWORK, build.GAME, build.SOURCE)
 KINDS = (*RECIPES, features.FEATURES, metrics.METRIC, lab.DEMONSTRATION, FORMAT)
 
 
