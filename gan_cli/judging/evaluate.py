@@ -52,7 +52,9 @@ def judge(
     """
     loaded = load_run(path, at, raw=asked.raw)
     made = _model_evaluator(loaded, asked, store, note, told)
-    note(f"step {loaded.step} of {loaded.folder.path}: compiling, then judging {made.evaluator.plan.n_fake} samples")
+    needs, plan = made.evaluator.needs, made.evaluator.plan
+    judged = f"judging {plan.n_fake} samples" if needs.fakes or needs.pairs else "asking it about examples"
+    note(f"step {loaded.step} of {loaded.folder.path}: compiling, then {judged}")
     return loaded, _evaluation(loaded, made, asked, note)
 
 

@@ -133,7 +133,7 @@ class Evaluator:
         used = protocol(
             self.features if self.needs.fakes else None,
             n_real=self.plan.n_real if self.needs.real else 0,
-            n_fake=fake.n or self.plan.n_fake,
+            n_fake=_judged(real, fake) or self.plan.n_fake,
             split=self._reference.called if self.needs.real else "",
             seed=seed,
             training=self._reference.trained if self.needs.training else "",
@@ -190,6 +190,12 @@ class Evaluator:
     def _classified(self, sample: Sample) -> Sample:
         """The sample with what an independent classifier sees in it, where there is one and a metric asks for it."""
         return classes.classify(self.features, sample, self._reference.mixture) if self.needs.classified else sample
+
+
+def _judged(real: Sample | None, fake: Sample) -> int:
+    """Number of samples, results, answers or densities that were judged."""
+    others = (*fake.pairs.values(), fake.answers, real.density if real else None)
+    return fake.n or max((len(values) for values in others if values is not None), default=0)
 
 
 def batches(source: Source, indices: np.ndarray, size: int) -> Iterator[Examples]:

@@ -52,7 +52,8 @@ def compared(experiment: Experiment, ask: str, given: Given, results: np.ndarray
     made, specs = experiment.made_by(ask), leaves(experiment.specs)
     assert made is not None
     first, x = next(iter(given.inputs.items()))
-    kinds = (("given", x, specs[first]), ("result", results, made), ("truth", given.truth, made))
+    truth = None if experiment.game.ask(ask).like == first else given.truth  # of a reconstruction it is what was given
+    kinds = (("given", x, specs[first]), ("result", results, made), ("truth", truth, made))
     if media.seen_together(made):
         return Drawn(results, made)
     shown = {
