@@ -16,6 +16,7 @@ from gan_cli.report.page_parts import Curve, Event
 from gan_cli.runs.jsonl import NOT_VALUES, alarms, noted, number, step_of
 
 MOST_POINTS = 2000  # of a curve
+CHARTS = {"accuracy": "pairs told apart"}  # what turns report -> the chart it is on, where a metric has its name
 MOST_CURVES = 100  # of a file
 MOST_EVENTS = 500  # the last ones
 MOST_TEXT = 300  # letters of an event
@@ -63,12 +64,12 @@ def read_log(path: Path) -> Log:
     curves = []
     for name in own:  # "discriminator/loss" is on the chart "loss", by the name of "discriminator"
         turn, _, kind = name.rpartition("/")
-        curves.append(_curve(own, name, kind, turn or kind))
+        curves.append(_curve(own, name, CHARTS.get(kind, kind), turn or kind))
     kinds = {curve.chart for curve in curves}
     for name in looks:  # "times_median/discriminator/loss" is on "times_median", as "discriminator/loss"
         kind, _, where = name.partition("/")
-        if kind not in kinds:
-            curves.append(_curve(looks, name, kind, where or kind))
+        if CHARTS.get(kind, kind) not in kinds:
+            curves.append(_curve(looks, name, CHARTS.get(kind, kind), where or kind))
     if len(curves) > MOST_CURVES:
         notes.append(f"{path.name}: {len(curves) - MOST_CURVES:,} of {len(curves):,} curves are left out")
     if len(events) > MOST_EVENTS:

@@ -17,7 +17,7 @@ HOVER = "%{fullData.name}<br>step %{x:,}: %{y:.5g}<extra></extra>"
 RULED = 40  # events of a run that get a line in every chart; the rest are listed only
 MOST_CHARTS = 40
 TEXTS = {
-    "accuracy": "share of real and fake pairs that D tells apart",
+    "pairs told apart": "share of real and fake pairs in which D finds the real one",
     "dead": "share of gradients below 1e-12",
     "diversity": "mean distance between fakes, in units of that between reals",
     "update_norm": "length of a step",
