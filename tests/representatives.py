@@ -10,19 +10,24 @@ from typing import Any
 from gan_cli import recipe
 from gan_cli.binding import Table
 
-PLAIN = ("activation", "output", "init")
+PLAIN = ("net", "activation", "output", "init")
 
 
 def kinds(tables: Table) -> Iterator[tuple[str, ...]]:
-    """Each part that a recipe names, and each word and switch among the options of any."""
-    game = tables["game"]
+    """Each part that a recipe names, and each word and switch among the options of its networks and of its training.
+
+    Those of games and penalties are tested beside them.
+    """
+    game, train = tables["game"], tables.get("train", {})
     parts = [*tables["networks"].values(), *tables["optimisers"].values(), *game.get("penalties", ()), game]
-    for part in [*parts, tables.get("train", {})]:
-        name = next((part[key] for key in ("net", "play", "name") if key in part), "train")
-        yield (name,)
+    for part in parts:
+        yield (next(part[key] for key in ("net", "play", "name") if key in part),)
+    if "loss" in game:
+        yield "loss", _family(game["loss"])
+    for part in [*tables["networks"].values(), train]:
         for key, value in part.items():
-            word = _family(value) if key == "loss" else _word(value)
-            if name == "train" or (key not in PLAIN and word not in ("number", "list")):
+            word = _word(value)
+            if part is train or (key not in PLAIN and word not in ("number", "list")):
                 yield key, word
 
 
