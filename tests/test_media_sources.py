@@ -18,7 +18,7 @@ STORE = Store()
 
 
 def test_a_shape_keeps_its_colour_and_moves_as_its_class_says():
-    source = moving(STORE, n=40, size=32)
+    source = moving(STORE, n=40, side=32)
     examples = source.load(np.arange(40))
     assert source.spec.shape == (8, 32, 32, 3)
     assert source.spec.classes == MOTIONS

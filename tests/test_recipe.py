@@ -93,8 +93,8 @@ def test_a_game_sees_nothing_but_the_true_spec(monkeypatch):
     game = build.GAME._replace(has=lambda name: name == "looking", find=lambda _: looking)
     monkeypatch.setattr(build, "GAME", game)
     resolved = build.resolve({**tables(), "game": {"play": "looking", "loss": "adversarial.hinge"}}, "ring.toml")
-    build.experiment(resolved, Spec((5, 2)))
-    assert seen == [Spec((5, 2))]
+    build.experiment(resolved, Spec((5, 2), medium="series"))
+    assert seen == [Spec((5, 2), medium="series")]
 
 
 def test_check_looks_at_data_where_they_are_here(gan, tmp_path):

@@ -21,7 +21,7 @@ def moving(
     *,
     n: Annotated[int, Field(gt=0, le=10**6)] = 4000,  # videos
     frames: Annotated[int, Field(gt=1, le=256)] = 8,
-    size: Annotated[int, Field(ge=8, le=256)] = 16,  # pixels: height and width
+    side: Annotated[int, Field(ge=8, le=256)] = 16,  # pixels: height and width
     label: Literal["motion", "shape"] = "motion",  # what the class of a video is
     background: Literal["black", "texture"] = "black",
     seed: NonNegativeInt = 0,
@@ -36,13 +36,13 @@ def moving(
     colour, start, phase = random.integers(len(COLOURS), size=n), random.uniform(size=(n, 2)), random.uniform(size=n)
     waves = random.uniform(-1, 1, (n, 2))  # of the texture: cycles a pixel, nearly
     labels, classes = kinds[label].astype(np.int32), {"shape": SHAPES, "motion": MOTIONS}[label]
-    pixels = np.stack(np.meshgrid(np.arange(size), np.arange(size), indexing="ij"), axis=-1)  # [H, W, 2]
+    pixels = np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"), axis=-1)  # [H, W, 2]
 
     def draw(i: int) -> np.ndarray:
         where = _path(int(kinds["motion"][i]), start[i], phase[i], frames)  # [T, 2], in sides
-        away = (pixels / size - where[:, None, None] + 0.5) % 1 - 0.5  # [T, H, W, 2], from the shape's middle
+        away = (pixels / side - where[:, None, None] + 0.5) % 1 - 0.5  # [T, H, W, 2], from the shape's middle
         distance = np.hypot(away[..., 0], away[..., 1]) if kinds["shape"][i] else np.abs(away).max(axis=-1)
-        video = np.zeros((frames, size, size, 3), np.uint8)
+        video = np.zeros((frames, side, side, 3), np.uint8)
         if background == "texture":
             video[:] = (60 + 40 * np.sin(pixels @ waves[i] + 2 * np.pi * phase[i]))[..., None]
         video[distance < RADIUS] = COLOURS[colour[i]]
@@ -51,8 +51,8 @@ def moving(
     def load(indices: np.ndarray) -> Examples:
         return {"x": np.stack([draw(int(i)) for i in indices]), "y": labels[indices]}
 
-    spec = Spec((frames, size, size, 3), classes, shares(labels, len(classes)), "video", rate=RATE)
-    mark = digest(f"moving {n} {frames} {size} {label} {background} {seed}")
+    spec = Spec((frames, side, side, 3), classes, shares(labels, len(classes)), "video", rate=RATE)
+    mark = digest(f"moving {n} {frames} {side} {label} {background} {seed}")
     return Source("moving", spec, n, load, mark, labels=labels)
 
 

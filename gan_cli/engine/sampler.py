@@ -236,7 +236,7 @@ class Recogniser:
         assert experiment.game.infer is not None
         recognise = _in_evaluation(experiment, experiment.game.infer)
         self._recognise = kept.shared(recognise, self._devices, ("infer", experiment.identity))
-        self._decode = media.of(experiment.specs[""]).decode
+        self._decode = media.of(experiment.specs[experiment.stream()]).decode
 
     def bind(self, variables: Weights) -> Callable[[Array | np.ndarray], Mapping[str, Array]]:
         """With these weights: examples [b, ...], b <= batch, as stored or as made -> what is inferred, [b, ...] each.

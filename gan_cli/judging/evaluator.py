@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from gan_cli import features as feature_networks
-from gan_cli import metrics
+from gan_cli import media, metrics
 from gan_cli.data.pipeline import order
 from gan_cli.data.source import Examples, Source
 from gan_cli.data.store import Store
@@ -67,8 +67,8 @@ def lens(options: Eval, spec: Spec, *, outside: bool = False, where: Where = REC
     """
     chosen = metrics.options(options.metrics, options.options, *where)
     found = tuple(metrics.find_metric(name, **own) for name, own in chosen.items())
-    name = options.features if len(spec.shape) == 3 else "points"
-    if name == "points" and len(spec.shape) == 3:
+    name = media.features_of(spec, options.features, where.table)
+    if name == "points" and media.is_image(spec):
         raise InputError(f"{where.table}features = 'points' are those of vectors; of images, 'pixels' would do")
     features = feature_networks.find_network(name, outside=outside, shape=spec.shape)
     return Lens(found, features, chosen, feature_networks.FEATURES.has(name))

@@ -2,8 +2,8 @@
 
 The frames of a batch [B, T, H, W, C] are T B images in the inner layout, those of time 0 first, so that norms (over all
 frames of a channel), activations and biases are those of images. XLA:CPU has generic loops for three-dimensional
-convolutions; there the k frames of a window are the channels of one image, whose convolution is the same sum. Elsewhere
-they are plain `lax`.
+convolutions (32 times the CPU time of a layer with its gradients, docs/media.md); there the k frames of a window are
+the channels of one image, whose convolution is the same sum. Elsewhere they are plain `lax`.
 """
 
 import jax.numpy as jnp
