@@ -35,7 +35,9 @@ TABLES = {
         "generator_steps": 1,
         "rollouts": 2,
     },
-    "optimisers": dict.fromkeys(("likelihood", "discriminator", "generator"), {"name": "sgd", "learning_rate": 1.0}),
+    "optimisers": {
+        table: {"name": "sgd", "learning_rate": 1.0} for table in ("likelihood", "discriminator", "generator")
+    },
     "train": {"steps": 4, "batch": 8, "steps_per_call": 4},
 }
 
@@ -77,7 +79,8 @@ def test_the_game_on_two_devices_is_that_on_one_and_endings_follow_the_generator
     for one, two in zip(*map(jax.tree.leaves, states), strict=True):
         np.testing.assert_allclose(one, two, atol=2e-6)
     start = initial_state(made.experiment, 0).variables["generator"].params
-    for first, last, lagging in zip(*map(jax.tree.leaves, (start, states[0]["generator"], states[0]["rollout"])), strict=True):
+    weights = map(jax.tree.leaves, (start, states[0]["generator"], states[0]["rollout"]))
+    for first, last, lagging in zip(*weights, strict=True):
         moved, followed = np.abs(last - first).max(), np.abs(lagging - first).max()
         assert 0 < followed < moved or moved == followed == 0
 
