@@ -20,7 +20,7 @@ from gan_cli.judging.reference import Reference
 from gan_cli.judging.requirements import Subject
 from gan_cli.metrics import cache, classes
 from gan_cli.metrics.collect import Images, collect, evaluate
-from gan_cli.metrics.metric import Metric, Sample
+from gan_cli.metrics.metric import Metric, Sample, needs_fakes
 from gan_cli.metrics.protocol import Protocol, protocol
 from gan_cli.recipe import Eval
 from gan_cli.types import Array, Spec
@@ -67,7 +67,8 @@ def lens(options: Eval, spec: Spec, *, outside: bool = False, where: Where = REC
     """
     chosen = metrics.options(options.metrics, options.options, *where)
     found = tuple(metrics.find_metric(name, **own) for name, own in chosen.items())
-    name = media.features_of(spec, options.features, where.table)
+    looked_through = any(map(needs_fakes, found))
+    name = media.features_of(spec, options.features, where.table) if looked_through else options.features
     if name == "points" and media.is_image(spec):
         raise InputError(f"{where.table}features = 'points' are those of vectors; of images, 'pixels' would do")
     features = feature_networks.find_network(name, outside=outside, shape=spec.shape)
