@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +92,7 @@ def in_memory(
         () if y is None else shares(y, len(classes)),
         parts={part: Spec(array.shape[1:]) for part, array in parts.items()},
     )
-    fingerprint = digest(*arrays.values(), *chain.from_iterable(parts.items()))
+    fingerprint = digest(*arrays.values(), *(piece for named in parts.items() for piece in named))
 
     def load(indices: np.ndarray) -> Examples:
         return {key: array[indices] for key, array in {**arrays, **parts}.items()}
