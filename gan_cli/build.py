@@ -165,11 +165,12 @@ def load_streams(resolved: Table, store: Store) -> dict[str, Source]:
 def as_trained(resolved: Table, specs: Specs) -> Table:
     """The recipe of a run whose examples looked like `specs`: with as many channels, whatever is in the data by now.
 
-    An alpha that a model learned is a channel of its images, opaque or not; and nobody looks for one again.
+    An alpha that a model learned is a channel of its images, opaque or not; and nobody looks for one again. Where
+    `views` are learned, their channels need not be those of the images that they are made of.
     """
 
     def fixed(table: Table, spec: Spec) -> Table:
-        is_fixed = media.is_image(spec) and spec.shape[2] in images.MODES
+        is_fixed = media.is_image(spec) and spec.shape[2] in images.MODES and not table.get("views")
         return {**table, "channels": spec.shape[2]} if is_fixed else table
 
     tables = data_tables(resolved["data"])

@@ -102,9 +102,14 @@ def test_every_parameter_of_every_recipe_is_some_layers(name):
     toy = resolved["data"]["source"].startswith("toy.")
     side = resolved["data"].get("size") or 28
     channels = 3 if resolved["data"]["source"] == "stacked_mnist" else resolved["data"].get("channels") or 1
+<<<<<<< HEAD
     spec = Spec((2,) if toy else (side, side, channels), tuple("0123456789"))
     if resolved["data"]["source"] in ("moving", "phantoms"):  # made here, and quickly
         spec = build.load_data(resolved, Store()).spec
+=======
+    shape = (2,) if toy else (side, side, channels)
+    spec = Spec(shape, tuple("0123456789"), parts={"input": Spec(shape)})
+>>>>>>> pairs
     made = networks(resolved, spec)
     shapes = build.experiment(resolved, spec)
     for role, network in made.items():

@@ -1,9 +1,12 @@
 """Pairs: an input beside each example, from arrays, halves, two folders, or as a view of the example itself."""
 
+import zipfile
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import tiny_tables
 
 from gan_cli import build
 from gan_cli.data import images, views
@@ -145,8 +148,6 @@ def test_two_folders_belong_together_by_name(form, store, tmp_path):
 
 
 def pack(folder, path):
-    import zipfile
-
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(folder.rglob("*.png")):
             archive.write(file, file.relative_to(folder))
@@ -282,6 +283,16 @@ def test_views_of_x_and_of_an_input_that_is_there(store, tmp_path):
 def test_views_that_cannot_be_are_refused_where_the_data_are_read(data, message, store):
     with pytest.raises(InputError, match=message):
         read(store, source="digits", **data)
+
+
+def test_a_run_reads_its_views_from_the_channels_that_it_was_trained_with():
+    """Colours that are made of grey are no reason to read colours."""
+    for changes, channels in (({"views": ["views.tinted"]}, None), ({"input_views": ["views.tinted"]}, 1)):
+        resolved = build.resolve(tiny_tables(data=changes), "a.toml")
+        source = build.load_data(resolved, Store(download=False))
+        again = build.as_trained(resolved, {"": source.spec})
+        assert again["data"].get("channels") == channels
+        assert build.load_data(again, Store(download=False)).fingerprint == source.fingerprint
 
 
 def test_vectors_have_no_views(store):

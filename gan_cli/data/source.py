@@ -76,7 +76,7 @@ def in_memory(
     y: np.ndarray | None = None,
     classes: tuple[str, ...] = (),
     mixture: Mixture | None = None,
-    parts: Mapping[str, np.ndarray] | None = None,
+    parts: Mapping[str, np.ndarray] = {},
 ) -> Source:
     """A source of examples in arrays: `x` images uint8 [N, H, W, C] or vectors float32 [N, D], `y` labels [N], from 0.
 
@@ -95,7 +95,6 @@ def in_memory(
             found = f"labels run from {y.min()} to {y.max()}"
             raise InputError(f"{name}: {found}; {len(classes)} classes want 0 .. {len(classes) - 1}")
         arrays["y"] = y.astype(np.int32)
-    parts = parts or {}
     for part, array in parts.items():
         if len(array) != len(x):
             raise InputError(f"{name}: {len(x)} examples have {len(array)} of {part!r}; one each is wanted")
@@ -105,12 +104,10 @@ def in_memory(
         () if y is None else shares(y, len(classes)),
         parts={part: Spec(array.shape[1:]) for part, array in parts.items()},
     )
-    named = [named for part, array in parts.items() for named in (part, array)]
-    fingerprint = digest(*arrays.values(), *named)
-    arrays |= parts
+    fingerprint = digest(*arrays.values(), *(piece for named in parts.items() for piece in named))
 
     def load(indices: np.ndarray) -> Examples:
-        return {key: array[indices] for key, array in arrays.items()}
+        return {key: array[indices] for key, array in {**arrays, **parts}.items()}
 
     return Source(name, spec, len(x), load, fingerprint, mixture, arrays.get("y"))
 
