@@ -1,11 +1,13 @@
 """Sequences: the oracle, networks that write and read, SeqGAN's rewards and its policy of endings."""
 
 import itertools
+import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tomli_w
 from flax import nnx
 
 from gan_cli import build
@@ -16,6 +18,7 @@ from gan_cli.engine.state import initial_state
 from gan_cli.errors import InputError
 from gan_cli.games.seqgan import seqgan
 from gan_cli.losses import adversarial
+from gan_cli.metrics.self_bleu import mean_bleu
 from gan_cli.nets import sequence
 from gan_cli.types import Ports, Spec
 
@@ -91,3 +94,34 @@ def test_what_are_no_tokens_is_refused():
     for net in (sequence.lstm, sequence.reader):
         with pytest.raises(InputError, match="tokens without labels"):
             net(Ports((4,), ()), nnx.Rngs(0))
+
+
+def test_self_bleu_is_what_one_counts_by_hand():
+    sequences = np.array([[1, 2, 3], [1, 2, 4], [5, 6, 7]])
+    # words: 2/3, 2/3, 0; pairs: 1/2, 1/2, 0
+    want = (2 * np.sqrt(2 / 3 * 1 / 2) + 1e-9) / 3
+    assert mean_bleu(sequences, 2) == pytest.approx(want, rel=1e-6)
+    assert mean_bleu(np.repeat(sequences[:1], 4, axis=0), 3) == pytest.approx(1)
+    assert mean_bleu(np.array([[1, 1, 1], [1, 2, 2]]), 1) == pytest.approx(
+        (1 / 3 + 1 / 3) / 2
+    )  # counted as often as there
+
+
+def test_samples_are_judged_by_the_oracle_that_wrote_the_data(gan, tmp_path):
+    recipe = tmp_path / "seq.toml"
+    recipe.write_text(tomli_w.dumps({**TABLES, "eval": {"metric": "oracle-nll,self-bleu", "every": 4, "n": 40}}))
+    code, _, err = gan("train", recipe, "--out", tmp_path / "run")
+    assert code == 0, err
+    code, out, err = gan("eval", "--ckpt", tmp_path / "run", "--metric", "oracle-nll,self-bleu", "--n", 40, "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    code, _, err = gan("sample", "--ckpt", tmp_path / "run", "--n", 40, "--out", tmp_path / "x.npz")
+    assert code == 0, err
+    x = np.load(tmp_path / "x.npz")["arr_0"]
+    source = oracle(Store(), **{key: value for key, value in TABLES["data"].items() if key != "source"})
+    assert found["oracle-nll"] == pytest.approx(-source.log_likelihood(x).mean() / 4)
+    assert found["self-bleu"] == pytest.approx(mean_bleu(x, 3))
+    code, _, err = gan("eval", "--ckpt", tmp_path / "run", "--metric", "fid")
+    assert (code, "cannot be judged by features" in err) == (2, True)
+    code, _, err = gan("sample", "--ckpt", tmp_path / "run", "--n", 3, "--out", tmp_path / "lines.txt")
+    assert (code, len((tmp_path / "lines.txt").read_text().splitlines())) == (0, 3)

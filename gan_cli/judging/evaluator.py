@@ -174,6 +174,13 @@ class Evaluator:
         assert source is not None
         return batches(source, order(0, source.size, 0)[: self.plan.n_real], batch)
 
+    def with_examples(self, real: Sample) -> Sample:
+        """The real side with as many examples as there are samples, as stored, and their distribution where known."""
+        source = self._reference.source
+        assert source is not None
+        chosen = order(0, source.size, 0)[: self.plan.n_fake]
+        return real._replace(samples=source.load(chosen)["x"], log_likelihood=source.log_likelihood)
+
     def _pass_over_real(self) -> Sample:
         """One pass over the real examples, with their labels where a metric needs them one by one."""
         labels: list[np.ndarray] = []
@@ -195,7 +202,7 @@ class Evaluator:
 
 def _judged(real: Sample | None, fake: Sample) -> int:
     """Number of samples, results, answers or densities that were judged."""
-    others = (*fake.pairs.values(), fake.answers, real.density if real else None)
+    others = (*fake.pairs.values(), fake.answers, fake.samples, real.density if real else None)
     return fake.n or max((len(values) for values in others if values is not None), default=0)
 
 

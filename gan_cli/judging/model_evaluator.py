@@ -96,6 +96,8 @@ class ModelEvaluator:
         inferred: list[Mapping[str, Array]] = []
         comparing, compared = self.evaluator.pairs, {name: [] for name in self.evaluator.pairs}  # type: ignore[var-annotated]
 
+        kept: list[np.ndarray] = []
+
         def samples() -> Iterator[Images]:
             done = 0
             inputs = {**self._inputs, **(self._given.inputs if self._given else {})}
@@ -103,10 +105,12 @@ class ModelEvaluator:
                 if infer and needs.recognition:
                     inferred.append(infer(batch))
                 n = min(len(batch), self.evaluator.plan.n_fake - done)
+                if comparing or needs.samples:
+                    stored = self._encode(jnp.asarray(batch)[:n])
+                    kept.extend([np.asarray(stored)] if needs.samples else [])
                 for name, compare in comparing.items():
                     assert self._given is not None
                     assert self._given.truth is not None
-                    stored = self._encode(jnp.asarray(batch)[:n])
                     compared[name].append(np.asarray(compare(stored, jnp.asarray(self._given.truth[done : done + n]))))
                 done += n
                 yield batch
@@ -114,7 +118,7 @@ class ModelEvaluator:
         fake = NOTHING
         if needs.fakes:
             fake = self.evaluator.fake(samples())
-        elif needs.pairs:
+        elif needs.pairs or needs.samples:
             for _ in samples():
                 pass
         found = _joined(inferred)
@@ -125,6 +129,7 @@ class ModelEvaluator:
             decoder=decoder,
             pairs={name: np.concatenate(parts) for name, parts in compared.items()},
             labels=self._given.labels if self._given else None,
+            samples=np.concatenate(kept) if kept else None,
             **self._answers(variables),
         )
         real = self.evaluator.real()
@@ -134,6 +139,8 @@ class ModelEvaluator:
             real = real._replace(codes={k: Code(c, inferred=found[k]) for k, c in self._controls.items() if k in found})
         if self._rater:
             real = (real or NOTHING)._replace(density=self._density(variables))
+        if needs.samples:
+            real = self.evaluator.with_examples(real or NOTHING)
         return self.evaluator.verdict(real, fake, self._seed, self._words())
 
     def _answers(self, variables: sampler.Weights) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_cli import media
 from gan_cli.data.source import Source
 from gan_cli.errors import InputError
 from gan_cli.features import Features
@@ -50,6 +51,7 @@ class Needs(NamedTuple):
     pairs: bool  # samples beside what they should be
     answers: bool
     density: bool
+    samples: bool  # themselves, of both sides
     real: bool
     one_by_one: bool  # more of the real examples than their statistics, which a cache could hold
     training: bool  # all that was trained on, besides real examples that are held out of it
@@ -76,6 +78,7 @@ def needs(metrics: Sequence[Metric], spec: Spec, features: Features, reference: 
         pairs=any(metric.pair is not None for metric in metrics),
         answers=any(metric.needs_answers for metric in metrics),
         density=any(metric.needs_density for metric in metrics),
+        samples=any(metric.needs_samples for metric in metrics),
         real=any(metric.needs_real for metric in metrics),
         one_by_one=one_by_one,
         training=any(metric.needs_training for metric in metrics),
@@ -167,7 +170,7 @@ def _warn_of_features(spec: Spec, features: Features, reference: Reference) -> t
 def _check_data(metric: Metric, subject: Subject, reference: Reference) -> None:
     """Raise InputError for a metric that needs what is not known of the real side."""
     source, classes_judged = reference.source, subject.spec.classes
-    if metric.needs_real and source is None and reference.stored is None:
+    if (metric.needs_real and source is None and reference.stored is None) or (metric.needs_samples and source is None):
         raise InputError(f"{metric.name} compares with real examples: give some, or the data set that was trained on")
     if reference.stored and (metric.keeps_real or metric.needs_labels or metric.needs_recognition_real):
         raise InputError(ONLY_MOMENTS.format(metric.name, "real", reference.called))
@@ -175,6 +178,10 @@ def _check_data(metric: Metric, subject: Subject, reference: Reference) -> None:
         raise InputError(ONLY_MOMENTS.format(metric.name, "fake", subject.statistics))
     if metric.needs_mixture and reference.mixture is None:
         raise InputError(f"{metric.name} needs data whose mixture of Gaussians is known, and these are no such toy")
+    if metric.needs_log_likelihood and (source is None or source.log_likelihood is None):
+        raise InputError(f"{metric.name} needs data whose distribution is known, and these are no such: oracle is")
+    if metric.needs_sequences and media.name_of(subject.spec) != "tokens":
+        raise InputError(f"{metric.name} is of sequences of tokens, and these are {media.of(subject.spec).many}")
     if metric.needs_training and reference.training is None:
         raise InputError(
             f"{metric.name} compares with held-out and with training images, and there is only one kind: judge a "
@@ -197,6 +204,7 @@ def _check_data(metric: Metric, subject: Subject, reference: Reference) -> None:
 def _check_subject(metric: Metric, subject: Subject) -> None:
     """Raise InputError for a metric that needs what the generator or its game does not do."""
     of_a_game = metric.pair or metric.needs_answers or metric.needs_density or metric.needs_given_labels
+    of_a_game = of_a_game or metric.needs_samples
     recognition = metric.needs_recognition or metric.needs_recognition_real
     generator = of_a_game or metric.needs_class or recognition or metric.needs_decoder
     if generator and not subject.is_model:

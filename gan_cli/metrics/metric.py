@@ -44,6 +44,9 @@ class Sample(NamedTuple):
     """By metric that has a `pair`: its number for each result beside what it should be, [N]."""
     answers: np.ndarray | None = None  # log-probabilities float32 [N, K] that the game gives the classes of examples
     truths: np.ndarray | None = None  # int [N]: the true classes of those
+    samples: np.ndarray | None = None  # themselves as their medium stores them, [N, ...], where a metric asks for them
+    log_likelihood: Callable[[np.ndarray], np.ndarray] | None = None
+    """Samples as stored [n, ...] -> log p of each under the distribution of the real examples, in nats [n]."""
     density: np.ndarray | None = None  # float [N]: log p of real examples under the model, in nats
     training: "Sample | None" = None  # all training examples, beside real examples that were held out of training
     decoder: Decoder | None = None  # the generator that made the fakes, where a metric asks for it
@@ -92,6 +95,9 @@ class Metric(NamedTuple):
     """(results, what they should be), both as stored [B, ...] -> a number for each [B]; it needs no other fakes."""
     needs_answers: bool = False  # `Sample.answers` and `truths`: a game that classifies; it needs no fakes
     needs_density: bool = False  # `Sample.density`: a game that says how likely examples are; it needs no fakes
+    needs_samples: bool = False  # `Sample.samples` of both sides; it needs no features
+    needs_log_likelihood: bool = False  # real examples whose distribution is known: `Sample.log_likelihood`
+    needs_sequences: bool = False  # samples that are tokens
     needs_given_labels: bool = False  # `Sample.labels` of fakes: of results that are made from labelled examples
     chooses: bool = True  # whether a better value means a better generator, so that it can choose a checkpoint
     features: tuple[str, ...] = ()  # the feature networks through which it means something; empty: any
@@ -104,8 +110,8 @@ class Metric(NamedTuple):
 
 
 def needs_fakes(metric: Metric) -> bool:
-    """Whether a metric looks at samples through features, or at more of them than `pair` does."""
-    return not (metric.pair or metric.needs_answers or metric.needs_density)
+    """Whether a metric looks at samples through features."""
+    return not (metric.pair or metric.needs_answers or metric.needs_density or metric.needs_samples)
 
 
 def require_images(n: int, least: int, needs: str, mend: str = "") -> tuple[str, ...]:
