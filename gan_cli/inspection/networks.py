@@ -64,10 +64,11 @@ def networks(resolved: Table, specs: Spec | Specs) -> dict[str, Network]:
 
     Raises InputError where a network cannot do what the game wants of it.
     """
-    ports: dict[str, Ports] = {}  # that the game gives each role
+    last: tuple[str, Ports] = ("", Ports((), ()))  # the table of the network that was made last, and its ports
 
-    def make(role: str, table: Table, own: Ports, rngs: nnx.Rngs) -> nnx.Module:
-        ports[role] = own
+    def make(name: str, table: Table, own: Ports, rngs: nnx.Rngs) -> nnx.Module:
+        nonlocal last
+        last = name, own
         made: nnx.Module = call(build.NETWORK, table, own, rngs)
         return made
 
@@ -75,9 +76,10 @@ def networks(resolved: Table, specs: Spec | Specs) -> dict[str, Network]:
     game: Game = call(build.GAME, resolved["game"], *build.streams_of(resolved, specs).values(), **factories)
     described = {}
     for role, builder in game.networks.items():
-        params = nnx.state(nnx.eval_shape(partial(_built, builder)), nnx.Param)  # this also asks for the role's ports
+        params = nnx.state(nnx.eval_shape(partial(_built, builder)), nnx.Param)
+        table, ports = last  # a copy of another role's network has that one's table
         sizes = {".".join(map(str, path)): math.prod(leaf.shape) for path, leaf in nnx.to_flat_state(params)}
-        (calls, one), (_, two) = (_traced(builder, ports[role], n) for n in (1, 2))
+        (calls, one), (_, two) = (_traced(builder, ports, n) for n in (1, 2))
         each = Counter({path: two[path] - one[path] for path in two})  # without what a call costs at any batch size
         parameters, adds = sum(sizes.values()), each.total()
         firsts = {made.path: made for made in reversed(calls) if made.leaf}  # the first call of each layer
@@ -88,8 +90,8 @@ def networks(resolved: Table, specs: Spec | Specs) -> dict[str, Network]:
         rest = parameters - sum(layer.parameters for layer in layers)
         if rest or each.total():
             layers.append(Layer(REST, "", (), rest, each.total()))
-        net = resolved["networks"][role]["net"]
-        described[role] = Network(role, net, ports[role], tuple(layers), parameters, adds)
+        net = resolved["networks"][table]["net"]
+        described[role] = Network(role, net, ports, tuple(layers), parameters, adds)
     return described
 
 
@@ -162,14 +164,18 @@ def _watched(module: nnx.Module, calls: list[_Call]) -> Iterator[None]:
 
         return run
 
-    originals = {kind: kind.__call__ for kind in kinds if "__call__" in vars(kind)}
+    originals = {kind: kind.__call__ for kind in kinds if hasattr(kind, "__call__")}  # noqa: B004 - it may be inherited
+    own = {kind for kind in originals if "__call__" in vars(kind)}
     try:
         for kind, original in originals.items():
             kind.__call__ = watched(original)
         yield
     finally:
         for kind, original in originals.items():
-            kind.__call__ = original
+            if kind in own:
+                kind.__call__ = original
+            else:
+                del kind.__call__
 
 
 def multiply_adds(program: ClosedJaxpr | Jaxpr, outer: Scope = "") -> Counter[Scope]:

@@ -88,6 +88,17 @@ class Linear(nnx.Module):
         return _add_bias(_product(x, kernel) if batch_last() else x @ kernel, self.bias)
 
 
+class Embedding(nnx.Module):
+    """Learnt numbers that stand for each of so many words."""
+
+    def __init__(self, words: int, features: int, rngs: nnx.Rngs, init: Init):
+        self.table = nnx.Param(init(rngs.params(), (words, features)))
+
+    def __call__(self, words: Array) -> Array:
+        """Words int32 [...] -> [..., F]."""
+        return self.table[...][words]
+
+
 @jax.custom_vjp
 def _product(x: Array, kernel: Array) -> Array:
     """x [B, I] kernel [I, O] on a CPU, as `x @ kernel`, but for the kernel's gradient xᵀ g [I, O].

@@ -42,7 +42,7 @@ class Writer(nnx.Module):
     """An LSTM language model; sequences begin with a word of their own."""
 
     def __init__(self, words: int, rngs: nnx.Rngs, embedding: int, units: int):
-        self.embedding = nnx.Param(NORMAL(rngs.params(), (words + 1, embedding)))  # the last one begins
+        self.embedding = layers.Embedding(words + 1, embedding, rngs, NORMAL)  # the last word begins
         self.cell = Cell(embedding, units, rngs)
         self.out = layers.Linear(units, words, rngs, init=NORMAL)
         self.words = words
@@ -52,7 +52,7 @@ class Writer(nnx.Module):
         before = jnp.pad(x[:, :-1], ((0, 0), (1, 0)), constant_values=self.words)
 
         def advance(state: State, word: Array) -> tuple[State, Array]:
-            state = self.cell(state, self.embedding[...][word])
+            state = self.cell(state, self.embedding(word))
             return state, state[0]
 
         _, h = lax.scan(advance, self.cell.start(len(x)), before.T)  # [T, B, H]
@@ -67,7 +67,7 @@ class Writer(nnx.Module):
 
         def advance(carry: tuple[State, Array], now: tuple[Array, Array, Array]) -> tuple[tuple[State, Array], Array]:
             (state, word), (own_u, own, place) = carry, now
-            state = self.cell(state, self.embedding[...][word])
+            state = self.cell(state, self.embedding(word))
             word = jnp.where(place < known, own, quantile(self.out(state[0]), own_u))
             return (state, word), word
 
@@ -82,7 +82,7 @@ class Reader(nnx.Module):
     def __init__(
         self, ports: Ports, rngs: nnx.Rngs, embedding: int, lengths: tuple[int, ...], filters: int, keep: float
     ):
-        self.embedding = nnx.Param(NORMAL(rngs.params(), (ports.words, embedding)))
+        self.embedding = layers.Embedding(ports.words, embedding, rngs, NORMAL)
         self.lengths = lengths
         self.windows = nnx.List([layers.Linear(n * embedding, filters, rngs) for n in lengths])
         size = filters * len(lengths)
@@ -94,7 +94,7 @@ class Reader(nnx.Module):
 
     def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
         """Tokens int32 [B, T] -> (scores [B], {"features": what stands before the score [B, F]})."""
-        embedded = self.embedding[...][x]  # [B, T, E]
+        embedded = self.embedding(x)  # [B, T, E]
         found = []
         for length, filters in zip(self.lengths, self.windows, strict=True):
             places = x.shape[1] - length + 1
