@@ -199,7 +199,7 @@ def test_fingerprint_tells_what_was_fitted():
 
 def test_what_cannot_be_fitted():
     refused(lambda: images.fit(arrays((8, 8, 2)), size=16), "2 channels")
-    refused(lambda: images.fit(in_memory("points", np.zeros((3, 2), np.float32)), size=16), "vectors")
+    refused(lambda: images.fit(in_memory("points", np.zeros((3, 2), np.float32)), size=16), "points")
 
 
 # folders and zips
