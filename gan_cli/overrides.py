@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gan_cli import build, recipe, recipe_tables
+from gan_cli import build, datasets, recipe, recipe_tables
 from gan_cli.binding import Kind, Table
 from gan_cli.engine.optim import OPTIMISER
 from gan_cli.names import canonical_metric, canonical_metrics
 
-NAMED = {"data": build.SOURCE, "game": build.GAME}
+NAMED = {"data": datasets.SOURCE, "game": build.GAME}
 PARTS = {"networks": build.NETWORK, "optimisers": OPTIMISER}
 Place = tuple[str, ...]  # a key and the tables that it is in
 

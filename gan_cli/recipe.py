@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from gan_cli import door, recipe_tables, slips
-from gan_cli.binding import STRICT, Table, nearest, shown, validate
+from gan_cli.binding import STRICT, Kind, Table, nearest, shown, validate, validate_part
 from gan_cli.errors import DamagedError, InputError, printable
 from gan_cli.names import canonical_metric, canonical_metrics
 
@@ -202,6 +202,13 @@ def check_tables(tables: Mapping[str, Any], where: str) -> None:
             raise InputError(f"{where}: [{name}]: unknown table{nearest(name, TABLES)}")
         if not isinstance(table, dict):
             raise InputError(f"{where}: {name} = {shown(table)}: expected a table, [{name}]")
+
+
+def checked_part(what: Kind, table: str, tables: Mapping[str, Any], where: str) -> Table:
+    """Return [table], checked as a thing of a kind, defaults filled in; raises InputError when it is missing."""
+    if table not in tables:
+        raise InputError(f"{where}: [{table}] is missing: it names the {what.word}, {what.key} = ...")
+    return validate_part(what, tables[table], f"{where}: [{table}] ")
 
 
 def check_fixed(tables: Mapping[str, Any], where: str) -> Table:

@@ -25,6 +25,7 @@ LAYERS = [
     {"losses", "nets", "data", "features", "metrics"},
     {"games"},
     {"engine"},
+    {"datasets"},
     {"build"},
     {"overrides"},
     {"runs"},
@@ -130,13 +131,13 @@ def test_help_says_of_commands_what_they_say_of_themselves():
 def test_training_imports_only_what_its_recipe_names():
     """Libraries that it may want later, or never, take a second and more."""
     found = modules_after("""
-from gan_cli import build, recipe
+from gan_cli import build, datasets, recipe
 import gan_cli.cli.console
 from gan_cli.data.store import Store
 from gan_cli.judging.evaluator import lens
 import gan_cli.training.train
 resolved = build.resolve(recipe.read_tables(recipe.find_recipe("dcgan_digits")), "")
-lens(recipe.Eval(**resolved["eval"]), build.load_data(resolved, Store()).spec)
+lens(recipe.Eval(**resolved["eval"]), datasets.load_data(resolved, Store()).spec)
 """)
     assert {"gan_cli.data.digits", "gan_cli.nets.dcgan", "gan_cli.games.standard", "gan_cli.metrics.fid"} <= found
     assert not found & {"sklearn", "scipy", "matplotlib", "orbax", "grain", "plotly", "jinja2"}

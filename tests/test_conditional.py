@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 from scipy import stats
 
-from gan_cli import build, recipe
+from gan_cli import build, datasets, recipe
 from gan_cli.data.source import in_memory
 from gan_cli.data.store import Store
 from gan_cli.engine import sampler
@@ -592,11 +592,11 @@ def cgan_ring(*overrides):
 def share_at_own_mode(labels_of):
     """Of samples, how many lie within 0.25 of the mode of their class, after a brief training with these labels."""
     resolved = cgan_ring("train.steps=600", "data.n=4096", "networks.generator.hidden=[64]", "train.steps_per_call=600")
-    source = build.load_data(resolved, Store.from_environment(None))
+    source = datasets.load_data(resolved, Store.from_environment(None))
     everything = source.load(np.arange(source.size))
     relabelled = in_memory("ring", everything["x"], labels_of(everything["y"]), source.spec.classes)
     made = build.experiment(resolved, relabelled.spec)
-    trainer = Trainer(made, build.feed(resolved, relabelled), jax.devices()[:1])
+    trainer = Trainer(made, datasets.feed(resolved, relabelled), jax.devices()[:1])
     state, _ = trainer.advance(trainer.place(initial_state(made, 0)), 0, 600)
     inputs = sampler.draw_many(made, 1, 800)
     made_samples = sampler.Sampler(made, 800, jax.devices()[:1])(jax.device_get(state.average), inputs)

@@ -17,7 +17,7 @@ import optax
 import pytest
 from representatives import kinds, representatives
 
-from gan_cli import build, recipe
+from gan_cli import build, datasets, recipe
 from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Store
 from gan_cli.engine import parallel
@@ -44,7 +44,7 @@ def small(name: str) -> dict[str, Any]:
     for table in tables["networks"].values():
         options = inspect.signature(build.NETWORK.find(table["net"])).parameters
         table.update({key: value for key, value in SMALL.items() if key in table or (key in ALWAYS and key in options)})
-    for data in build.data_tables(tables["data"]).values():
+    for data in datasets.data_tables(tables["data"]).values():
         data |= {"size": SIDE} if "size" in data else {}
     accumulate = tables.get("train", {}).get("accumulate", 1)
     tables["train"] = {**tables.get("train", {}), "batch": BATCH * accumulate, "steps_per_call": STEPS}
@@ -54,15 +54,15 @@ def small(name: str) -> dict[str, Any]:
 def fake_source(data: dict[str, Any]) -> Source:
     """Toys as they are; for images, noise of the recipe's size, so that no file is needed."""
     if data["source"] in ("moving", "phantoms"):  # made in any size
-        return build.load_source({**data, "n": 64, "side": SIDE}, Store.from_environment(None))
+        return datasets.load_source({**data, "n": 64, "side": SIDE}, Store.from_environment(None))
     if "size" not in data:
-        return build.load_source(data, Store.from_environment(None))
+        return datasets.load_source(data, Store.from_environment(None))
     shape = (64, data["size"], data["size"], data["channels"])
     labels = np.arange(64, dtype=np.int32) % 10
     x = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     fewer = {"labelled": min(20, data["labelled"])} if data.get("labelled") else {}
     parts = {"input": x[::-1]} if data["source"].startswith("pairs.") else {}
-    return build.transformed(in_memory("noise", x, labels, tuple("0123456789"), parts=parts), {**data, **fewer})
+    return datasets.transformed(in_memory("noise", x, labels, tuple("0123456789"), parts=parts), {**data, **fewer})
 
 
 def test_representatives_show_every_kind_and_none_is_one_for_nothing():
@@ -101,9 +101,9 @@ def build_case(name: str, convolutions: str = "") -> Case:
     """The recipe `name`, ready to train; `make test` has convolutions as accelerators have them: half the program."""
     resolved = small(name)
     resolved["train"] |= {"convolutions": convolutions} if convolutions else {}
-    sources = {stream: fake_source(table) for stream, table in build.data_tables(resolved["data"]).items()}
+    sources = {stream: fake_source(table) for stream, table in datasets.data_tables(resolved["data"]).items()}
     experiment = build.experiment(resolved, {stream: source.spec for stream, source in sources.items()})
-    feed = build.feed(resolved, sources)
+    feed = datasets.feed(resolved, sources)
     trainer = Trainer(experiment, feed, jax.devices()[:1])
     return Case(name, experiment, trainer, feed, trainer.place(initial_state(experiment, 0)))
 

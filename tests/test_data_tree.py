@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli import build
+from gan_cli import datasets
 from gan_cli.data import images, tree
 from gan_cli.data.folder import folder
 from gan_cli.data.store import Store
@@ -412,9 +412,9 @@ def recipe(tmp_path):
 
 
 def test_a_remark_is_told_once(recipe, store, notes):
-    data = build.data_table({"data": {"source": "folder", "path": str(recipe.parent / "set"), "size": 4}}, "r", None)
+    data = datasets.data_table({"data": {"source": "folder", "path": str(recipe.parent / "set"), "size": 4}}, "r", None)
     for _ in range(2):
-        build.load_source(data, store)
+        datasets.load_source(data, store)
     image_sets.open_set(str(recipe), store, image_sets.Fit())
     assert notes == [f"{recipe.parent / 'set'}: left out: 1 .txt ('note.txt')"]
 

@@ -472,7 +472,7 @@ def test_a_checkpoint_deleted_meanwhile_is_not_missed(untrained, tmp_path):
 
 def test_real_samples_are_of_the_class_of_their_row(untrained):
     loaded = figures.load_run(untrained["classes"])
-    source = figures.build.load_data(loaded.meta.recipe, Store())
+    source = figures.datasets.load_data(loaded.meta.recipe, Store())
     chosen, rows = figures.real_indices(source, loaded, 64)
     assert source.labels[chosen].tolist() == [label for label in range(10) for _ in range(6)]
     assert tuple(rows) == source.spec.classes

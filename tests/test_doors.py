@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import gan_cli
-from gan_cli import build, door, load
+from gan_cli import build, datasets, door, load
 from gan_cli.data.store import Store
 from gan_cli.engine import arrays
 from gan_cli.engine.checkpoint import Checkpoints, Meta
@@ -474,7 +474,7 @@ def test_a_page_shows_no_pictures_that_only_a_recipe_names(run, tmp_path):
     assert got.real is None
     assert not any(figure.title == "Nearest training images" for figure in got.figures)
     assert any("is not what the run was trained on" in note for note in got.notes)
-    source = build.load_data(build.resolve(tomllib.loads((run / "recipe.toml").read_text()), "it"), Store())
+    source = datasets.load_data(build.resolve(tomllib.loads((run / "recipe.toml").read_text()), "it"), Store())
     _with_data(run, str(private), source.fingerprint)
     assert collect(asked, 60, Store(), lambda _: None).run.real is not None
     shutil.rmtree(run / "checkpoints")

@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from tiny import RUN
 
-from gan_cli import build, recipe
+from gan_cli import build, datasets, recipe
 from gan_cli.__main__ import main
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
@@ -356,7 +356,9 @@ def test_images_are_fitted_to_a_model_by_its_own_rule_and_it_is_said(tmp_path):
     np.savez(tmp_path / "x.npz", x=X[..., None])
     given = image_sets.open_like(str(tmp_path / "x.npz"), (16, 16, 1), store, "squash")
     assert given.called.endswith("x.npz, fitted to 16x16 (squash)")
-    own = build.load_data(build.resolve(recipe.read_tables(recipe.find_recipe("dcgan_digits")), "dcgan_digits"), store)
+    own = datasets.load_data(
+        build.resolve(recipe.read_tables(recipe.find_recipe("dcgan_digits")), "dcgan_digits"), store
+    )
     indices = np.arange(50)
     np.testing.assert_array_equal(given.source.load(indices)["x"], own.load(indices)["x"])
 

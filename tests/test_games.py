@@ -10,7 +10,7 @@ from flax import nnx
 from scipy import stats
 from scipy.integrate import quad
 
-from gan_cli import build, recipe
+from gan_cli import build, datasets, recipe
 from gan_cli.data.store import Store
 from gan_cli.engine.seeds import train_seeds
 from gan_cli.errors import InputError
@@ -337,7 +337,7 @@ def test_spectral_normalisation_keeps_up_with_training():
     """Persistent power iteration: every layer's estimate of its largest singular value is within 5% of the SVD."""
     tables = recipe.read_tables(recipe.find_recipe("norms/spectral"), ["train.steps=200", "data.n=1000"])
     prepared = build.prepare(tables, "recipe", Store.from_environment(None))
-    feed = build.feed(prepared.resolved, prepared.source)
+    feed = datasets.feed(prepared.resolved, prepared.source)
     outcome = train_seeds(prepared.experiment, [feed], [0], jax.devices()[:1], lambda *_: None)
     critic = outcome.states[0].variables["discriminator"]
     weights = [np.asarray(x) for x in jax.tree.leaves(critic.params) if np.ndim(x) == 2]

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 from tiny import dcgan, tiny_recipe
 
-from gan_cli import build, recipe
+from gan_cli import build, datasets, recipe
 from gan_cli.__main__ import main
 from gan_cli.data.store import Store
 from gan_cli.inspection.networks import networks
@@ -101,7 +101,7 @@ def spec_of(data):
     if data["source"].startswith("toy."):
         return Spec((2,), tuple("0123456789"))
     if data["source"] in ("moving", "phantoms", "oracle"):
-        return build.load_source({**data, **({"n": 20} if "n" in data else {})}, Store()).spec
+        return datasets.load_source({**data, **({"n": 20} if "n" in data else {})}, Store()).spec
     side = data.get("size") or 28
     shape = (side, side, 3 if data["source"] == "stacked_mnist" else data.get("channels") or 1)
     return Spec(shape, tuple("0123456789"), parts={"input": Spec(shape)})
@@ -110,7 +110,7 @@ def spec_of(data):
 @pytest.mark.parametrize("name", unlike())
 def test_every_parameter_of_every_recipe_is_some_layers(name):
     resolved = build.resolve(recipe.read_tables(recipe.find_recipe(name)), name)
-    specs = {stream: spec_of(table) for stream, table in build.data_tables(resolved["data"]).items()}
+    specs = {stream: spec_of(table) for stream, table in datasets.data_tables(resolved["data"]).items()}
     made = networks(resolved, specs)
     shapes = build.experiment(resolved, specs)
     for role, network in made.items():

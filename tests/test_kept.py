@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny import tiny_tables
 
-from gan_cli import build
+from gan_cli import build, datasets
 from gan_cli.data.store import Store
 from gan_cli.engine import kept, sampler
 from gan_cli.engine.loop import Trainer
@@ -127,10 +127,10 @@ def test_buffers_are_given_up(cache):
 
 def test_training_steps_of_a_kept_program_are_not_traced_and_are_the_same(cache):
     resolved = build.resolve(tiny_tables(), "tiny")
-    source = build.load_data(resolved, Store.from_environment())
+    source = datasets.load_data(resolved, Store.from_environment())
 
     class Counted:
-        feeding = build.feed(resolved, source)
+        feeding = datasets.feed(resolved, source)
         constants, feed = feeding.constants, feeding.feed
 
         def take(self, constants, feed):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny import both, dcgan, tiny_tables
 
-from gan_cli import build, devices
+from gan_cli import build, datasets, devices
 from gan_cli.data.store import Store
 from gan_cli.engine import parallel
 from gan_cli.engine.state import flat, initial_state, state_shapes
@@ -36,7 +36,7 @@ def prepared(networks, **train):
 
 
 def arguments(made):
-    feed = build.feed(made.resolved, made.source)
+    feed = datasets.feed(made.resolved, made.source)
     return (
         initial_state(made.experiment, 0),
         dict(feed.constants),
@@ -49,7 +49,7 @@ def arguments(made):
 def after(whole: int = 0, remat: bool = False) -> list[np.ndarray]:
     """State and sums after N steps of dense networks, run here."""
     made = prepared(both(net="mlp", hidden=[16]), remat=remat)
-    take = build.feed(made.resolved, made.source).take
+    take = datasets.feed(made.resolved, made.source).take
     steps = parallel.over_devices(make_steps(made.experiment, take), jax.devices()[:1], whole)
     return list(jax.device_get(flat(steps(*arguments(made)))).values())
 
@@ -58,7 +58,7 @@ def after(whole: int = 0, remat: bool = False) -> list[np.ndarray]:
 def lowered(precision: str = "float32", constant_length: bool = False, remat: bool = False) -> str:
     """The program in StableHLO; the twin of pmap can be lowered for a platform that is not here."""
     made = prepared(dcgan(norm="none"), precision=precision, remat=remat)
-    one = make_steps(made.experiment, build.feed(made.resolved, made.source).take)
+    one = make_steps(made.experiment, datasets.feed(made.resolved, made.source).take)
     function = (lambda state, constants, feed, _n: one(state, constants, feed, N)) if constant_length else one
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(devices, "TWIN", True)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tiny import tiny_tables
 
-from gan_cli import build
+from gan_cli import build, datasets
 from gan_cli.data import images, views
 from gan_cli.data.pipeline import Resident, Streamed, everything, pipeline
 from gan_cli.data.source import in_memory
@@ -33,8 +33,8 @@ def store(tmp_path, notes):
 
 
 def read(store, **data):
-    table = build.validate_part(build.SOURCE, data, "a.toml: [data] ")
-    return build.read_source(table, store)
+    table = build.validate_part(datasets.SOURCE, data, "a.toml: [data] ")
+    return datasets.read_source(table, store)
 
 
 def save(folder, **pictures):
@@ -289,10 +289,10 @@ def test_a_run_reads_its_views_from_the_channels_that_it_was_trained_with():
     """Colours that are made of grey are no reason to read colours."""
     for changes, channels in (({"views": ["views.tinted"]}, None), ({"input_views": ["views.tinted"]}, 1)):
         resolved = build.resolve(tiny_tables(data=changes), "a.toml")
-        source = build.load_data(resolved, Store(download=False))
-        again = build.as_trained(resolved, {"": source.spec})
+        source = datasets.load_data(resolved, Store(download=False))
+        again = datasets.as_trained(resolved, {"": source.spec})
         assert again["data"].get("channels") == channels
-        assert build.load_data(again, Store(download=False)).fingerprint == source.fingerprint
+        assert datasets.load_data(again, Store(download=False)).fingerprint == source.fingerprint
 
 
 def test_vectors_have_no_views(store):

@@ -10,7 +10,7 @@ import pytest
 import tomli_w
 from flax import nnx
 
-from gan_cli import build
+from gan_cli import build, datasets
 from gan_cli.data.oracle import oracle
 from gan_cli.data.store import Store
 from gan_cli.engine.loop import Trainer
@@ -76,7 +76,7 @@ def test_the_game_on_two_devices_is_that_on_one_and_endings_follow_the_generator
     made = build.prepare(TABLES, "tiny.toml", Store())
     states = []
     for devices in (1, 2):
-        trainer = Trainer(made.experiment, build.feed(made.resolved, made.sources), jax.devices()[:devices])
+        trainer = Trainer(made.experiment, datasets.feed(made.resolved, made.sources), jax.devices()[:devices])
         state, _ = trainer.advance(trainer.place(initial_state(made.experiment, 0)), 0, 4)
         states.append(jax.device_get({role: variables.params for role, variables in state.variables.items()}))
     for one, two in zip(*map(jax.tree.leaves, states), strict=True):

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 from test_games import KEY, play
 
-from gan_cli import build, metrics, recipe
+from gan_cli import build, datasets, metrics, recipe
 from gan_cli.data.store import Store
 from gan_cli.engine.loop import Trainer
 from gan_cli.engine.sampler import Sampler, draw_many
@@ -252,7 +252,7 @@ def trained(name, steps, *overrides):
     judged = recipe.Eval(**prepared.resolved["eval"])
     against = reference.of_streams(prepared.resolved, "", prepared.sources, None, store)
     judge = ModelEvaluator(prepared.experiment, judged, against, store, seed=0)
-    feed = build.feed(prepared.resolved, prepared.sources)
+    feed = datasets.feed(prepared.resolved, prepared.sources)
     trainer = Trainer(prepared.experiment, feed, jax.devices()[:1])
     state = trainer.place(initial_state(prepared.experiment, 0))
     values = [judge(state.average).values]

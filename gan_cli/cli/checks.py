@@ -34,14 +34,14 @@ def check_data(
 
     Exit codes: 0 all can be read, 1 some files cannot, 2 bad input.
     """
-    from gan_cli import build, overrides
+    from gan_cli import datasets, overrides
     from gan_cli import recipe as recipes
     from gan_cli.datacheck import check, contact_sheet, text
     from gan_cli.datacheck.examples import examples
 
     path = recipes.find_recipe(recipe)
     tables = overrides.read_overridden(path, set_ or (), notice)
-    streams = build.checked_data(tables, str(path))
+    streams = datasets.checked_data(tables, str(path))
     batch = check.batch_of(tables, str(path))
     sources = store(data_dir).near(path)
     found = {stream: examples(data, sources) for stream, data in streams.items()}

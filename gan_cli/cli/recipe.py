@@ -63,7 +63,7 @@ def check_recipe(
     """Check a recipe's tables, names, types and ranges; and its parts against its data, where these are here."""
     from dataclasses import replace
 
-    from gan_cli import build, overrides
+    from gan_cli import build, datasets, overrides
     from gan_cli import recipe as recipes
     from gan_cli.errors import InputError
 
@@ -73,7 +73,7 @@ def check_recipe(
         start_jax()
         sources = store(data_dir).near(path)
         try:
-            data_at_hand = build.load_streams(resolved, sources if data else replace(sources, download=False))
+            data_at_hand = datasets.load_streams(resolved, sources if data else replace(sources, download=False))
         except InputError as error:
             if data:
                 raise

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from gan_cli import build, media, recipe
+from gan_cli import datasets, media, recipe
 from gan_cli.binding import Table
 from gan_cli.data.images import check_fitted
 from gan_cli.data.store import Store
@@ -79,7 +79,7 @@ def check_data(data: Table, found: Examples, store: Store, keep: Keep = lambda _
     quiet = replace(store, note=lambda _: None)
     refusals = [found.refusal] if found.refusal else []
     try:
-        source = build.read_source(data, quiet)
+        source = datasets.read_source(data, quiet)
         check_fitted(source)
         remarks = source.remarks
     except InputError as error:

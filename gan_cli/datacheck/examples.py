@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_cli import build, media
+from gan_cli import datasets, media
 from gan_cli.binding import Table
 from gan_cli.data import folder, images
 from gan_cli.data.classes import classes_of_tree, layout_in_words
@@ -69,7 +69,7 @@ def examples(data: Table, store: Store) -> Examples:
     """The examples of a checked table [data]. Raises InputError where there is nothing to look at."""
     if data["source"] == "folder":
         return _examples_of_files(data, store)
-    source = build.read_source(data, store)
+    source = datasets.read_source(data, store)
 
     def look() -> Iterator[Chunk]:
         for start in range(0, source.size, CHUNK):

@@ -7,7 +7,7 @@ from typing import Any
 
 import tomli_w
 
-from gan_cli import build, door, media, recipe
+from gan_cli import datasets, door, media, recipe
 from gan_cli.binding import Table
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.export.program import input_shapes
@@ -59,7 +59,7 @@ def public(resolved: Mapping[str, Any]) -> Table:
     """A recipe as others may see it: paths on this machine are cut to their last part; no run needs more."""
     tables = deepcopy(dict(resolved))
     places = [
-        *((own, "path") for own in build.data_tables(tables["data"]).values()),
+        *((own, "path") for own in datasets.data_tables(tables["data"]).values()),
         (tables.get("eval", {}), "features"),
     ]
     for table, key in places:

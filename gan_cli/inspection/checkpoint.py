@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_cli import build
+from gan_cli import datasets
 from gan_cli.binding import Table
 from gan_cli.engine import metadata
 from gan_cli.engine.checkpoint import Checkpoints, Meta
@@ -49,7 +49,7 @@ def report(found: FoundCheckpoint) -> dict[str, Any]:
     folder = found.folder.checkpoints / str(found.step)
     data = {
         stream: {**table, "shape": list(specs[stream].shape), "classes": list(specs[stream].classes)}
-        for stream, table in build.data_tables(tables["data"]).items()
+        for stream, table in datasets.data_tables(tables["data"]).items()
     }
     try:
         title = Reader(found.folder).title or None

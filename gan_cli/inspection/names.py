@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gan_cli import build, features, lab, metrics
+from gan_cli import build, datasets, features, lab, metrics
 from gan_cli.binding import Kind
 from gan_cli.data.augment import AUGMENT
 from gan_cli.data.store import origins
@@ -14,7 +14,7 @@ from gan_cli.export.formats import FORMAT, find_format
 from gan_cli.names import literals
 
 FILE = Path(build.__file__).with_name("names.json")
-RECIPES = (build.LOSS, build.PENALTY, VIEW, AUGMENT, build.NETWORK, build.GAME, build.SOURCE)
+RECIPES = (build.LOSS, build.PENALTY, VIEW, AUGMENT, build.NETWORK, build.GAME, datasets.SOURCE)
 KINDS = (*RECIPES, features.FEATURES, metrics.METRIC, lab.DEMONSTRATION, FORMAT)
 
 
@@ -31,7 +31,7 @@ def names_json() -> str:
                 entry["lower_is_better"] = metrics.find_metric(name).lower_is_better
             if kind is FORMAT:
                 entry["suffix"] = Path(find_format(name).file).suffix
-            if kind is build.SOURCE and name in published:
+            if kind is datasets.SOURCE and name in published:
                 entry |= {"published": True, "hub": published[name].hub}
             fields = kind.model(factory).model_fields.items()
             entry["options"] = {key: _default_and_choices(field) for key, field in fields}

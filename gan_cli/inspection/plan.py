@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from gan_cli import build, machine
+from gan_cli import build, datasets, machine
 from gan_cli.data.pipeline import RESIDENT_LIMIT, stored_bytes
 from gan_cli.engine import loop, metadata, parallel, platform, processes
 from gan_cli.engine.state import initial_state
@@ -112,7 +112,7 @@ def _try(prepared: build.Prepared) -> Trial:
 def _measured(prepared: build.Prepared) -> Trial:
     experiment, devices = prepared.experiment, parallel.everyone()
     per_call = experiment.train.steps_per_call
-    with closing(build.feed(prepared.resolved, prepared.sources)) as feed:
+    with closing(datasets.feed(prepared.resolved, prepared.sources)) as feed:
         trainer = loop.Trainer(experiment, feed, devices)
         state = trainer.place(initial_state(experiment, prepared.resolved["run"]["seed"]))
         began = time.perf_counter()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_cli import build, media, metrics
+from gan_cli import datasets, media, metrics
 from gan_cli.data.store import Store
 from gan_cli.engine.sampler import Told, untold
 from gan_cli.errors import InputError, StorageError
@@ -130,9 +130,9 @@ def _model_evaluator(
     )
     notices = list(made.evaluator.notices)
     # None: the source has no splits
-    trained_splits = {table.get("split") for table in build.data_tables(meta.recipe["data"]).values()}
+    trained_splits = {table.get("split") for table in datasets.data_tables(meta.recipe["data"]).values()}
     if asked.real is None and trained_splits <= {None, asked.split or meta.recipe["eval"]["split"]}:
-        notices += reference.changed(build.fingerprint(against.streams), meta, loaded.step, against.called)
+        notices += reference.changed(datasets.fingerprint(against.streams), meta, loaded.step, against.called)
     for message in notices:
         note(message)
     return made
@@ -173,7 +173,7 @@ def _reference(loaded: Loaded, ask: str, asked: Asked, store: Store, training: b
     if asked.training is not None and not training:
         raise InputError(f"--train {asked.training}: is for metrics that tell copies: --metric memorisation")
     shape = composited_spec(experiment.made_by(ask) or experiment.spec).shape
-    data = build.data_tables(recipe["data"])[stream]
+    data = datasets.data_tables(recipe["data"])[stream]
     resize = data.get("resize", "pad")
     real = image_sets.open_like(asked.real, shape, store, resize)
     # where `real` is statistics: what may have been done to their images, so that they were like the model's
@@ -185,6 +185,6 @@ def _reference(loaded: Loaded, ask: str, asked: Asked, store: Store, training: b
         return against
     if asked.training is None:
         trained = " ".join(filter(None, (data["source"], data.get("split", "all"))))
-        return against._replace(training=build.load_source(data, store), trained=trained)
+        return against._replace(training=datasets.load_source(data, store), trained=trained)
     known = image_sets.open_like(asked.training, shape, store, resize)
     return against._replace(training=known.source, trained=known.called)

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from gan_cli import build, door, recipe
+from gan_cli import datasets, door, recipe
 from gan_cli.binding import nearest, validate_part
 from gan_cli.data import idx, images
 from gan_cli.data.folder import folder
@@ -197,18 +197,20 @@ def _of_file(path: Path, store: Store) -> Source | cache.Stored:
 
 def _of_recipe(path: Path, split: str, store: Store) -> Source:
     """The data of a recipe, or of a TOML file with nothing but [data]."""
-    return build.load_source(build.data_table(recipe.read_tables(path), str(path), split or None), store.near(path))
+    return datasets.load_source(
+        datasets.data_table(recipe.read_tables(path), str(path), split or None), store.near(path)
+    )
 
 
 def _of_name(text: str, store: Store) -> Source:
     """The data that `mnist` or `mnist:test` name, or a shipped recipe. Raises InputError with the nearest name."""
     name, _, split = text.partition(":")
-    if build.SOURCE.has(name):
+    if datasets.SOURCE.has(name):
         chosen = {"split": split} if split else {}
-        return build.load_source(validate_part(build.SOURCE, {"source": name, **chosen}, f"{text}: "), store)
+        return datasets.load_source(validate_part(datasets.SOURCE, {"source": name, **chosen}, f"{text}: "), store)
     if name in recipe.shipped():
         return _of_recipe(recipe.find_recipe(name), split, store)
-    known = [*build.SOURCE.names(), *recipe.shipped()]
+    known = [*datasets.SOURCE.names(), *recipe.shipped()]
     close = nearest(name, known) if name else ""
-    mend = close if "did you mean" in close else f"; data sources: {', '.join(build.SOURCE.names())}"
+    mend = close if "did you mean" in close else f"; data sources: {', '.join(datasets.SOURCE.names())}"
     raise InputError(f"{text!r}: no such file or folder, data source or recipe{mend}")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gan_cli import build
+from gan_cli import datasets
 from gan_cli.binding import Table
 from gan_cli.data.source import Mixture, Source
 from gan_cli.data.store import Store
@@ -55,8 +55,8 @@ def of_streams(
     trained_on: the recipe's data by stream, where they are loaded; otherwise as `of_recipe`.
     """
     found = {
-        name: of_recipe(build.stream_table(resolved, name), trained_on.get(name), split, store, training=training)
-        for name in build.data_tables(resolved["data"])
+        name: of_recipe(datasets.stream_table(resolved, name), trained_on.get(name), split, store, training=training)
+        for name in datasets.data_tables(resolved["data"])
     }
     streams = {name: own.source for name, own in found.items() if own.source}
     return found[stream]._replace(streams=streams)
@@ -74,15 +74,15 @@ def of_recipe(
     if "split" not in table:
         if split is not None:
             raise InputError(f"--split {split}: data source {table['source']!r} has no splits")
-        return Reference(f"{table['source']} all", trained_on or build.load_data(resolved, store))
+        return Reference(f"{table['source']} all", trained_on or datasets.load_data(resolved, store))
     wanted = split or resolved["eval"]["split"]
     called = f"{table['source']} {wanted}"
     if wanted == table["split"]:
-        return Reference(called, trained_on or build.load_data(resolved, store))
-    source = build.load_data(build.with_split(resolved, wanted, "--" if split else "[eval] "), store)
+        return Reference(called, trained_on or datasets.load_data(resolved, store))
+    source = datasets.load_data(datasets.with_split(resolved, wanted, "--" if split else "[eval] "), store)
     against = Reference(called, source)
     if not training or EVERYTHING in (wanted, table["split"]):
         return against
     return against._replace(
-        training=trained_on or build.load_data(resolved, store), trained=f"{table['source']} {table['split']}"
+        training=trained_on or datasets.load_data(resolved, store), trained=f"{table['source']} {table['split']}"
     )

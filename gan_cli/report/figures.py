@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gan_cli import build, media
+from gan_cli import build, datasets, media
 from gan_cli.data.images import check_fitted
 from gan_cli.data.pipeline import order
 from gan_cli.data.source import Source
@@ -79,13 +79,13 @@ def _data(run: Reader, store: Store, notes: list[str]) -> dict[str, Source]:
     try:
         resolved = build.resolve(run.tables, str(run.folder.recipe))
         known = None if run.shown is None else str(run.metas[run.shown].get("fingerprint"))
-        places = [table["path"] for table in build.data_tables(resolved["data"]).values() if "path" in table]
+        places = [table["path"] for table in datasets.data_tables(resolved["data"]).values() if "path" in table]
         if places and known is None:
             raise InputError("they are shown when there is a checkpoint, which says what data it was trained on")
-        sources = build.load_streams(resolved, store)
+        sources = datasets.load_streams(resolved, store)
         for source in sources.values():
             check_fitted(source)
-        if places and known != build.fingerprint(sources):
+        if places and known != datasets.fingerprint(sources):
             raise InputError(f"what is at {' and '.join(places)} is not what the run was trained on")
     except InputError as error:
         notes.append(f"real samples and nearest neighbours: {error}")

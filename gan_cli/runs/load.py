@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 
-from gan_cli import build
+from gan_cli import build, datasets
 from gan_cli.engine import kept
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.state import Experiment, State, flat, state_shapes, unflat, weight_shapes
@@ -118,7 +118,7 @@ def described(checkpoints: Checkpoints, step: int) -> tuple[Meta, Experiment]:
     checked = kept.data(
         ("recipe", kept.digest(meta.recipe)), lambda: build.resolve(meta.recipe, f"{checkpoints.folder}/{step}")
     )
-    resolved = build.as_trained(checked, meta.specs)
+    resolved = datasets.as_trained(checked, meta.specs)
     return meta._replace(recipe=resolved), build.experiment(resolved, meta.specs, trained=True)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_cli import build, door, media
+from gan_cli import datasets, door, media
 from gan_cli.binding import nearest
 from gan_cli.data.left_out import SUFFIXES
 from gan_cli.data.picture import decode
@@ -114,7 +114,7 @@ def _at_hand(loaded: Loaded, ask: str, wanted: Application, store: Store) -> tup
     spec, stream = specs[first], stream_of(first, experiment.specs) or ""
     if spec is None:
         raise InputError(f"--input {wanted.input}: {ask} starts from labels, which no image has")
-    table = build.data_tables(loaded.meta.recipe["data"])[stream]
+    table = datasets.data_tables(loaded.meta.recipe["data"])[stream]
     source = _open(wanted.input, spec.shape, table.get("resize", "pad"), store)
     n = min(source.size, wanted.n or MOST)
     examples = source.load(np.arange(n))

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_cli import build
+from gan_cli import datasets
 from gan_cli.data.store import Store
 from gan_cli.engine import sampler
 from gan_cli.engine.sampler import Told, untold
@@ -85,7 +85,7 @@ def _take_beside_nearest(loaded: Loaded, request: Request, store: Store, note: N
     sheet = neighbours.sheet(np.zeros((len(plan.names), k)), plan.names)
     writing.check_size(request.out, loaded.experiment.spec, len(plan.names), sheet)
     stream = loaded.experiment.stream(sampler.drawing_ask(loaded.experiment, request.ask))
-    source = build.load_data(build.stream_table(loaded.meta.recipe, stream), store.near(loaded.folder.path))
+    source = datasets.load_data(datasets.stream_table(loaded.meta.recipe, stream), store.near(loaded.folder.path))
     neighbours.check_source(source, shape, k)
     for message in reference.changed(source.fingerprint, loaded.meta, loaded.step, source.name):
         note(message)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from gan_cli import build, overrides, recipe
+from gan_cli import build, datasets, overrides, recipe
 from gan_cli.data.pipeline import Feed
 from gan_cli.data.store import Store
 from gan_cli.engine.seeds import train_seeds
@@ -162,5 +162,5 @@ def _trained(entry: Candidate, seeds: Sequence[int], watcher: Watcher) -> Iterat
 
 def _feeds(prepared: build.Prepared, seeds: Sequence[int]) -> list[Feed]:
     """Return the batches of each seed; data that lie on the device are read once for all of them."""
-    first = build.feed(prepared.resolved, prepared.sources)
+    first = datasets.feed(prepared.resolved, prepared.sources)
     return [first.reseeded(seed) for seed in seeds]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from gan_cli import build, recipe
+from gan_cli import build, datasets, recipe
 from gan_cli.engine import platform
 from gan_cli.engine.checkpoint import Checkpoints, Memory, Meta, nothing_more
 from gan_cli.engine.loop import DivergedError
@@ -231,7 +231,7 @@ def _refuse_other_run(folder: RunFolder, meta: Meta, prepared: build.Prepared, o
     """
     saved = build.resolve(meta.recipe, str(folder.recipe))  # it may be older than some defaults
     spec, specs = prepared.experiment.spec, prepared.experiment.specs
-    changed = recipe.differences(build.as_trained(saved, meta.specs), build.as_trained(prepared.resolved, specs))
+    changed = recipe.differences(datasets.as_trained(saved, meta.specs), datasets.as_trained(prepared.resolved, specs))
     if meta.fingerprint != prepared.fingerprint:
         changed.append("the content of the data")
     judged = [line for line in changed if line.startswith("eval.")]

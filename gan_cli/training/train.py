@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_cli import build, recipe
+from gan_cli import build, datasets, recipe
 from gan_cli.data.images import check_fitted
 from gan_cli.data.pipeline import order
 from gan_cli.data.store import Store
@@ -121,7 +121,7 @@ def prepare_metric(
     for source in prepared.sources.values():
         check_fitted(source)
     quiet = replace(store, note=lambda _: None)  # the store has already said where the data are
-    for data in (table.get("path") for table in build.data_tables(prepared.resolved["data"]).values()):
+    for data in (table.get("path") for table in datasets.data_tables(prepared.resolved["data"]).values()):
         if data and out.resolve().is_relative_to(quiet.locate(Path(data)).resolve()):
             what = f"lies in the data, {data}: its samples would be trained on; name another folder"
             raise InputError(f"--out {out}: {what}")
@@ -214,7 +214,7 @@ class _Session:
         self.watcher.start(self.reached, train.steps, train.batch)
         tables = {**resolved, "run": {**resolved["run"], "seed": _seed(self.prepared, start.rollbacks)}}
         devices = parallel.everyone()
-        with closing(build.feed(tables, self.prepared.sources, parallel.rows(train.batch, devices))) as feed:
+        with closing(datasets.feed(tables, self.prepared.sources, parallel.rows(train.batch, devices))) as feed:
             trainer = loop.Trainer(experiment, feed, devices)
             state = loop.run(trainer, start.state, train.steps, train.steps_per_call, cadence, hooks)
             best = processes.tell(processes.by_first(lambda: self.record.finish() if self.record else None))

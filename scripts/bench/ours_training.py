@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from worker import serve
 
-from gan_cli import build, recipe
+from gan_cli import build, datasets, recipe
 from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Store
 from gan_cli.engine import loop, platform
@@ -36,7 +36,7 @@ class Training:
     """A run without its folder: the state and the step it has come to."""
 
     def __init__(self, prepared: build.Prepared):
-        feed = build.feed(prepared.resolved, prepared.sources)
+        feed = datasets.feed(prepared.resolved, prepared.sources)
         self._trainer = loop.Trainer(prepared.experiment, feed, jax.local_devices())
         self._state = self._trainer.place(initial_state(prepared.experiment, 0))
         self._step = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from fuzz_seeds import zipped
 
-from gan_cli import binding, build, recipe, recipe_tables
+from gan_cli import binding, build, datasets, recipe, recipe_tables
 from gan_cli.data import arrays, cifar10, dataset_json, idx
 from gan_cli.data import folder as folders
 from gan_cli.data.npz import CLASSES, npz
@@ -27,7 +27,7 @@ from gan_cli.runs.load import described
 
 REFUSALS = (InputError, DamagedError)
 WHERE = Path("fuzzed")
-KINDS = (build.SOURCE, build.NETWORK, build.GAME, build.LOSS, build.PENALTY, OPTIMISER, FEATURES)
+KINDS = (datasets.SOURCE, build.NETWORK, build.GAME, build.LOSS, build.PENALTY, OPTIMISER, FEATURES)
 
 
 @cache

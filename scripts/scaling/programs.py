@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from hlo import Collective, read
 
-from gan_cli import build
+from gan_cli import build, datasets
 from gan_cli.engine import parallel
 from gan_cli.engine.state import initial_state, state_shapes
 from gan_cli.engine.step import make_steps
@@ -70,7 +70,7 @@ def compile_(
     convolutions: "lax" is the formulation of TPUs and GPUs, "auto" the CPU's own.
     """
     made = prepared(case, each * len(devices), f"train.convolutions={convolutions}")
-    feed = build.feed(made.resolved, made.source)
+    feed = datasets.feed(made.resolved, made.source)
     steps = parallel.over_devices(make_steps(made.experiment, feed.take), devices)
     batches = _batches(feed, 0, 1, per_call, len(devices))
     shapes = (state_shapes(made.experiment), *_shapes((dict(feed.constants), batches, jnp.int32(0))))
