@@ -22,15 +22,16 @@ SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(
 
 def checked_data(tables: Mapping[str, Any], where: str) -> dict[str, Table]:
     """[data], checked, or the tables in it of a game with several streams, by stream; raises InputError."""
-    data = tables.get("data", {})
-    if SOURCE.key in data or not data or not all(isinstance(own, Mapping) for own in data.values()):
+    found = data_tables(tables.get("data", {}))
+    if "" in found:
         return {"": recipe.checked_part(SOURCE, "data", tables, where)}
-    return {stream: validate_part(SOURCE, own, f"{where}: [data.{stream}] ") for stream, own in data.items()}
+    return {stream: validate_part(SOURCE, own, f"{where}: [data.{stream}] ") for stream, own in found.items()}
 
 
 def data_tables(data: Table) -> dict[str, Table]:
-    """The tables in a checked [data], by stream: that of a game with a single one is called ""."""
-    return {"": data} if SOURCE.key in data else data
+    """The tables in [data], by stream: that of a game with a single one is called ""."""
+    has_streams = SOURCE.key not in data and bool(data) and all(isinstance(own, Mapping) for own in data.values())
+    return dict(data) if has_streams else {"": data}
 
 
 def stream_table(resolved: Table, stream: str) -> Table:

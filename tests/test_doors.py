@@ -48,7 +48,7 @@ ALLOWED = {  # what is read there is this program's own: pictures just made, its
     "report/page.py": {"read_text"},
     "remote/mirror.py": {"read_bytes"},  # of its own working copy
     "remote/store.py": {"open", "read_bytes", "file_digest"},
-    "report/figures.py": {"read_bytes", "open"},
+    "report/pictures.py": {"read_bytes", "open"},
     "report/sample_grids.py": {"open"},  # of bytes that have come through the door
     "training/callbacks.py": {"open"},
     "runs/weights.py": {"safe_open"},  # after its head has come through the door

@@ -140,7 +140,7 @@ def run(tmp_path_factory):
 
 
 def test_a_run_says_what_it_is(gan, run, monkeypatch):
-    monkeypatch.setattr(build, "load_source", None)  # no data are read
+    monkeypatch.setattr(datasets, "load_source", None)  # no data are read
     monkeypatch.setenv("COLUMNS", "100")
     code, out, err = gan("inspect", run)
     assert code == 0, err

@@ -177,8 +177,21 @@ def test_every_metric_keeps_the_interface(name):
     mixture = Mixture(np.zeros((1, 3)), np.ones(1))
     sample = Sample(statistics(outputs["features"]), outputs, mixture, labels, labels[::-1], codes)
     decoder = Decoder(lambda u: jnp.tile(u, (1, 2))[:, :3], 2)
-    real = sample._replace(training=Sample(sample.statistics, {"features": rng.normal(size=(1200, 3))}))
-    values = metric.compute(real if metric.needs_real else None, sample._replace(decoder=decoder))
+    real = sample._replace(
+        training=Sample(sample.statistics, {"features": rng.normal(size=(1200, 3))}),
+        samples=labels.reshape(-1, 10),
+        log_likelihood=lambda x: -x.sum(1).astype(float),
+        density=rng.normal(size=1100),
+    )
+    fake = sample._replace(
+        decoder=decoder,
+        pairs={name: rng.random(1100)},
+        answers=np.log(rng.dirichlet(np.ones(2), 1100)),
+        truths=labels,
+        samples=labels.reshape(-1, 10),
+    )
+    sees_real = metric.needs_real or metric.needs_density or metric.needs_samples
+    values = metric.compute(real if sees_real else None, fake)
     assert all(key == name or key.startswith(f"{name}-") for key in values)
     assert next(iter(values)) == name
     assert all(type(value) is float for value in values.values())
@@ -190,7 +203,7 @@ def test_every_metric_keeps_the_interface(name):
 def test_unknown_metric_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'inception-score'"):
         find_metric("inception_scor")
-    with pytest.raises(InputError, match="valid: ais, class-agreement, class-coverage, "):
+    with pytest.raises(InputError, match="valid: accuracy, ais, class-agreement, class-coverage, "):
         find_metric("zzz")
 
 

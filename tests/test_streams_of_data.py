@@ -187,7 +187,7 @@ def test_a_translation_is_trained_applied_judged_and_looked_at(run, gan, tmp_pat
         (("explore", "--port", "0"), "this model starts from examples"),
         (("apply", "--ask", "abc"), "--ask abc: is nothing it can be asked; did you mean 'ab'?"),
         (("apply", "--split", "test", "--input", "digits"), "--split chooses among the run's own data"),
-        (("apply", "--out", "table.csv"), "ab makes images: .png, .npz, or a folder without a suffix"),
+        (("apply", "--out", "table.csv"), "samples of this recipe are images; write them to .png or .npz"),
         (("apply", "--input", "toy.ring", "--out", "x.npz"), "holds examples of shape (2,), and the model's are"),
         (("eval", "--metric", "accuracy", "--ask", "abc"), "ask = 'abc': the game cannot be asked for that"),
     ],
