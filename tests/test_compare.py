@@ -157,7 +157,12 @@ def close(a, b):
 @pytest.mark.parametrize(
     ("seeds", "devices", "feed"),
     # 3 seeds on 2 devices: one place is filled up
-    [([4], 2, Points), ([0, 3], 2, resident), ([5, 2**32 - 1, 0], 2, Points), ([5, 1, 0], 1, resident)],
+    [
+        pytest.param([4], 2, Points, marks=pytest.mark.slow),
+        pytest.param([0, 3], 2, resident, marks=pytest.mark.slow),
+        ([5, 2**32 - 1, 0], 2, Points),
+        ([5, 1, 0], 1, resident),
+    ],
 )
 def test_every_seed_is_the_run_that_gan_train_makes(made, alone, seeds, devices, feed):
     outcome, told = together(made, [feed(seed) for seed in seeds], seeds, devices)

@@ -176,7 +176,10 @@ class Played(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def played(case) -> Played:
+def played(case, quick) -> Played:
+    """In `make test` of the first recipe of each game."""
+    if quick and case.name not in PLAYS.values():
+        pytest.skip("another recipe shows its game; make contract runs this one")
     made = one_by_one(case)
     return Played(made, made.play(case.feed, devices=1))
 
@@ -205,9 +208,7 @@ def agree(one: list[np.ndarray], two: list[np.ndarray], precision: str = "float3
     return all(np.abs(a - b).max() <= share * np.abs(a).max() + 5e-6 for a, b in zip(one, two, strict=True))
 
 
-def test_two_devices_with_half_the_batch_each_agree_with_one(case, played, quick):
-    if quick and case.name not in PLAYS.values():
-        pytest.skip("another recipe shows its game; make contract runs this one")
+def test_two_devices_with_half_the_batch_each_agree_with_one(case, played):
     if any("Dropout" in str(d.train) for d in case.experiment.definitions.values()):
         pytest.skip("dropout masks are drawn for each device")
     two = played.one_by_one.play(case.feed, devices=2)
@@ -220,7 +221,7 @@ def test_two_devices_agree_with_one_in_the_formulation_of_processors_too():
     assert agree(*(movement(alone.play(made.feed, devices)) for devices in (1, 2)))
 
 
-@pytest.mark.parametrize("name", ["ring", "dcgan_digits"])
+@pytest.mark.parametrize("name", ["ring", pytest.param("dcgan_digits", marks=pytest.mark.slow)])
 def test_two_devices_compute_the_same_bit_for_bit_by_shard_map_as_by_pmap(name, monkeypatch):
     made = build_case(name)
 
@@ -264,7 +265,7 @@ def products(case: Case) -> int:
     return len(re.findall(r"= \S+ (?:dot|convolution)\(", program))
 
 
-@pytest.mark.parametrize("name", ["ring", "dcgan_digits"])
+@pytest.mark.parametrize("name", ["ring", pytest.param("dcgan_digits", marks=pytest.mark.slow)])
 def test_the_generator_runs_forward_once_a_step_although_two_turns_use_it(name):
     made = build_case(name)
     discriminator, generator = made.experiment.game.turns

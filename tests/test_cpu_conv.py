@@ -163,12 +163,14 @@ few_examples = settings(
 
 @few_examples
 @given(case=cases(transposed=False))
+@pytest.mark.slow  # many small programs; the shapes that networks have are tested in `make test`
 def test_conv_of_any_shape(case):
     test_conv_is_that_of_lax(case)
 
 
 @few_examples
 @given(case=cases(transposed=True))
+@pytest.mark.slow  # many small programs
 def test_conv_transpose_of_any_shape(case):
     test_conv_transpose_is_that_of_lax(case)
 

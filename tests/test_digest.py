@@ -352,9 +352,9 @@ def test_commands_are_understood(gan, run):
 @pytest.mark.parametrize(
     ("name", "grid", "options"),
     [
-        ("plain", 9, "--n 9"),
+        pytest.param("plain", 9, "--n 9", marks=pytest.mark.slow),
         ("classes", 64, "--class all --n 6"),
-        ("two", 64, "--code c0=all --n 12"),
+        pytest.param("two", 64, "--code c0=all --n 12", marks=pytest.mark.slow),
         ("points", 64, "--n 2000"),
     ],
 )

@@ -25,7 +25,6 @@ READ = {path: read(path) for path in PAGES}
 NAMES = {path: str(path.relative_to(ROOT)) for path in PAGES}
 RUN = [path for path in PAGES if any(b.runs and b.language in ("sh", "python", "toml") for b in READ[path].blocks)]
 FIRST = [ROOT / page for page in ("README.md", "docs/index.md", "docs/api.md", "docs/data.md")]
-FIRST += [ROOT / "docs" / page for page in ("looking.md", "report.md")]
 PATHS = re.compile(r"^(?:docs|gan_cli|recipes|scripts|tests)/[\w./-]+\.(?:py|md|toml|sh|sbatch|yaml|npz)$")
 ids = NAMES.get
 

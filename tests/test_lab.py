@@ -115,6 +115,7 @@ def test_gradients_of_the_generator_losses_are_the_closed_forms():
 
 
 @pytest.mark.parametrize(("dims", "steps"), [(1, 800), pytest.param(2, 1500, marks=pytest.mark.slow)])
+@pytest.mark.slow  # trains for seven seconds
 def test_a_trained_discriminator_is_nearly_optimal(tmp_path, dims, steps):
     demonstration = shown("optimal-discriminator", f"dims={dims}", f"steps={steps}")
     values = demonstration.values

@@ -441,6 +441,7 @@ def test_without_flatbuffers_it_says_what_to_install(monkeypatch):
         own_features("net.jaxexport")
 
 
+@pytest.mark.slow  # five seconds, of a page
 def test_the_snippets_of_the_manual_run(monkeypatch):
     """Each Python block of docs/features.md that begins with a comment `# file.py` is written to that file and used."""
     blocks = dict(re.findall(r"```python\n# (\S+\.py)\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL))

@@ -49,6 +49,7 @@ def show(page, path: Path) -> None:
     page.wait_for_selector(".plot .main-svg")
 
 
+@pytest.mark.slow  # three seconds of a browser; others look at the page in `make test`
 def test_curves_have_a_point_for_every_line(page, report):
     show(page, report / "one" / "report.html")
     names = titles(page)
@@ -74,6 +75,7 @@ def test_the_best_is_marked_on_curves_and_slider(page, report):
     assert abs(centre - (knob["x"] + 8 + 0.8 * (knob["width"] - 16))) < 4  # the fifth of six grids
 
 
+@pytest.mark.slow  # three seconds of a browser; others look at the page in `make test`
 def test_the_slider_moves_by_keyboard(page, report):
     show(page, report / "one" / "report.html")
     slider, image, label = page.locator("input[type=range]"), page.locator("img.grid"), page.locator("output")
@@ -121,6 +123,7 @@ def test_grids_are_the_files_of_the_run(page, report):
         assert (width, pixel[0]) == (image.width, image.getpixel((20, 20)))
 
 
+@pytest.mark.slow  # three seconds of a browser; others look at the page in `make test`
 def test_numbers_are_in_a_table_for_those_who_cannot_see_the_chart(page, report):
     show(page, report / "one" / "report.html")
     chart = page.locator(".chart").nth(titles(page).index("loss"))
@@ -146,6 +149,7 @@ def test_everything_is_reached_by_the_tab_key(page, report):
     assert {"play", "range", "to-best", "log", "copy", "SUMMARY", "wide"} <= reached
 
 
+@pytest.mark.slow  # three seconds of a browser; others look at the page in `make test`
 def test_a_logarithmic_axis_can_be_had_and_left(page, report):
     show(page, report / "one" / "report.html")
     log = page.locator(".chart").first.locator(".log")
@@ -155,6 +159,7 @@ def test_a_logarithmic_axis_can_be_had_and_left(page, report):
     assert (log.get_attribute("aria-pressed"), page.evaluate(axis)) == ("false", "linear")
 
 
+@pytest.mark.slow  # three seconds of a browser; others look at the page in `make test`
 def test_further_numbers_are_drawn_when_asked_for(page, report):
     show(page, report / "one" / "report.html")
     more = page.locator(".more")
@@ -179,6 +184,7 @@ def test_facts_events_recipe_and_commands_are_there(page, report):
     page.locator("#commands-0 .copy", has_text=re.compile("Copied|Selected")).wait_for()
 
 
+@pytest.mark.slow  # three seconds of a browser; others look at the page in `make test`
 def test_several_runs_are_overlaid(page, report):
     show(page, report / "both.html")
     names = titles(page)
@@ -219,6 +225,7 @@ def contrast(a: list[int], b: list[int]) -> float:
     return max(one, other) / min(one, other)
 
 
+@pytest.mark.slow  # three seconds of a browser; others look at the page in `make test`
 def test_dark_mode_and_light_are_legible_and_change_while_open(browser, report):
     colours = """() => {
         const of = (where, what) => getComputedStyle(document.querySelector(where))[what].match(/[\\d.]+/g).map(Number);

@@ -91,6 +91,7 @@ def test_the_mean_over_patches_counts():
 
 
 @pytest.mark.parametrize("norm", ["none", "layer"])
+@pytest.mark.slow  # ten seconds of compilation
 def test_both_formulations_of_convolutions_agree_to_the_second_order(norm):
     module = dcgan.discriminator(Ports((8, 8, 1), ()), nnx.Rngs(0), width=4, norm=norm)
     graph, params = nnx.split(module)

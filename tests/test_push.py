@@ -87,6 +87,7 @@ def test_the_code_of_the_card_runs_on_what_was_fetched(gan, run, stand_in, tmp_p
     assert (tmp_path / "samples.png").exists()
 
 
+@pytest.mark.slow  # five seconds; the first push is tested in `make test`
 def test_a_second_push_uploads_what_has_changed(gan, run, stand_in):
     assert push(gan, run)[0] == 0
     code, _, err = push(gan, run)

@@ -100,6 +100,7 @@ def leveldb_records(data):
             parts = b""
 
 
+@pytest.mark.slow  # starts another program, seven seconds
 def test_weights_and_biases_offline(train, tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb")
     from wandb.proto.wandb_internal_pb2 import Record

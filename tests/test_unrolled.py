@@ -174,6 +174,7 @@ def test_without_unrolling_it_is_the_standard_game(loss, objective):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow  # eight seconds of compilation
 def test_both_formulations_of_convolutions_agree():
     x = np.random.default_rng(1).uniform(-1, 1, (BATCH, 8, 8, 1)).astype(np.float32)
     nets = partial(dcgan.generator, width=4), partial(dcgan.discriminator, width=4, norm="none")
