@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from gan_cli.binding import validate_part
-from gan_cli.build import SOURCE, load_source
 from gan_cli.data.npz import npz
 from gan_cli.data.store import Store
 from gan_cli.data.values import guess
+from gan_cli.datasets import SOURCE, load_source
 from gan_cli.errors import InputError
 
 rng = np.random.default_rng(0)

@@ -12,11 +12,11 @@ from PIL import Image
 from tiny import RUN
 
 from gan_cli.binding import validate_part
-from gan_cli.build import SOURCE, load_source
 from gan_cli.data import images, picture
 from gan_cli.data.picture import decode, opened, shape_of
 from gan_cli.data.source import in_memory
 from gan_cli.data.store import Store
+from gan_cli.datasets import SOURCE, load_source
 from gan_cli.errors import InputError
 from gan_cli.metrics.collect import composited
 
