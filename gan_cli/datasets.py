@@ -5,14 +5,14 @@ from typing import Any
 
 from gan_cli import media, recipe
 from gan_cli.binding import Table, call, kind, options_model, typed, validate_part
-from gan_cli.data import augment, images, levels, pipeline, tasks, views
+from gan_cli.data import augment, images, labelled, levels, pipeline, tasks, views
 from gan_cli.data.source import Source, digest, told
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 from gan_cli.types import Spec, Specs
 
 # [data] holds the options of its source and of what is then done to it.
-OF_TRAINING = (pipeline.hide, augment.change, tasks.divide)  # what metrics do without
+OF_TRAINING = (labelled.hide, augment.change, tasks.divide)  # what metrics do without
 HIDING = options_model(*OF_TRAINING).model_fields
 TRANSFORMS: tuple[Callable[..., Source], ...] = (images.fit, views.see, levels.quantise, *OF_TRAINING)
 SOURCE = kind("data source", "source", "gan_cli.data", Source, Store)._replace(

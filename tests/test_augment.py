@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from gan_cli.data import augment
-from gan_cli.data.pipeline import hide, pipeline
+from gan_cli.data.labelled import hide
+from gan_cli.data.pipeline import pipeline
 from gan_cli.data.source import in_memory
 from gan_cli.errors import InputError
 

@@ -23,7 +23,8 @@ from tiny import both, tiny_recipe
 from gan_cli import build, recipe
 from gan_cli.cli.console import Reporter
 from gan_cli.data import toy
-from gan_cli.data.pipeline import indices, pipeline
+from gan_cli.data.order import indices
+from gan_cli.data.pipeline import pipeline
 from gan_cli.data.store import Store
 from gan_cli.engine.loop import Trainer, means
 from gan_cli.engine.seeds import Outcome, train_seeds

@@ -9,17 +9,9 @@ import pytest
 
 from gan_cli import media
 from gan_cli.data import images, toy
-from gan_cli.data.pipeline import (
-    Resident,
-    Streamed,
-    ahead,
-    everything,
-    hide,
-    indices,
-    order,
-    pipeline,
-    stored_bytes,
-)
+from gan_cli.data.labelled import hide
+from gan_cli.data.order import indices, order
+from gan_cli.data.pipeline import Resident, Streamed, ahead, everything, pipeline, stored_bytes
 from gan_cli.data.source import Source, digest, in_memory
 from gan_cli.data.store import Store
 from gan_cli.data.tasks import divide

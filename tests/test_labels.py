@@ -11,8 +11,10 @@ from PIL import Image
 from gan_cli import build, recipe
 from gan_cli.data import images
 from gan_cli.data.folder import folder
+from gan_cli.data.labelled import hide
 from gan_cli.data.npz import npz
-from gan_cli.data.pipeline import FEW, Resident, Streamed, everything, hide, order, pipeline
+from gan_cli.data.order import FEW, order
+from gan_cli.data.pipeline import Resident, Streamed, everything, pipeline
 from gan_cli.data.source import in_memory
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError

@@ -14,7 +14,8 @@ from PIL import Image
 from tiny import tiny_tables
 
 from gan_cli import build, load
-from gan_cli.data.pipeline import Joined, hide, pipeline
+from gan_cli.data.labelled import hide
+from gan_cli.data.pipeline import Joined, pipeline
 from gan_cli.data.source import in_memory
 from gan_cli.engine.state import definitions
 from gan_cli.errors import InputError

@@ -14,8 +14,8 @@ import numpy as np
 from gan_cli.data.classes import Classes, classes_of_tree, parts_of_a_set
 from gan_cli.data.images import CHANNELS, Shape
 from gan_cli.data.left_out import SUFFIXES, quoted
+from gan_cli.data.order import order
 from gan_cli.data.picture import Extent, decode, extent, opened, shape_of
-from gan_cli.data.pipeline import order
 from gan_cli.data.source import Examples, OptionError, Source, digest, is_ragged, shares
 from gan_cli.data.store import Store
 from gan_cli.data.tree import File, Tree, read_tree

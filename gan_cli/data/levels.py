@@ -54,7 +54,7 @@ def _sampled(x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Images uint8 [n, ...], each value of which is white with a chance equal to its grey, by the images' numbers."""
     made = np.empty_like(x)
     for image, whole, number in zip(made, x, numbers, strict=True):
-        # bits of Philox from the image's number on: what NumPy makes of bits may change (see `pipeline.order`)
+        # bits of Philox from the image's number on: what NumPy makes of bits may change (see `order.order`)
         bits = np.random.Philox(key=0, counter=int(number) << 64).random_raw(whole.size).reshape(whole.shape)
         image[:] = WHITE * ((bits >> np.uint64(40)) * np.uint64(WHITE) < whole.astype(np.uint64) << np.uint64(24))
     return made

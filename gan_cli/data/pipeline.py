@@ -1,142 +1,27 @@
-"""Batches. A batch is a pure function of (seed, step), so a run resumes exactly wherever it stopped.
-
-Examples are numbered through all epochs; example g is the (g mod size)-th of epoch g // size, whose order is a fresh
-permutation. Batches straddle epochs, so that every example comes up once in each.
-"""
+"""Batches. A batch is a pure function of (seed, step), so a run resumes exactly wherever it stopped (`order.py`)."""
 
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
-from pydantic import NonNegativeInt
 
 from gan_cli import media
-from gan_cli.data.augment import Augment, augmented
+from gan_cli.data.augment import augmented
 from gan_cli.data.images import check_fitted
-from gan_cli.data.source import Examples, Phases, Source
-from gan_cli.errors import InputError
-from gan_cli.types import Array, Batch, Spec, X, Y, leaf
+from gan_cli.data.order import AUGMENT, LABELLED, Choice, choice_of, indices_of_step
+from gan_cli.data.source import Examples, Source
+from gan_cli.types import Array, Batch, X, Y, leaf
 
 T = TypeVar("T")
 RESIDENT_LIMIT = 1 << 30  # bytes of examples that still go onto the device
 THREADS = 8  # that decode streamed batches
 PREFETCH = 16  # streamed batches ahead of the step
 CHUNK = 64  # examples that one thread reads at once
-AUGMENT, AUGMENTED = "augment", 1  # examples' seeds in a feed, and what tells them from the seeds of orders
-LABELLED = "labelled_"  # before the names of parts of examples whose labels are shown
-FEW = 1024  # examples of which an epoch's order is quicker made than kept
 ALL = slice(None)
 ENDLESS = 1 << 40  # steps: Grain wants to know the length of a data set
-
-
-def order(seed: int, size: int, epoch: int) -> np.ndarray:
-    """The order of `size` examples in an epoch: a permutation, int64 [size].
-
-    It sorts the bits of Philox (https://doi.org/10.1145/2063384.2063405) rather than calling `Generator.permutation`:
-    NumPy promises that a bit generator's stream stays the same from release to release, and promises nothing of the
-    sort about what is made of it.
-    """
-    # A batch may hold many epochs of few examples, which would drive the order of many from the cache at every step.
-    return (_permutation if size < FEW else _remembered)(seed, size, epoch)
-
-
-def _permutation(seed: int, size: int, epoch: int) -> np.ndarray:
-    bits = np.random.Philox(np.random.SeedSequence((seed, epoch))).random_raw(size)
-    permutation = np.argsort(bits, kind="stable")
-    permutation.setflags(write=False)  # it is shared by all who ask
-    return permutation
-
-
-_remembered = lru_cache(maxsize=4)(_permutation)
-
-
-def indices(seed: int, step: int, batch: int, size: int) -> np.ndarray:
-    """Which of `size` examples make up the batch of a step: int32 [batch], in 0 .. size - 1."""
-    epochs, places = np.divmod(step * batch + np.arange(batch, dtype=np.int64), size)
-    chosen = np.empty(batch, np.int32)
-    for epoch in np.unique(epochs):
-        now = epochs == epoch
-        chosen[now] = order(seed, size, int(epoch))[places[now]]
-    return chosen
-
-
-def _indices_of_step(seed: int, step: int, batch: int, choice: "Choice", rows: slice) -> dict[str, np.ndarray]:
-    """The examples of a step: {"index": int32 [rows]}, and "labelled" alike where only some labels are known.
-
-    Where they are augmented, a seed for each beside them: "augment", uint32 [rows], and "labelled_augment".
-    """
-    labelled = choice.labelled
-    chosen = {"index": _examples(seed, step, batch, choice)[rows]}
-    if labelled is not None and len(labelled):
-        chosen["labelled"] = labelled[indices(seed, step, batch, len(labelled))].astype(np.int32)[rows]
-    if choice.augment:
-        names = [AUGMENT, *([LABELLED + AUGMENT] if "labelled" in chosen else [])]
-        bits = np.random.Philox(np.random.SeedSequence((seed, step, AUGMENTED))).random_raw(len(names) * batch)
-        seeds = (bits >> np.uint64(32)).astype(np.uint32).reshape(len(names), batch)[:, rows]
-        chosen |= dict(zip(names, seeds, strict=True))
-    return chosen
-
-
-def _examples(seed: int, step: int, batch: int, choice: "Choice") -> np.ndarray:
-    """Which examples make up the batch of a step, int32 [batch]: of all, or of those of its phase."""
-    if choice.phases is None:
-        return indices(seed, step, batch, choice.size)
-    phase = min(step // choice.phases.steps, len(choice.phases.pools) - 1)
-    pool = choice.phases.pools[phase]
-    return pool[indices(seed, step - phase * choice.phases.steps, batch, len(pool))].astype(np.int32)
-
-
-class Choice(NamedTuple):
-    """What decides which examples a step reads, and how it sees them, besides its number."""
-
-    spec: Spec
-    size: int
-    labelled: np.ndarray | None = None  # as `Source.labelled`
-    phases: Phases | None = None
-    augment: tuple[Augment, ...] = ()
-
-
-def _choice(source: Source) -> Choice:
-    return Choice(source.spec, source.size, source.labelled, source.phases, source.augment)
-
-
-def hide(
-    source: Source,
-    *,
-    labelled: NonNegativeInt | None = None,  # examples whose label a game is shown; None: all
-    labelled_seed: NonNegativeInt = 0,  # chooses them
-) -> Source:
-    """The source with `labelled` labelled examples, as many of each class as of any other, or one more.
-
-    This is what semi-supervised games are for; with 0 a game sees no label, as of a domain that has none. What is
-    hidden is hidden from training only: metrics see all labels.
-    Raises InputError when the source has no labels, or too few examples of a class.
-    """
-    if labelled is None:
-        return source
-    classes = source.spec.classes
-    if source.labels is None:
-        raise InputError(f"{source.name}: [data] labelled = {labelled} wants data with labels, and these have none")
-    if 0 < labelled < len(classes):
-        raise InputError(
-            f"{source.name}: [data] labelled = {labelled} leaves some of {len(classes)} classes without one"
-        )
-    by_chance = order(labelled_seed, source.size, 0)
-    chosen = []
-    for label, name in enumerate(classes):
-        wanted = labelled // len(classes) + (label < labelled % len(classes))
-        found = by_chance[source.labels[by_chance] == label][:wanted]
-        if len(found) < wanted:
-            raise InputError(
-                f"{source.name}: [data] labelled = {labelled} wants {wanted} examples of class {name!r}, and there are "
-                f"{len(found)}"
-            )
-        chosen.append(found)
-    return source._replace(labelled=np.sort(np.concatenate(chosen)))
 
 
 def ahead(items: Iterable[T], n: int = 2) -> Iterator[T]:
@@ -153,7 +38,7 @@ def ahead(items: Iterable[T], n: int = 2) -> Iterator[T]:
 
 
 def _read_batch(read: Callable[[Any], Mapping[str, T]], index: Mapping[str, Any], *, hidden: bool) -> Mapping[str, T]:
-    """The batch at the indices from `_indices_of_step`; with hidden labels, a labelled batch beside it."""
+    """The batch at the indices from `indices_of_step`; with hidden labels, a labelled batch beside it."""
     examples = read(index["index"])
     if not hidden:
         return examples
@@ -187,7 +72,7 @@ class Resident(NamedTuple):
     def feed(self, start: int, n: int) -> dict[str, np.ndarray]:
         """What steps start .. start + n - 1 read: {"index": int32 [n, rows]}, and "labelled" alike if there are."""
         steps = [
-            _indices_of_step(self.seed, step, self.batch, self.choice, self.rows) for step in range(start, start + n)
+            indices_of_step(self.seed, step, self.batch, self.choice, self.rows) for step in range(start, start + n)
         ]
         return {name: np.stack([step[name] for step in steps]) for name in steps[0]}
 
@@ -212,10 +97,10 @@ class Streamed:
 
     def __init__(self, source: Source, seed: int, batch: int, rows: slice = ALL):
         self.constants: Mapping[str, np.ndarray] = {}
-        choice = _choice(source)
+        choice = choice_of(source)
 
         def load(step: int) -> Mapping[str, np.ndarray]:
-            chosen = _indices_of_step(seed, step, batch, choice, rows)
+            chosen = indices_of_step(seed, step, batch, choice, rows)
             examples = _read_batch(source.load, chosen, hidden=choice.labelled is not None)
             return {**examples, **{name: x for name, x in chosen.items() if name.endswith(AUGMENT)}}
 
@@ -320,7 +205,7 @@ def pipeline(
         own = seed_of(seed, stream)
         if not resident:
             return Streamed(source, own, batch, rows)
-        return Resident(everything(source), _choice(source), own, batch, rows)
+        return Resident(everything(source), choice_of(source), own, batch, rows)
 
     feeds = {stream: one(stream, source) for stream, source in sources.items()}
     return feeds[""] if feeds.keys() == {""} else Joined(feeds)

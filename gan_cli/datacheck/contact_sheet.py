@@ -7,7 +7,7 @@ from PIL import Image
 
 from gan_cli import media
 from gan_cli.data import images
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.datacheck.examples import Chunk, Examples
 from gan_cli.errors import InputError, printable
 from gan_cli.files import check_folder_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_cli import features as feature_networks
 from gan_cli import media, metrics
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.data.source import Examples, Source
 from gan_cli.data.store import Store
 from gan_cli.engine import processes

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_cli.binding import nearest
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.data.source import Source
 from gan_cli.engine.sampler import Inputs
 from gan_cli.engine.state import Experiment

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 from gan_cli.features import Features

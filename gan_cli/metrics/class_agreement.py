@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.metrics.metric import Metric, Sample
 from gan_cli.types import CLASS
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.metrics.frechet import Statistics, check_n, statistics
 from gan_cli.metrics.metric import Metric, Sample, Scope, require_images
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.metrics.kernel import LEAST, Kernel, check_sides, mmd2, mmd2_value, polynomial
 from gan_cli.metrics.metric import Metric, Sample
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from pydantic import PositiveFloat
 
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.metrics.kernel import check_sides, gaussian, mmd2
 from gan_cli.metrics.metric import Metric, Sample
 

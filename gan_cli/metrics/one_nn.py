@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import PositiveInt
 
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.errors import InputError
 from gan_cli.metrics.metric import Metric, Sample, Scope
 from gan_cli.metrics.neighbours import distinct, nearest

@@ -3,7 +3,7 @@
 import numpy as np
 from pydantic import PositiveInt
 
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.metrics.metric import Metric, Sample, require_images
 
 REAL, FAKE = 1, 2  # seeds of the subsets

@@ -7,7 +7,7 @@ import numpy as np
 
 from gan_cli import build, datasets, media
 from gan_cli.data.images import check_fitted
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.data.source import Source
 from gan_cli.errors import InputError
 from gan_cli.metrics.neighbours import none_yet

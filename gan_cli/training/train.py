@@ -14,7 +14,7 @@ import numpy as np
 
 from gan_cli import build, datasets, recipe
 from gan_cli.data.images import check_fitted
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.data.store import Store
 from gan_cli.engine import loop, parallel, processes, sampler
 from gan_cli.engine.optim import slowed

@@ -21,7 +21,7 @@ from scipy.special import ndtri
 
 from gan_cli import features, metrics
 from gan_cli.data.mnist import mnist
-from gan_cli.data.pipeline import order
+from gan_cli.data.order import order
 from gan_cli.data.store import Store
 from gan_cli.engine import platform
 from gan_cli.features.inception_blocks import SIDE
