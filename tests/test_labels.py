@@ -147,7 +147,7 @@ def test_every_labelled_example_comes_up_equally_often(feeds):
 
 def test_a_batch_of_many_epochs_of_few_examples_costs_no_order_of_all():
     """The order of all examples is kept from step to step: it takes far longer to make than the order of a few."""
-    from gan_cli.data import pipeline as module
+    from gan_cli.data import order as module
 
     many = in_memory("many", np.zeros((2 * FEW, 2), np.float32), np.arange(2 * FEW) % 3, CLASSES)
     feed = pipeline(hide(many, labelled=6), batch=64, seed=0)
