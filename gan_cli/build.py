@@ -257,7 +257,9 @@ def recipe_schema() -> Table:
     from gan_cli.engine.optim import OPTIMISER
 
     fixed = {name: model.model_json_schema() for name, model in recipe.FIXED.items()}
-    named = {"data": schema(datasets.SOURCE), "game": schema(GAME)}
+    source = {"$ref": "#/$defs/source"}
+    data = {"anyOf": [source, {"type": "object", "additionalProperties": source}]}  # of one stream, or of several
+    named = {"data": data, "game": schema(GAME)}
     many = {
         name: {"type": "object", "additionalProperties": schema(what)}
         for name, what in (("networks", NETWORK), ("optimisers", OPTIMISER))
@@ -268,6 +270,7 @@ def recipe_schema() -> Table:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "gan recipe",
+        "$defs": {"source": schema(datasets.SOURCE)},
         "type": "object",
         "additionalProperties": False,
         "properties": {recipe.LIKE: {"type": "string"}, **{name: {} for name in recipe.TABLES}},

@@ -42,7 +42,8 @@ def read_overridden(path: Path, overrides: Iterable[str], note: Callable[[str], 
 def _options_of_old_names(old: Table, new: Table, given: Table) -> Iterator[Place]:
     """Yield the options that the new names of their tables do not know, also those of things within other things."""
     waiting: list[tuple[Kind, Place]] = [(kind, (name,)) for name, kind in NAMED.items()]
-    waiting += [(kind, (table, name)) for table, kind in PARTS.items() for name in _keys(new, (table,))]
+    parts = {**PARTS, **({"data": datasets.SOURCE} if "" not in datasets.data_tables(new.get("data", {})) else {})}
+    waiting += [(kind, (table, name)) for table, kind in parts.items() for name in _keys(new, (table,))]
     while waiting:
         kind, place = waiting.pop(0)
         name = _name(kind, new, place)

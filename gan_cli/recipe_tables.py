@@ -87,7 +87,7 @@ def _name_key(parts: list[str]) -> str:
     if len(parts) == 1:
         return {"data": "source", "game": "play"}.get(parts[0], "")
     if len(parts) == 2:
-        return {"networks": "net", "optimisers": "name", "game": "name"}.get(parts[0], "")
+        return {"networks": "net", "optimisers": "name", "game": "name", "data": "source"}.get(parts[0], "")
     return "schedule" if parts[0] == "optimisers" and parts[2:] == ["learning_rate"] else ""
 
 
@@ -109,11 +109,18 @@ def laid_over(base: Mapping[str, Any], own: Mapping[str, Any], place: tuple[str,
     made = dict(base)
     for key, value in own.items():
         old, name = base.get(key), _name_key([*place, key])
-        if isinstance(old, Mapping) and isinstance(value, Mapping) and value.get(name, old.get(name)) == old.get(name):
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and _are_of_one_thing(old, value, name):
             made[key] = laid_over(old, value, (*place, key))
         else:
             made[key] = value
     return made
+
+
+def _are_of_one_thing(old: Mapping[str, Any], own: Mapping[str, Any], name: str) -> bool:
+    """Whether one table adds to another: `name` is the key of what they are of, and [data] of streams has none."""
+    if name == "source" and name in old and own and all(isinstance(value, Mapping) for value in own.values()):
+        return False  # streams in the place of a single one
+    return bool(own.get(name, old.get(name)) == old.get(name))
 
 
 def leaves(tables: Mapping[str, Any], joint: str = ".") -> Iterator[tuple[str, Any]]:

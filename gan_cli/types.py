@@ -15,7 +15,7 @@ Batch = Mapping[str, Array]
 The parts of an example: `x`, images [B, H, W, C] float32 in [-1, 1], vectors [B, D] float32 or another medium (see
 `gan_cli/media`); `y`, labels int32 [B]; and those in `Spec.parts`, usually `input`, what x is to be made from. Of a
 game with several streams their names have the stream's before them: `a_x`, `b_x` (`leaf`). Beside them the game's own
-draws (see `Game.draw`), usually `z`: latents float32 [B, L]. Where only some labels are known (`data/pipeline.py`),
+draws (see `Game.draw`), usually `z`: latents float32 [B, L]. Where only some labels are known (`data/labelled.py`),
 there is no `y`, but a second batch beside the first, `labelled_x` and `labelled_y`.
 """
 

@@ -318,7 +318,7 @@ def test_levels_that_cannot_be_are_refused():
 def test_nll_in_nats_and_bits():
     metric = nll()
     metric.check(Scope(n_real=4, n_fake=0, dim=1, shape=(2, 2, 1)))
-    found = metric.compute(NOTHING._replace(density=np.log([0.5, 0.5, 0.25, 0.25])), NOTHING)
+    found = metric.compute(NOTHING._replace(density=np.log([0.5, 0.5, 0.25, 0.25]), numbers=4), NOTHING)
     assert found["nll"] == pytest.approx(1.5 * np.log(2))
     assert found["nll-bits"] == pytest.approx(1.5 / 4)
     assert found["nll-error"] == pytest.approx(np.log(2) / np.sqrt(3) / 2)

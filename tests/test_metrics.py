@@ -182,6 +182,7 @@ def test_every_metric_keeps_the_interface(name):
         samples=labels.reshape(-1, 10),
         log_likelihood=lambda x: -x.sum(1).astype(float),
         density=rng.normal(size=1100),
+        numbers=3,
     )
     fake = sample._replace(
         decoder=decoder,

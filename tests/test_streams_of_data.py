@@ -13,7 +13,7 @@ from flax import nnx
 from PIL import Image
 from tiny import tiny_tables
 
-from gan_cli import build, load
+from gan_cli import build, load, media
 from gan_cli.data.labelled import hide
 from gan_cli.data.pipeline import Joined, pipeline
 from gan_cli.data.source import in_memory
@@ -22,6 +22,8 @@ from gan_cli.errors import InputError
 from gan_cli.games.cyclegan import cyclegan
 from gan_cli.games.game import Nets, initialise
 from gan_cli.losses.adversarial import least_squares
+from gan_cli.overrides import read_overridden
+from gan_cli.recipe_tables import laid_over
 from gan_cli.types import Spec
 
 ROLES = ("g_ab", "g_ba", "d_a", "d_b")
@@ -206,3 +208,31 @@ def test_what_cannot_be_asked_is_said(run, gan, tmp_path, monkeypatch, words, me
 def test_a_game_that_draws_has_nothing_to_apply(untrained, gan, tmp_path):
     code, _, err = gan("apply", "--ckpt", untrained["plain"], "--out", tmp_path / "x.png")
     assert (code, "draws from nothing" in err) == (2, True)
+
+
+def test_a_recipe_that_is_like_another_has_its_streams_or_others(tmp_path):
+    base = {"data": {"a": {"source": "digits", "size": 8}, "b": {"source": "mnist"}}}
+    assert laid_over(base, {"data": {"a": {"size": 16}}})["data"]["a"] == {"source": "digits", "size": 16}
+    assert laid_over(base, {"data": {"a": {"source": "mnist"}}})["data"]["a"] == {"source": "mnist"}
+    assert laid_over(base, {"data": {"source": "ring"}})["data"] == {"source": "ring"}
+    assert laid_over({"data": {"source": "digits", "size": 8}}, base)["data"] == base["data"]
+    path = tmp_path / "r.toml"
+    wanted = tables()
+    path.write_text(
+        tomli_w.dumps({**wanted, "data": {"a": {"source": "toy.ring", "modes": 4}, "b": wanted["data"]["b"]}})
+    )
+    said = []
+    found = read_overridden(path, ["data.a.source=digits"], said.append)
+    assert found["data"]["a"] == {"source": "digits"}
+    assert "data.a.modes" in said[0]
+
+
+def test_the_schema_of_recipes_knows_streams():
+    data = build.recipe_schema()["else"]["properties"]["data"]
+    assert data["anyOf"][1]["additionalProperties"] == data["anyOf"][0] == {"$ref": "#/$defs/source"}
+
+
+def test_a_checkpoint_cannot_name_a_medium_that_there_is_not():
+    for name in ("medium", "..files", "image.x", ""):
+        with pytest.raises(InputError, match=r"there is no medium|neither images nor vectors"):
+            media.check_shape(Spec((1, 2, 3, 4), medium=name), 9)

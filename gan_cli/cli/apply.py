@@ -47,8 +47,6 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Give examples to a trained model: translate, segment, reconstruct or classify them (docs/applying.md)."""
-    from pathlib import Path
-
     from gan_cli.cli.console import Pace
     from gan_cli.errors import InputError
     from gan_cli.remote.fetch import output
@@ -64,11 +62,10 @@ def apply(
     where = out or f"applied{'.csv' if is_label else '.png'}"
     with output(where) as target:
         applying.check_medium(loaded.experiment, asked, target)
-        if target.suffix in writing.SUFFIXES or not target.suffix:
-            writing.check_out(target)
+        writing.check_out(target)
         wanted = applying.Application(input_, asked, split, n, seed, raw, batch)
         applied = applying.apply(loaded, wanted, sources, notice, Pace())
-        results.write_results(Path(target), applied)
+        results.write_results(target, applied)
     count = len(applied.results)
     report = {
         "out": where,

@@ -50,8 +50,8 @@ def shift(*, pixels: PositiveInt = 2) -> Augment:
         height, width = images[X].shape[:2]
 
         def moved(x: Array) -> Array:
-            down = jnp.arange(x.shape[0]) - rows * x.shape[0] // height
-            right = jnp.arange(x.shape[1]) - columns * x.shape[1] // width
+            down = jnp.arange(x.shape[0]) - jnp.rint(rows * x.shape[0] / height).astype(jnp.int32)
+            right = jnp.arange(x.shape[1]) - jnp.rint(columns * x.shape[1] / width).astype(jnp.int32)
             return x[down.clip(0, x.shape[0] - 1)][:, right.clip(0, x.shape[1] - 1)]
 
         return {name: moved(x) for name, x in images.items()}

@@ -294,7 +294,7 @@ class Game(NamedTuple):
         return self.asks[name or next(iter(self.asks))]
 
     def labels_of(self, stream: str) -> Labels:
-        """Which labels of a stream's data the losses read; some: `data/pipeline.py`."""
+        """Which labels of a stream's data the losses read; some: `data/labelled.py`."""
         return self.labels.get(stream, "unused") if isinstance(self.labels, Mapping) else self.labels
 
     def turn(self, name: str) -> Turn:

@@ -122,9 +122,10 @@ def _model_evaluator(
         many = media.of(spec).many
         raise InputError(f"--features {asked.judged['features']}: {many} are their own features; it is for images")
     chosen = metrics.options(options.metrics, options.options, *COMMAND_LINE)
-    training = any(metrics.find_metric(name, **own).needs_training for name, own in chosen.items())
+    found = [metrics.find_metric(name, **own) for name, own in chosen.items()]
+    training, answers = any(one.needs_training for one in found), any(one.needs_answers for one in found)
     store = store.near(loaded.folder.path)
-    against = _reference(loaded, ask, asked, store, training)
+    against = _reference(loaded, ask, asked, store, training=training, answers=answers)
     made = ModelEvaluator(
         experiment, options, against, store, asked.seed, outside=own_features, where=COMMAND_LINE, told=told
     )
@@ -153,10 +154,11 @@ def with_options(recipe: Mapping[str, Any], judged: Mapping[str, Any]) -> Eval:
     return Eval(**{**recipe, **judged, "options": options})
 
 
-def _reference(loaded: Loaded, ask: str, asked: Asked, store: Store, training: bool) -> Reference:
+def _reference(loaded: Loaded, ask: str, asked: Asked, store: Store, *, training: bool, answers: bool) -> Reference:
     """What the results of an ask are compared with: the run's own data, or what is given in their place.
 
-    `training`: whether a metric wants what was trained on, too. Raises InputError for options that do not go together.
+    `training`: whether a metric wants what was trained on, too; `answers`: whether one asks for classes of examples.
+    Raises InputError for options that do not go together.
     """
     if asked.real is None and asked.training is not None:
         raise InputError("--train goes with --real; a run's own data have a training split, see --split")
@@ -179,7 +181,8 @@ def _reference(loaded: Loaded, ask: str, asked: Asked, store: Store, training: b
     # where `real` is statistics: what may have been done to their images, so that they were like the model's
     fits = [str(image_sets.Fit(shape[0], channels, resize)) for channels in (None, 1, 3)] if len(shape) == 3 else []
     ways = [", ".join(filter(None, (fit, white))) for fit in ("", *fits) for white in ("", COMPOSITED)]
-    streams = own().streams if any(one.given for one in experiment.game.asks.values()) else {}
+    starts_from_examples = bool(ask) and bool(experiment.game.ask(ask).given)
+    streams = own().streams if starts_from_examples or answers else {}
     against = Reference(real.called, real.source, real.stored, tuple(ways), streams=streams)
     if not training:
         return against

@@ -93,6 +93,10 @@ class Evaluator:
             allowed = reference.fitted or (fitted,)
             self.notices += cache.check_made_by(reference.stored, self.features, allowed, reference.called)
         self.batch = min(options.batch, subject.n or options.batch)
+        # by metric, what compares results with what they should be
+        self.pairs: dict[str, Callable[[Array, Array], Array]] = {
+            metric.name: jax.jit(metric.pair) for metric in self.metrics if metric.pair
+        }
         self._reference = reference
         self.fitted = fitted
         self._labelled = requirements.labelled(subject.spec, reference.source)
@@ -100,11 +104,6 @@ class Evaluator:
         # which holds statistics only, and knows a network by its hash: one's own may import what it is not of
         self._cache_dir = store.cache_dir if is_shipped and not self.needs.one_by_one and processes.alone() else None
         self._real: Sample | None = None
-
-    @property
-    def pairs(self) -> dict[str, Callable[[Array, Array], Array]]:
-        """By metric, what compares results with what they should be."""
-        return {metric.name: jax.jit(metric.pair) for metric in self.metrics if metric.pair}
 
     @property
     def headline(self) -> str:

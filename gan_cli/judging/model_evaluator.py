@@ -1,5 +1,6 @@
 """Metrics of a model: real statistics once, then samples, translations, answers or densities as often as asked."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -46,10 +47,12 @@ class ModelEvaluator:
         game = experiment.game
         self.ask, self._classifying = making_ask(experiment, options.ask), classifying_ask(experiment, options.ask)
         self._given = self._take(experiment, self.ask, options, reference)
-        self._asked_about = self._take(experiment, self._classifying, options, reference)
         made = (experiment.made_by(self.ask) if self.ask else None) or experiment.spec
         spec = composited_spec(made)
         seen = lens(options, spec, outside=outside, where=where)
+        answers = any(metric.needs_answers for metric in seen.metrics)
+        about = self._classifying if answers else None
+        self._asked_about = self._take(experiment, about, options, reference)
         recognises = any(metric.needs_recognition or metric.needs_recognition_real for metric in seen.metrics)
         subject = Subject(
             spec,
@@ -94,7 +97,8 @@ class ModelEvaluator:
         needs, recogniser = self.evaluator.needs, self._recogniser
         infer = recogniser.bind(variables) if recogniser else None
         inferred: list[Mapping[str, Array]] = []
-        comparing, compared = self.evaluator.pairs, {name: [] for name in self.evaluator.pairs}  # type: ignore[var-annotated]
+        comparing = self.evaluator.pairs
+        compared: dict[str, list[np.ndarray]] = {name: [] for name in comparing}
 
         kept: list[np.ndarray] = []
 
@@ -106,7 +110,9 @@ class ModelEvaluator:
                     inferred.append(infer(batch))
                 n = min(len(batch), self.evaluator.plan.n_fake - done)
                 if comparing or needs.samples:
-                    stored = self._encode(jnp.asarray(batch)[:n])
+                    made = jnp.asarray(batch)[:n]
+                    _check_finite(made, "what it makes")
+                    stored = self._encode(made)
                     kept.extend([np.asarray(stored)] if needs.samples else [])
                 for name, compare in comparing.items():
                     assert self._given is not None
@@ -138,7 +144,8 @@ class ModelEvaluator:
             found = _joined([jax.device_get(part) for part in ahead(infer(e["x"]) for e in examples)])
             real = real._replace(codes={k: Code(c, inferred=found[k]) for k, c in self._controls.items() if k in found})
         if self._rater:
-            real = (real or NOTHING)._replace(density=self._density(variables))
+            numbers = math.prod(self._experiment.specs[self._experiment.stream(DENSITY)].shape)
+            real = (real or NOTHING)._replace(density=self._density(variables), numbers=numbers)
         if needs.samples:
             real = self.evaluator.with_examples(real or NOTHING)
         return self.evaluator.verdict(real, fake, self._seed, self._words())
@@ -151,8 +158,7 @@ class ModelEvaluator:
         assert asked is not None
         drawn = sampler.draw_many(self._experiment, self._seed, asked.n)
         answers = self._classifier(variables, {**drawn, **asked.inputs})
-        if not np.isfinite(answers).all():
-            raise NotFiniteError("what the game says of classes is not finite: its weights hold NaN or overflow")
+        _check_finite(answers, "what the game says of classes")
         return {"answers": answers, "truths": asked.truth}
 
     def _density(self, variables: sampler.Weights) -> np.ndarray:
@@ -160,7 +166,10 @@ class ModelEvaluator:
         assert self._rater is not None
         x = np.concatenate([examples["x"] for examples in self.evaluator.examples(self._rater.batch)])
         drawn = sampler.draw_many(self._experiment, self._seed, len(x))
-        return self._rater(variables, {**drawn, "x": x}).astype(np.float64)
+        density = self._rater(variables, {**drawn, "x": x}).astype(np.float64)
+        if np.isnan(density).any():  # infinite it may be: of what cannot be
+            raise NotFiniteError("the density of an example is not a number: the weights hold NaN or overflow")
+        return density
 
     def _words(self) -> str:
         """What the game was asked about which examples, for the protocol; nothing where it only drew."""
@@ -174,11 +183,16 @@ class ModelEvaluator:
         return ", ".join(said)
 
 
+def _check_finite(values: np.ndarray | Array, what: str) -> None:
+    """Raise NotFiniteError where numbers are not finite: as levels they would look as if they were."""
+    if jnp.issubdtype(values.dtype, jnp.floating) and not bool(jnp.isfinite(values).all()):
+        raise NotFiniteError(f"{what} is not finite: its weights hold NaN or overflow")
+
+
 def _joined(parts: Iterable[Mapping[str, Array]]) -> dict[str, np.ndarray]:
     """Join what was inferred from each batch, by name, to arrays [N, ...]; NotFiniteError where it is not finite."""
     fetched = jax.device_get(list(parts))
     joined = {name: np.concatenate([part[name] for part in fetched]) for name in (fetched[0] if fetched else ())}
     for name, values in joined.items():
-        if not np.isfinite(values).all():
-            raise NotFiniteError(f"what the game recognises as {name} is not finite: its weights hold NaN or overflow")
+        _check_finite(values, f"what the game recognises as {name}")
     return joined

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import pkgutil
 from functools import cache
 from typing import Any
 
@@ -29,13 +30,17 @@ def of(spec: Spec) -> Medium:
 
 @cache
 def find(name: str) -> Medium:
-    """The medium in the file of that name; raises InputError where there is none."""
-    try:
-        module = importlib.import_module(f"gan_cli.media.{name}")
-    except ImportError:
-        raise InputError(f"there is no medium {name!r}") from None
-    medium: Medium = module.MEDIUM
+    """The medium in the file of that name; raises InputError where there is none: a checkpoint may say anything."""
+    if name not in names():
+        raise InputError(f"there is no medium {name!r}; there are {', '.join(names())}")
+    medium: Medium = importlib.import_module(f"gan_cli.media.{name}").MEDIUM
     return medium
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all media."""
+    return tuple(sorted(file.name for file in pkgutil.iter_modules(__path__) if file.name != "medium"))
 
 
 def is_image(spec: Spec) -> bool:
@@ -110,6 +115,7 @@ __all__ = [
     "in_a_picture",
     "is_image",
     "name_of",
+    "names",
     "of",
     "picture",
     "seen_together",

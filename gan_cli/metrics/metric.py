@@ -48,6 +48,7 @@ class Sample(NamedTuple):
     log_likelihood: Callable[[np.ndarray], np.ndarray] | None = None
     """Samples as stored [n, ...] -> log p of each under the distribution of the real examples, in nats [n]."""
     density: np.ndarray | None = None  # float [N]: log p of real examples under the model, in nats
+    numbers: int = 0  # in an example, beside `density`
     training: "Sample | None" = None  # all training examples, beside real examples that were held out of training
     decoder: Decoder | None = None  # the generator that made the fakes, where a metric asks for it
 

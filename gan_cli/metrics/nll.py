@@ -15,18 +15,15 @@ def nll() -> Metric:
     over examples, in nats. Take it of examples that were held out of training, `split = "test"`.
     https://arxiv.org/abs/1511.01844 says what it does not tell about samples.
     """
-    numbers = 1  # of an example, known once the metric has been checked
 
     def check(plan: Scope) -> tuple[str, ...]:
-        nonlocal numbers
-        numbers = math.prod(plan.shape)
         return require_images(plan.n_real, 2, "nll needs 2 real examples or more, of which its error is told")
 
     def compute(real: Sample | None, fake: Sample) -> dict[str, float]:  # noqa: ARG001
         assert real is not None
         assert real.density is not None
         mean, error = -real.density.mean(), real.density.std(ddof=1) / np.sqrt(len(real.density))
-        return {"nll": float(mean), "nll-bits": float(mean / numbers / math.log(2)), "nll-error": float(error)}
+        return {"nll": float(mean), "nll-bits": float(mean / real.numbers / math.log(2)), "nll-error": float(error)}
 
     return Metric(
         name="nll",

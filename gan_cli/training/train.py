@@ -245,7 +245,7 @@ class _Session:
             raise UnwellError(f"{found.alarms[0]} at step {step}")
 
     def sample(self, step: int, state: State) -> None:
-        """Draw the same latents as always, each class in a row of its own, with averaged weights."""
+        """Show what the averaged weights make of the same latents, or of the same examples, as always."""
         if self.shown:
             samples = self.sampler(state.average, self.shown.inputs)
             if self.record:
