@@ -4,7 +4,7 @@ BIN := .venv/bin
 own = $(shell "$$([ -x $(BIN)/python ] && echo $(BIN)/python || scripts/python.sh $(PYTHON))" -c 'import sys; print("python{}.{}".format(*sys.version_info))')
 others = $(filter-out $(own),python3.13 python3.12 python3.11)
 # What other versions of JAX, Flax and NumPy are likeliest to break; five minutes at most on two cores
-NEWEST := engine export kept layers lowering optim recipe
+NEWEST := engine export kept layers lowering optim
 RUN ?= runs/demo
 PARITY_PYTHON ?= .venv-parity/bin/python
 
