@@ -7,12 +7,15 @@ import pytest
 from PIL import Image
 
 from gan_cli.data.moving import COLOURS, MOTIONS, moving
+from gan_cli.data.notes import notes
 from gan_cli.data.phantoms import phantoms
 from gan_cli.data.sound import sound
 from gan_cli.data.store import Store
 from gan_cli.data.text import text
 from gan_cli.data.video import video
 from gan_cli.errors import InputError
+from gan_cli.media.notes import mid
+from gan_cli.types import Spec
 
 STORE = Store()
 
@@ -105,6 +108,27 @@ def test_sounds_are_cut_filled_and_averaged(tmp_path):
     (tmp_path / "a" / "1.wav").write_bytes(b"RIFF")
     with pytest.raises(InputError, match=r"1\.wav: cannot be read as a WAV file"):
         sound(STORE, path=tmp_path, length=4)
+
+
+def test_music_is_read_as_it_was_written(tmp_path):
+    pytest.importorskip("mido", reason="MIDI files want gan-cli[music]")
+    steps = np.array([[60, 1, 64, 0], [64, 0.5, 80, 0], [67, 4, 127, 1.5], [60, 0.25, 1, 2]])  # pitch, beats, loudness
+    written = (2 * steps / [127, 4, 127, 4] - 1).astype(np.float32)
+    (tmp_path / "k").mkdir()
+    spec = Spec((4, 4), medium="notes", rate=1.5)
+    (tmp_path / "k" / "a.mid").write_bytes(mid(np.stack([written, written]), spec, 1.0))
+    source = notes(STORE, path=tmp_path, length=4, tracks=True, labels=True)
+    np.testing.assert_allclose(source.load(np.arange(2))["x"], [written, written], atol=1e-6)
+    assert source.spec.rate == pytest.approx(1.5, abs=1e-5)
+    assert source.spec.classes == ("k",)
+    together = notes(STORE, path=tmp_path, length=2, pieces=False).load(np.arange(1))["x"][0]
+    np.testing.assert_allclose(together, [written[0], written[0]], atol=1e-6)  # both tracks at once
+    assert notes(STORE, path=tmp_path, length=3, tracks=True).size == 2
+    with pytest.raises(InputError, match="no music of 9 notes; the longest has 8"):
+        notes(STORE, path=tmp_path, length=9)
+    (tmp_path / "k" / "b.mid").write_bytes(b"MThd\0\0")
+    with pytest.raises(InputError, match=r"b\.mid: cannot be read as a MIDI file"):
+        notes(STORE, path=tmp_path)
 
 
 def test_frames_and_animations_are_videos(tmp_path):

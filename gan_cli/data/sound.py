@@ -1,6 +1,5 @@
 """Sounds in WAV files, read by the standard library."""
 
-import re
 import wave
 from pathlib import Path
 from typing import Annotated
@@ -8,13 +7,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from gan_cli.data.source import Examples, Source, digest, shares
+from gan_cli.data.recordings import LARGEST, Recording, cut, recorded_files, recordings_source
+from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
-from gan_cli.types import Spec
-
-LARGEST = 1 << 30  # samples of all examples
-SUFFIX = ".wav"
 
 
 def sound(
@@ -31,14 +27,9 @@ def sound(
     has another rate than the first, or there is none.
     """
     path = store.locate(path)
-    files = sorted(path.rglob("*"), key=_natural_order) if path.is_dir() else [path]
-    files = [file for file in files if file.suffix.lower() == SUFFIX and file.is_file()]
-    if not files:
-        raise InputError(f"{path}: holds no WAV file ({SUFFIX})")
-    examples: list[np.ndarray] = []
-    owners: list[str] = []
+    recordings: list[Recording] = []
     rates: dict[int, Path] = {}
-    for file in files:
+    for file in recorded_files(path, (".wav",), "WAV"):
         heard, rate = _read(file, None if pieces else length)
         rates.setdefault(rate, file)
         if len(rates) > 1:
@@ -47,29 +38,13 @@ def sound(
                 f"{other[1]}: has {other[0]} samples a second, and {first[1]} {first[0]}: bring them to one rate, "
                 "for example by sox IN.wav -r 16000 OUT.wav"
             )
-        ends = range(length, len(heard) + 1, length) if pieces else [length]
-        examples += [_filled(heard[end - length : end], length) for end in ends]
-        owners += [file.parent.name] * len(ends)
-        if len(examples) * length > LARGEST:
+        silence = 0 if pieces else max(0, length - len(heard))
+        recordings += cut([Recording(np.pad(heard, (0, silence)), file.parent.name)], length, pieces)
+        if len(recordings) * length > LARGEST:
             raise InputError(f"{path}: more than {LARGEST:,} samples; fewer files, or another [data] length, would do")
-    if not examples:
+    if not recordings:
         raise InputError(f"{path}: no file of {length} samples; [data] pieces = false fills shorter ones with silence")
-    x = np.stack(examples)
-    classes = tuple(sorted(set(owners))) if labels else ()
-    y = np.array([classes.index(own) for own in owners], np.int32) if labels else None
-
-    def load(indices: np.ndarray) -> Examples:
-        return {"x": x[indices]} if y is None else {"x": x[indices], "y": y[indices]}
-
-    spec = Spec(
-        (length,), classes, () if y is None else shares(y, len(classes)), "sound", rate=float(next(iter(rates)))
-    )
-    return Source(path.name, spec, len(x), load, digest(x, *([] if y is None else [y])), labels=y)
-
-
-def _natural_order(path: Path) -> list[tuple[int, str]]:
-    """A key by which 2.wav comes before 10.wav."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(path))]
+    return recordings_source(path, recordings, labels, "sound", float(next(iter(rates))))
 
 
 def _read(file: Path, most: int | None) -> tuple[np.ndarray, int]:
@@ -91,8 +66,3 @@ def _read(file: Path, most: int | None) -> tuple[np.ndarray, int]:
         whole[:, 4 - width :] = bytes_
         values = whole.view("<i4")[:, 0].astype(np.float32) / 2**31
     return values.reshape(-1, channels).mean(axis=1), rate
-
-
-def _filled(heard: np.ndarray, length: int) -> np.ndarray:
-    """So many samples: silence fills up what is short."""
-    return np.pad(heard, (0, length - len(heard)))

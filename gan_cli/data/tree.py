@@ -81,7 +81,9 @@ def read_tree(path: Path, below: str = "") -> Tree:
         _look_into_folder(path / below, found)
     shared = posixpath.commonpath({posixpath.dirname(f"/{file.name}") for file in found.files} or {"/"})[1:]
     below = f"{shared}/" if shared else ""
-    files = sorted((file._replace(name=file.name[len(below) :]) for file in found.files), key=_natural_order)
+    files = sorted(
+        (file._replace(name=file.name[len(below) :]) for file in found.files), key=lambda file: natural_order(file.name)
+    )
     # Labels are listed in the folder that holds all images, or in the nearest of those that this one is in.
     chosen = None
     for file in sorted(found.lists, key=lambda file: len(file.name)):
@@ -95,9 +97,9 @@ def read_tree(path: Path, below: str = "") -> Tree:
     return Tree(files, shared, tuple(barren), chosen, found.left_out.sentence())
 
 
-def _natural_order(file: File) -> list[list[tuple[int, int, str]]]:
+def natural_order(name: str) -> list[list[tuple[int, int, str]]]:
     """A key by which files are sorted by name, digits as numbers: 2.png before 10.png."""
-    parts = file.name.split("/")
+    parts = name.split("/")
     return [[(0, int(t), t) if t.isdecimal() else (1, 0, t) for t in re.split(r"(\d+)", part)] for part in parts]
 
 

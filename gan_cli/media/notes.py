@@ -41,6 +41,16 @@ def played(notes: np.ndarray) -> Played:
     return Played(levels[0], start, start + BEATS * length, levels[1])
 
 
+def numbers(notes: Played) -> np.ndarray:
+    """float32 [T, 4]: notes in the order of their starts as numbers; lengths and waits are cut at BEATS.
+
+    What is before the first note is left out.
+    """
+    since = np.diff(notes.start, prepend=notes.start[:1])
+    shares = [notes.pitch / HIGHEST, (notes.end - notes.start) / BEATS, notes.loudness / HIGHEST, since / BEATS]
+    return 2 * np.stack(shares, axis=-1).clip(0, 1).astype(np.float32) - 1
+
+
 def tile(several: np.ndarray, spec: Spec) -> np.ndarray:  # noqa: ARG001
     """The piano roll of each, louder notes darker, on the scale of all of them."""
     rolls = [played(notes) for notes in several]
