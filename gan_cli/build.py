@@ -19,7 +19,7 @@ from gan_cli.engine.state import Experiment, Late, State, definitions, optimised
 from gan_cli.errors import InputError
 from gan_cli.games.game import Game, Labels, NetFactory
 from gan_cli.names import canonical_metrics
-from gan_cli.types import Adversarial, Penalty, Ports, Spec, Specs, leaves
+from gan_cli.types import Adversarial, Penalty, Ports, Spec, Specs, Tasks, leaves
 
 if TYPE_CHECKING:
     import optax
@@ -82,7 +82,7 @@ def _check_parts(table: str, tables: Mapping[str, Any], wanted: Collection[str],
 
 def roles(game: str) -> list[str]:
     """The roles of a game's networks: the positional parameters of its function that are network factories."""
-    return [name for name, kind in _positional(game).items() if kind is not Spec]
+    return [name for name, kind in _positional(game).items() if kind not in (Spec, Tasks)]
 
 
 def streams(game: str) -> list[str]:
@@ -108,7 +108,8 @@ def experiment(resolved: Table, specs: Spec | Specs, where: str = "", *, trained
         role: partial(_network, role, table) for role, table in resolved["networks"].items()
     }
     specs = streams_of(resolved, specs)
-    game: Game = call(GAME, resolved["game"], *specs.values(), **networks)
+    given = {name: _tasks(resolved) for name, kind in _positional(resolved["game"]["play"]).items() if kind is Tasks}
+    game: Game = call(GAME, resolved["game"], *specs.values(), **given, **networks)
     for stream, spec in specs.items():
         if game.labels_of(stream) != "unused" and not spec.classes:
             table = datasets.data_tables(resolved["data"])[stream]
@@ -130,6 +131,16 @@ def experiment(resolved: Table, specs: Spec | Specs, where: str = "", *, trained
     makes: tuple[Callable[[], Any], ...] = (partial(definitions, game), partial(_optimisers, resolved, game))
     networks_made, optimisers_made = (Late(make) if trained else make() for make in makes)
     return Experiment(specs, game, networks_made, optimisers_made, train, ema, identity)
+
+
+def _tasks(resolved: Table) -> Tasks:
+    """The tasks into which [data] divides its classes, for a game that learns one after the other."""
+    data = resolved["data"]
+    if data.get("tasks") is None:
+        raise InputError(
+            f"[game] play = {resolved['game']['play']!r} learns tasks one after the other: [data] tasks = 5"
+        )
+    return Tasks(data["tasks"], data["task_steps"])
 
 
 def _check_asks(game: Game, specs: Specs, play: str) -> None:

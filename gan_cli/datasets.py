@@ -30,7 +30,7 @@ def checked_data(tables: Mapping[str, Any], where: str) -> dict[str, Table]:
 
 def data_tables(data: Table) -> dict[str, Table]:
     """The tables in [data], by stream: that of a game with a single one is called ""."""
-    has_streams = SOURCE.key not in data and bool(data) and all(isinstance(own, Mapping) for own in data.values())
+    has_streams = bool(data) and all(isinstance(own, Mapping) for own in data.values())
     return dict(data) if has_streams else {"": data}
 
 

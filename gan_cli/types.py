@@ -52,6 +52,13 @@ class Spec(NamedTuple):
         return self.parts[name]
 
 
+class Tasks(NamedTuple):
+    """Tasks that a training learns one after the other: `[data] tasks` and `task_steps`."""
+
+    number: int
+    steps: int  # of each but the last, which lasts to the end
+
+
 Specs = Mapping[str, Spec]
 """The format of each stream's examples, by the stream's name; "" is the stream of a game that has one."""
 

@@ -44,14 +44,15 @@ def linear(ports: Ports, rngs: nnx.Rngs) -> nnx.Module:
     return Linear(ports, rngs)
 
 
-def play(game, turn, batch, memory=None):
-    """The loss and the report of a turn, on one device."""
+def play(game, turn, batch, memory=None, step=0):
+    """The loss and the report of a turn at a step, on one device."""
     definitions = {role: define(b) for role, b in game.networks.items()}
     variables = {role: initialise(b, KEY) for role, b in game.networks.items()}
     loss = next(t.loss for t in game.turns if t.name == turn)
 
     def run(batch):
-        return loss(Nets(definitions, variables, KEY, memory=game.memory if memory is None else memory), batch)
+        kept = game.memory if memory is None else memory
+        return loss(Nets(definitions, variables, KEY, memory=kept, step=jnp.int32(step)), batch)
 
     one = jax.vmap(run, axis_name=DEVICES)(jax.tree.map(lambda x: x[None], batch))
     return jax.tree.map(lambda x: np.asarray(x)[0], one)

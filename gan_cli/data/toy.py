@@ -77,6 +77,21 @@ def mixture(
     )
 
 
+def blobs(
+    store: Store,  # noqa: ARG001
+    *,
+    n: Points = 3000,  # points
+    seed: NonNegativeInt = 0,
+    means: Annotated[tuple[tuple[float, float], ...], Field(min_length=1)] = ((0, 0), (0, 10)),  # of each class
+    sd: PositiveFloat = 1.0,  # standard deviation of each
+) -> Source:
+    """A Gaussian in the plane for each class; the default is the source domain of WDGRL's toy.
+
+    Its target has means = [[50, -20], [50, -10]]: https://arxiv.org/abs/1707.01217, section 4.1.
+    """
+    return _sample_mixture("toy.blobs", Mixture(np.array(means, float), np.full(len(means), sd)), n, seed, scale=1.0)
+
+
 def _sample_mixture(name: str, mixture: Mixture, n: int, seed: int, scale: float) -> Source:
     """n points of the mixture, scaled: x float32 [n, D], y the component each was drawn from."""
     mixture = Mixture(scale * mixture.means, scale * mixture.sds)
