@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -37,3 +38,28 @@ def require_sides(name: str, plan: Scope, least: int = 1) -> tuple[str, ...]:
         shape = "x".join(map(str, plan.shape))
         raise InputError(f"{name} compares images of {least}x{least} pixels or more, and these are {shape}")
     return ()
+
+
+def masks(x: Array) -> Array:
+    """The masks as which values are taken, as stored: True from half of the highest level on."""
+    return levels(x) >= 0.5
+
+
+def overlap(results: Array, truths: Array) -> tuple[Array, Array, Array]:
+    """Pixels in both masks, in the results' and in the true ones, of pairs as stored [B, ..., K]: float32 [B, K]."""
+    a, b = (masks(x).astype(jnp.float32).reshape(len(x), -1, x.shape[-1]) for x in (results, truths))
+    return (a * b).sum(axis=1), a.sum(axis=1), b.sum(axis=1)
+
+
+def of_masks(compare: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[Array, Array], Array]:
+    """The `pair` that is the mean of `compare` over the masks of each pair, run on the host: SciPy's work."""
+
+    def host(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        values = [[compare(a[i, ..., k], b[i, ..., k]) for k in range(a.shape[-1])] for i in range(len(a))]
+        return np.array(values, np.float32).mean(axis=1)
+
+    def pair(results: Array, truths: Array) -> Array:
+        wanted = jax.ShapeDtypeStruct((len(results),), jnp.float32)
+        return jax.pure_callback(lambda a, b: host(np.asarray(a), np.asarray(b)), wanted, masks(results), masks(truths))
+
+    return pair
