@@ -62,13 +62,18 @@ def apply(loaded: Loaded, wanted: Application, store: Store, note: Note, told: s
     experiment = loaded.experiment
     ask = applied_ask(experiment, wanted.ask)
     store = store.near(loaded.folder.path)
-    given, names = (_own if wanted.input is None else _at_hand)(loaded, ask, wanted, store)
+    given, names = examples_for(loaded, ask, wanted, store)
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then {ask} of {given.n} examples")
     asking = sampler.Sampler(experiment, min(wanted.batch, given.n), told=told, ask=ask)
     inputs = {**sampler.draw_many(experiment, wanted.seed, given.n), **given.inputs}
     results = asking(loaded.leaves(wanted.raw), inputs)
     classes = experiment.specs[experiment.stream(ask)].classes
     return Applied(ask, given, results, names, classes, experiment)
+
+
+def examples_for(loaded: Loaded, ask: str, wanted: Application, store: Store) -> tuple[Given, tuple[str, ...]]:
+    """The examples that are wanted, and the names of their files; raises InputError where they cannot be had."""
+    return (_own if wanted.input is None else _at_hand)(loaded, ask, wanted, store)
 
 
 def checked_leaves(experiment: Experiment, ask: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
