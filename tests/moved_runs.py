@@ -73,12 +73,13 @@ def moved_run(
     metrics: tuple[Mapping[str, Any], ...] = (),
     classes: tuple[str, ...] = (),
     score: float | None = None,
+    recipe: Mapping[str, Any] | None = None,
 ) -> Path:
     """A run folder of a recipe in KINDS or GIVEN with one checkpoint, at STEP. `classes`: names in place of the data's.
 
-    kind: also "files", of images.npz in the working folder.
+    kind: also "files", of images.npz in the working folder, or what a `recipe` of one's own is called.
     """
-    recipe = FILES if kind == "files" else {**KINDS, **GIVEN}[kind]
+    recipe = recipe or (FILES if kind == "files" else {**KINDS, **GIVEN}[kind])
     prepared = build.prepare(recipe, kind, Store())
     spec = prepared.source.spec._replace(classes=classes) if classes else prepared.source.spec
     run = RunFolder(path)

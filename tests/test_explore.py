@@ -23,6 +23,7 @@ from PIL import Image
 
 from gan_cli.errors import InputError
 from gan_cli.explore import server as serving
+from gan_cli.explore.requests import QUESTION, parse_body
 from gan_cli.explore.service import Service
 from gan_cli.model import Model
 from gan_cli.runs.load import load_run
@@ -268,6 +269,34 @@ def test_answers_about_its_own_data_have_their_truth_and_classes_their_probabili
     assert len(made["classes"]) == len(made["true_classes"]) == 16
     assert [len(likeliest) for likeliest in made["classes"]] == [3] * 16
     assert made["classes"][0][0][1] >= made["classes"][0][1][1] > 0
+
+
+def test_sounds_are_given_and_answered_as_sounds(tmp_path):
+    sounds, stream = np.random.default_rng(0).uniform(-1, 1, (40, 64)).astype(np.float32), io.BytesIO()
+    np.savez(tmp_path / "x.npz", x=sounds)
+    np.savez(stream, sounds[:2])
+    dense = {"net": "mlp", "hidden": [8]}
+    recipe = {
+        "data": {"source": "npz", "path": str(tmp_path / "x.npz"), "medium": "sound"},
+        "networks": {"encoder": dense, "decoder": dense},
+        "game": {"play": "vae", "latent": 2},
+        "optimisers": {"vae": {"name": "adam", "learning_rate": 1e-3}},
+        "train": {"steps": 1, "batch": 16},
+    }
+    run = moved_run(tmp_path / "run", "sounds", recipe=recipe)
+    answers = Service(load_run(run), str(run)).answers
+    made = answers.answer(
+        parse_body(json.dumps(upload("two.npz", stream.getvalue(), "reconstruct")).encode(), QUESTION)
+    )
+    for kind in ("given", "result"):
+        assert [base64.b64decode(sound)[:4] for sound in made[kind]["sounds"]] == [b"RIFF"] * 2
+    np.savez(tmp_path / "short.npz", sounds[:2, :32])
+    with pytest.raises(InputError, match=r"short.npz: holds sounds of shape \(32,\), and the model is given sounds of"):
+        answers.answer(
+            parse_body(
+                json.dumps(upload("short.npz", (tmp_path / "short.npz").read_bytes(), "reconstruct")).encode(), QUESTION
+            )
+        )
 
 
 BAD_QUESTIONS = {

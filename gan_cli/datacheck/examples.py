@@ -1,7 +1,7 @@
 """The examples of a recipe's data one after the other, those that cannot be read among them."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -77,21 +77,11 @@ def examples(data: Table, store: Store) -> Examples:
         for start in range(0, source.size, CHUNK):
             indices = np.arange(start, min(start + CHUNK, source.size))
             read = source.load(indices)
-            if isinstance(read[X], list) or isinstance(read.get(INPUT), list):  # images of several sizes
-                for i in range(len(indices)):
-                    yield _chunk(source.spec, indices[i : i + 1], {part: x[i : i + 1] for part, x in read.items()})
-            else:
-                yield _chunk(source.spec, indices, read)
+            x, given = np.asarray(read[X]), read.get(INPUT)
+            yield Chunk(indices, x, given, constant(x) if media.has_levels(source.spec) else None)
 
     made = Examples(source.name, source.size, source.spec, source.labels, str, look)
     return made._replace(remarks=source.remarks)
-
-
-def _chunk(spec: Spec, indices: np.ndarray, read: Mapping[str, Any]) -> Chunk:
-    """What a source reads, of one size."""
-    x = np.asarray(read[X])
-    given = np.asarray(read[INPUT]) if INPUT in read else None
-    return Chunk(indices, x, given, constant(x) if media.has_levels(spec) else None)
 
 
 def _examples_of_files(data: Table, store: Store) -> Examples:

@@ -194,9 +194,10 @@ def _page(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
     weights = "the weights of the last step" if wish.raw else "averaged weights"
     arrangement = "one class a row" if _has_class_rows(loaded) else "none chosen by hand"
     networks = []
+    copied = {copy.target: copy.source for copy in loaded.experiment.game.copies}  # roles without a table of their own
     for role, variables in loaded.state.variables.items():
         parameters = sum(x.size for x in jax.tree.leaves(variables.params))  # trained numbers
-        networks.append((role, resolved["networks"][role]["net"], parameters))
+        networks.append((role, resolved["networks"][copied.get(role, role)]["net"], parameters))
     chosen = recipe.Eval(**resolved["eval"]).metrics[0] if loaded.meta.score is not None else ""
     protocols: dict[str, list[str]] = {}  # in words -> the metrics that were taken by it
     for score in scores:
