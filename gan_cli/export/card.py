@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,7 +107,8 @@ def draw_picture(loaded: Loaded, out: Path, *, raw: bool) -> None:
     ask = exported_ask(loaded.experiment, "")
     if loaded.experiment.game.ask(ask).given:
         wanted = applying.Application(ask=ask, raw=raw)
-        made = applying.apply(loaded, wanted, Store.from_environment(), lambda _: None, sampler.untold)
+        store = replace(Store.from_environment(), download=False, follow=False)
+        made = applying.apply(loaded, wanted, store, lambda _: None, sampler.untold)
         results.write_results(out, made)
         return
     classes = parse_controls("all", []) if _has_class_rows(loaded) else ()
