@@ -102,9 +102,14 @@ def read_source(data: Table, store: Store) -> Source:
 def transformed(source: Source, data: Table) -> Source:
     """What a checked table [data] makes of the examples of its source: fitted, seen otherwise, labels hidden."""
     for transform in TRANSFORMS:
-        model = options_model(transform)
-        source = transform(source, **typed(model, {key: data[key] for key in model.model_fields if key in data}))
+        source = transform(source, **options_of(transform, data))
     return source
+
+
+def options_of(transform: Callable[..., Source], data: Table) -> dict[str, Any]:
+    """The options of one of TRANSFORMS in a checked table [data]."""
+    model = options_model(transform)
+    return typed(model, {key: data[key] for key in model.model_fields if key in data})
 
 
 def feed(resolved: Table, sources: Source | Mapping[str, Source], rows: slice = pipeline.ALL) -> pipeline.Feed:

@@ -96,6 +96,15 @@ def _text(below: io.RawIOBase, encoding: str, line_buffering: bool) -> TextIO:
     return io.TextIOWrapper(io.BufferedWriter(Lasting(below)), encoding, PLAIN, line_buffering=line_buffering)
 
 
+def as_file() -> None:
+    """Write UTF-8 from now on where stdout is no terminal: what is printed is the content of a file, and TOML is UTF-8.
+
+    A terminal shows what its locale can.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8", errors="strict")
+
+
 def keep_stdout() -> None:
     """Send what libraries print on stdout to stderr: Gloo does so, and --json promises one object and nothing else."""
     sys.stdout.flush()

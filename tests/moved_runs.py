@@ -31,6 +31,26 @@ KINDS = {
     "branches": tiny_tables(networks={**NETWORKS, **BRANCHED}, game={"play": "mad", "latent": 5}),
     "points": RECIPES["points"],
 }
+PAIRS = tiny_tables(
+    data={"channels": 1, "input_views": ["views.edges"]},
+    networks={"generator": {"net": "translator.unet", "width": 2}},
+    game={"play": "pix2pix", "loss": "adversarial.hinge"},
+)
+DIGITS, TRANSLATOR, JUDGE = PAIRS["data"] | {"input_views": []}, {"net": "mlp", "hidden": [8]}, {"net": "mlp"}
+ADAM = {"name": "adam", "learning_rate": 1e-3}
+GIVEN = {  # they start from examples
+    "pairs": PAIRS,
+    "domains": {
+        "data": {"a": DIGITS | {"views": ["views.edges"]}, "b": DIGITS},
+        "networks": {"g_ab": TRANSLATOR, "g_ba": TRANSLATOR, "d_a": JUDGE, "d_b": JUDGE},
+        "game": {"play": "cyclegan", "loss": "adversarial.least_squares", "pool": 4},
+        "optimisers": {"generators": ADAM, "discriminators": ADAM},
+        "train": PAIRS["train"],
+    },
+    "classifier": tiny_tables(
+        data={"labelled": 50}, game={"play": "semi_supervised", "loss": "adversarial.non_saturating", "latent": 5}
+    ),
+}
 FILES = tiny_tables(data={"source": "npz", "path": "images.npz", "size": 8}, networks=NETWORKS, game=HINGE)
 PROTOCOL = {
     "features": "digits",
@@ -53,12 +73,13 @@ def moved_run(
     metrics: tuple[Mapping[str, Any], ...] = (),
     classes: tuple[str, ...] = (),
     score: float | None = None,
+    recipe: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A run folder of a recipe in KINDS with one checkpoint, at STEP. `classes`: names in place of the data's.
+    """A run folder of a recipe in KINDS or GIVEN with one checkpoint, at STEP. `classes`: names in place of the data's.
 
-    kind: also "files", of images.npz in the working folder.
+    kind: also "files", of images.npz in the working folder, or what a `recipe` of one's own is called.
     """
-    recipe = FILES if kind == "files" else KINDS[kind]
+    recipe = recipe or (FILES if kind == "files" else {**KINDS, **GIVEN}[kind])
     prepared = build.prepare(recipe, kind, Store())
     spec = prepared.source.spec._replace(classes=classes) if classes else prepared.source.spec
     run = RunFolder(path)
@@ -70,7 +91,9 @@ def moved_run(
     state = state._replace(variables=_moved(state.variables, 1), average=_moved(state.average, 2))
     history = [dict(line) for line in metrics if score is not None]
     checkpoints = Checkpoints(run.checkpoints)
-    checkpoints.save(STEP, state, Meta(prepared.resolved, spec, prepared.source.fingerprint, history, score=score))
+    streams = {} if "" in prepared.sources else dict(prepared.experiment.specs)
+    meta = Meta(prepared.resolved, spec, prepared.fingerprint, history, score=score, streams=streams)
+    checkpoints.save(STEP, state, meta)
     checkpoints.close()
     return path
 

@@ -153,6 +153,24 @@ def test_points_have_no_task_of_the_hub_s(gan, tmp_path):
     assert (run / "sample_grid.png").exists()
 
 
+@pytest.mark.parametrize(("kind", "ask"), [("domains", "ab"), ("pairs", "translate")])
+def test_a_model_that_starts_from_examples_says_what_it_is_given(gan, tmp_path, kind, ask):
+    pair = {**PROTOCOL, "features": "", "features_hash": "", "n_real": 0, "split": "", "given": "ab of 100"}
+    metrics = ({"step": STEP, "l1": 0.1, "protocol": pair, "weights": "average"},)
+    run = moved_run(tmp_path / kind, kind, metrics=metrics)
+    code, _, err = gan("card", "--ckpt", run)
+    assert code == 0, err
+    head, body = split((run / "README.md").read_text())
+    assert head["pipeline_tag"] == "image-to-image"
+    assert f"- `{ask}`: images of 8 x 8 x 1, made from images of 8 x 8 x 1" in body
+    assert f"gan apply --ckpt RUN --ask {ask} --input IMAGES" in body
+    assert "| l1 | 0.1 | none | 100 | none |" in body
+    assert "--neighbours" not in body
+    assert ("| data a | `digits`, split `all` |" in body) == (kind == "domains")
+    with Image.open(run / "sample_grid.png") as picture:
+        assert picture.width > 8 * 8
+
+
 def test_strangers_words_stay_words(gan, evil, tmp_path):
     out = tmp_path / "README.md"
     code, _, err = gan("card", "--ckpt", evil, "--out", out, "--name", EVIL)

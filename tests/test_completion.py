@@ -116,6 +116,10 @@ def test_keys_and_their_values(offered):
     assert offered("train", "ring", "--set", "game.loss", "=", "adversarial.h") == ["adversarial.hinge"]
     assert offered("train", "--set", "train.precision", "=") == ["float32", "bfloat16"]
     assert offered("train", "ring", "--set", "nonsense") == []
+    cycle = ("train", "translation/cyclegan_digits", "--set")
+    assert {"data.a.split=", "data.a.resize=", "data.a.labelled="} <= {*offered(*cycle, "data.a.")}
+    assert offered(*cycle, "data.b.resize", "=", "c") == ["crop"]  # bash has cut off the rest
+    assert not {"data.split=", "data.source="} & {*offered(*cycle, "data.")}
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -112,6 +112,32 @@ def test_a_shipped_recipe_is_well_and_points_have_a_plot(gan, tmp_path):
         assert plot.size == (480, 480)
 
 
+def test_a_contact_sheet_shows_what_an_example_is_made_from_left_of_it(gan, tmp_path):
+    """Of a folder through views, in colour and grey, and of files that are pairs."""
+    random = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for i in range(3):
+        Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(tmp_path / "photos" / f"{i}.png")
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('[data]\nsource = "folder"\npath = "photos"\ninput_views = ["views.grey"]\n')
+    code, out, err = gan("data", "check", recipe, "--json", "--out", tmp_path / "sheet.png")
+    assert code == 0, err
+    assert json.loads(out)["input"] == [16, 16, 1]
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png")).astype(int)
+    colours = np.ptp(sheet[..., :3], axis=2).max(axis=0) > 8  # of which columns of pixels have any
+    assert sheet.shape[2] == 3
+    first = int(np.argmax(colours))  # the left edge of the first example: its grey input is as wide
+    assert not colours[:first].any()
+    assert colours[first : first + first // 2].all()
+
+    (tmp_path / "halves").mkdir()
+    for i in range(2):
+        Image.fromarray(random.integers(0, 256, (6, 12), np.uint8)).save(tmp_path / "halves" / f"{i}.png")
+    recipe.write_text('[data]\nsource = "pairs.side_by_side"\npath = "halves"\n')
+    code, out, err = gan("data", "check", recipe, "--out", tmp_path / "sheet.png")
+    assert (code, "made from" in out) == (0, True), err
+
+
 def test_chunks_and_threads_bound_what_is_in_memory(photos, tmp_path):
     ahead = []
 

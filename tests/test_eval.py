@@ -160,6 +160,41 @@ def test_vectors_are_their_own_features(gan, places):
     assert found["fid"] == pytest.approx(0, abs=1e-9)
 
 
+def test_images_are_compared_with_those_of_the_same_names(gan, tmp_path):
+    random = np.random.default_rng(0)
+    reals = random.integers(0, 256, (5, 14, 13, 3), dtype=np.uint8)
+    fakes = np.clip(reals + random.normal(0, 30, reals.shape), 0, 255).astype(np.uint8)
+    for folder, images, suffix in (("fake", fakes, "png"), ("real", reals, "bmp")):
+        (tmp_path / folder).mkdir()
+        for i in random.permutation(5):
+            Image.fromarray(images[i]).save(tmp_path / folder / f"{i}.{suffix}")
+    sides = ("--fake", tmp_path / "fake", "--real", tmp_path / "real")
+    found, _ = report(gan, *sides, "--metric", "l1,psnr,ssim")
+    assert found["l1"] == pytest.approx(np.abs(fakes / 255 - reals / 255).mean(), rel=1e-5)
+    error = np.square(fakes / 255 - reals / 255).mean(axis=(1, 2, 3))
+    assert found["psnr"] == pytest.approx(-10 * np.log10(error).mean(), rel=1e-5)
+    assert 0 < found["ssim"] < 1
+    assert found["protocol"]["given"] == f"5 pairs with {tmp_path / 'real'}"
+    assert found["protocol"]["n_fake"] == 5
+    luma = ("--set", "psnr.luma=true", "--set", "psnr.border=2")
+    found, _ = report(gan, *sides, "--metric", "psnr", *luma)
+    y = [x[:, 2:-2, 2:-2] / 255 @ np.array([65.481, 128.553, 24.966]) / 255 for x in (fakes, reals)]
+    assert found["psnr"] == pytest.approx(-10 * np.log10(np.square(y[0] - y[1]).mean(axis=(1, 2))).mean(), rel=1e-5)
+    few, _ = report(gan, *sides, "--metric", "l1", "--n", "2")
+    assert few["protocol"]["seed"] == 0
+
+    def refused(said: str, *more) -> None:
+        code, _, err = gan("eval", *sides, *more)
+        assert (code, said in " ".join(err.split())) == (2, True), err
+
+    refused("ssim compares images of 15x15 pixels or more", "--metric", "ssim", "--set", "ssim.border=2")
+    (tmp_path / "real" / "4.bmp").rename(tmp_path / "real" / "five.bmp")
+    refused("without a partner are 'five' in --real", "--metric", "l1")
+    Image.fromarray(reals[4]).save(tmp_path / "real" / "4.bmp")
+    Image.fromarray(reals[4, :7]).save(tmp_path / "real" / "five.bmp")
+    refused("its images differ in size", "--metric", "l1")
+
+
 def test_memorisation_finds_training_images(gan, places):
     real, train = places / "others.npz", places / "arrays.npz"
     options = ["--real", real, "--train", train, "--metric", "memorisation", "--features", "pixels", "--n", 100]
@@ -269,6 +304,8 @@ BAD = [
     (["--fake", "{p}/arrays.npz", "--real", "{p}/vectors.npz"], "not alike"),
     (["--fake", "{p}/arrays.npz"], "fid compares with real examples"),
     (["--fake", "{p}/arrays.npz", "--real", "digits", "--n", "20"], "20 fake images are too few for features"),
+    (["--fake", "{p}/arrays.npz", "--metric", "l1"], "name those with --real"),
+    (["--fake", "{p}/arrays.npz", "--real", "digits", "--metric", "l1"], "pairs are files of the same names"),
     (["--fake", "{p}/arrays.npz", "--real", "digits", "--metric", "ais"], "is taken of a generator, not of images"),
     (["--fake", "{p}/arrays.npz", "--real", "digits", "--metric", "intra-fid"], "taken of a generator"),
     (["--fake", "{p}/arrays.npz", "--real", "digits", "--metric", "memorisation"], "held-out and with training images"),

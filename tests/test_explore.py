@@ -18,25 +18,35 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 from browser import DESKTOP, PHONE, opened
+from moved_runs import GIVEN, moved_run
 from PIL import Image
 
 from gan_cli.errors import InputError
 from gan_cli.explore import server as serving
+from gan_cli.explore.requests import QUESTION, parse_body
 from gan_cli.explore.service import Service
 from gan_cli.model import Model
 from gan_cli.runs.load import load_run
 
 
 @pytest.fixture(scope="module")
-def servers(untrained):
-    """The servers of the untrained runs, by name; each is made when it is first asked for."""
+def given(tmp_path_factory):
+    """Runs of models that start from examples, by kind."""
+    folder = tmp_path_factory.mktemp("given")
+    return {kind: moved_run(folder / kind, kind) for kind in GIVEN}
+
+
+@pytest.fixture(scope="module")
+def servers(untrained, given):
+    """The servers of these runs, by name; each is made when it is first asked for."""
+    runs = {**untrained, **given}
     with ExitStack() as stack:
         made = {}
 
         def server(name):
             if name not in made:
                 listening = stack.enter_context(serving.listen(0))
-                listening.start(Service(load_run(untrained[name]), str(untrained[name])))
+                listening.start(Service(load_run(runs[name]), str(runs[name])))
                 stack.callback(listening.shutdown)
                 made[name] = listening
             return made[name]
@@ -211,6 +221,117 @@ def test_the_scores_are_those_of_the_checkpoint_and_no_number_beside_them(untrai
     line = {"step": 0, "fid": 9.0, "kid": float("nan"), "score": -9.0, "protocol": {}}
     loaded = loaded._replace(meta=loaded.meta._replace(history=[{"step": 1, "fid": 1.0}, line]))
     assert Service(loaded, "x").description()["scores"] == {"fid": 9.0}
+
+
+# What is made of examples
+
+
+def upload(name: str, content: bytes, ask: str, **more):
+    """A question about a file."""
+    return {"ask": ask, "file": {"name": name, "data": base64.b64encode(content).decode()}, **more}
+
+
+def png(image) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def noise(n: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (n, 8, 8, 1), np.uint8)
+
+
+def test_answers_are_those_of_the_model_beside_what_was_given(servers, given):
+    images, stream = noise(3), io.BytesIO()
+    np.savez(stream, images)
+    for kind, name, ask in (("domains", "three.npz", "ba"), ("pairs", "one.PNG", "translate")):
+        some = images if name.endswith("npz") else images[:1]
+        content = stream.getvalue() if name.endswith("npz") else png(images[0, ..., 0])
+        status, _, answer = ask_(servers(kind), upload(name, content, ask, raw=True))
+        made = json.loads(answer)
+        assert status == 200, made
+        assert np.array_equal(pixels(made["given"]), some[..., 0])
+        assert np.array_equal(
+            pixels(made["result"]), Model(load_run(given[kind]), raw=True).apply(some, ask=ask).arrays[..., 0]
+        )
+        assert made["names"] == ([name] if kind == "pairs" else ["0", "1", "2"])
+        assert made["command"].endswith(f"--ask {ask} --input {name} --raw --out applied.png")
+
+
+def ask_(server, body):
+    return ask(server, "/answer", body)
+
+
+def test_answers_about_its_own_data_have_their_truth_and_classes_their_probabilities(servers):
+    made = json.loads(ask_(servers("pairs"), {"ask": "translate"})[2])
+    assert len(made["given"]["images"]) == len(made["result"]["images"]) == len(made["truth"]["images"]) == 16
+    made = json.loads(ask_(servers("classifier"), {"ask": "classify"})[2])
+    assert len(made["classes"]) == len(made["true_classes"]) == 16
+    assert [len(likeliest) for likeliest in made["classes"]] == [3] * 16
+    assert made["classes"][0][0][1] >= made["classes"][0][1][1] > 0
+
+
+def test_sounds_are_given_and_answered_as_sounds(tmp_path):
+    sounds, stream = np.random.default_rng(0).uniform(-1, 1, (40, 64)).astype(np.float32), io.BytesIO()
+    np.savez(tmp_path / "x.npz", x=sounds)
+    np.savez(stream, sounds[:2])
+    dense = {"net": "mlp", "hidden": [8]}
+    recipe = {
+        "data": {"source": "npz", "path": str(tmp_path / "x.npz"), "medium": "sound"},
+        "networks": {"encoder": dense, "decoder": dense},
+        "game": {"play": "vae", "latent": 2},
+        "optimisers": {"vae": {"name": "adam", "learning_rate": 1e-3}},
+        "train": {"steps": 1, "batch": 16},
+    }
+    run = moved_run(tmp_path / "run", "sounds", recipe=recipe)
+    answers = Service(load_run(run), str(run)).answers
+    made = answers.answer(
+        parse_body(json.dumps(upload("two.npz", stream.getvalue(), "reconstruct")).encode(), QUESTION)
+    )
+    for kind in ("given", "result"):
+        assert [base64.b64decode(sound)[:4] for sound in made[kind]["sounds"]] == [b"RIFF"] * 2
+    np.savez(tmp_path / "short.npz", sounds[:2, :32])
+    with pytest.raises(InputError, match=r"short.npz: holds sounds of shape \(32,\), and the model is given sounds of"):
+        answers.answer(
+            parse_body(
+                json.dumps(upload("short.npz", (tmp_path / "short.npz").read_bytes(), "reconstruct")).encode(), QUESTION
+            )
+        )
+
+
+BAD_QUESTIONS = {
+    "abc": ({"ask": "abc"}, "--ask abc: is nothing it can be asked"),
+    "a recipe": (upload("r.toml", b"[data]", "ab"), "r.toml: ab starts from .png, .apng"),
+    "no suffix": (upload("../..", b"x", "ab"), "ab starts from"),
+    "no image": (upload("../a?b.png", b"x", "ab"), "a_b.png: cannot be read as an image"),
+    "no arrays": (upload("x.npz", b"PK", "ab"), "x.npz: "),
+    "pickles": (upload("x.npz", b"\x80\x04N.", "ab"), "x.npz: is not"),
+    "no base64": ({"ask": "ab", "file": {"name": "x.png", "data": "?"}}, "file.data"),
+    "more": ({"ask": "ab", "path": "/etc/passwd"}, "path: Extra inputs are not permitted"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_QUESTIONS)
+def test_bad_questions_are_told_what_is_wrong(servers, case):
+    body, said = BAD_QUESTIONS[case]
+    status, _, content = ask_(servers("domains"), body)
+    message = json.loads(content)["error"]
+    assert (status, said in message) == (400, True), message
+    assert "/tmp" not in message
+
+
+def test_a_file_is_not_larger_than_it_may_be_and_only_the_page_sends_one(servers):
+    server = servers("domains")
+    head = (
+        f"POST /answer HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {serving.UPLOAD + 1}\r\n\r\n"
+    )
+    with socket.create_connection(server.server_address, timeout=60) as connection:
+        connection.sendall(head.encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 413 ")
+    assert ask(server, "/answer", {"ask": "ab"}, Origin="https://attacker.example")[0] == 403
+    assert ask(server, "/draw", samples(n=1))[0] == 400  # it draws nothing
 
 
 # What is refused
@@ -625,6 +746,35 @@ def test_a_phone_does_not_scroll_sideways(browser, servers):
         page.locator("[name=part-0][value=A]").check()
         page.wait_for_selector("#result")
         assert not page.scrolls_sideways()
+
+
+@pytest.mark.parametrize("window", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_an_upload_is_shown_beside_what_is_made_of_it(browser, servers, given, tmp_path, window):
+    images = noise(1)
+    (tmp_path / "digit.png").write_bytes(png(images[0, ..., 0]))
+    with opened(browser, viewport=window) as page:
+        page.goto(servers("domains").url)
+        page.wait_for_selector("#given:not([hidden])")
+        assert not page.is_visible("#samples")
+        assert not page.is_visible("#controls")
+        page.set_input_files("#upload", tmp_path / "digit.png")
+        page.wait_for_selector("#answers img")
+        assert np.array_equal(shown(page, "#answers li:first-child figure:nth-child(1) img"), images[0, ..., 0])
+        result = "#answers li:first-child figure:nth-child(2) img"
+        model = Model(load_run(given["domains"]))
+        assert np.array_equal(shown(page, result), model.apply(images, ask="ab").arrays[0, ..., 0])
+        changes(page, lambda: page.select_option("#ask", "ba"), result)
+        assert np.array_equal(shown(page, result), model.apply(images, ask="ba").arrays[0, ..., 0])
+        assert "--ask ba --input digit.png" in page.inner_text("#given code")
+        page.click("#own")
+        wait(lambda: page.locator("#answers > li").count() == 16)
+        assert not page.scrolls_sideways()
+        page.errors.clear()
+        (tmp_path / "x.txt").write_text("x")
+        page.set_input_files("#upload", tmp_path / "x.txt")
+        page.wait_for_selector("#message:not([hidden])")
+        assert "x.txt: ba starts from .png" in page.inner_text("#message")
+        page.errors.clear()  # Chromium itself writes of the 400
 
 
 def test_everything_that_can_be_used_has_a_name(page, servers):

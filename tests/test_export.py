@@ -10,10 +10,10 @@ import jax
 import numpy as np
 import pytest
 from jax import export
-from moved_runs import KINDS, STEP, moved_run
+from moved_runs import GIVEN, KINDS, STEP, moved_run
 from safetensors.numpy import load_file, save_file
 
-from gan_cli import errors, recipe
+from gan_cli import errors, load, recipe
 from gan_cli.engine.sampler import Sampler, draw_many
 from gan_cli.errors import InputError
 from gan_cli.export import bundle, program
@@ -240,6 +240,85 @@ def test_a_missing_package_is_named_with_its_extra(gan, runs, tmp_path, monkeypa
         assert (code, said in err) == (2, True), err
 
 
+ASKED = {"pairs": ("translate", "input"), "domains": ("ba", "b_x"), "classifier": ("classify", "x")}
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory) -> dict[str, Path]:
+    """A run of each kind that starts from examples."""
+    folder = tmp_path_factory.mktemp("given")
+    return {kind: moved_run(folder / kind, kind) for kind in GIVEN}
+
+
+def asked(model, ask: str, examples: np.ndarray) -> np.ndarray:
+    """What the model makes of examples in this package, as its medium stores it, or probabilities."""
+    return np.asarray(model.apply(examples, ask=ask))
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_a_program_of_an_ask_agrees_with_apply(gan, given, tmp_path, kind):
+    ask, leaf = ASKED[kind]
+    out = tmp_path / "new"
+    code, said, err = gan(
+        "export", "--ckpt", given[kind], "--ask", ask, "--format", "stablehlo", "--out", out, "--json"
+    )
+    assert code == 0, err
+    assert json.loads(said)["max_difference"] < 1e-5
+    about = json.loads((out / "sampler.json").read_text())
+    assert (about["ask"], set(about["inputs"])) == (ask, {leaf})  # nothing that only training draws
+    assert about["inputs"][leaf]["from_uint8"] == "(x - 127.5) / 127.5"
+    images = np.random.default_rng(1).integers(0, 256, (3, 8, 8, 1), np.uint8)
+    made = np.asarray(
+        export.deserialize(bytearray((out / "sampler.jaxexport").read_bytes())).call(
+            {leaf: np.float32((images - 127.5) / 127.5)}
+        )
+    )
+    wanted = asked(load(given[kind]), ask, images)
+    if kind == "classifier":
+        assert about["output"]["names"] == list("0123456789")
+        np.testing.assert_allclose(np.exp(made), wanted, atol=1e-5)
+    else:
+        assert np.abs((made.clip(-1, 1) + 1) * 127.5 - wanted).max() <= 0.5 + 1e-2
+        assert wanted.std() > 1
+    with np.load(out / "example.npz") as example:
+        assert set(example) == {f"input.{leaf}", "samples"}
+
+
+def test_the_reader_of_an_ask_runs_with_noise_in_the_place_of_examples(gan, given, tmp_path):
+    assert gan("export", "--ckpt", given["pairs"], "--format", "stablehlo", "--out", tmp_path / "new")[0] == 0
+    (reader,) = blocks((tmp_path / "new" / "README.md").read_text())
+    assert "# noise in place of your images: (x - 127.5) / 127.5 of levels uint8" in reader
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"{reader}\nprint(images.shape)"],
+        cwd=tmp_path / "new",
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "(16, 8, 8, 1)", done.stderr
+
+
+@pytest.mark.parametrize("kind", ["pairs", "domains"])
+def test_weights_of_what_starts_from_examples_come_back(gan, given, tmp_path, kind):
+    path, (ask, _) = tmp_path / "new", ASKED[kind]
+    code, _, err = gan("export", "--ckpt", given[kind], "--format", "safetensors", "--out", path)
+    assert code == 0, err
+    assert ".apply(examples)" in (path / "README.md").read_text()
+    images = np.random.default_rng(1).integers(0, 256, (3, 8, 8, 1), np.uint8)
+    back = load(path / "weights.safetensors")
+    np.testing.assert_array_equal(asked(back, ask, images), asked(load(given[kind]), ask, images))
+    code, _, err = gan("export", "--ckpt", given[kind], "--format", "safetensors", "--ask", ask, "--out", path)
+    assert (code, "has the weights of all that can be asked" in err) == (2, True)
+
+
+def test_an_onnx_model_of_an_ask_agrees(needs_onnx, gan, given, tmp_path):
+    for kind, (ask, leaf) in ASKED.items():
+        out = tmp_path / f"{kind}.onnx"
+        code, said, err = gan("export", "--ckpt", given[kind], "--ask", ask, "--format", "onnx", "--out", out, "--json")
+        assert code == 0, err
+        assert json.loads(said)["max_difference"] < 1e-5
+        assert set(json.loads(said)["inputs"]) == {leaf}
+
+
 def test_an_export_that_differs_is_not_kept(gan, runs, tmp_path, monkeypatch):
     wanted = program.Example({}, np.zeros((2, 3), np.float32))
     assert program.agreement(np.full((2, 3), 1e-4), wanted, "float32", "x") == 1e-4
@@ -291,7 +370,7 @@ def test_an_onnx_model_of_each_kind_agrees_for_any_batch(needs_onnx, gan, runs, 
 def test_shapes_of_inputs_are_found_without_computing(runs):
     experiment = load_run(runs["classes"]).experiment
     assert isinstance(experiment.spec, Spec)
-    found = program.input_shapes(experiment)
+    found = program.input_shapes(experiment, "sample")
     assert {name: (x.shape, str(x.dtype)) for name, x in found.items()} == {
         "class": ((), "int32"),
         "z": ((5,), "float32"),

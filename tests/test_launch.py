@@ -425,14 +425,15 @@ def test_slurm_stops_after_many_restarts_and_takes_arguments_as_they_are(cloud):
     assert cloud.lives(1) == [["train", "my recipe.toml", "--out", "a run"]]
 
 
-def test_slurm_passes_sigterm_on_and_waits_for_the_save(cloud):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_slurm_passes_signals_on_and_waits_for_the_save(cloud, number):
     saves = (
         "trap 'sleep 0.1; echo saved; exit 75' TERM; touch \"$PLACE/up of $WORKER\"; while true; do sleep 0.01; done"
     )
     executable(cloud.place / "gan", f"#!/bin/bash\n{saves}\n")
     job = slurm(cloud, "ring", "--out", "run")
     until(lambda: len(list(cloud.place.glob("up of *"))) == 2)
-    job.send_signal(signal.SIGTERM)
+    job.send_signal(number)
     said = job.communicate(timeout=20)[0]
     assert (job.returncode, said.count("saved")) == (75, 3), said  # two saved; the third is in the message
     assert (cloud.place / "scontrol").read_text() == "requeue 17\n"

@@ -21,13 +21,14 @@ from gan_cli.engine.state import initial_state
 from gan_cli.errors import InputError
 from gan_cli.games import vae as vaes
 from gan_cli.games.autoregressive import autoregressive
-from gan_cli.games.game import DENSITY, Game, Nets, Variables, define, initialise
+from gan_cli.games.game import DENSITY, Game, Nets, Variables, bounded_by, define, initialise
 from gan_cli.games.vae import vae
 from gan_cli.layers.categorical import quantile
 from gan_cli.layers.layers import formulation
 from gan_cli.layers.masked import mask
 from gan_cli.metrics.metric import NOTHING, Scope
 from gan_cli.metrics.nll import nll
+from gan_cli.nets import dcgan
 from gan_cli.nets.mlp import mlp
 from gan_cli.nets.pixelcnn import pixelcnn
 from gan_cli.types import Ports, Spec
@@ -180,6 +181,20 @@ def test_a_bernoulli_has_a_likelihood_of_binary_images_alone():
     assert float(np.exp(found).sum()) == pytest.approx(1, rel=1e-5)
     with pytest.raises(ValueError, match="not for points"):
         vae(Spec((2,)), LINEAR, LINEAR, **options)
+
+
+@pytest.mark.parametrize("output", ["tanh", "sigmoid", "linear"])
+def test_a_bernoulli_wants_logits_without_bounds(output):
+    decoder = partial(mlp, hidden=(4,), output=output)
+    options: dict[str, Any] = {"latent": 2, "observation": "bernoulli"}
+    if output == "linear":
+        assert bounded_by(partial(decoder, Ports((2,), (8, 8, 1))), (2,)) == ""
+        vae(Spec((8, 8, 1)), LINEAR, decoder, **options)
+    else:
+        with pytest.raises(ValueError, match=r"at its end .*output = \"linear\""):
+            vae(Spec((8, 8, 1)), LINEAR, decoder, **options)
+    images = partial(dcgan.generator, Ports((2,), (8, 8, 1)), width=4)
+    assert bounded_by(images, (2,)) == "tanh"
 
 
 def test_the_weight_of_the_divergence_rises():

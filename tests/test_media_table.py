@@ -62,7 +62,7 @@ def cells(name: str, gan, folder: Path) -> dict[str, str]:
     """What each command does with the medium: "works", or its message."""
     from gan_cli import load
     from gan_cli.errors import InputError
-    from gan_cli.explore.requests import parse_body
+    from gan_cli.explore.requests import ASKED, parse_body
     from gan_cli.explore.service import Service
     from gan_cli.runs.load import load_run
 
@@ -82,7 +82,7 @@ def cells(name: str, gan, folder: Path) -> dict[str, str]:
 
     def explored():
         service = Service(load_run(run), str(run))
-        answer = service.draw(parse_body(b'{"view": "samples", "seed": 0, "n": 2}'))
+        answer = service.draw(parse_body(b'{"view": "samples", "seed": 0, "n": 2}', ASKED))
         assert len(answer["images"]) == (1 if name == "vector" else 2)
         assert len(answer["sounds"]) == (2 if name == "sound" else 0)
         assert service.description()["medium"] == name

@@ -136,6 +136,7 @@ def test_paths_of_this_machine_are_themselves_and_load_nothing():
     assert not is_url("mnist:test")
     assert not is_url("C:/photos")
     assert is_url("gs://bucket/x")
+    assert is_url("simplecache::s3://bucket/x")  # and refused
     assert is_url(Path("gs://bucket/x"))  # pathlib makes one slash of two
 
 
@@ -144,6 +145,8 @@ def test_paths_of_this_machine_are_themselves_and_load_nothing():
     [
         ("gss://bucket/x", "did you mean 'gs'"),
         ("zip://a.txt::gs://bucket/x.zip", "chains"),
+        ("simplecache::s3://me:se@cret@host/x?signature=cret", "^simplecache::s3://host/x: chains"),
+        (Path("simplecache::s3://me:cret@host/x"), "^simplecache::s3:/host/x: chains"),
         ("reference://x", "no scheme that can be read"),
         ("memory://", "names no bucket"),
     ],

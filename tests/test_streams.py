@@ -134,3 +134,15 @@ main()
 def test_ctrl_c_in_a_callback_that_lets_nothing_through():
     done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, timeout=50, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_a_recipe_in_a_file_is_utf_8_whatever_the_locale(tmp_path):
+    """As written, and with what the command line sets, it is read again."""
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('# λ, é and → stay\n[data]\nsource = "folder"\npath = "größe λ"\n', encoding="utf-8")
+    for more in ([], ["--set", "train.steps=7"]):
+        code, out, err = shell('"$@"', "recipe", "show", str(recipe), *more, PYTHONIOENCODING="latin-1")
+        assert code == 0, err
+        text = out.encode("latin-1").decode("utf-8")
+        assert "größe λ" in text
+        assert more or "# λ, é and → stay" in text

@@ -185,9 +185,10 @@ def test_a_translation_is_trained_applied_judged_and_looked_at(run, gan, tmp_pat
     ("words", "message"),
     [
         (("sample",), "this model starts from examples, and does not draw from nothing: gan apply --input"),
-        (("export", "--format", "stablehlo", "--out", "model"), "this model starts from examples"),
-        (("card", "--out", "card.md"), "this model starts from examples"),
-        (("explore", "--port", "0"), "this model starts from examples"),
+        (
+            ("export", "--format", "stablehlo", "--ask", "abc", "--out", "model"),
+            "cannot be asked for that; did you mean",
+        ),
         (("apply", "--ask", "abc"), "--ask abc: is nothing it can be asked; did you mean 'ab'?"),
         (("apply", "--split", "test", "--input", "digits"), "--split chooses among the run's own data"),
         (("apply", "--out", "table.csv"), "samples of this recipe are images; write them to .png or .npz"),

@@ -60,8 +60,7 @@ COMMANDS = {
     "explore": Entry(
         LOOK,
         "explore:explore",
-        "Play with a generator in the browser: seeds, classes, codes, walks and sums of pinned samples "
-        "(docs/explore.md).",
+        "Play with a model in the browser: seeds, classes, codes, walks, sums of pins, uploads (docs/explore.md).",
     ),
     "runs": Entry(
         LOOK,

@@ -211,7 +211,10 @@ def keys(tables: Mapping[str, Any]) -> dict[str, list[str]]:
         for name, field in model.model_fields.items():
             found[f"{table}.{name}"] = [*_plain(field.default), *literals(field.annotation)]
     networks = [(f"networks.{role}", "net", "network") for role in named.get("networks", ())]
-    for table, key, kind in (("data", "source", "data source"), ("game", "play", "game"), *networks):
+    data = named.get("data", {})
+    several = [f"data.{stream}" for stream, own in data.items() if isinstance(own, dict)]
+    streams = [(table, "source", "data source") for table in ([] if "source" in data else several) or ["data"]]
+    for table, key, kind in (*streams, ("game", "play", "game"), *networks):
         known = entries(kind)
         found[f"{table}.{key}"] = list(known)
         for name in own.get(f"{table}.{key}", ()):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gan_cli.cli.options import At, Ckpt, loaded_run, notice, start_jax
+from gan_cli.cli.options import At, Ckpt, loaded_run, notice, start_jax, store
 
 
 def explore(
@@ -23,7 +23,7 @@ def explore(
     ] = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Play with a generator in the browser: seeds, classes, codes, walks and sums of pinned samples (docs/explore.md).
+    """Play with a model in the browser: seeds, classes, codes, walks, sums of pins, uploads (docs/explore.md).
 
     The page is for this machine alone; Ctrl-C ends it.
     """
@@ -33,7 +33,7 @@ def explore(
         start_jax()
         from gan_cli.explore.service import Service
 
-        desk = Service(loaded_run(ckpt, at), ckpt)
+        desk = Service(loaded_run(ckpt, at), ckpt, store(None))
         desk.warm_up(notice)
         server.serve(listening, desk, lambda url: _ready(url, open_))
 

@@ -35,6 +35,12 @@ def export(
             f"{', '.join(SUFFIXES)} or {LAST_SUFFIX}. Also a URL.",
         ),
     ],
+    ask: Annotated[
+        str,
+        typer.Option(
+            help="What of it, where a model can be asked several things.", show_default="the first that draws"
+        ),
+    ] = "",
     at: At = "best",
     raw: Raw = False,
     check: Annotated[
@@ -50,10 +56,10 @@ def export(
         from gan_cli.export import bundle
         from gan_cli.text import size
 
-        bundle.check_export(form, target)
+        bundle.check_export(form, target, ask)
         loaded = loaded_run(ckpt, at)
         notice(f"step {loaded.step} of {loaded.folder.path}: exporting{', then comparing' if check else ''}")
-        made = bundle.export(loaded, form, raw=raw, compare=check)
+        made = bundle.export(loaded, form, raw=raw, compare=check, ask=ask)
         bundle.save_export(target, loaded, made)
     report = {
         "out": out,

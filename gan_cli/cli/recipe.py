@@ -29,7 +29,7 @@ def show(
     """Print a recipe as written, or with every default filled in."""
     import tomli_w
 
-    from gan_cli import recipe, slips
+    from gan_cli import recipe, slips, streams
 
     path = recipe.find_recipe(name)
     tables = recipe.read_tables(path)
@@ -42,6 +42,7 @@ def show(
 
         tables = build.resolve(tables, str(path))
     plain = "\n".join(slips.decoded(recipe.content(path), str(path)).splitlines()).rstrip()
+    streams.as_file()
     result(tables, tomli_w.dumps(tables).rstrip() if resolved or set_ else plain, as_json)
 
 

@@ -1,7 +1,7 @@
 """Pairs of images: what an image is to be made from, `input`, beside the image itself, `x`."""
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,18 +74,10 @@ def folders(
     path = store.locate(path)
     below = f"/{split}" if split else ""
     given, made = (_pictures(store, path, f"{name}{below}", values=values) for name in (inputs, outputs))
-    of_given, of_made = (_by_stem(pictures, path / name) for pictures, name in ((given, inputs), (made, outputs)))
-    lonely = [f"{quoted(name)} in {inputs}" for name in of_given if name not in of_made]
-    lonely += [f"{quoted(name)} in {outputs}" for name in of_made if name not in of_given]
-    if lonely:
-        raise InputError(
-            f"{path}: a pair is two files of one name, one in {inputs} and one in {outputs}; without a partner are "
-            f"{_some(lonely)}"
-        )
-    partners = np.array([of_given[name] for name in of_made])
+    own = partners({outputs: made.names, inputs: given.names}, f"{path}: ")
 
     def load(indices: np.ndarray) -> Examples:
-        return {**made.source.load(indices), INPUT: given.source.load(partners[indices])[X]}
+        return {**made.source.load(indices), INPUT: given.source.load(own[indices])[X]}
 
     return made.source._replace(
         name=path.name,
@@ -106,13 +98,32 @@ def _pictures(store: Store, path: Path, below: str, **options: Any) -> Pictures:
     return read_pictures(store, path if path.is_file() else path / below, tree, **options)
 
 
-def _by_stem(pictures: Pictures, where: Path) -> dict[str, int]:
+def partners(sides: Mapping[str, Sequence[str]], where: str = "") -> np.ndarray:
+    """For each file of the first of two sides the place of the one of the same name in the second: int [n].
+
+    `sides`: names of files by what a person calls the folder; suffixes may differ. Raises InputError, which begins with
+    `where`, for names without a partner, and for a name that two files of a side have.
+    """
+    (one, of_one), (other, of_other) = (
+        (called, _by_stem(names, f"{where}{called}")) for called, names in sides.items()
+    )
+    lonely = [f"{quoted(name)} in {other}" for name in of_other if name not in of_one]
+    lonely += [f"{quoted(name)} in {one}" for name in of_one if name not in of_other]
+    if lonely:
+        raise InputError(
+            f"{where}a pair is two files of one name, one in {other} and one in {one}; without a partner are "
+            f"{_some(lonely)}"
+        )
+    return np.array([of_other[name] for name in of_one])
+
+
+def _by_stem(names: Sequence[str], where: str) -> dict[str, int]:
     """The place of each image by its name without the suffix; raises InputError where two have the same."""
     places: dict[str, int] = {}
-    for place, name in enumerate(pictures.names):
+    for place, name in enumerate(names):
         stem = posixpath.splitext(name)[0]
         if stem in places:
-            both = f"{quoted(pictures.names[places[stem]])} and {quoted(name)}"
+            both = f"{quoted(names[places[stem]])} and {quoted(name)}"
             raise InputError(f"{where}: {both} have one name, and either could be half of a pair; remove one")
         places[stem] = place
     return places

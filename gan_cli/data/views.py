@@ -56,16 +56,22 @@ def see(
         parts[INPUT] = _seen(own, input_views, f"{source.name}: [data] input_views")
 
     def load(indices: np.ndarray) -> Examples:
-        examples = source.load(indices)
-        for view in views:
-            examples = {**examples, X: view.make(examples[X], indices)}
-        given = examples[INPUT if INPUT in examples else X]
-        for view in input_views:
-            given = view.make(given, indices)
-        return {**examples, INPUT: given} if input_views else examples
+        return seen(source.load(indices), indices, views, input_views)
 
     names = [f"{X} {view.name}" for view in views] + [f"{INPUT} {view.name}" for view in input_views]
     return source._replace(spec=x._replace(parts=parts), load=load, fingerprint=digest(source.fingerprint, *names))
+
+
+def seen(
+    examples: Examples, indices: np.ndarray, views: tuple[View, ...] = (), input_views: tuple[View, ...] = ()
+) -> Examples:
+    """Examples [n, ...] with these numbers through the views of `see`, which are of their kind."""
+    for view in views:
+        examples = {**examples, X: view.make(examples[X], indices)}
+    given = examples[INPUT if INPUT in examples else X]
+    for view in input_views:
+        given = view.make(given, indices)
+    return {**examples, INPUT: given} if input_views else examples
 
 
 def _seen(spec: Spec, views: tuple[View, ...], where: str) -> Spec:

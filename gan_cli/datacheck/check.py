@@ -14,6 +14,7 @@ from gan_cli.data.store import Store
 from gan_cli.datacheck.examples import Chunk, Examples, Header
 from gan_cli.datacheck.measures import Moments, Sums, copies, digests
 from gan_cli.errors import InputError
+from gan_cli.types import INPUT
 
 T = TypeVar("T")
 LISTED = 100  # groups of copies, names and sizes, at most
@@ -112,6 +113,7 @@ def report(checked: Checked, data: Table, batch: int) -> dict[str, Any]:
         "readable": checked.readable,
         "shape": list(found.spec.shape),
         "medium": media.name_of(found.spec),
+        **({"input": list(found.spec.parts[INPUT].shape)} if INPUT in found.spec.parts else {}),
         "batch": batch,
         "layout": found.layout,
         "values": [{"channels": channels, **made._asdict()} for channels, made in checked.moments.items()],

@@ -11,14 +11,15 @@ import numpy as np
 
 from gan_cli import datasets, media
 from gan_cli.binding import Table
-from gan_cli.data import folder, images
+from gan_cli.data import folder, images, views
 from gan_cli.data.classes import classes_of_tree, layout_in_words
 from gan_cli.data.picture import decode, opened, shape_of
+from gan_cli.data.source import Source
 from gan_cli.data.store import Store
 from gan_cli.data.tree import File, read_tree
 from gan_cli.datacheck.measures import constant
 from gan_cli.errors import InputError
-from gan_cli.types import Spec
+from gan_cli.types import INPUT, Spec, X
 
 CHUNK = 256  # examples of an array that are looked at in one go
 THREADS = 8  # threads at most that decode files
@@ -40,6 +41,7 @@ class Chunk(NamedTuple):
 
     indices: np.ndarray  # int [n]
     x: np.ndarray | None  # as stored: images uint8 [n, H, W, C], vectors float32 [n, D]; None: unreadable
+    given: np.ndarray | None = None  # what x is made from, as stored [n, ...], where examples have that
     blank: np.ndarray | None = None  # bool [n]: of one colour all over, before anything was put around it
     header: Header | None = None  # where the example is a file
     transparent: bool = False  # it has transparent pixels, before anything was done to it
@@ -74,8 +76,9 @@ def examples(data: Table, store: Store) -> Examples:
     def look() -> Iterator[Chunk]:
         for start in range(0, source.size, CHUNK):
             indices = np.arange(start, min(start + CHUNK, source.size))
-            x = np.asarray(source.load(indices)["x"])
-            yield Chunk(indices, x, constant(x) if media.has_levels(source.spec) else None)
+            read = source.load(indices)
+            x, given = np.asarray(read[X]), read.get(INPUT)
+            yield Chunk(indices, x, given, constant(x) if media.has_levels(source.spec) else None)
 
     made = Examples(source.name, source.size, source.spec, source.labels, str, look)
     return made._replace(remarks=source.remarks)
@@ -89,6 +92,11 @@ def _examples_of_files(data: Table, store: Store) -> Examples:
     headers = list(_mapped(partial(_header, values), files))
     sound = [(h.height, h.width, h.channels) for h in headers if isinstance(h, Header)]
     shape = _shape_in_training(folder.common_shape(sound), path, data) if sound else (0, 0, 0)
+    through, spec = datasets.options_of(views.see, data), Spec(shape)
+    try:
+        spec = views.see(Source(path.name, spec, len(files), lambda _: {}, ""), **through).spec
+    except InputError:  # which is among what a training would say to these data
+        through = {}
     possible, refusal = None, ""
     try:
         possible = classes_of_tree(tree, path)
@@ -105,15 +113,23 @@ def _examples_of_files(data: Table, store: Store) -> Examples:
             height, width, channels = (side or pixels.shape[axis] for axis, side in enumerate(shape))
             wanted = (height, width, channels)
             fitted = pixels if pixels.shape == wanted else images.fit_one(pixels, wanted, data["resize"])
+            seen = views.seen({X: fitted[None]}, own, **through)
         except Exception as error:  # whatever a damaged file makes Pillow or zipfile raise
             return Chunk(own, None, header=header, why=folder.reason(error))
-        return Chunk(own, fitted[None], constant(pixels[None]), header, transparent=bool((pixels[..., 3:] < 255).any()))
+        return Chunk(
+            own,
+            seen[X],
+            seen.get(INPUT),
+            constant(pixels[None]),
+            header,
+            transparent=bool((pixels[..., 3:] < 255).any()),
+        )
 
     found = possible if data["labels"] else None
     return Examples(
         path.name,
         len(files),
-        Spec(shape, found.names if found else ()),
+        spec._replace(classes=found.names if found else ()),
         found.labels if found else None,
         call=lambda index: files[index].name,
         look=partial(_mapped, read, range(len(files))),

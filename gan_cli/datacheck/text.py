@@ -19,6 +19,7 @@ def of_data(report: dict[str, Any]) -> str:
         "data": f"{report['name']} ({report['data']['source']})",
         "examples": f"{report['examples']:,}{left}",
         "shape": shape([side or "any" for side in sides]),  # type: ignore[misc]
+        "made from": shape([side or "any" for side in report["input"]]) if "input" in report else None,  # type: ignore[misc]
         "layout": report["layout"] or None,
         "batch": report["batch"],
     }

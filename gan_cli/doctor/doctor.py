@@ -175,7 +175,7 @@ def _machine() -> Iterator[Check]:
 def _environment() -> Iterator[Check]:
     for name, value in sorted(os.environ.items()):
         if SETTINGS.fullmatch(name):
-            shown = "(hidden)" if HIDDEN.search(name) else re.sub(r"//[^/@\s]*@", "//", value)
+            shown = "(hidden)" if HIDDEN.search(name) else re.sub(r"//[^/\s]*@", "//", value)
             yield Check("environment", name, "ok", shown)
 
 

@@ -153,7 +153,7 @@ class Sampler:
         asked, formats = experiment.game.ask(ask), leaves(experiment.specs)
 
         def make(nets: Nets, inputs: Batch) -> Array:
-            given = {name: _seen(formats[name], inputs[name]) for name in asked.given}
+            given = {name: seen(formats[name], inputs[name]) for name in asked.given}
             return asked.do(nets, {**inputs, **given})
 
         about = ("sample", experiment.identity, ask or next(iter(experiment.game.asks)))
@@ -191,7 +191,7 @@ def _encoding(encode: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return kept.program(encode, ("encode", encode.__name__))
 
 
-def _seen(spec: Spec | None, x: Array) -> Array:
+def seen(spec: Spec | None, x: Any) -> Any:
     """A leaf of the data as games see it, from what is stored; labels as they are."""
     return x if spec is None else media.of(spec).decode(x)
 

@@ -4,6 +4,10 @@ export async function draw(ask) {
   return (await post("draw", ask)).json();
 }
 
+export async function answer(question) {
+  return (await post("answer", question)).json();
+}
+
 export async function file(ask, kind) {
   return (await post(`file/${kind}`, ask)).blob();
 }

@@ -1,5 +1,6 @@
 // The page: the grid of samples, the pins, and what holds the views together.
 
+import { build as buildAnswers } from "./answers.js";
 import { complain, draw, latest, save, say } from "./ask.js";
 import { POINTS, build as buildControls } from "./controls.js";
 import { $, address, command, downloads, make, show } from "./parts.js";
@@ -15,6 +16,11 @@ async function start() {
   const model = await answer.json();
   const state = read(location.hash, model);
   describe(model);
+  buildAnswers(model);
+  if (!model.draws) {
+    document.querySelectorAll(".drawing, .images").forEach((element) => (element.hidden = true));
+    return;
+  }
   for (const kind of model.files) {
     $("files").firstElementChild.append(make("button", { type: "button", "data-file": kind }, kind.toUpperCase()));
   }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -17,8 +17,12 @@ from gan_cli.sampling.plan import POINTS_IN_A_PANEL
 from gan_cli.sampling.request import NARROWEST, Conditions, Request, Term, WalkPath
 from gan_cli.types import Control
 
+T = TypeVar("T")
+
 MOST_SAMPLES = 64  # of a view
 MOST_PINS = 12
+MOST_GIVEN = 16  # examples of an upload
+MOST_BYTES = 12 << 20  # of one
 MOST_STEPS = 128  # of a walk
 TRUNCATION = (NARROWEST, 10.0)
 LARGEST = 1e6  # of a code: far beyond what any was trained with
@@ -96,13 +100,33 @@ class Sum(_Table):
 
 
 Asked = Samples | Pinned | Walk | Sum
-_ASKED: TypeAdapter[Asked] = TypeAdapter(Annotated[Asked, Field(discriminator="view")])
 
 
-def parse_body(body: bytes) -> Asked:
-    """The JSON that the page sends; raises InputError that says what is wrong with it."""
+class File(_Table):
+    """What a person uploads."""
+
+    model_config = ConfigDict(val_json_bytes="base64")
+
+    name: str = Field(min_length=1, max_length=200)
+    data: bytes = Field(max_length=MOST_BYTES)
+
+
+class Question(_Table):
+    """An ask of examples: those in a file, or of the run's own data."""
+
+    ask: Name
+    raw: bool = False
+    file: File | None = None
+
+
+ASKED: TypeAdapter[Asked] = TypeAdapter(Annotated[Asked, Field(discriminator="view")])
+QUESTION: TypeAdapter[Question] = TypeAdapter(Question)
+
+
+def parse_body(body: bytes, wanted: TypeAdapter[T]) -> T:
+    """The JSON that the page sends, an ASKED or a QUESTION; raises InputError that says what is wrong with it."""
     try:
-        return _ASKED.validate_json(body)
+        return wanted.validate_json(body)
     except ValidationError as error:
         said = []
         for problem in error.errors(include_url=False, include_context=False)[:MOST_PROBLEMS]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from gan_cli.errors import InputError
-from gan_cli.explore.requests import parse_body
+from gan_cli.explore.requests import ASKED, MOST_BYTES, QUESTION, parse_body
 from gan_cli.explore.service import KINDS, Service
 from gan_cli.training.signals import handling
 
@@ -25,12 +25,16 @@ HOST = "127.0.0.1"
 PORT, TRIED = 8400, 20  # the first port, and how many from there on are tried
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LARGEST = 1 << 16  # bytes of a request's body
+UPLOAD = LARGEST + MOST_BYTES * 4 // 3  # of one with a file in it, in base64
 DRAINED = 1 << 20  # bytes of a refused one that are read
 PATIENCE = 60.0  # seconds that a connection may say nothing
 LAST_DRAWING = 5.0  # seconds that the end waits for a drawing under way
 
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-FILES = ("page.html", "page.css", "page.js", "ask.js", "controls.js", "parts.js", "state.js", "sums.js", "walks.js")
+FILES = (
+    *("page.html", "page.css", "page.js", "answers.js", "ask.js", "controls.js", "parts.js", "state.js", "sums.js"),
+    "walks.js",
+)
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
     "media-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -180,17 +184,22 @@ class Handler(BaseHTTPRequestHandler):
         """What was drawn for the request in the body; None where there is nothing of this path."""
         service, path = self.server.service, self.path
         suffix = f".{path.removeprefix('/file/')}" if path.startswith("/file/") else ""
-        if service is None or (path != "/draw" and suffix not in KINDS):
+        if service is None or (path not in ("/draw", "/answer") and suffix not in KINDS):
             return None
+        is_question = path == "/answer"
+        largest = UPLOAD if is_question else LARGEST
         length = self.headers.get("Content-Length", "")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
             raise Refusal(HTTPStatus.LENGTH_REQUIRED, "a request needs a Content-Length")
-        if len(length) > 9 or int(length) > LARGEST:
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request is at most {LARGEST:,} bytes")
+        if len(length) > 9 or int(length) > largest:
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request is at most {largest:,} bytes")
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             raise ConnectionError("the request ended early")
-        asked = parse_body(body)
+        if is_question:
+            answer = service.answers.answer(parse_body(body, QUESTION))
+            return Content("application/json", json.dumps(answer).encode())
+        asked = parse_body(body, ASKED)
         if suffix:
             return Content(KINDS[suffix], service.file(asked, suffix))
         return Content("application/json", json.dumps(service.draw(asked)).encode())

@@ -1,24 +1,35 @@
 """What the page asks, answered with a generator's samples."""
 
-import base64
 import shlex
 import tempfile
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL.Image import Image
 
 from gan_cli import media
+from gan_cli.data.store import Store
 from gan_cli.engine import sampler
 from gan_cli.engine.sampler import Inputs
 from gan_cli.errors import InputError
-from gan_cli.explore.requests import MOST_PINS, MOST_SAMPLES, MOST_STEPS, Asked, Walk, request_for
+from gan_cli.explore.answers import Answers
+from gan_cli.explore.requests import (
+    MOST_BYTES,
+    MOST_GIVEN,
+    MOST_PINS,
+    MOST_SAMPLES,
+    MOST_STEPS,
+    Asked,
+    Walk,
+    request_for,
+)
+from gan_cli.explore.shown import shown
 from gan_cli.model import SIZES, Model
-from gan_cli.pictures import grids
 from gan_cli.runs.jsonl import values
 from gan_cli.runs.load import Loaded
 from gan_cli.sampling import writing
@@ -41,25 +52,32 @@ Note = Callable[[str], None]
 
 
 class Service:
-    """A checkpoint whose samples can be asked for, one request after the other."""
+    """A checkpoint whose samples can be asked for, and its answers, one request after the other."""
 
-    def __init__(self, loaded: Loaded, checkpoint: str):
-        """`checkpoint`: as a person named it, for commands."""
+    def __init__(self, loaded: Loaded, checkpoint: str, store: Store | None = None):
+        """`checkpoint`: as a person named it, for commands. `store`: has the run's own data; nothing is downloaded."""
         self._loaded, self._checkpoint = loaded, checkpoint
         self._experiment = loaded.experiment
-        sampler.drawing_ask(self._experiment)  # the page plays with what draws: it refuses what starts from examples
+        self._draws = any(not ask.given for ask in self._experiment.game.asks.values())
         self._models = {raw: Model(loaded, raw=raw) for raw in (False, True)}
         self._prior = self._models[False].prior
         self._truncatable = is_truncatable(sampler.draw(self._experiment, [0]), self._prior)
         self._points = is_points(self._experiment)
         self._lock = threading.Lock()  # one drawing at a time: each uses all cores
+        self.answers = Answers(loaded, checkpoint, replace(store or Store(), download=False, follow=False), self._lock)
         self._reach: np.ndarray | None = None  # points that every plot has room for
 
     def warm_up(self, note: Note) -> None:
         """Compile what the page uses, so that no drawing waits for it."""
+        where = f"step {self._loaded.step} of {self._checkpoint}: compiling"
+        if self.answers.asks:
+            note(f"{where} {', '.join(self.answers.asks)}")
+            self.answers.warm_up()
+        if not self._draws:
+            return
         sizes = (POINTS_IN_A_PANEL,) if self._points else SIZES
         listed = " and ".join(filter(None, (", ".join(map(str, sizes[:-1])), str(sizes[-1]))))
-        note(f"step {self._loaded.step} of {self._checkpoint}: compiling for {listed} samples at once")
+        note(f"{where} for {listed} samples at once")
         conditions = (Conditions(truncation=1.0 if self._truncatable else None),)
         for n in sizes:
             plan = plan_samples(self._experiment, Request(range(n), conditions=conditions), self._prior)
@@ -102,14 +120,19 @@ class Service:
                 }
                 for name, control in self._experiment.game.controls.items()
             ],
-            "most": {"samples": MOST_SAMPLES, "pins": MOST_PINS, "steps": MOST_STEPS},
+            "draws": self._draws,
+            "asks": self.answers.description(),
+            "most": {
+                "samples": MOST_SAMPLES,
+                "pins": MOST_PINS,
+                "steps": MOST_STEPS,
+                "given": MOST_GIVEN,
+                "bytes": MOST_BYTES,
+            },
         }
 
     def draw(self, asked: Asked) -> dict[str, Any]:
-        """Pictures and what they are of: PNG in base64, of videos GIF, of points one plot. Raises InputError.
-
-        Sounds (WAV in base64) and texts are there besides, where samples are that.
-        """
+        """Samples as `shown` makes them, and what they are of. Raises InputError."""
         request = request_for(asked, self._experiment)
         plan = plan_samples(self._experiment, request, self._prior)
         began = time.perf_counter()
@@ -119,9 +142,7 @@ class Service:
         options = sample_options(request)
         command = ["gan", "sample", "--ckpt", self._checkpoint, "--at", str(self._loaded.step), *(options or ())]
         return {
-            "images": [base64.b64encode(image).decode() for image in self._pictures(samples)],
-            "sounds": [base64.b64encode(sound).decode() for sound in self._files(samples, ".wav")],
-            "texts": [text.decode().removesuffix("\n") for text in self._files(samples, ".txt")],
+            **shown(samples, self._experiment.spec, self._reach),
             "names": list(plan.names),
             "values": {name: plan.inputs[name].tolist() for name in controls},
             "command": "" if options is None else shlex.join([*command, "--out", f"{asked.view}.png"]),
@@ -142,29 +163,12 @@ class Service:
         writing.check_size(request.out, spec, count(plan.inputs), plan.sheet, plan.groups)
         drawn = paint_plan(self._experiment, plan, lambda inputs: self._paint(request.raw, inputs))
         if self._points and suffix == ".png":
-            return grids.png(self._plot(drawn.samples))  # with the page's axes
+            return b64decode(shown(drawn.samples, spec, self._reach)["images"][0])  # with the page's axes
         with tempfile.TemporaryDirectory(prefix="gan-explore-") as folder:
             out = Path(folder) / request.out
             writing.write(out, drawn, None)
             return out.read_bytes()
 
-    def _pictures(self, samples: np.ndarray) -> list[bytes]:
-        """A picture of each sample, one that moves of what does so; of points one plot."""
-        if self._points:
-            return [grids.png(self._plot(samples))]
-        tiles = media.tiles(samples, self._experiment.spec)
-        return self._files(samples, ".gif") or [grids.png(grids.to_pil(tile)) for tile in tiles]
-
-    def _files(self, samples: np.ndarray, suffix: str) -> list[bytes]:
-        """A file of each sample; none of a kind that their medium is not written to."""
-        spec = self._experiment.spec
-        write = media.of(spec).files.get(suffix)
-        return [write(samples[i : i + 1], spec, 0) for i in range(len(samples))] if write else []
-
     def _paint(self, raw: bool, inputs: Inputs) -> np.ndarray:
         with self._lock:
             return self._models[raw].draw(inputs).arrays
-
-    def _plot(self, points: np.ndarray) -> Image:
-        within = points if self._reach is None else np.concatenate([self._reach, points])
-        return grids.plot(points, within=within)

@@ -29,9 +29,14 @@ class Exported(NamedTuple):
     difference: float | None  # the largest of its samples from this package's; of weights: from the checkpoint's
 
 
-def check_export(format_name: str, out: Path) -> None:
-    """Raise InputError for an unknown format, a missing package, or an output that does not fit or is not empty."""
+def check_export(format_name: str, out: Path, ask: str = "") -> None:
+    """Raise InputError for an unknown format, a missing package, or an output that does not fit or is not empty.
+
+    Also for an ask of a format that holds weights: they are those of all.
+    """
     form = find_format(format_name)
+    if ask and not form.run:
+        raise InputError(f"--ask {ask}: a file of --format {form.name} has the weights of all that can be asked")
     require_package(form.extra, f"--format {form.name}", *form.modules)
     suffix = Path(form.file).suffix
     check_folder_of(out)
@@ -45,15 +50,15 @@ def check_export(format_name: str, out: Path) -> None:
         raise InputError(f"--out {out}: the folder is not empty; name a new one, so that old and new files do not mix")
 
 
-def export(loaded: Loaded, format_name: str, *, raw: bool, compare: bool) -> Exported:
-    """The model in this format.
+def export(loaded: Loaded, format_name: str, *, raw: bool, compare: bool, ask: str = "") -> Exported:
+    """The model in this format; a program is one of its asks (`exported_ask`).
 
     `compare`: read it back, and raise InputError unless a program makes the same samples, up to rounding. Raises
-    InputError for an unknown format, too.
+    InputError for an unknown format or ask, too.
     """
     form = find_format(format_name)
-    description = {**describe(loaded, raw=raw), **form.facts}
-    wanted = example(loaded, raw=raw) if compare and form.run else None
+    description = {**describe(loaded, ask, raw=raw), **form.facts}
+    wanted = example(loaded, description["ask"], raw=raw) if compare and form.run else None
     data = form.write(loaded, raw, description)
     difference = None
     if wanted and form.run:
@@ -67,7 +72,9 @@ def export(loaded: Loaded, format_name: str, *, raw: bool, compare: bool) -> Exp
 def contents(loaded: Loaded, made: Exported) -> dict[str, bytes]:
     """The files of a folder: the model, what its inputs mean, an example, the recipe, and how to use them."""
     form, description = made.form, made.description
-    filled = {"file": form.file, "needs": form.needs}
+    drawing = next((name for name, ask in loaded.experiment.game.asks.items() if not ask.given), None)
+    use = "apply(examples)" if drawing is None else "sample(16, seed=0)"
+    filled = {"file": form.file, "needs": form.needs, "use": use}
     page = render(
         "reader.md",
         about=Markup(form.about.format(**filled)),
@@ -75,6 +82,7 @@ def contents(loaded: Loaded, made: Exported) -> dict[str, bytes]:
         is_program=form.run is not None,
         ending=Markup(form.ending.format(**filled)),
         rows=reader.rows(description),
+        takes_examples=any("given" in meaning for meaning in description["inputs"].values()),
         step=description["step"],
         raw=description["weights"] == "raw",
         difference=made.difference,

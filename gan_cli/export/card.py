@@ -3,14 +3,17 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import yaml
 
-from gan_cli import door, media, recipe
-from gan_cli.engine.sampler import drawing_ask
+from gan_cli import datasets, door, media, recipe
+from gan_cli.data.store import Store
+from gan_cli.engine import sampler
+from gan_cli.engine.state import Experiment
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.export import facts, reader
 from gan_cli.export.bundle import save_file
@@ -18,21 +21,23 @@ from gan_cli.export.description import describe, recipe_text
 from gan_cli.export.facts import Score
 from gan_cli.export.formats import find_format
 from gan_cli.export.markdown import Markup, render, words
+from gan_cli.export.program import exported_ask
 from gan_cli.files import check_folder_of
 from gan_cli.names import entries
 from gan_cli.remote.place import is_url
 from gan_cli.runs.load import Loaded
 from gan_cli.runs.reader import Reader
-from gan_cli.sampling import take, writing
+from gan_cli.sampling import applying, results, take, writing
 from gan_cli.sampling.latents import is_points
 from gan_cli.sampling.options import parse_controls
 from gan_cli.sampling.plan import POINTS_IN_A_PANEL
 from gan_cli.sampling.request import Conditions, Request
-from gan_cli.types import CLASS
+from gan_cli.types import CLASS, Spec, leaves
 from gan_cli.version import NAME
 
 PROGRAM, WEIGHTS = "stablehlo", "safetensors"  # the formats that a card tells how to use, and `gan push` pushes
 TASK = "unconditional-image-generation"  # the Hub's name for what GANs do, also with classes
+TRANSLATION = "image-to-image"  # and for what they make of images
 PICTURE = "sample_grid.png"
 LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}")
 ROWS = 16  # classes that the picture has a row for
@@ -95,7 +100,17 @@ def save_card(loaded: Loaded, wish: CardOptions, target: Path, note: Callable[[s
 
 
 def draw_picture(loaded: Loaded, out: Path, *, raw: bool) -> None:
-    """Write the card's picture: the first samples of seed 0, or a row for each class. Raises InputError."""
+    """Write the card's picture: the first samples of seed 0, or a row for each class. Raises InputError.
+
+    Of a model that starts from examples it is what it makes of some of its own data, which have to be at hand.
+    """
+    ask = exported_ask(loaded.experiment, "")
+    if loaded.experiment.game.ask(ask).given:
+        wanted = applying.Application(ask=ask, raw=raw)
+        store = replace(Store.from_environment(), download=False, follow=False)
+        made = applying.apply(loaded, wanted, store, lambda _: None, sampler.untold)
+        results.write_results(out, made)
+        return
     classes = parse_controls("all", []) if _has_class_rows(loaded) else ()
     n = POINTS_IN_A_PANEL if is_points(loaded.experiment) and not classes else None
     request = Request(n=n, conditions=(Conditions(controls=classes),), raw=raw, out=out)
@@ -110,11 +125,7 @@ def _has_class_rows(loaded: Loaded) -> bool:
 
 
 def card_text(loaded: Loaded, wish: CardOptions) -> str:
-    """The card: the Hub's metadata in YAML, and the page in Markdown. Strangers' words in it are escaped.
-
-    Raises InputError for a model that draws nothing.
-    """
-    drawing_ask(loaded.experiment)
+    """The card: the Hub's metadata in YAML, and the page in Markdown. Strangers' words in it are escaped."""
     scores = facts.headlines(facts.scores(loaded, raw=wish.raw))
     head = yaml.safe_dump(_metadata(loaded, wish, scores), sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{head}---\n\n{_page(loaded, wish, scores)}"
@@ -122,10 +133,12 @@ def card_text(loaded: Loaded, wish: CardOptions) -> str:
 
 def _metadata(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> dict[str, Any]:
     """What the Hub reads: licence, tags, task, data sets, and the metrics with their protocols."""
-    source, play = str(loaded.meta.recipe["data"]["source"]), str(loaded.meta.recipe["game"]["play"])
-    known = entries("data source").get(source)
-    hub = known.hub if known else ""  # the data source's name there; empty: it has none
-    task = TASK if media.is_image(loaded.experiment.spec) else "unconditional-generation"
+    play, experiment = str(loaded.meta.recipe["game"]["play"]), loaded.experiment
+    sources = [str(table["source"]) for table in datasets.data_tables(loaded.meta.recipe["data"]).values()]
+    known = {source: entries("data source").get(source) for source in sources}
+    hubs = [one.hub for one in known.values() if one and one.hub]  # the data sources' names there
+    source, hub = " and ".join(known), hubs[0] if len(known) == len(hubs) == 1 else ""
+    task = _task(experiment)
     results = []
     for score in scores:
         protocol = score.protocol._asdict()
@@ -143,24 +156,50 @@ def _metadata(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> dic
     head = {
         "license": wish.licence,
         "library_name": NAME,
-        "tags": tags + (["class-conditional"] if CLASS in loaded.experiment.game.controls else []),
-        "pipeline_tag": TASK if task == TASK else None,
-        "datasets": [hub] if hub else None,
+        "tags": tags + (["class-conditional"] if CLASS in experiment.game.controls else []),
+        "pipeline_tag": task if task in (TASK, TRANSLATION) else None,
+        "datasets": hubs or None,
         "metrics": [score.metric for score in scores] or None,
         "model-index": [{"name": words(wish.name), "results": results}] if results else None,
     }
     return {key: value for key, value in head.items() if value is not None}
 
 
+def _task(experiment: Experiment) -> str:
+    """The Hub's name for what a model does."""
+    ask = exported_ask(experiment, "")
+    given, made = experiment.game.ask(ask).given, experiment.made_by(ask)
+    if not given:
+        return TASK if media.is_image(experiment.spec) else "unconditional-generation"
+    specs = [made, *(leaves(experiment.specs)[name] for name in given)]
+    return TRANSLATION if all(spec and media.is_image(spec) for spec in specs) else "other"
+
+
+def _asks(experiment: Experiment) -> list[tuple[str, str, str]]:
+    """What a model can be asked: the name, what it is given, and what it makes."""
+    specs = leaves(experiment.specs)
+    return [
+        (name, ", ".join(_kind(specs[leaf]) for leaf in ask.given), _kind(experiment.made_by(name)))
+        for name, ask in experiment.game.asks.items()
+    ]
+
+
+def _kind(spec: Spec | None) -> str:
+    """ "images of 16 x 16 x 1"; without a spec they are classes."""
+    return f"{media.of(spec).many} of {' x '.join(map(str, spec.shape))}" if spec else "classes"
+
+
 def _page(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
     resolved, program, description = loaded.meta.recipe, find_format(PROGRAM), describe(loaded, raw=wish.raw)
-    game, data, train = resolved["game"], resolved["data"], resolved["train"]
+    game, train, data = resolved["game"], resolved["train"], datasets.data_tables(resolved["data"])
+    draws = not loaded.experiment.game.ask(description["ask"]).given
     weights = "the weights of the last step" if wish.raw else "averaged weights"
     arrangement = "one class a row" if _has_class_rows(loaded) else "none chosen by hand"
     networks = []
+    copied = {copy.target: copy.source for copy in loaded.experiment.game.copies}  # roles without a table of their own
     for role, variables in loaded.state.variables.items():
         parameters = sum(x.size for x in jax.tree.leaves(variables.params))  # trained numbers
-        networks.append((role, resolved["networks"][role]["net"], parameters))
+        networks.append((role, resolved["networks"][copied.get(role, role)]["net"], parameters))
     chosen = recipe.Eval(**resolved["eval"]).metrics[0] if loaded.meta.score is not None else ""
     protocols: dict[str, list[str]] = {}  # in words -> the metrics that were taken by it
     for score in scores:
@@ -173,15 +212,25 @@ def _page(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
         name=wish.name,
         licence=wish.licence,
         repo=Markup(wish.repo) if wish.repo else None,  # checked: in code, too
-        caption=f"Samples of seed 0 with {weights}, {arrangement}.",
+        caption=f"Samples of seed 0 with {weights}, {arrangement}."
+        if draws
+        else f"What it makes of its own data with {weights}: given, result and, where it is known, truth.",
         kind=media.of(loaded.experiment.spec).many,
-        shape=" x ".join(map(str, loaded.experiment.spec.shape)),
+        draws=draws,
+        ask=Markup(description["ask"]),  # a name in the code of a game
+        asks=_asks(loaded.experiment),
         play=game["play"],
         loss=loss["name"] if isinstance(loss, Mapping) else loss,
         networks=networks,
-        source=data["source"],
-        split=data.get("split", ""),
-        folder=recipe.last_part(str(data["path"])) if "path" in data else "",
+        streams=[
+            (
+                f"data {stream}".rstrip(),
+                table["source"],
+                table.get("split", ""),
+                recipe.last_part(str(table["path"])) if "path" in table else "",
+            )
+            for stream, table in data.items()
+        ],
         step=loaded.step,
         batch=train["batch"],
         precision=train["precision"],

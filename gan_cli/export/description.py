@@ -5,53 +5,93 @@ from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import tomli_w
 
 from gan_cli import datasets, door, media, recipe
 from gan_cli.binding import Table
+from gan_cli.engine.state import Experiment
 from gan_cli.errors import DamagedError, InputError
-from gan_cli.export.program import input_shapes
+from gan_cli.export.program import classes_of, exported_ask, input_shapes
 from gan_cli.runs.load import Loaded
 from gan_cli.sampling.latents import prior_of
-from gan_cli.types import CLASS
+from gan_cli.types import CLASS, Spec, leaves
 from gan_cli.version import __version__
 
-LATENT = "z"
+LATENT, UNIFORM = "z", "u"  # what games call latents, and the numbers by which a sampler decides
 DISTRIBUTIONS = {"normal": "standard normal", "uniform": "uniform in [-1, 1]"}
 
 
-def describe(loaded: Loaded, *, raw: bool) -> dict[str, Any]:
-    """Inputs and output of the sampler: shapes, dtypes, ranges, class names, the prior. Plain JSON."""
-    spec, controls = loaded.experiment.spec, loaded.experiment.game.controls
+def describe(loaded: Loaded, ask: str = "", *, raw: bool) -> dict[str, Any]:
+    """Inputs and output of an ask: shapes, dtypes, ranges, class names, the prior. Plain JSON.
+
+    `ask`: as in `exported_ask`, which raises InputError for one that the game does not know.
+    """
+    experiment, ask = loaded.experiment, exported_ask(loaded.experiment, ask)
+    given = experiment.game.ask(ask).given
     inputs = {}
-    for name, x in input_shapes(loaded.experiment).items():
-        meaning: dict[str, Any] = {"shape": ["batch", *x.shape], "dtype": str(x.dtype)}
-        control = controls.get(name)
-        if control is None:
-            known = DISTRIBUTIONS.get(prior_of(loaded)) if name == LATENT else None
-            meaning |= {"distribution": known} if known else {}
-        elif control.categories:
-            meaning["range"] = [0, control.categories - 1]
-            meaning |= {"names": list(control.names)} if control.names else {}
-            meaning |= {"shares": list(spec.shares)} if name == CLASS and spec.shares else {}
-        else:
-            meaning["usual_range"] = [control.low, control.high]
-        inputs[name] = meaning
-    medium = media.of(spec)
-    dtype = "int32" if medium.dtype == "int32" else "float32"
-    output: dict[str, Any] = {"shape": ["batch", *spec.shape], "dtype": dtype}
-    if not media.seen_together(spec):
-        output |= {"axes": ", ".join(("batch", *medium.axes))}
-    if media.has_levels(spec):
-        output |= {"range": [-1, 1], "to_uint8": "round((x + 1) * 127.5)"}
-    output |= {"words": list(spec.words)} if spec.words else {}
-    output |= {"rate": spec.rate} if spec.rate else {}
+    for name, x in input_shapes(experiment, ask).items():
+        meaning = _given(experiment, name) if name in given else _drawn(loaded, name, x)
+        inputs[name] = {"shape": ["batch", *x.shape], "dtype": str(x.dtype), **meaning}
     return {
         "made_by": f"gan-cli {__version__}",
         "step": loaded.step,
         "weights": "raw" if raw else "average",
+        "ask": ask,
         "inputs": inputs,
-        "output": output,
+        "output": _output(experiment, ask),
+    }
+
+
+def _given(experiment: Experiment, name: str) -> dict[str, Any]:
+    """What a leaf of the data means that a program is given."""
+    spec = leaves(experiment.specs)[name]
+    if spec is None:
+        names = classes_of(experiment, name)
+        return {"given": "classes", "range": [0, len(names) - 1], "names": list(names)}
+    words = {"range": [0, len(spec.words) - 1]} if spec.words else {}
+    levels = {"from_uint8": "(x - 127.5) / 127.5"} if media.has_levels(spec) else {}
+    return {"given": media.of(spec).many, **_format(spec), **words, **levels}
+
+
+def _drawn(loaded: Loaded, name: str, x: jax.ShapeDtypeStruct) -> dict[str, Any]:
+    """What one of the game's draws means."""
+    spec, game = loaded.experiment.spec, loaded.experiment.game
+    control = game.controls.get(name)
+    if control is not None and not control.categories:
+        return {"usual_range": [control.low, control.high]}
+    if control is not None:
+        names = {"names": list(control.names)} if control.names else {}
+        shares = {"shares": list(spec.shares)} if name == CLASS and spec.shares else {}
+        return {"range": [0, control.categories - 1], **names, **shares}
+    if x.dtype == jnp.uint32:
+        return {"range": [0, 2**32 - 1]}  # a seed
+    prior = prior_of(loaded) or ("normal" if game.decode else "")  # which is of a normal prior
+    if name == LATENT and prior in DISTRIBUTIONS:
+        return {"distribution": DISTRIBUTIONS[prior]}
+    return {"usual_range": [0, 1]} if name == UNIFORM else {}
+
+
+def _output(experiment: Experiment, ask: str) -> dict[str, Any]:
+    """What an ask makes: shape, dtype and meaning."""
+    spec = experiment.made_by(ask)
+    if spec is None:
+        names = experiment.specs[experiment.stream(ask)].classes
+        about = {"axes": "batch, classes", "names": list(names), "meaning": "log-probabilities of the classes"}
+        return {"shape": ["batch", len(names)], "dtype": "float32", **about}
+    dtype = "int32" if media.of(spec).dtype == "int32" else "float32"
+    levels = {"to_uint8": "round((x + 1) * 127.5)"} if media.has_levels(spec) else {}
+    return {"shape": ["batch", *spec.shape], "dtype": dtype, **_format(spec), **levels}
+
+
+def _format(spec: Spec) -> dict[str, Any]:
+    """What the numbers of an example mean, as games see it."""
+    return {
+        **({} if media.seen_together(spec) else {"axes": ", ".join(("batch", *media.of(spec).axes))}),
+        **({"range": [-1, 1]} if media.has_levels(spec) else {}),
+        **({"words": list(spec.words)} if spec.words else {}),
+        **({"rate": spec.rate} if spec.rate else {}),
     }
 
 

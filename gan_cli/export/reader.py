@@ -10,7 +10,9 @@ SHOWN = 100  # names of classes
 
 
 def code(form: Format, description: Mapping[str, Any], repo: str = "") -> str:
-    """Python that reads the file and, of a program, draws 16 samples; needs `form.needs` and nothing of this package.
+    """Python that reads the file and runs a program on 16 inputs, noise where examples are given.
+
+    It needs `form.needs` and nothing of this package.
 
     `description`: as in sampler.json. `repo`: of the Hugging Face Hub, where the file is; else beside the script.
     """
@@ -20,8 +22,9 @@ def code(form: Format, description: Mapping[str, Any], repo: str = "") -> str:
     opening = f"{imports}\n\n{form.opening.format(path=path)}"
     if not form.call:
         return opening
-    inputs = "\n".join(f"    {name!r}: {_drawn(meaning)}," for name, meaning in description["inputs"].items())
-    inputs = inputs.replace("'", '"')
+    inputs = "\n".join(
+        f'    "{name}": {_drawn(meaning)},{_yours(meaning)}' for name, meaning in description["inputs"].items()
+    )
     output = description["output"]
     shape = ", ".join(map(str, output["shape"][1:]))
     end = f"samples = {form.call}  # {output['dtype']} [n, {shape}]"
@@ -33,12 +36,21 @@ def code(form: Format, description: Mapping[str, Any], repo: str = "") -> str:
 def _drawn(meaning: Mapping[str, Any]) -> str:
     """An expression for n values of an input, with the distribution of the training where that is known."""
     size = ", ".join(map(str, ["n", *meaning["shape"][1:]])) + ("," if len(meaning["shape"]) == 1 else "")
-    if "range" in meaning:
-        return f"draw.integers(0, {meaning['range'][1] + 1}, n, dtype=np.{meaning['dtype']})"
+    if "int" in meaning["dtype"] and "range" in meaning:
+        whole = "n" if len(meaning["shape"]) == 1 else f"({size})"
+        return f"draw.integers(0, {meaning['range'][1] + 1}, {whole}, dtype=np.{meaning['dtype']})"
     if meaning.get("distribution", "").startswith("standard normal"):
         return f"draw.standard_normal(({size}), np.float32)"
     low, high = meaning.get("usual_range", (-1, 1))
     return f"draw.uniform({low}, {high}, ({size})).astype(np.{meaning['dtype']})"
+
+
+def _yours(meaning: Mapping[str, Any]) -> str:
+    """What to put in the place of noise, as a comment."""
+    if "given" not in meaning:
+        return ""
+    how = f": {meaning['from_uint8']} of levels uint8" if "from_uint8" in meaning else ""
+    return f"  # noise in place of your {meaning['given']}{how}"
 
 
 class Row(NamedTuple):
@@ -59,9 +71,12 @@ def rows(description: Mapping[str, Any]) -> list[Row]:
             classes = meaning.get("names", ())
             more = ", …" if len(classes) > SHOWN else ""
             values = f"{low} to {high}" + (f": {', '.join(classes[:SHOWN])}{more}" if classes else "")
+            values += f": {meaning['from_uint8']} of levels uint8" if "from_uint8" in meaning else ""
         elif "usual_range" in meaning:
             values = "usually {:g} to {:g}".format(*meaning["usual_range"])
         else:
             values = str(meaning.get("distribution", "as in example.npz"))
+        if "given" in meaning:
+            values = f"{meaning['given']} that you give; {values}"
         found.append(Row(name, f"[{', '.join(map(str, meaning['shape']))}]", meaning["dtype"], values))
     return found

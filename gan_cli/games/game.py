@@ -82,6 +82,42 @@ def shown(build: Builder, example: Shape) -> dict[str, Any]:
     return jax.eval_shape(trace)
 
 
+def bounded_by(build: Builder, example: Shape) -> str:
+    """The function that keeps a network's output within bounds, "tanh" or "logistic"; empty: none does.
+
+    It is what the output was computed by last, but for being moved, scaled and shifted. Computes nothing.
+    """
+    from flax import nnx
+
+    def trace(x: Array) -> Array:
+        module: Any = build(nnx.Rngs(0))
+        module.eval()
+        made: Array = module(x)[0]
+        return made
+
+    traced = jax.make_jaxpr(trace)(jax.ShapeDtypeStruct((1, *example), jnp.float32))
+    return _last_function(traced.jaxpr, traced.jaxpr.outvars[0])
+
+
+PASSED = {"reshape", "transpose", "convert_element_type", "squeeze", "expand_dims", "slice", "rev", "copy"}
+PASSED |= {"mul", "add", "sub", "neg", "div"}  # by numbers that are known
+
+
+def _last_function(program: Any, variable: Any) -> str:
+    """The function, "tanh" or "logistic", that a variable of a program comes from through PASSED alone, or nothing."""
+    made_by = next((e for e in program.eqns if variable in e.outvars), None)
+    if made_by is None:
+        return ""
+    name, known = made_by.primitive.name, [x for x in made_by.invars if not hasattr(x, "val")]
+    inner = made_by.params.get("jaxpr") or made_by.params.get("call_jaxpr")
+    if inner is not None:
+        inner = getattr(inner, "jaxpr", inner)
+        return _last_function(inner, inner.outvars[made_by.outvars.index(variable)])
+    if name in PASSED and len(known) == 1:
+        return _last_function(program, known[0])
+    return name if name in ("tanh", "logistic") else ""
+
+
 def _split(module: Any) -> tuple[Any, Any, Any, Any]:
     """Split into graph definition, parameters, random streams, and the rest: batch statistics and the like."""
     from flax import nnx

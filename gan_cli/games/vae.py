@@ -12,7 +12,7 @@ from jax.scipy.special import logsumexp
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from gan_cli import media
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn, bounded_by
 from gan_cli.types import Array, Aux, Batch, Key, Ports, Spec, X
 
 LOG_2PI = math.log(2 * math.pi)
@@ -39,6 +39,12 @@ def vae(
     has one of images of two levels alone ([data] binarise): of greys it is a cross-entropy that nothing compares with.
     """
     see = observer(spec, observation, width)
+    decoder_of = partial(decoder, Ports((latent,), spec.shape))
+    if observation == "bernoulli" and (bound := bounded_by(decoder_of, (latent,))):
+        raise ValueError(
+            f'observation = "bernoulli" takes what the decoder makes for logits, and {bound} at its end keeps these '
+            'within (-1, 1): [networks.decoder] net = "mlp", output = "linear" would do, or observation = "gaussian"'
+        )
 
     def loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         q = posterior(nets["encoder"](batch["x"])[0])
@@ -70,7 +76,7 @@ def vae(
     return Game(
         networks={
             "encoder": partial(encoder, Ports(spec.shape, (2 * latent,))),
-            "decoder": partial(decoder, Ports((latent,), spec.shape)),
+            "decoder": decoder_of,
         },
         turns=(Turn("vae", ("encoder", "decoder"), loss),),
         draw=partial(draw, latent),

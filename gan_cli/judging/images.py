@@ -5,7 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from gan_cli.data.order import order
+from gan_cli.data.pairs import partners
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
 from gan_cli.features import Features
@@ -16,7 +19,7 @@ from gan_cli.judging.reference import Reference
 from gan_cli.judging.requirements import Subject
 from gan_cli.metrics import cache
 from gan_cli.metrics.frechet import check_n
-from gan_cli.metrics.metric import Sample
+from gan_cli.metrics.metric import NOTHING, Sample
 from gan_cli.metrics.protocol import in_words
 from gan_cli.recipe import Eval
 from gan_cli.types import Spec
@@ -61,7 +64,9 @@ def judge(
     if training:
         reference = reference._replace(training=training.source, trained=training.called)
     n = fake.n(options.n)
-    subject = Subject(spec, n, is_model=False, statistics=fake.called if fake.stored else "")
+    pairs = _pairs(fake, real) if any(metric.pair for metric in seen.metrics) else None
+    statistics = fake.called if fake.stored else ""
+    subject = Subject(spec, n, is_model=False, statistics=statistics, has_truth=pairs is not None)
     evaluator = Evaluator(subject, seen, options, reference, store, fitted)
     notices = list(evaluator.notices)
     if fake.stored:
@@ -69,7 +74,8 @@ def judge(
     else:
         if real and real.source and fake.source and real.source.fingerprint == fake.source.fingerprint:
             notices.append("real and fake images are the same ones")
-        real_side = f" against {evaluator.plan.n_real or 'statistics of'} real ones" if evaluator.needs.real else ""
+        others = f"{n}" if pairs is not None else f"{evaluator.plan.n_real or 'statistics of'}"
+        real_side = f" against {others} real ones" if evaluator.needs.real or pairs is not None else ""
         notices.append(f"compiling, then judging {evaluator.plan.n_fake} images{real_side}")
     for message in notices:
         note(message)
@@ -77,8 +83,48 @@ def judge(
         return evaluator.verdict(evaluator.real(), Sample(fake.stored.statistics), None)
     assert fake.source is not None
     chosen = order(seed, fake.source.size, 0)[:n]
-    sample = evaluator.fake(one["x"] for one in batches(fake.source, chosen, evaluator.batch))
-    return evaluator.verdict(evaluator.real(), sample, seed if n < fake.source.size else None)
+    images = (one["x"] for one in batches(fake.source, chosen, evaluator.batch))
+    sample = evaluator.fake(images) if evaluator.needs.fakes else NOTHING
+    given = ""
+    if pairs is not None and real:
+        sample = sample._replace(pairs=_compared(evaluator, fake, real, chosen, pairs[chosen]))
+        given = f"{n} pairs with {real.called}"
+    return evaluator.verdict(evaluator.real(), sample, seed if n < fake.source.size else None, given)
+
+
+def _pairs(fake: ImageSet, real: ImageSet | None) -> np.ndarray | None:
+    """For each fake the number of the real image that it should be, by their files' names, or by their order.
+
+    None: there are no real images. Raises InputError where some have no partner.
+    """
+    if not (real and real.source and fake.source):
+        return None
+    names = {f"--fake {fake.called}": fake.source.names, f"--real {real.called}": real.source.names}
+    if all(names.values()):
+        return partners(names)
+    if any(names.values()) or fake.source.size != real.source.size:
+        mixed = ", and only one of them names its files" if any(names.values()) else ""
+        raise InputError(
+            "pairs are files of the same names in two folders, or example i of two archives of as many; "
+            f"{fake.called} holds {fake.source.size} and {real.called} {real.source.size}{mixed}"
+        )
+    return np.arange(fake.source.size)
+
+
+def _compared(
+    evaluator: Evaluator, fake: ImageSet, real: ImageSet, chosen: np.ndarray, partner: np.ndarray
+) -> dict[str, np.ndarray]:
+    """By metric of pairs its number for each of the chosen fakes beside its partner, [n]."""
+    assert fake.source is not None
+    assert real.source is not None
+    sides = (
+        batches(source, which, evaluator.batch) for source, which in ((fake.source, chosen), (real.source, partner))
+    )
+    found: dict[str, list[np.ndarray]] = {name: [] for name in evaluator.pairs}
+    for results, truths in zip(*sides, strict=True):
+        for name, compare in evaluator.pairs.items():
+            found[name].append(np.asarray(compare(results["x"], truths["x"])))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 class Saved(NamedTuple):

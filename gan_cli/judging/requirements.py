@@ -203,8 +203,12 @@ def _check_data(metric: Metric, subject: Subject, reference: Reference) -> None:
 
 def _check_subject(metric: Metric, subject: Subject) -> None:
     """Raise InputError for a metric that needs what the generator or its game does not do."""
-    of_a_game = metric.pair or metric.needs_answers or metric.needs_density or metric.needs_given_labels
-    of_a_game = of_a_game or metric.needs_samples
+    if metric.pair and not subject.has_truth and not subject.is_model:
+        raise InputError(
+            f"{metric.name} compares images with what they should be: name those with --real, files of the same names "
+            "or an archive with as many"
+        )
+    of_a_game = metric.needs_answers or metric.needs_density or metric.needs_given_labels or metric.needs_samples
     recognition = metric.needs_recognition or metric.needs_recognition_real
     generator = of_a_game or metric.needs_class or recognition or metric.needs_decoder
     if generator and not subject.is_model:

@@ -10,6 +10,8 @@ from gan_cli.errors import InputError
 from gan_cli.metrics.metric import Metric, Sample, Scope
 from gan_cli.types import Array
 
+LUMA = (65.481, 128.553, 24.966)  # of red, green and blue in [0, 1]: Y - 16
+
 
 def of_pairs(name: str, pair: Callable[[Array, Array], Array], *, better: str, one_line: str, paper: str) -> Metric:
     """The metric that is the mean of `pair`, and `NAME-error`, its standard error over draws of the pairs.
@@ -30,6 +32,20 @@ def of_pairs(name: str, pair: Callable[[Array, Array], Array], *, better: str, o
 def levels(x: Array) -> Array:
     """Values as stored -> float32: levels uint8 in [0, 1], other numbers as they are."""
     return x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x.astype(jnp.float32)
+
+
+def looked_at(x: Array, luma: bool, border: int) -> Array:
+    """Images uint8 [B, H, W, C] as papers on super-resolution compare them: float32 in [0, 1], without a border.
+
+    `luma`: Y of BT.601 alone, in 16/255 to 235/255, where they are RGB, as in the code of those papers:
+    https://github.com/XPixelGroup/BasicSR/blob/master/basicsr/utils/color_util.py. `border`: pixels that are left out
+    on each side.
+    """
+    inner = levels(x)[:, border : x.shape[1] - border, border : x.shape[2] - border]
+    if not luma or x.shape[3] != 3:
+        return inner
+    y: Array = (inner @ jnp.array(LUMA, jnp.float32) + 16)[..., None] / 255
+    return y
 
 
 def require_sides(name: str, plan: Scope, least: int = 1) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from functools import partial
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from pydantic import NonNegativeInt
 
 from gan_cli.metrics.metric import Metric
-from gan_cli.metrics.pairs import levels, of_pairs, require_sides
+from gan_cli.metrics.pairs import levels, looked_at, of_pairs, require_sides
 from gan_cli.types import Array
 
 WINDOW = 11  # pixels: the side of the Gaussian window
@@ -20,24 +21,28 @@ K1, K2 = 0.01, 0.03
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, from fine to coarse
 
 
-def ssim() -> Metric:
+def ssim(
+    *,
+    luma: bool = False,  # of RGB the brightness alone, Y of BT.601
+    border: NonNegativeInt = 0,  # pixels that are left out on each side
+) -> Metric:
     """Mean structural similarity (SSIM) of each result and the truth; 1 is best.
 
     https://doi.org/10.1109/TIP.2003.819861: windows are Gaussian, sd 1.5 in 11x11 pixels, and lie within the image; the
-    similarity is taken channel by channel, then averaged.
+    similarity is taken channel by channel, then averaged. `luma` and `border` are for super-resolution, as in `psnr`.
     """
     return of_pairs(
         "ssim",
-        similarity,
+        partial(similarity, luma=luma, border=border),
         better="higher",
         one_line="sees blur, noise and lost structure beside the truth; sees little of shifts of brightness and colour",
         paper="https://doi.org/10.1109/TIP.2003.819861",
-    )._replace(check=partial(require_sides, "ssim", least=WINDOW))
+    )._replace(check=partial(require_sides, "ssim", least=WINDOW + 2 * border))
 
 
-def similarity(a: Array, b: Array) -> Array:
-    """SSIM of pairs of images uint8 [B, H, W, C]: [B]."""
-    luminance, rest = compare(levels(a), levels(b))
+def similarity(a: Array, b: Array, luma: bool = False, border: int = 0) -> Array:
+    """SSIM of pairs of images uint8 [B, H, W, C]: [B]. `luma`, `border`: see `looked_at`."""
+    luminance, rest = compare(looked_at(a, luma, border), looked_at(b, luma, border))
     return (luminance * rest).mean(axis=(1, 2, 3))
 
 

@@ -14,6 +14,7 @@ from urllib.request import url2pathname
 from gan_cli.errors import InputError
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/+")  # two letters at least: C:/ is a drive
+CHAIN = re.compile(r"[A-Za-z][\w+.\-]*::.*:/")  # of file systems, which no path of this machine looks like
 EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3"}  # scheme -> optional extra of gan-cli with its driver
 HERE = ("file", "local")  # paths of this machine
 # fsspec's file systems that lie on others, or run programs: a recipe that somebody sent must not reach them.
@@ -41,7 +42,11 @@ class Place(NamedTuple):
 def local(where: str | Path) -> Path | None:
     """The path that `where` is, also as file://; None where it is another URL. Costs nothing."""
     text = str(where)
-    if not URL.match(text) or (isinstance(where, Path) and where.exists()):
+    if isinstance(where, Path) and where.exists():
+        return where
+    if CHAIN.match(text):
+        return None
+    if not URL.match(text):
         return Path(where)
     if not isinstance(where, Path) and "://" not in text:
         return Path(where)
@@ -61,9 +66,12 @@ def open_place(where: str | Path) -> Place:
     """
     if isinstance(where, Path):
         where = re.sub(r"^([^:/]+):/+", r"\1://", str(where))  # pathlib takes two slashes for one
+    if "::" in where:
+        shown = _shown(where)
+        raise InputError(f"{shown}: chains of file systems are not followed; name the file or folder itself")
     scheme, _, rest = where.partition("://")
     scheme, url = scheme.lower(), f"{scheme.lower()}://{rest.rstrip('/')}"
-    shown = re.sub(r"//[^/@]*@", "//", url.partition("?")[0])
+    shown = _shown(url)
     # Objects over plain HTTP, which every bucket but the zonal kind has: otherwise gcsfs asks over gRPC first which
     # kind of bucket it is, which a stand-in for the store never answers. No tracebacks of what is raised anyhow.
     os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
@@ -73,8 +81,6 @@ def open_place(where: str | Path) -> Place:
         from fsspec import core
     except ImportError:
         raise _no_driver(scheme, shown) from None
-    if "::" in url:
-        raise InputError(f"{url}: chains of file systems are not followed; name the file or folder itself")
     known = sorted({*fsspec.available_protocols()} - CLOSED)
     if scheme not in known:
         from gan_cli.binding import nearest
@@ -89,6 +95,11 @@ def open_place(where: str | Path) -> Place:
     if not root.strip("/"):
         raise InputError(f"{shown}: names no bucket or folder; {scheme}://BUCKET/FOLDER would")
     return Place(shown, fs, root)
+
+
+def _shown(url: str) -> str:
+    """A URL without passwords and signatures."""
+    return re.sub(r"(:/+)[^/]*@", r"\1", url.partition("?")[0])
 
 
 def _no_driver(scheme: str, shown: str) -> InputError:

@@ -9,6 +9,7 @@ import numpy as np
 from gan_cli import datasets, door, media
 from gan_cli.binding import nearest
 from gan_cli.data.left_out import SUFFIXES
+from gan_cli.data.npz import npz
 from gan_cli.data.picture import decode
 from gan_cli.data.source import Source, in_memory
 from gan_cli.data.store import Store
@@ -62,13 +63,18 @@ def apply(loaded: Loaded, wanted: Application, store: Store, note: Note, told: s
     experiment = loaded.experiment
     ask = applied_ask(experiment, wanted.ask)
     store = store.near(loaded.folder.path)
-    given, names = (_own if wanted.input is None else _at_hand)(loaded, ask, wanted, store)
+    given, names = examples_for(loaded, ask, wanted, store)
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then {ask} of {given.n} examples")
     asking = sampler.Sampler(experiment, min(wanted.batch, given.n), told=told, ask=ask)
     inputs = {**sampler.draw_many(experiment, wanted.seed, given.n), **given.inputs}
     results = asking(loaded.leaves(wanted.raw), inputs)
     classes = experiment.specs[experiment.stream(ask)].classes
     return Applied(ask, given, results, names, classes, experiment)
+
+
+def examples_for(loaded: Loaded, ask: str, wanted: Application, store: Store) -> tuple[Given, tuple[str, ...]]:
+    """The examples that are wanted, and the names of their files; raises InputError where they cannot be had."""
+    return (_own if wanted.input is None else _at_hand)(loaded, ask, wanted, store)
 
 
 def checked_leaves(experiment: Experiment, ask: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -115,7 +121,7 @@ def _at_hand(loaded: Loaded, ask: str, wanted: Application, store: Store) -> tup
     if spec is None:
         raise InputError(f"--input {wanted.input}: {ask} starts from labels, which no image has")
     table = datasets.data_tables(loaded.meta.recipe["data"])[stream]
-    source = _open(wanted.input, spec.shape, table.get("resize", "pad"), store)
+    source = _open(wanted.input, spec, table.get("resize", "pad"), store)
     n = min(source.size, wanted.n or MOST)
     examples = source.load(np.arange(n))
     inputs: dict[str, np.ndarray] = {}
@@ -129,9 +135,15 @@ def _at_hand(loaded: Loaded, ask: str, wanted: Application, store: Store) -> tup
     return Given(inputs, truth, labels), tuple(source.names[:n])
 
 
-def _open(text: str, shape: tuple[int, ...], resize: Any, store: Store) -> Source:
-    """A single image, or whatever else holds examples, brought to a shape."""
-    path = Path(text).expanduser()
+def _open(text: str, spec: Spec, resize: Any, store: Store) -> Source:
+    """A single image, or whatever else holds examples, brought to a shape; arrays are of the spec's medium."""
+    path, shape = Path(text).expanduser(), spec.shape
+    if spec.medium and path.suffix.lower() == ".npz" and path.is_file():
+        found = npz(store, path=path, medium=spec.medium)  # type: ignore[arg-type]
+        if found.spec.shape != shape or len(found.spec.words) > len(spec.words):
+            told, wanted = (_in_words(one) for one in (found.spec, spec))
+            raise InputError(f"--input {text}: holds {told}, and the model is given {wanted}")
+        return found
     if path.suffix.lower() in SUFFIXES and path.is_file():
         try:
             image = decode(door.read_file(path, LARGEST))
@@ -141,10 +153,16 @@ def _open(text: str, shape: tuple[int, ...], resize: Any, store: Store) -> Sourc
             raise InputError(f"{text}: cannot be read as an image: {error or type(error).__name__}") from None
         alone = in_memory(path.name, image[None])._replace(names=(path.name,))
         return image_sets.brought_to(text, alone, shape, resize)
-    found = image_sets.open_like(text, shape, store, resize).source
-    if found is None:
+    opened = image_sets.open_like(text, shape, store, resize).source
+    if opened is None:
         raise InputError(f"--input {text}: holds statistics of images, not images")
-    return found
+    return opened
+
+
+def _in_words(spec: Spec) -> str:
+    """ "sequences of shape (5,) of 7 words"."""
+    words = f" of {len(spec.words)} words" if spec.words else ""
+    return f"{media.of(spec).many} of shape {spec.shape}{words}"
 
 
 def check_medium(experiment: Experiment, ask: str, out: Path) -> None:

@@ -46,8 +46,9 @@ def write_model(loaded: Loaded, raw: bool, description: Mapping[str, Any]) -> by
     from jax2onnx import to_onnx
 
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of shapes that it leaves out, by the dozen
-    shapes = input_shapes(loaded.experiment)
-    sample = sampler_function(loaded.experiment, loaded.weights(raw), "float32")
+    ask = description["ask"]
+    shapes = input_shapes(loaded.experiment, ask)
+    sample = sampler_function(loaded.experiment, loaded.weights(raw), "float32", ask)
 
     def positional(*inputs: Array) -> Array:
         return sample(dict(zip(shapes, inputs, strict=True)))

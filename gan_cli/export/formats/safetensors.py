@@ -19,12 +19,12 @@ from gan_cli.runs.weights import KEY, load_weights
 FILE = "weights.safetensors"
 ABOUT = "`{file}` holds the weights of every network, by name, and the recipe in its metadata:"
 ENDING = """\
-With `gan-cli` it samples again:
+With `gan-cli` it is a model again:
 
 ```python
 from gan_cli import load
 
-load("{file}").sample(16, seed=0)
+load("{file}").{use}
 ```
 """
 

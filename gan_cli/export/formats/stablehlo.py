@@ -42,13 +42,14 @@ def stablehlo() -> Format:
     )
 
 
-def write_program(loaded: Loaded, raw: bool, _description: Mapping[str, Any]) -> bytes:
+def write_program(loaded: Loaded, raw: bool, description: Mapping[str, Any]) -> bytes:
     """The program {input: [B, ...]} -> samples float32 [B, ...], as `jax.export.deserialize` reads it."""
     experiment = loaded.experiment
     (batch,) = export.symbolic_shape("batch")
-    shapes = input_shapes(experiment)
+    ask = description["ask"]
+    shapes = input_shapes(experiment, ask)
     inputs = {name: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype) for name, x in shapes.items()}
-    sample = sampler_function(experiment, loaded.weights(raw), experiment.train.precision)
+    sample = sampler_function(experiment, loaded.weights(raw), experiment.train.precision, ask)
     # without the files and lines that operations come from: they are paths of this machine, and other ones each time
     before = getattr(jax.config, WITHOUT_PLACES)
     jax.config.update(WITHOUT_PLACES, 0)
