@@ -14,8 +14,8 @@ GREY = {"source": "digits", "split": "all", "size": 8, "channels": 1, "input_vie
 
 
 def translator(tmp_path_factory, **generator):
-    tables = tiny_tables(data=GREY, game={"play": "pix2pix"}, networks={"generator": generator})
-    del tables["game"]["latent"]
+    game = {"play": "pix2pix", "loss": "adversarial.non_saturating"}
+    tables = tiny_tables(data=GREY, game=game, networks={"generator": generator})
     return begin(tmp_path_factory.mktemp("translator") / "run", tables)
 
 

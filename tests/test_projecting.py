@@ -137,7 +137,7 @@ def test_from_files_to_a_walk(untrained, gan, tmp_path, samples):
 @pytest.mark.parametrize(
     ("run", "words", "message"),
     [
-        ("points", ("--image", "digits"), "samples of this recipe are vectors, and images are projected"),
+        ("points", ("--image", "digits"), "samples of this recipe are points, and images are projected"),
         ("plain", ("--image", "toy.ring"), "holds examples of shape (2,), and the model's are (8, 8, 1)"),
         ("plain", ("--image", "digits", "--out", "z.png"), "--out z.png: latents are written to .npz"),
         ("plain", ("--image", "digits", "--class", "3"), "this model has neither classes nor codes"),
