@@ -71,11 +71,13 @@ def project(
 ) -> None:
     """Find the latents whose samples are nearest to pictures: to fill holes, edit and walk (docs/editing.md)."""
     from gan_cli.cli.console import Pace
+    from gan_cli.errors import InputError
     from gan_cli.remote.fetch import fetched, output
     from gan_cli.sampling import descent, latent_file, pictured, projecting, writing
     from gan_cli.sampling.options import parse_controls
 
-    check_npz(out)
+    if not out.endswith(".npz"):
+        raise InputError(f"--out {out}: latents are written to .npz")
     picture = f"{out.removesuffix('.npz')}.png"
     wanted = descent.Projection(
         (parse_controls(classes, codes or []),),
@@ -89,7 +91,8 @@ def project(
     )
     sources = store(data_dir)
     with output(out) as target, output(picture) as sheet:
-        writing.check_out(target)
+        for file in (target, sheet):
+            writing.check_out(file)
         start_jax()
         loaded = loaded_run(ckpt, at)
         given = pictured.take_pictures(loaded, image, mask, n, sources)
@@ -110,11 +113,3 @@ def project(
     }
     text = f"latents of {len(given.images)} pictures in {out}, shown in {picture}; PSNR {made.psnr.mean():.1f} dB"
     result(report, text, as_json)
-
-
-def check_npz(out: str) -> None:
-    """Raise InputError for latents that would not become an .npz file."""
-    from gan_cli.errors import InputError
-
-    if not out.endswith(".npz"):
-        raise InputError(f"--out {out}: latents are written to .npz")

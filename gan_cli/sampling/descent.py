@@ -13,9 +13,11 @@ from gan_cli.engine import sampler
 from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
 from gan_cli.sampling.controls import ControlOption
+from gan_cli.sampling.latents import number_controls
 from gan_cli.types import Array
 
 MARGIN = 2.0  # by which a latent may be longer than the square root of its size: 99.7% of normal ones are not
+LATENT = "z"  # what latents are called among the inputs of a game
 DISTANCE = "distance"  # the name beside those of latents in what a descent returns
 
 Rows = Mapping[str, Any]
@@ -45,11 +47,9 @@ def latent_names(experiment: Experiment) -> list[str]:
     sampler.drawing_ask(experiment)
     if not media.is_image(experiment.spec):
         raise InputError(f"samples of this recipe are {media.of(experiment.spec).many}, and images are projected")
-    drawn = jax.eval_shape(lambda: experiment.game.draw(jax.random.key(0), 1))
-    names = [name for name, x in drawn.items() if jnp.issubdtype(x.dtype, jnp.floating)]
-    if not names:
-        raise InputError("this model has no latents: its samples are drawn pixel by pixel, nothing can be moved")
-    return names
+    if LATENT not in jax.eval_shape(lambda: experiment.game.draw(jax.random.key(0), 1)):
+        raise InputError("this model has no latents: what its samples are drawn from cannot be moved little by little")
+    return [LATENT, *number_controls(experiment)]
 
 
 def descent(experiment: Experiment, wanted: Projection, prior: str) -> Callable[[Any, Rows], dict[str, Array]]:

@@ -14,7 +14,7 @@ from gan_cli.sampling.projecting import Projected
 from gan_cli.sampling.writing import Drawn
 from gan_cli.types import Spec
 
-SHOWN = 64  # pictures in a sheet
+SHOWN = 32  # pictures in a sheet
 MOST = 10_000  # pictures at once
 UNKNOWN = 128  # grey of pixels that are not known
 KNOWN = 128  # level of a mask from which on a pixel is known
