@@ -186,6 +186,30 @@ class Model:
         made = experiment.made_by(name)
         return np.exp(results) if made is None else Samples(results, made)
 
+    def project(
+        self,
+        images: np.ndarray,
+        *,
+        mask: np.ndarray | None = None,
+        near: Inputs | None = None,
+        label: Values | None = None,
+        codes: Mapping[str, Values] | None = None,
+        **search: Any,
+    ) -> Inputs:
+        """The inputs whose samples are nearest to images uint8 [n, H, W, C]: what `draw` and `interpolate` take.
+
+        `mask`: bool [H, W] or [n, H, W], the pixels that count; None: all. `near`: the inputs of one sample, or of n,
+        to start from and to stay near. `label`, `codes`: as for `sample`; without them the best of many. `search`: of
+        `sampling.descent.Projection`: seed, starts, steps, rate, features, stay. What is found for an image depends
+        on that image and the seed alone. Raises InputError for a model that has no latents or makes no images.
+        """
+        from gan_cli.sampling import descent, projecting
+
+        set_ = tuple(own.controls for own in self._conditions(len(images), None, label, codes))
+        wanted = descent.Projection(set_, raw=self._raw, **search)
+        known = None if mask is None else np.asarray(mask, bool)[..., None]
+        return projecting.project(projecting.whole(self._loaded), images, wanted, known=known, near=near).inputs
+
     def interpolate(self, inputs: Inputs, steps: int, *, path: WalkPath | None = None) -> Inputs:
         """Inputs of m samples -> of the walk through them, `steps` from each to the next, both included.
 

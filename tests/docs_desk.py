@@ -122,6 +122,8 @@ def shortened(words: list[str]) -> list[str]:
         words += ["--no-trial"]
     if verb == "compare":
         words += ["--seeds", "0", "--n", str(MOST)]
+    if verb == "project":
+        words += ["--steps", "3"]
     if verb == "lab" and len(words) > 2:
         words += [part for option in LAB[words[2]] for part in ("--set", option)]
     if verb == "eval" and "--ckpt" in words:

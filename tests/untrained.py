@@ -1,6 +1,7 @@
 """Runs before their first step, a recipe of each kind: for what does not depend on what was learnt."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import tiny_tables
@@ -32,23 +33,27 @@ RECIPES = {
 }
 
 
-@pytest.fixture(scope="session")
-def untrained(tmp_path_factory) -> dict[str, Path]:
-    """The run folders by the name of their recipe; nothing may be written into them."""
+def begin(folder: Path, recipe: dict[str, Any]) -> Path:
+    """The folder of a run of a recipe's tables before its first step."""
     from gan_cli import build
     from gan_cli.data.store import Store
     from gan_cli.engine.checkpoint import Checkpoints, Meta
     from gan_cli.engine.state import initial_state
     from gan_cli.runs.folder import RunFolder
 
+    run = RunFolder(folder)
+    prepared = build.prepare(recipe, folder.name, Store())
+    run.create()
+    run.write_recipe(prepared.resolved, folder.name)
+    checkpoints = Checkpoints(run.checkpoints)
+    meta = Meta(prepared.resolved, prepared.source.spec, prepared.source.fingerprint, [])
+    checkpoints.save(0, initial_state(prepared.experiment, 0), meta)
+    checkpoints.close()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory) -> dict[str, Path]:
+    """The run folders by the name of their recipe; nothing may be written into them."""
     folder = tmp_path_factory.mktemp("untrained")
-    for name, recipe in RECIPES.items():
-        run = RunFolder(folder / name)
-        prepared = build.prepare(recipe, name, Store())
-        run.create()
-        run.write_recipe(prepared.resolved, name)
-        checkpoints = Checkpoints(run.checkpoints)
-        meta = Meta(prepared.resolved, prepared.source.spec, prepared.source.fingerprint, [])
-        checkpoints.save(0, initial_state(prepared.experiment, 0), meta)
-        checkpoints.close()
-    return {name: folder / name for name in RECIPES}
+    return {name: begin(folder / name, recipe) for name, recipe in RECIPES.items()}

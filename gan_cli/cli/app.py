@@ -44,6 +44,11 @@ COMMANDS = {
         "apply:apply",
         "Give examples to a trained model: translate, segment, reconstruct or classify them (docs/applying.md).",
     ),
+    "project": Entry(
+        MAKE,
+        "project:project",
+        "Find the latents whose samples are nearest to pictures: to fill holes, edit and walk (docs/editing.md).",
+    ),
     "eval": Entry(
         MAKE,
         "evaluate:evaluate",

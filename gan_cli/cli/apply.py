@@ -1,6 +1,6 @@
 """`gan apply`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -40,6 +40,20 @@ def apply(
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="Result i depends on this seed, on i and on what is given.")
     ] = 0,
+    size: Annotated[
+        Literal["trained", "native"],
+        typer.Option(
+            help="Pictures of --input are brought to the size that was trained on, or stay as large as they are: for "
+            "networks that are convolutions alone."
+        ),
+    ] = "trained",
+    tile: Annotated[
+        int,
+        typer.Option(
+            min=32,
+            help="With --size native: the longest side, in pixels, that is computed in one piece.",
+        ),
+    ] = 512,
     batch: Annotated[int, typer.Option(min=1, help="Examples at once.")] = 500,
     data_dir: DataDir = None,
     at: At = "best",
@@ -50,10 +64,12 @@ def apply(
     from gan_cli.cli.console import Pace
     from gan_cli.errors import InputError
     from gan_cli.remote.fetch import output
-    from gan_cli.sampling import applying, results, writing
+    from gan_cli.sampling import applying, own_size, results, writing
 
     if split is not None and input_ is not None:
         raise InputError("--split chooses among the run's own data, and --input gives others")
+    if size == "native" and input_ is None:
+        raise InputError("--size native is for pictures at hand: name them with --input")
     sources = store(data_dir)
     start_jax()
     loaded = loaded_run(ckpt, at, raw=raw)
@@ -64,9 +80,13 @@ def apply(
         applying.check_medium(loaded.experiment, asked, target)
         writing.check_out(target)
         wanted = applying.Application(input_, asked, split, n, seed, raw, batch)
-        applied = applying.apply(loaded, wanted, sources, notice, Pace())
-        results.write_results(target, applied)
-    count = len(applied.results)
+        if size == "native":
+            near = sources.near(loaded.folder.path)
+            count = own_size.apply_at_own_size(loaded, asked, wanted, tile, target, near, Pace())
+        else:
+            applied = applying.apply(loaded, wanted, sources, notice, Pace())
+            results.write_results(target, applied)
+            count = len(applied.results)
     report = {
         "out": where,
         "n": count,

@@ -50,6 +50,14 @@ def sample(
         str | None,
         typer.Option(help="One latent a seed: 0,3,7-9. Instead of --n and --seed.", rich_help_panel=LATENTS),
     ] = None,
+    latents: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Latents of gan project (.npz), instead of any that are drawn; repeatable.",
+            rich_help_panel=LATENTS,
+        ),
+    ] = None,
     truncation: Annotated[
         float | None,
         typer.Option(
@@ -123,8 +131,8 @@ def sample(
 ) -> None:
     """Draw samples from a checkpoint: of classes and codes, along walks, beside training images (docs/sampling.md)."""
     from gan_cli.cli.console import Pace
-    from gan_cli.remote.fetch import output
-    from gan_cli.sampling import take, writing
+    from gan_cli.remote.fetch import fetched, output
+    from gan_cli.sampling import latent_file, take, writing
     from gan_cli.sampling.options import parse_controls, parse_seeds, parse_terms
     from gan_cli.sampling.request import Conditions, Request, check_request
 
@@ -149,6 +157,9 @@ def sample(
         sources = store(data_dir) if neighbours else None
         start_jax()
         loaded = loaded_run(ckpt, at, raw=raw)
+        if latents:
+            files = [fetched(file, notice) for file in latents]
+            request = request._replace(kept=latent_file.read_latents(files, loaded, raw=raw))
         taken = take.take(loaded, request, sources, notice, Pace())
         writing.write(target, taken.drawn, fps)
     count = len(taken.drawn.samples)

@@ -74,11 +74,11 @@ class Extent(NamedTuple):
     is_cut: bool  # it has 16 bits a colour, of which only 8 are read
 
 
-def decode(data: bytes, values: str | None = None) -> np.ndarray:
+def decode(data: bytes, values: str | None = None, *, deep: bool = False) -> np.ndarray:
     """An image file -> uint8 [h, w, 1 (grey), 3 (RGB) or 4 (RGBA)]; raises what Pillow raises, ValueError, OptionError.
 
-    values: black .. white in the file, "0..4095"; None: the whole range of its bits. Memory: some 20 bytes a pixel, of
-    which there are at most PIXELS.
+    values: black .. white in the file, "0..4095"; None: the whole range of its bits. deep: grey of 16 bits stays as it
+    is, uint16 [h, w, 1]. Memory: some 20 bytes a pixel, of which there are at most PIXELS.
     """
     with opened(io.BytesIO(data), whole=True) as picture:
         if values is not None and _is_cut(picture):
@@ -94,6 +94,8 @@ def decode(data: bytes, values: str | None = None) -> np.ndarray:
         line = f'values = "{guess(float(least), float(most))}"'
         found = f'it has values from {least:.6g} to {most:.6g}, beyond "{range_}"'
         raise OptionError(f"{found}; set what is black and white in all images, [data] {line} it seems", line, OF)
+    if values is None and deep:
+        return pixels.astype(np.uint16)
     if values is None:
         return np.round(pixels / 257).astype(np.uint8)  # Pillow's own conversion would clip them at 255
     made = scaled(colours, values)
@@ -118,6 +120,11 @@ def _raw(picture: Image.Image) -> np.ndarray:
     channels = _channels(upright)
     pixels = np.asarray(upright.convert(MODES[channels]))
     return pixels[..., None] if channels == 1 else pixels
+
+
+def bits_of(picture: Image.Image) -> int:
+    """Bits of a colour in an image file whose header has been read: 8, or 16."""
+    return 16 if _is_cut(picture) or picture.mode.startswith("I") else 8
 
 
 def _is_cut(picture: Image.Image) -> bool:

@@ -99,7 +99,7 @@ def _truncated(z: Array, threshold: float) -> Array:
     return jnp.clip(norm.ppf(low + norm.cdf(z) * (1 - 2 * low)), -threshold, threshold)
 
 
-def _in_evaluation(experiment: Experiment, function: Callable[[Nets, Any], Any]) -> Callable[[Weights, Any], Any]:
+def in_evaluation(experiment: Experiment, function: Callable[[Nets, Any], Any]) -> Callable[[Weights, Any], Any]:
     """`function(nets, x)` as one of (weights, x), with nets in evaluation mode and in the recipe's arithmetic.
 
     Weights are those of a state by role, or their leaves by name ("generator.params.out.kernel.value").
@@ -157,7 +157,7 @@ class Sampler:
             return asked.do(nets, {**inputs, **given})
 
         about = ("sample", experiment.identity, ask or next(iter(experiment.game.asks)))
-        self._sample = kept.shared(_in_evaluation(experiment, make), self._devices, about)
+        self._sample = kept.shared(in_evaluation(experiment, make), self._devices, about)
         made = experiment.made_by(ask)
         self._encode = media.of(made).encode if made else media.unchanged
 
@@ -202,7 +202,7 @@ def decoding(experiment: Experiment) -> Callable[[Weights, Array], Array]:
     RGBA is composited on white. For games that have `decode`. Differentiable with respect to the latents.
     """
     assert experiment.game.decode is not None
-    decode = _in_evaluation(experiment, experiment.game.decode)
+    decode = in_evaluation(experiment, experiment.game.decode)
 
     def mean(variables: Weights, latents: Array) -> Array:
         x: Array = decode(variables, latents)
@@ -234,7 +234,7 @@ class Recogniser:
         self._devices = list(devices) or parallel.everyone()
         self.batch = batch
         assert experiment.game.infer is not None
-        recognise = _in_evaluation(experiment, experiment.game.infer)
+        recognise = in_evaluation(experiment, experiment.game.infer)
         self._recognise = kept.shared(recognise, self._devices, ("infer", experiment.identity))
         self._decode = media.of(experiment.specs[experiment.stream()]).decode
 

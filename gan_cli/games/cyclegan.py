@@ -5,6 +5,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt
 
 from gan_cli.games.game import Ask, Game, Memory, NetFactory, Nets, Turn
@@ -76,7 +77,11 @@ def cyclegan(
     )
     if not pool:
         return game
-    empty = {"a": jnp.zeros((pool, *a.shape)), "b": jnp.zeros((pool, *b.shape)), "full": jnp.int32(0)}
+    # of NumPy, whose zeros take no memory before a training begins
+    empty = {
+        **{name: np.zeros((pool, *own.shape), np.float32) for name, own in (("a", a), ("b", b))},
+        "full": np.int32(0),
+    }
     return game._replace(memory=empty, remember=_remembering(pool))
 
 

@@ -311,6 +311,12 @@ class Game(NamedTuple):
     latent: int = 0  # numbers in the latent that `decode` takes
     decode: Callable[[Nets, Array], Array] | None = None
     """Latents [B, latent] of a standard normal prior -> samples [B, ...]; None: something else decides them, too."""
+    encode: Callable[[Nets, Array], Mapping[str, Array]] | None = None
+    """Examples [B, ...] -> those of `draw`'s inputs that an encoder of the game takes their samples to be made of."""
+    maps: Callable[[Nets, Array, Batch], Mapping[str, Array]] | None = None
+    """Examples [B, ...], with the inputs that samples like them have (their class) -> what a discriminator shows of its
+    inside, by name, [B, ...] each: distances there are nearer to a person's than those of pixels. None: none shows
+    any."""
     density: Callable[[Nets, Batch], Array] | None = None
     """Examples as games see them, with the game's draws -> log p(x) of the examples as they are stored, or a bound of
     it, in nats: [B]. None: the game has none."""

@@ -116,6 +116,7 @@ def play(
         latent=options.latent,
         decode=None if controls or addition else decoder(options.prior),
         infer=addition.infer if addition else None,
+        maps=rules.maps if options.packing == 1 else None,
         labels=addition.labels if addition and addition.labels != "unused" else labels,
         per_example=("discriminator",) if options.penalties else (),
         together=options.packing,
@@ -172,6 +173,12 @@ class _Rules:
     def label(self, batch: Batch) -> tuple[Array, ...]:
         """The discriminator's further argument beside examples: their labels, if it is given any."""
         return (batch["y"],) if self.options.label == "both" else ()
+
+    def maps(self, nets: Nets, x: Array, inputs: Batch) -> Mapping[str, Array]:
+        """What the discriminator shows of examples [B, ...] under their class, as `Game.maps`."""
+        label = (inputs[CLASS],) if self.options.label == "both" else ()
+        inside: Mapping[str, Array] = nets["discriminator"](x, *label)[1]
+        return inside
 
     def look(self, nets: Nets, batch: Batch) -> Seen:
         """Play a batch: make fakes, and let the discriminator score reals and fakes."""

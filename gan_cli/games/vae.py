@@ -67,8 +67,8 @@ def vae(
         each = lax.map(log_weight, draws.swapaxes(0, 1))  # [k, B]
         return logsumexp(each, axis=0) - math.log(importance) - see.unit
 
-    def reconstruct(nets: Nets, batch: Batch) -> Array:
-        return see.mean(nets["decoder"](posterior(nets["encoder"](batch["x"])[0]).mean)[0])
+    def encode(nets: Nets, x: Array) -> dict[str, Array]:
+        return {"z": posterior(nets["encoder"](x)[0]).mean}
 
     def decode(nets: Nets, z: Array) -> Array:
         return see.mean(nets["decoder"](z)[0])
@@ -82,10 +82,11 @@ def vae(
         draw=partial(draw, latent),
         asks={
             "sample": Ask(lambda nets, batch: decode(nets, batch["z"])),
-            "reconstruct": Ask(reconstruct, (X,)),
+            "reconstruct": Ask(lambda nets, batch: decode(nets, encode(nets, batch["x"])["z"]), (X,)),
         },
         latent=latent,
         decode=decode,
+        encode=encode,
         density=density if see.is_likelihood else None,
     )
 

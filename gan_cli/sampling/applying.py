@@ -20,6 +20,7 @@ from gan_cli.judging import image_sets, reference
 from gan_cli.judging.given import Given, stream_of, take_given
 from gan_cli.recipe import Eval
 from gan_cli.runs.load import Loaded
+from gan_cli.sampling.picture_files import picture_files, tell
 from gan_cli.sampling.writing import check_kind
 from gan_cli.types import Spec, Y, leaf, leaves
 
@@ -121,7 +122,7 @@ def _at_hand(loaded: Loaded, ask: str, wanted: Application, store: Store) -> tup
     if spec is None:
         raise InputError(f"--input {wanted.input}: {ask} starts from labels, which no image has")
     table = datasets.data_tables(loaded.meta.recipe["data"])[stream]
-    source = _open(wanted.input, spec, table.get("resize", "pad"), store)
+    source = open_examples(wanted.input, spec, table.get("resize", "pad"), store)
     n = min(source.size, wanted.n or MOST)
     examples = source.load(np.arange(n))
     inputs: dict[str, np.ndarray] = {}
@@ -135,8 +136,11 @@ def _at_hand(loaded: Loaded, ask: str, wanted: Application, store: Store) -> tup
     return Given(inputs, truth, labels), tuple(source.names[:n])
 
 
-def _open(text: str, spec: Spec, resize: Any, store: Store) -> Source:
-    """A single image, or whatever else holds examples, brought to a shape; arrays are of the spec's medium."""
+def open_examples(text: str, spec: Spec, resize: Any, store: Store) -> Source:
+    """A single image, or whatever else holds examples, brought to a shape; arrays are of the spec's medium.
+
+    Raises InputError where they cannot be.
+    """
     path, shape = Path(text).expanduser(), spec.shape
     if spec.medium and path.suffix.lower() == ".npz" and path.is_file():
         found = npz(store, path=path, medium=spec.medium)  # type: ignore[arg-type]
@@ -152,10 +156,13 @@ def _open(text: str, spec: Spec, resize: Any, store: Store) -> Source:
         except Exception as error:  # whatever a damaged file makes Pillow raise
             raise InputError(f"{text}: cannot be read as an image: {error or type(error).__name__}") from None
         alone = in_memory(path.name, image[None])._replace(names=(path.name,))
-        return image_sets.brought_to(text, alone, shape, resize)
-    opened = image_sets.open_like(text, shape, store, resize).source
+        opened: Source | None = image_sets.brought_to(text, alone, shape, resize)
+    else:
+        opened = image_sets.open_like(text, shape, store, resize).source
     if opened is None:
         raise InputError(f"--input {text}: holds statistics of images, not images")
+    if len(shape) == 3:
+        tell(text, picture_files(text, store), store, shape[2], deep=False)
     return opened
 
 

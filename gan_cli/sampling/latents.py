@@ -28,7 +28,7 @@ class Latents(NamedTuple):
 
 
 def draw_latents(experiment: Experiment, request: Request, default: int, prior: str) -> Latents:
-    """The latents of the request's seeds, or the first n of its seed; `default`: n where it says none.
+    """The latents at hand, those of the request's seeds, or the first n of its seed; `default`: n where it says none.
 
     They are truncated, and those with conditions of their own have their classes and codes. Classes and codes of all
     samples are for `arrange`, which knows sweeps. Raises InputError for what this model cannot do, and for more
@@ -37,6 +37,8 @@ def draw_latents(experiment: Experiment, request: Request, default: int, prior: 
     own = request.conditions
     if len(own) == 1:
         own = (own[0]._replace(controls=()),)
+    if request.kept:
+        return Latents(apply_conditions(experiment, request.kept.inputs, own, prior), *[request.kept.names] * 2)
     if request.seeds is not None:
         names = tuple(f"seed {seed}" for seed in request.seeds)
         drawn = sampler.draw(experiment, request.seeds)

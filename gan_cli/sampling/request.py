@@ -4,10 +4,12 @@
 `plan.plan_samples` turns it into latents, `plan.paint_plan` into samples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from gan_cli.errors import InputError
 from gan_cli.pictures.grids import ANIMATIONS
@@ -35,6 +37,13 @@ class Term(NamedTuple):
     wanted: str = ""  # the class to be found
 
 
+class Kept(NamedTuple):
+    """Latents of a file (`latent_file`): what the generator was given for samples, and what these are called."""
+
+    inputs: Mapping[str, np.ndarray]  # the game's, leaves [n, ...]
+    names: tuple[str, ...]  # of the samples: n
+
+
 class Request(NamedTuple):
     """Samples that are asked for. None or empty: not asked for.
 
@@ -42,6 +51,7 @@ class Request(NamedTuple):
     """
 
     seeds: Sequence[int] | None = None  # one sample each, instead of `seed` and `n`
+    kept: Kept | None = None  # latents at hand, instead of any that are drawn
     seed: int | None = None  # of the first n samples; with a sum, of the noise around its result
     n: int | None = None  # number of samples; with a sum, of exemplars to be found in each class
     conditions: tuple[Conditions, ...] = (Conditions(),)  # one for all samples, which may sweep, or one for each
@@ -69,13 +79,17 @@ def check_request(request: Request) -> None:
     once the samples' medium is known, `writing.check_kind`.
     """
     seeds, n, terms, out, moves = request.seeds, request.n, request.terms, request.out, request.is_animation
-    counted = n if seeds is None else len(seeds)
+    counted = len(request.kept.names) if request.kept else n if seeds is None else len(seeds)
     is_named, of_seed = seeds is not None, n is not None or request.seed is not None
     finds = any(term.wanted for term in terms)
     given = {"--interpolate": request.steps, "--arithmetic": terms, "--neighbours": request.neighbours}
     kinds = [option for option, value in given.items() if value]
     own, drawn = len(request.conditions), sum(len(term.seeds) for term in terms) if terms else counted
     contradictions = [
+        (
+            request.kept and (is_named or of_seed or terms),
+            "--latents names each sample: it goes with neither --seeds, --n, --seed nor --arithmetic",
+        ),
         (is_named and of_seed, "--seeds goes with neither --n nor --seed: it names each sample"),
         (len(kinds) > 1, f"{' and '.join(kinds)}: they are different pictures; ask for one at a time"),
         (request.path and not request.steps, "--path is that of a walk: it goes with --interpolate"),

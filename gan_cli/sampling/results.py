@@ -1,7 +1,7 @@
 """What `gan apply` has made, into a picture, an archive, a folder of images or a table."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +89,21 @@ def _arrays(applied: Applied) -> dict[str, Any]:
 
 
 def _write_folder(out: Path, applied: Applied, made: Spec) -> None:
-    """A file a result. Raises InputError where two of them would have one name."""
+    """A file a result."""
     suffix, content = next(iter(media.of(made).files.items()))
-    places = [Path(name).with_suffix(suffix) for name in applied.names]
-    if len(set(places)) < len(places):
-        twice = next(place for i, place in enumerate(places) if place in places[:i])
-        raise InputError(f"--out {out}: two of the files that were given would both become {twice}")
+    places = places_of(applied.names, suffix, out)
     labels = applied.given.labels
     for i in range(len(applied.results)):
         own = "" if labels is None else file_part(int(labels[i]), applied.classes)
         place = out / (places[i] if places else Path(own, f"{i:06d}{suffix}"))
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content(applied.results[i : i + 1], made, 0))
+
+
+def places_of(names: Sequence[str], suffix: str, out: Path) -> list[Path]:
+    """Where results go in a folder, by the names of what was given; raises InputError where two would have one name."""
+    places = [Path(name).with_suffix(suffix) for name in names]
+    if len(set(places)) < len(places):
+        twice = next(place for i, place in enumerate(places) if place in places[:i])
+        raise InputError(f"--out {out}: two of the files that were given would both become {twice}")
+    return places
