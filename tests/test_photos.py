@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from gan_cli import features as feature_networks
 from gan_cli.errors import InputError
@@ -54,6 +55,12 @@ def test_shuffled_pixels_are_those_of_the_paper(form):
             for j in range(2):
                 expected[:, i::2, j::2, c] = x[..., 4 * c + 2 * i + j]
     np.testing.assert_array_equal(y, expected)
+
+
+def test_shuffled_pixels_begin_as_if_they_were_repeated():
+    layer = layers.ShuffleConv(3, 2, nnx.Rngs(0))
+    y = layers.leave(layer(layers.enter(jnp.asarray(normal(2, 4, 4, 3)))))
+    np.testing.assert_array_equal(y, y[:, ::2, ::2].repeat(2, axis=1).repeat(2, axis=2))
 
 
 def random_weights():

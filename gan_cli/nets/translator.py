@@ -92,9 +92,10 @@ class ResNet(nnx.Module):
         norm: str,
         upsample: str,
         skip: bool,
+        ends: int,
         rngs: nnx.Rngs,
     ):
-        self.first = _convolved(colours[0], widths[0], 7, norm, rngs)
+        self.first = _convolved(colours[0], widths[0], ends, norm, rngs)
         self.downs = nnx.List([_convolved(i, o, 3, norm, rngs, stride=2) for i, o in pairwise(widths)])
         self.blocks = nnx.List([Block(widths[-1], norm, rngs) for _ in range(blocks)])
         self.last = _convolved(widths[-1], widths[-1], 3, norm, rngs) if skip else None
@@ -102,7 +103,7 @@ class ResNet(nnx.Module):
         doubled = layers.ShuffleConv if upsample == "shuffle" else layers.UpConv
         ups = [doubled(i, o, rngs, bias=norm == "none", init=normal_kernel) for i, o in pairwise(back)]
         self.ups = nnx.List([Normed(up, width, norm, rngs) for up, width in zip(ups, back[1:], strict=True)])
-        self.to_image = layers.Conv(widths[0], colours[1], 7, rngs, init=normal_kernel)
+        self.to_image = layers.Conv(widths[0], colours[1], ends, rngs, init=normal_kernel)
 
     def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
         """x [B, H, W, C] -> ([B, H', W', C'] in (-1, 1), {})."""
@@ -164,13 +165,14 @@ def resnet(
     blocks: PositiveInt = 6,  # residual blocks, of two convolutions each; the paper's for 256 pixels: 9
     norm: Literal["batch", "layer", "instance", "none"] = "instance",  # of every layer but the last
     upsample: Literal["repeat", "shuffle"] = "repeat",  # pixels before a convolution, or what it makes of four channels
+    ends: Literal[3, 5, 7, 9] = 7,  # pixels: side of the first and the last kernel
     skip: bool = False,  # what enters the blocks is added to what a convolution makes of what leaves them
 ) -> nnx.Module:
     """Residual network: images -> images in (-1, 1) of the same size, or of twice, four times ... the size.
 
     https://arxiv.org/abs/1603.08155, as in https://arxiv.org/abs/1703.10593, appendix 7.2. With `halvings = 0`,
-    `upsample = "shuffle"`, `skip = true` and a larger image to make it is SRResNet, https://arxiv.org/abs/1609.04802,
-    with ReLU instead of PReLU, 7x7 instead of 9x9 convolutions at the ends and a tanh. Departures: zeros beyond the
+    `upsample = "shuffle"`, `ends = 9`, `skip = true` and a larger image to make it is SRResNet,
+    https://arxiv.org/abs/1609.04802, with ReLU instead of PReLU and a tanh. Departures: zeros beyond the
     edges instead of reflections; pixels are repeated where CycleGAN has transposed convolutions, which leave
     checkerboards; shuffled ones begin as if they were repeated. Raises InputError unless sides can be halved so often
     and multiplied by powers of two.
@@ -188,7 +190,7 @@ def resnet(
             f"{most} times"
         )
     widths = tuple(width << level for level in range(halvings + 1))
-    return ResNet((given[2], made[2]), widths, blocks, larger, norm, upsample, skip, rngs)
+    return ResNet((given[2], made[2]), widths, blocks, larger, norm, upsample, skip, ends, rngs)
 
 
 def _images(ports: Ports, net: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
