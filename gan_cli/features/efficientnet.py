@@ -91,18 +91,18 @@ def fold(raw: Mapping[str, np.ndarray]) -> Weights:
     numbers = iter(range(sum(stage.blocks for stage in STAGES)))
 
     def block(path: str) -> Block:
-        named = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
+        expands = f"{path}._expand_conv.weight" in raw
         return Block(
-            *(
-                merge(raw, f"{path}.{conv}", f"{path}.{norm}") if f"{path}.{conv}.weight" in raw else None
-                for conv, norm in named
-            )
+            merge(raw, f"{path}._expand_conv", f"{path}._bn0") if expands else None,
+            merge(raw, f"{path}._depthwise_conv", f"{path}._bn1"),
+            merge(raw, f"{path}._project_conv", f"{path}._bn2"),
         )
 
     stages = tuple(tuple(block(f"_blocks.{next(numbers)}") for _ in range(stage.blocks)) for stage in STAGES)
     logits = Merged(raw["_fc.weight"].T, raw["_fc.bias"])
     weights = Weights(merge(raw, "_conv_stem", "_bn0"), stages, merge(raw, "_conv_head", "_bn1"), logits)
-    return jax.tree.map(jnp.asarray, weights)
+    made: Weights = jax.tree.map(jnp.asarray, weights)
+    return made
 
 
 def forward(weights: Weights, x: Array) -> dict[str, Array]:

@@ -37,7 +37,7 @@ def fold(raw: Mapping[str, np.ndarray]) -> Weights:
         if leading:
             kernels, biases = zip(*leading, strict=True)
             folded[name] = Merged(np.concatenate(kernels, axis=-1), np.concatenate(biases))
-    return jax.tree.map(jnp.asarray, Weights(folded, raw["fc.weight"].T))
+    return Weights(jax.tree.map(jnp.asarray, folded), jnp.asarray(raw["fc.weight"].T))
 
 
 def forward(weights: Weights, x: Array) -> dict[str, Array]:

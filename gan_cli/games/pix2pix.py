@@ -35,9 +35,9 @@ def pix2pix(
 
     https://arxiv.org/abs/1611.07004. With `perceptual`, + Σ λ_i E|D_i(x) - D_i(G(input))|, and D's loss with `margin` m
     + [m - Σ ...]+: PAN, https://arxiv.org/abs/1706.09138. With `pretrain`, `l2` and a D that is not conditional:
-    SRGAN, https://arxiv.org/abs/1609.04802, which also has `content`, + Σ w_i E(φ_i(x) - φ_i(G(input)))² with maps φ
-    of another network. Departure: no noise enters, which the
-    authors found to be ignored: a result is a function of its input. Raises ValueError for examples without an input.
+    SRGAN, https://arxiv.org/abs/1609.04802, which also has `content`, + Σ w_i E(φ_i(x) - φ_i(G(input)))² with maps φ_i
+    of another network, whose weights are constants of the compiled step. Departure: no noise enters, which the authors
+    found to be ignored: a result is a function of its input. Raises ValueError for examples without an input.
     """
     given = spec.part(INPUT)
     seen = _pair_shape(given, spec) if conditional else spec.shape
@@ -49,7 +49,6 @@ def pix2pix(
             f"perceptual has {len(perceptual)} weights, and the discriminator shows {len(maps)} maps; "
             '[networks.discriminator] net = "patchgan" shows one for each layer but the last'
         )
-
     unlike_content = _content_term(content, content_weights, spec) if content else None
 
     def make(nets: Nets, batch: Batch) -> Array:
@@ -115,7 +114,7 @@ def _content_term(network: Features, weights: Sequence[float], spec: Spec) -> Ca
 
     Raises ValueError for a network that shows fewer maps.
     """
-    maps = network.maps or (lambda _: ())
+    maps: Callable[[Array], tuple[Array, ...]] = network.maps or (lambda _: ())
     seen = len(jax.eval_shape(maps, jax.ShapeDtypeStruct((1, *spec.shape), "float32")))
     if seen < len(weights):
         raise ValueError(

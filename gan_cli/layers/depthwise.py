@@ -40,7 +40,7 @@ class _Geometry(NamedTuple):
     kernel: int  # taps along one axis
     stride: int
     pads: Pads  # of the large map
-    large: tuple[int, int]  # height and width
+    large: tuple[int, ...]  # height and width
 
 
 def _plain(geometry: _Geometry, kernel: Array, large: Array) -> Array:

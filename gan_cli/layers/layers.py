@@ -3,6 +3,8 @@
 Initialisers always see the shape [..., I, O], so that one that counts inputs and outputs counts them rightly.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -202,7 +204,7 @@ class ShuffleConv(nnx.Module):
     """
 
     def __init__(self, inputs: int, features: int, rngs: nnx.Rngs, *, bias: bool = True, init: Init = LECUN):
-        def repeated(key: Array, shape: tuple[int, ...]) -> Array:
+        def repeated(key: Array, shape: tuple[int, ...], *_: Any, **__: Any) -> Array:
             return jnp.repeat(init(key, (*shape[:-1], features)), 4, axis=-1)
 
         self.conv = Conv(inputs, 4 * features, 3, rngs, padding=1, bias=bias, init=repeated)

@@ -56,10 +56,13 @@ def _doubled(inputs: int, features: int, rngs: nnx.Rngs, bias: bool) -> layers.C
     return layers.ConvTranspose(inputs, features, 4, rngs, stride=2, padding=1, bias=bias, init=normal_kernel)
 
 
+Layer = layers.Conv | layers.UpConv | layers.ShuffleConv
+
+
 class Normed(nnx.Module):
     """A layer, then a norm."""
 
-    def __init__(self, layer: nnx.Module, features: int, norm: str, rngs: nnx.Rngs):
+    def __init__(self, layer: Layer, features: int, norm: str, rngs: nnx.Rngs):
         self.layer = layer
         self.norm = layers.norm(norm, features, rngs, normal_scale)
 
@@ -100,7 +103,9 @@ class ResNet(nnx.Module):
         self.blocks = nnx.List([Block(widths[-1], norm, rngs) for _ in range(blocks)])
         self.last = _convolved(widths[-1], widths[-1], 3, norm, rngs) if skip else None
         back = (*widths[::-1], *(widths[0] for _ in range(larger)))
-        doubled = layers.ShuffleConv if upsample == "shuffle" else layers.UpConv
+        doubled: type[layers.ShuffleConv | layers.UpConv] = (
+            layers.ShuffleConv if upsample == "shuffle" else layers.UpConv
+        )
         ups = [doubled(i, o, rngs, bias=norm == "none", init=normal_kernel) for i, o in pairwise(back)]
         self.ups = nnx.List([Normed(up, width, norm, rngs) for up, width in zip(ups, back[1:], strict=True)])
         self.to_image = layers.Conv(widths[0], colours[1], ends, rngs, init=normal_kernel)
