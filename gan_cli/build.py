@@ -232,6 +232,8 @@ def fit(resolved: Table, sources: Mapping[str, Source], where: str, note: Callab
             )
     shapes = state_shapes(made)
     check_size(shapes)
+    judges = resolved["eval"]  # a run's numbers are through one network, also where another is installed later
+    resolved = {**resolved, "eval": {**judges, "features": features.decided(judges["features"], *made.specs.values())}}
     return Prepared(resolved, sources, made, shapes)
 
 

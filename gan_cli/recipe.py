@@ -74,7 +74,9 @@ class Eval(_Table):
     every: NonNegativeInt = 0  # steps; 0: not during training
     n: PositiveInt = 2000  # samples drawn
     n_real: PositiveInt = 10_000  # real images that samples are compared with, or all there are
-    features: str = "digits"  # the feature network of images; vectors are their own features
+    # the feature network of images (vectors are their own features); auto: photos of those in colour, where the extra
+    # gan-cli[photos] is installed, otherwise digits
+    features: str = "auto"
     batch: Annotated[int, Field(gt=0, le=2**20)] = 250  # images drawn and judged at once
     ask: str = ""  # what the game is asked, where it can be asked several things; empty: the first that a metric fits
     paired: bool = False  # example i of one stream belongs to example i of the other: translations can be compared

@@ -15,6 +15,7 @@ from gan_cli.engine.loop import Trainer
 from gan_cli.engine.sampler import Sampler, draw_many
 from gan_cli.engine.state import initial_state
 from gan_cli.errors import InputError
+from gan_cli.features import Features
 from gan_cli.games.game import define, shown
 from gan_cli.games.pix2pix import pix2pix
 from gan_cli.judging import reference
@@ -34,6 +35,9 @@ INPUT = np.array([[0.5, 0.0], [-1.0, 2.0]])
 MADE = np.array([[0.5, 0.5], [1.0, 1.0]])  # a generator of ones: the sum of the input, in both pixels
 BATCH = {name: jnp.asarray(x, jnp.float32).reshape(2, 1, 2, 1) for name, x in (("x", X), ("input", INPUT))}
 LOSS = adversarial.wasserstein()
+
+
+SRRESNET = {"halvings": 0, "upsample": "shuffle", "skip": True, "ends": 3}
 
 
 class Linear(nnx.Module):
@@ -80,6 +84,14 @@ def test_the_perceptual_term_and_its_margin_by_hand():
         assert value - plain == pytest.approx(expected, abs=1e-5)
 
 
+def test_the_content_term_by_hand():
+    fixed = Features("fixed", "", 0, (), "", lambda x: {"features": x}, maps=lambda x: (x, x.sum(2) ** 2))
+    value, report = play(game(l1=0.0, content=fixed, content_weights=(3.0, 0.5)), "generator", BATCH)
+    squares = ((MADE.sum(1) ** 2 - X.sum(1) ** 2) ** 2).mean()
+    assert report["content"] == pytest.approx(3 * ((MADE - X) ** 2).mean() + 0.5 * squares)
+    assert value == pytest.approx(float(report["content"]) - (MADE + INPUT).sum(1).mean(), rel=1e-6)
+
+
 def test_pretraining_is_the_differences_alone_and_the_game_begins_after_it():
     made = game(pretrain=5, l1=2.0)
     value, _ = play(made, "pretrain", BATCH)
@@ -94,6 +106,8 @@ def test_pretraining_is_the_differences_alone_and_the_game_begins_after_it():
     [
         ({"data": {"input_views": []}}, r"play = 'pix2pix': it wants examples with a part 'input'.*input_views = \["),
         ({"data": {"input_views": ["views.grey", "views.smaller"]}}, "one size, and these are 4x4x1 and 16x16x1"),
+        ({"game": {"content": "digits"}}, "content_weights are 1, and content = 'digits' shows 0 maps; photos shows 5"),
+        ({"game": {"content": "vgg"}}, "content.features = 'vgg': no such feature network"),
         ({"game": {"margin": 1.0}}, "margin is of the perceptual term"),
         ({"game": {"perceptual": [1.0] * 3}}, "has 3 weights, and the discriminator shows 2 maps"),
         (
@@ -138,7 +152,7 @@ def test_translators_have_the_sizes_of_the_papers():
         (translator.unet, (16, 24, 2), (16, 24, 3), {}),
         (translator.unet, (18, 6, 1), (18, 6, 1), {"norm": "none"}),  # can be halved once
         pytest.param(translator.resnet, (16, 24, 2), (16, 24, 3), {"blocks": 1}, marks=pytest.mark.slow),
-        (translator.resnet, (5, 6, 1), (20, 24, 1), {"blocks": 1, "halvings": 0, "norm": "batch"}),
+        (translator.resnet, (5, 6, 1), (20, 24, 1), {**SRRESNET, "blocks": 1, "norm": "batch"}),
     ],
 )
 def test_translators_are_the_same_in_both_formulations(factory, given, made, options):

@@ -85,7 +85,7 @@ def evaluate(
         str | None,
         typer.Option(
             help="Feature network: one that gan features list names, or your own.",
-            show_default="the recipe's, or digits",
+            show_default="the recipe's; otherwise photos of images in colour, where installed, or digits",
             autocompletion=completion.features,
         ),
     ] = None,

@@ -47,8 +47,8 @@ def statistics(
     images: Annotated[str, typer.Argument(help="Images: as gan eval --real.")],
     out: Annotated[str, typer.Option(help="The file to write, .npz.")],
     features: Annotated[
-        str, typer.Option(help="Feature network: one that gan features list names, or your own.")
-    ] = "digits",
+        str, typer.Option(help="Feature network: one that gan features list names, or your own; auto: as gan eval.")
+    ] = "auto",
     n: Annotated[int | None, typer.Option("--n", min=1, help="How many, chosen at random.", show_default="all")] = None,
     size: Annotated[
         int | None, typer.Option(min=1, max=4096, help="Bring them to this many pixels.", show_default=False)

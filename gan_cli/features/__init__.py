@@ -6,13 +6,37 @@ factory of the same name. A person's own network, outside of this package, is lo
 
 import sys
 
+from gan_cli import media
 from gan_cli.binding import call, validate_part
 from gan_cli.errors import InputError
-from gan_cli.features import custom
+from gan_cli.features import custom, photos
 from gan_cli.features.network import FEATURES, OWN, Features, Outline
-from gan_cli.types import Shape
+from gan_cli.types import Shape, Spec
 
-__all__ = ["FEATURES", "OWN", "Features", "Outline", "check_shipped", "find_network", "is_outside", "outline"]
+__all__ = [
+    "FEATURES",
+    "OWN",
+    "Features",
+    "Outline",
+    "check_shipped",
+    "decided",
+    "find_network",
+    "is_outside",
+    "outline",
+]
+
+AUTO = "auto"  # in place of a name: the network is decided by what images look like
+
+
+def decided(wanted: str, *specs: Spec) -> str:
+    """The name that is `wanted`; in place of AUTO that of the network for examples that look like these.
+
+    `photos` of images in colour, where its weights are installed, otherwise `digits`.
+    """
+    if wanted != AUTO:
+        return wanted
+    in_colour = any(media.is_image(spec) and spec.shape[2] in (3, 4) for spec in specs)
+    return "photos" if in_colour and photos.installed() else "digits"
 
 
 def find_network(name: str, *, outside: bool = False, shape: Shape = ()) -> Features:
@@ -41,11 +65,12 @@ def outline(name: str) -> Outline:
 
 
 def check_shipped(name: str, where: str = "") -> None:
-    """Raise InputError, which begins with `where`, unless a recipe may have this name: it may not name outside code."""
+    """Raise InputError, which begins with `where`, unless a recipe may have this name, or AUTO: no outside code."""
     if not FEATURES.has(name) and is_outside(name):
         shipped = ", ".join(FEATURES.names())
         raise InputError(f"{where}features = {name!r}: a recipe can name only shipped networks ({shipped}); {OWN}")
-    validate_part(FEATURES, name, where)
+    if name != AUTO:
+        validate_part(FEATURES, name, where)
 
 
 def is_outside(name: str) -> bool:

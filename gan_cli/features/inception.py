@@ -8,7 +8,6 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from gan_cli.errors import InputError
@@ -16,7 +15,7 @@ from gan_cli.features.inception_blocks import CLASSES, DIM, SIDE
 from gan_cli.features.inception_net import Weights, forward, in_parts
 from gan_cli.features.inception_weights import find_weights, load_weights
 from gan_cli.features.network import Features, Outline
-from gan_cli.features.resize import bicubic, bilinear, resize, tensorflow
+from gan_cli.features.resize import bicubic, bilinear, levels, resize, tensorflow
 from gan_cli.types import Array
 
 NAMES = tuple(map(str, range(CLASSES)))  # of the classes: their numbers; the published weights come without names
@@ -110,17 +109,8 @@ def outline(name: str) -> Outline:
 @functools.cache
 def _program(name: str) -> Callable[[Weights, Array], dict[str, Array]]:
     """(weights, images) -> outputs; cached, because a program is compiled for each function."""
-    prepare = WAYS[name].prepare
-    return lambda weights, images: in_parts(lambda part: forward(weights, prepare(levels(part))), images)
 
+    def seen(weights: Weights, images: Array) -> dict[str, Array]:
+        return forward(weights, WAYS[name].prepare(levels(images, "Inception-v3")))
 
-def levels(images: Array) -> Array:
-    """Images [B, H, W, 1 or 3] float32 in [-1, 1] of 8-bit values -> those values, [B, H, W, 3] float32.
-
-    Raises InputError for another number of channels.
-    """
-    channels = images.shape[-1]
-    if channels not in (1, 3):
-        raise InputError(f"Inception-v3 sees grey or RGB images, not {channels} channels: convert them to RGB first")
-    exact = jnp.round((images + 1) * 127.5)
-    return jnp.broadcast_to(exact, (*images.shape[:-1], 3))
+    return lambda weights, images: in_parts(functools.partial(seen, weights), images)

@@ -14,19 +14,12 @@ import numpy as np
 from jax import lax
 
 from gan_cli.features.inception_blocks import BLOCKS, STEM, Block, Conv, convolutions
+from gan_cli.features.merged import Merged, merge
 from gan_cli.types import Array
 
-EPSILON = 1e-3  # of the batch normalisations
 AT_ONCE = 10  # images in one pass on a CPU: what lies between two layers of them takes 80 MB
 EXACT = lax.Precision.HIGHEST  # no TF32 or bfloat16 on accelerators: their three digits are not enough
 FRAME = ((0, 0), (1, 1), (1, 1), (0, 0))  # pads [B, H, W, C] by a row or column on each side
-
-
-class Merged(NamedTuple):
-    """A convolution and the batch normalisation after it, in one."""
-
-    kernel: Array  # [height, width, inputs, outputs]
-    bias: Array  # [outputs]
 
 
 class Weights(NamedTuple):
@@ -38,22 +31,13 @@ class Weights(NamedTuple):
 
 def fold(raw: Mapping[str, np.ndarray]) -> Weights:
     """Weights by PyTorch's names, float32 -> normalisations folded into kernels, leading 1x1 kernels joined."""
-    folded = {}
-    for path, _, _ in convolutions():
-        kernel, gain, shift, mean, variance = (
-            raw[f"{path}.{part}"].astype(np.float64)
-            for part in ("conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
-        )
-        scale = gain / np.sqrt(variance + EPSILON)
-        kernel = (kernel.transpose(2, 3, 1, 0) * scale).astype(np.float32)  # [height, width, inputs, outputs]
-        folded[path] = kernel, (shift - mean * scale).astype(np.float32)
+    folded = {path: merge(raw, f"{path}.conv", f"{path}.bn") for path, _, _ in convolutions()}
     for name, block in BLOCKS.items():
         leading = [folded.pop(f"{name}.{path.steps[0][0].name}") for path in block if path.leads]
         if leading:
             kernels, biases = zip(*leading, strict=True)
-            folded[name] = np.concatenate(kernels, axis=-1), np.concatenate(biases)
-    merged = {name: Merged(jnp.asarray(kernel), jnp.asarray(bias)) for name, (kernel, bias) in folded.items()}
-    return Weights(merged, jnp.asarray(raw["fc.weight"].T))
+            folded[name] = Merged(np.concatenate(kernels, axis=-1), np.concatenate(biases))
+    return Weights(jax.tree.map(jnp.asarray, folded), jnp.asarray(raw["fc.weight"].T))
 
 
 def forward(weights: Weights, x: Array) -> dict[str, Array]:

@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -13,9 +12,10 @@ from gan_cli.data.store import user_cache
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.features.inception_blocks import shapes
 from gan_cli.features.inception_net import Weights, fold
-from gan_cli.features.torch_file import contents, parse_tensors
+from gan_cli.features.torch_file import chosen, contents, parse_tensors
 from gan_cli.files import atomic, make_folder
 
+NETWORK = "FID's Inception-v3"
 PUBLISHED = "6726825d"  # the first digits of the SHA-256 of the published file, which are in its name
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-{PUBLISHED}.pth"
 MEND = f"download {URL} and say: gan features import FILE"
@@ -46,29 +46,12 @@ def import_file(source: Path) -> Imported:
     Raises InputError when the file cannot be read, lacks a weight, or has one of another shape or that is not finite.
     """
     data = contents(source)
-    weights = _checked(parse_tensors(data, source), str(source))
+    weights = chosen(parse_tensors(data, source), shapes(), NETWORK, str(source))
     imported = Imported(location(), hashlib.sha256(data).hexdigest())
     make_folder(imported.path.parent, "set GAN_CACHE_DIR to a folder")
     with atomic(imported.path) as part, part.open("wb") as file:
         np.savez(file, **cast("dict[str, Any]", weights | {HASH: np.array(imported.sha256)}))
     return imported
-
-
-def _checked(found: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
-    """The weights that the network needs, float32; what else the file holds does not matter."""
-    weights = {}
-    for name, shape in shapes().items():
-        if name not in found:
-            raise InputError(f"{where}: these are not the weights of FID's Inception-v3: {name} is missing")
-        if found[name].shape != shape:
-            raise InputError(
-                f"{where}: these are not the weights of FID's Inception-v3: {name} has the shape "
-                f"{found[name].shape} and should have {shape}"
-            )
-        weights[name] = found[name].astype(np.float32)
-        if not np.isfinite(weights[name]).all():
-            raise InputError(f"{where}: {name} holds NaN or infinity")
-    return weights
 
 
 def find_weights() -> Imported | None:
@@ -90,7 +73,7 @@ def load_weights() -> tuple[Weights, Imported]:
 
 @functools.lru_cache(maxsize=1)
 def _folded(imported: Imported, _: int) -> Weights:
-    return fold(_checked(_read_weights(imported.path, list(shapes())), str(imported.path)))
+    return fold(chosen(_read_weights(imported.path, list(shapes())), shapes(), NETWORK, str(imported.path)))
 
 
 def _read_weights(path: Path, names: list[str]) -> dict[str, np.ndarray]:

@@ -26,6 +26,9 @@ class Features(NamedTuple):
     others: tuple[str, ...] = ()  # further outputs of `apply`, for metrics that are made for this network
     made_for: str = "any images"  # in words: "grey images of handwritten digits"
     suits: Callable[[Spec], bool] = lambda _: True  # False for images whose shape or classes show that they are others
+    maps: Callable[[Array], tuple[Array, ...]] | None = None
+    """images [B, H, W, C] in [-1, 1] -> the network's maps [B, h, w, c] of them as they are, not resized, the finest
+    first: what content losses compare. Differentiable in the images. None: it shows none."""
 
 
 class Outline(NamedTuple):
@@ -37,5 +40,5 @@ class Outline(NamedTuple):
     weights: str  # "none needed", "shipped", or where a person imports them: "published", "missing", "damaged", ...
 
 
-FEATURES = kind("feature network", "features", "gan_cli.features", Features)
+FEATURES = kind("feature network", "features", "gan_cli.features", Features, option=True)
 OWN = "`gan eval --features` takes one's own: package.module:function, file.py:function or file.jaxexport"

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from gan_cli.errors import InputError
 from gan_cli.types import Array
 
 Rule = Callable[[int, int], np.ndarray]  # (pixels, side) -> weights [side, pixels] float32, the sum of each row 1
@@ -55,6 +56,18 @@ def _between(at: np.ndarray, pixels: int) -> np.ndarray:
     np.add.at(weights, (row, low), 1 - share)
     np.add.at(weights, (row, np.minimum(low + 1, pixels - 1)), share)
     return weights
+
+
+def levels(images: Array, network: str) -> Array:
+    """Images [B, H, W, 1 or 3] float32 in [-1, 1] of 8-bit values -> those values, [B, H, W, 3] float32.
+
+    Raises InputError, which says that `network` is what they are for, for another number of channels.
+    """
+    channels = images.shape[-1]
+    if channels not in (1, 3):
+        raise InputError(f"{network} sees grey or RGB images, not {channels} channels: convert them to RGB first")
+    exact = jnp.round((images + 1) * 127.5)
+    return jnp.broadcast_to(exact, (*images.shape[:-1], 3))
 
 
 def resize(images: Array, rule: Rule, side: int) -> Array:

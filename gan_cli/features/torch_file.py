@@ -16,6 +16,7 @@ import numpy as np
 from gan_cli.data import packed
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.features.torch_pickle import Tensor, load_pickle
+from gan_cli.types import Shape
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
@@ -48,6 +49,29 @@ def parse_tensors(data: bytes, path: Path) -> dict[str, np.ndarray]:
         return {name: _cut(name, tensor, numbers) for name, tensor in tensors}
     except DamagedError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def chosen(
+    found: Mapping[str, np.ndarray], shapes: Mapping[str, Shape], network: str, where: str
+) -> dict[str, np.ndarray]:
+    """The weights of these names, float32; what else a file holds does not matter.
+
+    network: whose weights they are, in words; where: what messages call the file. Raises InputError for one that is
+    missing, of another shape or not finite.
+    """
+    weights = {}
+    for name, shape in shapes.items():
+        if name not in found:
+            raise InputError(f"{where}: these are not the weights of {network}: {name} is missing")
+        if found[name].shape != shape:
+            raise InputError(
+                f"{where}: these are not the weights of {network}: {name} has the shape {found[name].shape} and "
+                f"should have {shape}"
+            )
+        weights[name] = found[name].astype(np.float32)
+        if not np.isfinite(weights[name]).all():
+            raise InputError(f"{where}: {name} holds NaN or infinity")
+    return weights
 
 
 def _named(tree: Any) -> Named:

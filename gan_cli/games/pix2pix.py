@@ -1,14 +1,16 @@
 """pix2pix: a generator makes each example from its input; the discriminator is shown pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.nn import relu
 from pydantic import NonNegativeFloat, NonNegativeInt
 
 from gan_cli import media
+from gan_cli.features import Features
 from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn, shown
 from gan_cli.types import INPUT, Adversarial, Array, Aux, Batch, Ports, Shape, Spec, X
 
@@ -23,6 +25,8 @@ def pix2pix(
     l1: NonNegativeFloat = 100.0,  # λ: weight of the mean absolute difference from the true example
     l2: NonNegativeFloat = 0.0,  # weight of the mean squared difference
     perceptual: tuple[NonNegativeFloat, ...] = (),  # λ_i: of that between D's maps, from the finest on
+    content: Features | None = None,  # a fixed network, whose maps of results and of true examples are compared
+    content_weights: tuple[NonNegativeFloat, ...] = (1.0,),  # of the mean squared differences, from the finest map on
     margin: NonNegativeFloat = 0.0,  # m: D keeps the perceptual term above it; 0: D does not look at it
     conditional: bool = True,  # D is shown the input beside the example
     pretrain: NonNegativeInt = 0,  # steps of the differences alone, before the game begins
@@ -31,8 +35,9 @@ def pix2pix(
 
     https://arxiv.org/abs/1611.07004. With `perceptual`, + Σ λ_i E|D_i(x) - D_i(G(input))|, and D's loss with `margin` m
     + [m - Σ ...]+: PAN, https://arxiv.org/abs/1706.09138. With `pretrain`, `l2` and a D that is not conditional:
-    SRGAN, https://arxiv.org/abs/1609.04802, D's own maps in place of VGG's. Departure: no noise enters, which the
-    authors found to be ignored: a result is a function of its input. Raises ValueError for examples without an input.
+    SRGAN, https://arxiv.org/abs/1609.04802, which also has `content`, + Σ w_i E(φ_i(x) - φ_i(G(input)))² with maps φ_i
+    of another network, whose weights are constants of the compiled step. Departure: no noise enters, which the authors
+    found to be ignored: a result is a function of its input. Raises ValueError for examples without an input.
     """
     given = spec.part(INPUT)
     seen = _pair_shape(given, spec) if conditional else spec.shape
@@ -44,6 +49,7 @@ def pix2pix(
             f"perceptual has {len(perceptual)} weights, and the discriminator shows {len(maps)} maps; "
             '[networks.discriminator] net = "patchgan" shows one for each layer but the last'
         )
+    unlike_content = _content_term(content, content_weights, spec) if content else None
 
     def make(nets: Nets, batch: Batch) -> Array:
         made: Array = nets["generator"](batch[INPUT])[0]
@@ -82,6 +88,9 @@ def pix2pix(
         if perceptual:
             report["perceptual"] = unlike(maps, others)
             value += report["perceptual"]
+        if unlike_content:
+            report["content"] = unlike_content(made, batch[X])
+            value += report["content"]
         return value + adversarial * loss.generator(real, fake), report
 
     first = [Turn("pretrain", ("generator",), pretrain_loss, stop=pretrain, optim="generator")] if pretrain else []
@@ -98,6 +107,25 @@ def pix2pix(
         draw=lambda key, n: {},  # noqa: ARG005
         asks={"translate": Ask(make, (INPUT,))},
     )
+
+
+def _content_term(network: Features, weights: Sequence[float], spec: Spec) -> Callable[[Array, Array], Array]:
+    """Of results and true examples: Σ w_i E(φ_i(a) - φ_i(b))² with the maps φ_i of a fixed network, the finest first.
+
+    Raises ValueError for a network that shows fewer maps.
+    """
+    maps: Callable[[Array], tuple[Array, ...]] = network.maps or (lambda _: ())
+    seen = len(jax.eval_shape(maps, jax.ShapeDtypeStruct((1, *spec.shape), "float32")))
+    if seen < len(weights):
+        raise ValueError(
+            f"content_weights are {len(weights)}, and content = {network.name!r} shows {seen} maps; photos shows 5"
+        )
+
+    def term(made: Array, x: Array) -> Array:
+        pairs = zip(weights, maps(made), maps(x), strict=False)
+        return sum((weight * jnp.square(a - b).mean() for weight, a, b in pairs), jnp.zeros(()))
+
+    return term
 
 
 def _pair_shape(given: Spec, made: Spec) -> Shape:

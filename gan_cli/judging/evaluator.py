@@ -71,6 +71,7 @@ def lens(options: Eval, spec: Spec, *, outside: bool = False, where: Where = REC
     name = media.features_of(spec, options.features, where.table) if looked_through else options.features
     if name == "points" and media.is_image(spec):
         raise InputError(f"{where.table}features = 'points' are those of vectors; of images, 'pixels' would do")
+    name = feature_networks.decided(name, spec)
     features = feature_networks.find_network(name, outside=outside, shape=spec.shape)
     return Lens(found, features, chosen, feature_networks.FEATURES.has(name))
 

@@ -9,7 +9,7 @@ import numpy as np
 from gan_cli import media
 from gan_cli.data.source import Source
 from gan_cli.errors import InputError
-from gan_cli.features import Features
+from gan_cli.features import Features, photos
 from gan_cli.judging.reference import Reference
 from gan_cli.metrics import classes
 from gan_cli.metrics.classes import listed
@@ -160,10 +160,11 @@ def _warn_of_features(spec: Spec, features: Features, reference: Reference) -> t
     colours = {1: "grey", 3: "RGB"}.get(other.shape[2], f"of {other.shape[2]} channels")
     of = f", of the classes {listed(other.classes)}" if other.classes else ""
     small = "pixels, " if math.prod(spec.shape) <= MOST_FEATURES else ""
+    install = "" if photos.installed() else "; pip install 'gan-cli[photos]'"
     return (
         f"WARNING: {features.name} was made for {features.made_for}, and these images are {colours}{of}: its numbers "
-        "may compare runs, but do not tell quality. [eval] features, or --features, takes inception, which was made "
-        f"for photographs (gan features import), {small}or a network of one's own",
+        "may compare runs, but do not tell quality. [eval] features, or --features, takes photos (made for "
+        f"photographs{install}), inception (FID's own; gan features import), {small}or a network of one's own",
     )
 
 

@@ -3,6 +3,8 @@
 Initialisers always see the shape [..., I, O], so that one that counts inputs and outputs counts them rightly.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -25,6 +27,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "MinibatchDiscrimination",
+    "ShuffleConv",
     "SpectralNorm",
     "UpConv",
     "axes",
@@ -191,6 +194,24 @@ class ConvTranspose3D(Convolution):
         """Frames as `enter_frames` makes them, and how many an example has; I channels -> O channels."""
         made, more = space.conv_transpose(x, self.kernel(), frames, self.stride, self.padding)
         return _add_bias(made, self.bias), more
+
+
+class ShuffleConv(nnx.Module):
+    """A 3x3 convolution to four times the channels, stored [3, 3, I, 4 O], whose pixels are then shuffled.
+
+    The four pixels of a square start equal, as if they were repeated, so that there are no checkerboards to unlearn:
+    https://arxiv.org/abs/1707.02937.
+    """
+
+    def __init__(self, inputs: int, features: int, rngs: nnx.Rngs, *, bias: bool = True, init: Init = LECUN):
+        def repeated(key: Array, shape: tuple[int, ...], *_: Any, **__: Any) -> Array:
+            return jnp.repeat(init(key, (*shape[:-1], features)), 4, axis=-1)
+
+        self.conv = Conv(inputs, 4 * features, 3, rngs, padding=1, bias=bias, init=repeated)
+
+    def __call__(self, x: Array) -> Array:
+        """Images in the inner layout, I channels -> twice the side, O channels."""
+        return layout.shuffle(self.conv(x))
 
 
 class UpConv(nnx.Module):

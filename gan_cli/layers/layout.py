@@ -103,7 +103,7 @@ def conv(x: Array, kernel: Array, stride: int = 1, padding: Padding = "SAME") ->
     The side n becomes (n + paddings - k) // stride + 1; with "SAME", ceil(n / stride).
     """
     height, width = axes(x).space
-    pads = _pads(padding, (x.shape[height], x.shape[width]), kernel, stride)
+    pads = pads_of(padding, (x.shape[height], x.shape[width]), kernel, stride)
     return (cpu_conv if batch_last() else lax_conv).conv(x, kernel, stride, pads)
 
 
@@ -113,7 +113,7 @@ def conv_transpose(x: Array, kernel: Array, stride: int = 1, padding: Padding = 
     "SAME" makes it stride * n and wants k >= stride.
     """
     height, width = axes(x).space
-    pads = _pads(padding, (stride * x.shape[height], stride * x.shape[width]), kernel, stride)
+    pads = pads_of(padding, (stride * x.shape[height], stride * x.shape[width]), kernel, stride)
     return (cpu_conv if batch_last() else lax_conv).conv_transpose(x, kernel, stride, pads)
 
 
@@ -124,8 +124,23 @@ def up_conv(x: Array, kernel: Array) -> Array:
     return conv(x.repeat(2, axis=1).repeat(2, axis=2), kernel, 1, 1)
 
 
-def _pads(padding: Padding, large: tuple[int, int], kernel: Array, stride: int) -> Pads:
+def pads_of(padding: Padding, large: tuple[int, int], kernel: Array, stride: int) -> Pads:
+    """The padding before and after the height and the width of a `large` map, for kernel [k, k, ...]."""
     if isinstance(padding, int):
         return (padding, padding), (padding, padding)
     height, width = lax.padtype_to_pads(large, kernel.shape[:2], (stride, stride), padding)
     return height, width
+
+
+def shuffle(x: Array) -> Array:
+    """Pixel shuffle: 4 C channels -> C, twice the side. Channel 4 c + 2 i + j holds pixel (i, j) of each square of c.
+
+    https://arxiv.org/abs/1609.05158; the order is PyTorch's.
+    """
+    if batch_last():
+        features, height, width, _ = x.shape
+        parts = x.reshape(features // 4, 2, 2, height, width, -1).transpose(0, 3, 1, 4, 2, 5)  # [C, H, 2, W, 2, B]
+        return parts.reshape(features // 4, 2 * height, 2 * width, -1)
+    _, height, width, features = x.shape
+    parts = x.reshape(-1, height, width, features // 4, 2, 2).transpose(0, 1, 4, 2, 5, 3)  # [B, H, 2, W, 2, C]
+    return parts.reshape(-1, 2 * height, 2 * width, features // 4)

@@ -56,10 +56,13 @@ def _doubled(inputs: int, features: int, rngs: nnx.Rngs, bias: bool) -> layers.C
     return layers.ConvTranspose(inputs, features, 4, rngs, stride=2, padding=1, bias=bias, init=normal_kernel)
 
 
+Layer = layers.Conv | layers.UpConv | layers.ShuffleConv
+
+
 class Normed(nnx.Module):
     """A layer, then a norm."""
 
-    def __init__(self, layer: layers.Conv | layers.UpConv, features: int, norm: str, rngs: nnx.Rngs):
+    def __init__(self, layer: Layer, features: int, norm: str, rngs: nnx.Rngs):
         self.layer = layer
         self.norm = layers.norm(norm, features, rngs, normal_scale)
 
@@ -84,24 +87,38 @@ class ResNet(nnx.Module):
     """Convolution, halvings, residual blocks, doublings, convolution."""
 
     def __init__(
-        self, colours: tuple[int, int], widths: tuple[int, ...], blocks: int, larger: int, norm: str, rngs: nnx.Rngs
+        self,
+        colours: tuple[int, int],
+        widths: tuple[int, ...],  # channels from the image's side down
+        blocks: int,
+        larger: int,  # doublings beyond the image's side, of the first one's width
+        norm: str,
+        upsample: str,
+        skip: bool,
+        ends: int,
+        rngs: nnx.Rngs,
     ):
-        """`widths`: channels from the image's side down; `larger`: doublings beyond it, of the first one's width."""
-        self.first = _convolved(colours[0], widths[0], 7, norm, rngs)
+        self.first = _convolved(colours[0], widths[0], ends, norm, rngs)
         self.downs = nnx.List([_convolved(i, o, 3, norm, rngs, stride=2) for i, o in pairwise(widths)])
         self.blocks = nnx.List([Block(widths[-1], norm, rngs) for _ in range(blocks)])
+        self.last = _convolved(widths[-1], widths[-1], 3, norm, rngs) if skip else None
         back = (*widths[::-1], *(widths[0] for _ in range(larger)))
-        ups = [layers.UpConv(i, o, rngs, bias=norm == "none", init=normal_kernel) for i, o in pairwise(back)]
+        doubled: type[layers.ShuffleConv | layers.UpConv] = (
+            layers.ShuffleConv if upsample == "shuffle" else layers.UpConv
+        )
+        ups = [doubled(i, o, rngs, bias=norm == "none", init=normal_kernel) for i, o in pairwise(back)]
         self.ups = nnx.List([Normed(up, width, norm, rngs) for up, width in zip(ups, back[1:], strict=True)])
-        self.to_image = layers.Conv(widths[0], colours[1], 7, rngs, init=normal_kernel)
+        self.to_image = layers.Conv(widths[0], colours[1], ends, rngs, init=normal_kernel)
 
     def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
         """x [B, H, W, C] -> ([B, H', W', C'] in (-1, 1), {})."""
         h = layers.enter(x)
         for layer in (self.first, *self.downs):
             h = jax.nn.relu(layer(h))
+        before = h
         for block in self.blocks:
             h = block(h)
+        h = h if self.last is None else before + self.last(h)
         for layer in self.ups:
             h = jax.nn.relu(layer(h))
         return jnp.tanh(layers.leave(self.to_image(h))), {}
@@ -152,13 +169,18 @@ def resnet(
     halvings: NonNegativeInt = 2,  # before the blocks, each doubled again after them
     blocks: PositiveInt = 6,  # residual blocks, of two convolutions each; the paper's for 256 pixels: 9
     norm: Literal["batch", "layer", "instance", "none"] = "instance",  # of every layer but the last
+    upsample: Literal["repeat", "shuffle"] = "repeat",  # pixels before a convolution, or what it makes of four channels
+    ends: Literal[3, 5, 7, 9] = 7,  # pixels: side of the first and the last kernel
+    skip: bool = False,  # what enters the blocks is added to what a convolution makes of what leaves them
 ) -> nnx.Module:
     """Residual network: images -> images in (-1, 1) of the same size, or of twice, four times ... the size.
 
-    https://arxiv.org/abs/1603.08155, as in https://arxiv.org/abs/1703.10593, appendix 7.2; with `halvings = 0` and a
-    larger image to make, much as in https://arxiv.org/abs/1609.04802. Departures: zeros beyond the edges instead of
-    reflections; pixels are repeated before a convolution where the papers have transposed ones or shuffled pixels,
-    which leave checkerboards. Raises InputError unless sides can be halved so often and multiplied by powers of two.
+    https://arxiv.org/abs/1603.08155, as in https://arxiv.org/abs/1703.10593, appendix 7.2. With `halvings = 0`,
+    `upsample = "shuffle"`, `ends = 9`, `skip = true` and a larger image to make it is SRResNet,
+    https://arxiv.org/abs/1609.04802, with ReLU instead of PReLU and a tanh. Departures: zeros beyond the
+    edges instead of reflections; pixels are repeated where CycleGAN has transposed convolutions, which leave
+    checkerboards; shuffled ones begin as if they were repeated. Raises InputError unless sides can be halved so often
+    and multiplied by powers of two.
     """
     given, made = _images(ports, "translator.resnet")
     larger = (made[0] // given[0]).bit_length() - 1
@@ -173,7 +195,7 @@ def resnet(
             f"{most} times"
         )
     widths = tuple(width << level for level in range(halvings + 1))
-    return ResNet((given[2], made[2]), widths, blocks, larger, norm, rngs)
+    return ResNet((given[2], made[2]), widths, blocks, larger, norm, upsample, skip, ends, rngs)
 
 
 def _images(ports: Ports, net: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
