@@ -185,6 +185,7 @@ ONE = [
     ({"view": "views.hole", "size": 3}, (8, 12, 3)),
     ({"view": "views.streaks"}, (8, 12, 3)),
     ({"view": "views.grey"}, (8, 12, 1)),
+    ({"view": "views.two_focuses"}, (8, 12, 3)),
     ({"view": "views.inverted"}, (8, 12, 3)),
     ({"view": "views.tinted"}, (8, 12, 3)),
     ({"view": "views.centre", "size": 4}, (4, 4, 3)),
@@ -247,6 +248,13 @@ def test_chance_in_views():
     rain = make(views.streaks(count=3, length=4, level=200), np.zeros_like(grey), numbers)
     assert set(np.unique(rain)) == {0, 200}
     assert 0 < (rain > 0).sum((1, 2, 3)).max() <= 12
+    dot = np.zeros((300, 16, 16, 1), np.uint8)
+    dot[:, 3, 12] = 90
+    spread = np.pad(np.full((3, 3), 10), ((2, 11), (11, 2)))  # the mean of nine pixels
+    one, other, nothing = np.moveaxis(make(views.two_focuses(radius=1), dot, numbers), -1, 0)
+    assert not nothing.any()
+    assert set(np.unique(one[:, 3, 12])) == {10, 90}  # sharp in the one or in the other
+    np.testing.assert_array_equal(one.astype(int) + other, dot[..., 0].astype(int) + spread)
     assert len({image.tobytes() for image in rain}) > 290
 
 

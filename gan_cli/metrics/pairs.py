@@ -10,7 +10,7 @@ from gan_cli.metrics.metric import Metric, Sample, Scope
 from gan_cli.types import Array
 
 
-def of_pairs(name: str, pair: Callable[[Array, Array], Array], *, better: str, one_line: str, paper: str) -> Metric:
+def of_pairs(name: str, pair: Callable[..., Array], *, better: str, one_line: str, paper: str) -> Metric:
     """The metric that is the mean of `pair`, and `NAME-error`, its standard error over draws of the pairs.
 
     `better`: "lower" or "higher". `one_line`, `paper`: as in `Metric`.

@@ -1,24 +1,32 @@
 """Networks from images to images: a U-Net, and residual blocks between halvings and doublings."""
 
-from itertools import pairwise
-from typing import Literal
+from itertools import pairwise, zip_longest
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from gan_cli.errors import InputError
 from gan_cli.layers import layers
+from gan_cli.layers.chance import Dropout
 from gan_cli.layers.ports import require_image
 from gan_cli.nets.dcgan import SLOPE, normal_kernel, normal_scale
 from gan_cli.types import Array, Ports
+
+Norm = Literal["batch", "layer", "instance", "none"]
+Padding = Literal["zeros", "reflect"]
+Up = Literal["repeat", "transposed"]
+Layer = layers.Conv | layers.ConvTranspose | layers.UpConv
+CONVS: dict[Padding, type[layers.Conv]] = {"zeros": layers.Conv, "reflect": layers.ReflectedConv}
+DROPPING = 3  # doublings of a U-Net that are followed by dropout
 
 
 class UNet(nnx.Module):
     """Halved by convolutions, doubled by transposed ones, which see the map of their size from the way down, too."""
 
-    def __init__(self, colours: tuple[int, int], widths: tuple[int, ...], norm: str, rngs: nnx.Rngs):
+    def __init__(self, colours: tuple[int, int], widths: tuple[int, ...], norm: Norm, dropout: float, rngs: nnx.Rngs):
         """`widths`: channels of the maps on the way down, from half the image's side to the smallest."""
         bias = norm == "none"  # a norm layer has its own
         last = len(widths) - 1
@@ -35,6 +43,7 @@ class UNet(nnx.Module):
         inputs = (widths[-1], *(2 * width for width in back))  # two maps beside each other
         self.ups = nnx.List([_doubled(i, o, rngs, bias) for i, o in zip(inputs, back, strict=False)])
         self.up_norms = nnx.List([layers.norm(norm, width, rngs, normal_scale) for width in back])
+        self.drops = nnx.List([Dropout(dropout, level) for level in range(min(DROPPING, last)) if dropout])
         self.to_image = _doubled(inputs[-1], colours[1], rngs, bias=True)
 
     def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
@@ -45,9 +54,10 @@ class UNet(nnx.Module):
             h = down(h)
             h = jax.nn.leaky_relu(h if norm is None else norm(h), SLOPE)
             maps.append(h)
-        for up, norm, beside in zip(self.ups, self.up_norms, maps[-2::-1], strict=True):
+        for up, norm, drop, beside in zip_longest(self.ups, self.up_norms, self.drops, maps[-2::-1]):
             h = up(jax.nn.relu(h))
             h = h if norm is None else norm(h)
+            h = h if drop is None else drop(h)
             h = jnp.concatenate([h, beside], axis=layers.axes(h).channel)
         return jnp.tanh(layers.leave(self.to_image(jax.nn.relu(h)))), {}
 
@@ -59,7 +69,7 @@ def _doubled(inputs: int, features: int, rngs: nnx.Rngs, bias: bool) -> layers.C
 class Normed(nnx.Module):
     """A layer, then a norm."""
 
-    def __init__(self, layer: layers.Conv | layers.UpConv, features: int, norm: str, rngs: nnx.Rngs):
+    def __init__(self, layer: Layer, features: int, norm: Norm, rngs: nnx.Rngs):
         self.layer = layer
         self.norm = layers.norm(norm, features, rngs, normal_scale)
 
@@ -72,8 +82,8 @@ class Normed(nnx.Module):
 class Block(nnx.Module):
     """A map and what two convolutions add to it, https://arxiv.org/abs/1512.03385; no ReLU after the sum."""
 
-    def __init__(self, width: int, norm: str, rngs: nnx.Rngs):
-        self.first, self.second = (_convolved(width, width, 3, norm, rngs) for _ in range(2))
+    def __init__(self, width: int, norm: Norm, padding: Padding, rngs: nnx.Rngs):
+        self.first, self.second = (_convolved(width, width, 3, norm, padding, rngs) for _ in range(2))
 
     def __call__(self, h: Array) -> Array:
         """A map in the inner layout -> one of the same shape."""
@@ -84,16 +94,24 @@ class ResNet(nnx.Module):
     """Convolution, halvings, residual blocks, doublings, convolution."""
 
     def __init__(
-        self, colours: tuple[int, int], widths: tuple[int, ...], blocks: int, larger: int, norm: str, rngs: nnx.Rngs
+        self,
+        colours: tuple[int, int],
+        widths: tuple[int, ...],
+        blocks: int,
+        larger: int,
+        norm: Norm,
+        padding: Padding,
+        up: Up,
+        rngs: nnx.Rngs,
     ):
         """`widths`: channels from the image's side down; `larger`: doublings beyond it, of the first one's width."""
-        self.first = _convolved(colours[0], widths[0], 7, norm, rngs)
-        self.downs = nnx.List([_convolved(i, o, 3, norm, rngs, stride=2) for i, o in pairwise(widths)])
-        self.blocks = nnx.List([Block(widths[-1], norm, rngs) for _ in range(blocks)])
+        self.first = _convolved(colours[0], widths[0], 7, norm, padding, rngs)
+        self.downs = nnx.List([_convolved(i, o, 3, norm, "zeros", rngs, stride=2) for i, o in pairwise(widths)])
+        self.blocks = nnx.List([Block(widths[-1], norm, padding, rngs) for _ in range(blocks)])
         back = (*widths[::-1], *(widths[0] for _ in range(larger)))
-        ups = [layers.UpConv(i, o, rngs, bias=norm == "none", init=normal_kernel) for i, o in pairwise(back)]
+        ups = [_enlarged(i, o, up, rngs, bias=norm == "none") for i, o in pairwise(back)]
         self.ups = nnx.List([Normed(up, width, norm, rngs) for up, width in zip(ups, back[1:], strict=True)])
-        self.to_image = layers.Conv(widths[0], colours[1], 7, rngs, init=normal_kernel)
+        self.to_image = CONVS[padding](widths[0], colours[1], 7, rngs, padding=3, init=normal_kernel)
 
     def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Array]]:  # noqa: ARG002
         """x [B, H, W, C] -> ([B, H', W', C'] in (-1, 1), {})."""
@@ -107,10 +125,19 @@ class ResNet(nnx.Module):
         return jnp.tanh(layers.leave(self.to_image(h))), {}
 
 
-def _convolved(inputs: int, features: int, kernel: int, norm: str, rngs: nnx.Rngs, stride: int = 1) -> Normed:
-    bias, padding = norm == "none", kernel // 2
-    conv = layers.Conv(inputs, features, kernel, rngs, stride=stride, padding=padding, bias=bias, init=normal_kernel)
+def _convolved(
+    inputs: int, features: int, kernel: int, norm: Norm, padding: Padding, rngs: nnx.Rngs, stride: int = 1
+) -> Normed:
+    around, bias = kernel // 2, norm == "none"
+    conv = CONVS[padding](inputs, features, kernel, rngs, stride=stride, padding=around, bias=bias, init=normal_kernel)
     return Normed(conv, features, norm, rngs)
+
+
+def _enlarged(inputs: int, features: int, up: Up, rngs: nnx.Rngs, bias: bool) -> Layer:
+    """Twice the side, with a kernel of 3 x 3 either way."""
+    if up == "repeat":
+        return layers.UpConv(inputs, features, rngs, bias=bias, init=normal_kernel)
+    return layers.ConvTranspose(inputs, features, 3, rngs, stride=2, bias=bias, init=normal_kernel)
 
 
 def unet(
@@ -120,13 +147,16 @@ def unet(
     width: PositiveInt = 64,  # channels of the map at half the image's side; doubles with each halving of the side
     max_width: PositiveInt = 512,  # channels that no map exceeds
     halvings: PositiveInt | None = None,  # None: as many as there can be, of 256 pixels 8, down to 1 x 1
-    norm: Literal["batch", "layer", "instance", "none"] = "instance",  # but for the outermost and the innermost maps
+    norm: Norm = "instance",  # but for the outermost and the innermost maps
+    dropout: Annotated[
+        float, Field(ge=0, lt=1)
+    ] = 0.0,  # share of values, in the first three doublings; the paper's: 0.5
 ) -> nnx.Module:
     """U-Net: images -> images of the same size in (-1, 1), for what is given and what is made are aligned.
 
     https://arxiv.org/abs/1505.04597, as in https://arxiv.org/abs/1611.07004, appendix 6.1.1: with `norm = "batch"`, at
-    256 pixels, the paper's. Departure: no dropout, which it has for noise. Raises InputError unless both sides can be
-    halved so often.
+    256 pixels and `dropout = 0.5`, the paper's. Dropout is its noise, for games that give it seeds, and drops in
+    sampling, too. Raises InputError unless both sides can be halved so often.
     """
     (height, width_pixels, colours), made = _images(ports, "translator.unet")
     if (height, width_pixels) != made[:2]:
@@ -140,8 +170,10 @@ def unet(
             f'net = "translator.unet" halves both sides, and {height} x {width_pixels} pixels can be halved {most} '
             f"times{f', not {halvings}' if halvings else ''}: [data] size = 64 or another multiple of a power of two"
         )
+    if dropout and (halvings or most) == 1:
+        raise InputError('net = "translator.unet" with dropout wants two halvings, and has one: it is in between')
     widths = tuple(min(width << level, max_width) for level in range(halvings or most))
-    return UNet((colours, made[2]), widths, norm, rngs)
+    return UNet((colours, made[2]), widths, norm, dropout, rngs)
 
 
 def resnet(
@@ -151,14 +183,17 @@ def resnet(
     width: PositiveInt = 64,  # channels at the image's side; doubles with each halving
     halvings: NonNegativeInt = 2,  # before the blocks, each doubled again after them
     blocks: PositiveInt = 6,  # residual blocks, of two convolutions each; the paper's for 256 pixels: 9
-    norm: Literal["batch", "layer", "instance", "none"] = "instance",  # of every layer but the last
+    norm: Norm = "instance",  # of every layer but the last
+    padding: Padding = "zeros",  # what is beyond the edges; CycleGAN has reflections, but for its halvings
+    up: Up = "repeat",  # doublings: pixels repeated before a convolution, or a transposed one, as CycleGAN has
 ) -> nnx.Module:
     """Residual network: images -> images in (-1, 1) of the same size, or of twice, four times ... the size.
 
     https://arxiv.org/abs/1603.08155, as in https://arxiv.org/abs/1703.10593, appendix 7.2; with `halvings = 0` and a
-    larger image to make, much as in https://arxiv.org/abs/1609.04802. Departures: zeros beyond the edges instead of
-    reflections; pixels are repeated before a convolution where the papers have transposed ones or shuffled pixels,
-    which leave checkerboards. Raises InputError unless sides can be halved so often and multiplied by powers of two.
+    larger image to make, much as in https://arxiv.org/abs/1609.04802. Departures where `padding` and `up` do not say
+    otherwise: zeros beyond the edges instead of reflections, which are slower; repeated pixels instead of transposed
+    convolutions, which leave checkerboards. Raises InputError unless sides can be halved so often and multiplied by
+    powers of two.
     """
     given, made = _images(ports, "translator.resnet")
     larger = (made[0] // given[0]).bit_length() - 1
@@ -173,7 +208,7 @@ def resnet(
             f"{most} times"
         )
     widths = tuple(width << level for level in range(halvings + 1))
-    return ResNet((given[2], made[2]), widths, blocks, larger, norm, rngs)
+    return ResNet((given[2], made[2]), widths, blocks, larger, norm, padding, up, rngs)
 
 
 def _images(ports: Ports, net: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
