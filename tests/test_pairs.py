@@ -185,6 +185,7 @@ ONE = [
     ({"view": "views.hole", "size": 3}, (8, 12, 3)),
     ({"view": "views.streaks"}, (8, 12, 3)),
     ({"view": "views.grey"}, (8, 12, 1)),
+    ({"view": "views.relief"}, (8, 12, 1)),
     ({"view": "views.two_focuses"}, (8, 12, 3)),
     ({"view": "views.inverted"}, (8, 12, 3)),
     ({"view": "views.tinted"}, (8, 12, 3)),
@@ -222,6 +223,7 @@ def test_views_by_hand():
     step[:, :, 3:] = 200  # slopes of 100 levels a pixel on both sides of the step
     for least, expected in ((100.0, [0, 0, 255, 255, 0, 0]), (101.0, [0] * 6)):
         np.testing.assert_array_equal(make(views.edges(least=least), step, [0])[0, 2, :, 0], expected)
+    assert make(views.relief(), step, [0])[0, 2, :, 0].tolist() == [128, 128, 178, 178, 128, 128]
     blocks = COLOURS.reshape(5, 4, 2, 6, 2, 3).astype(float).mean((2, 4))
     np.testing.assert_array_equal(make(views.smaller(factor=2), COLOURS), np.rint(blocks))
     luma = np.stack([np.asarray(Image.fromarray(x).convert("L")) for x in COLOURS])

@@ -92,11 +92,20 @@ def edges(
     """Where brightness changes, white on black: what is left of a picture that was traced."""
 
     def make(x: np.ndarray, _: np.ndarray) -> np.ndarray:
-        light = np.pad(_luma(x)[..., 0].astype(np.int16), ((0, 0), (1, 1), (1, 1)), "edge")
-        across, down = light[:, 1:-1, 2:] - light[:, 1:-1, :-2], light[:, 2:, 1:-1] - light[:, :-2, 1:-1]
-        return np.where(np.hypot(across, down) / 2 >= least, 255, 0).astype(np.uint8)[..., None]
+        return np.where(np.hypot(*_slopes(x)) / 2 >= least, 255, 0).astype(np.uint8)
 
     return View(f"edges {least:g}", make)
+
+
+def relief() -> View:
+    """Brightness as a height on which light falls from the upper left, one channel: what is flat is grey."""
+    return View("relief", lambda x, _: np.rint(127.5 + sum(_slopes(x)) / 4).astype(np.uint8))
+
+
+def _slopes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Twice the levels a pixel by which brightness rises to the right and downwards: int16 [n, H, W, 1] both."""
+    light = np.pad(_luma(x).astype(np.int16), ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+    return light[:, 1:-1, 2:] - light[:, 1:-1, :-2], light[:, 2:, 1:-1] - light[:, :-2, 1:-1]
 
 
 def smaller(
