@@ -185,6 +185,8 @@ ONE = [
     ({"view": "views.hole", "size": 3}, (8, 12, 3)),
     ({"view": "views.streaks"}, (8, 12, 3)),
     ({"view": "views.grey"}, (8, 12, 1)),
+    ({"view": "views.relief"}, (8, 12, 1)),
+    ({"view": "views.two_focuses"}, (8, 12, 3)),
     ({"view": "views.inverted"}, (8, 12, 3)),
     ({"view": "views.tinted"}, (8, 12, 3)),
     ({"view": "views.centre", "size": 4}, (4, 4, 3)),
@@ -221,6 +223,7 @@ def test_views_by_hand():
     step[:, :, 3:] = 200  # slopes of 100 levels a pixel on both sides of the step
     for least, expected in ((100.0, [0, 0, 255, 255, 0, 0]), (101.0, [0] * 6)):
         np.testing.assert_array_equal(make(views.edges(least=least), step, [0])[0, 2, :, 0], expected)
+    assert make(views.relief(), step, [0])[0, 2, :, 0].tolist() == [128, 128, 178, 178, 128, 128]
     blocks = COLOURS.reshape(5, 4, 2, 6, 2, 3).astype(float).mean((2, 4))
     np.testing.assert_array_equal(make(views.smaller(factor=2), COLOURS), np.rint(blocks))
     luma = np.stack([np.asarray(Image.fromarray(x).convert("L")) for x in COLOURS])
@@ -247,6 +250,13 @@ def test_chance_in_views():
     rain = make(views.streaks(count=3, length=4, level=200), np.zeros_like(grey), numbers)
     assert set(np.unique(rain)) == {0, 200}
     assert 0 < (rain > 0).sum((1, 2, 3)).max() <= 12
+    dot = np.zeros((300, 16, 16, 1), np.uint8)
+    dot[:, 3, 12] = 90
+    spread = np.pad(np.full((3, 3), 10), ((2, 11), (11, 2)))  # the mean of nine pixels
+    one, other, nothing = np.moveaxis(make(views.two_focuses(radius=1), dot, numbers), -1, 0)
+    assert not nothing.any()
+    assert set(np.unique(one[:, 3, 12])) == {10, 90}  # sharp in the one or in the other
+    np.testing.assert_array_equal(one.astype(int) + other, dot[..., 0].astype(int) + spread)
     assert len({image.tobytes() for image in rain}) > 290
 
 

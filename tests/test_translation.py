@@ -16,10 +16,11 @@ from gan_cli.engine.sampler import Sampler, draw_many
 from gan_cli.engine.state import initial_state
 from gan_cli.errors import InputError
 from gan_cli.features import Features
-from gan_cli.games.game import define, shown
+from gan_cli.games.game import Nets, define, initialise, shown
 from gan_cli.games.pix2pix import pix2pix
 from gan_cli.judging import reference
 from gan_cli.judging.model_evaluator import ModelEvaluator
+from gan_cli.layers import chance, layers
 from gan_cli.layers.layout import formulation
 from gan_cli.losses import adversarial
 from gan_cli.metrics import ssim
@@ -33,7 +34,9 @@ PIXELS = Spec((1, 2, 1), parts={"input": Spec((1, 2, 1))})
 X = np.array([[1.0, 2.0], [3.0, -1.0]])
 INPUT = np.array([[0.5, 0.0], [-1.0, 2.0]])
 MADE = np.array([[0.5, 0.5], [1.0, 1.0]])  # a generator of ones: the sum of the input, in both pixels
-BATCH = {name: jnp.asarray(x, jnp.float32).reshape(2, 1, 2, 1) for name, x in (("x", X), ("input", INPUT))}
+BATCH = {"seed": jnp.zeros(2, jnp.uint32)} | {
+    name: jnp.asarray(x, jnp.float32).reshape(2, 1, 2, 1) for name, x in (("x", X), ("input", INPUT))
+}
 LOSS = adversarial.wasserstein()
 
 
@@ -153,6 +156,12 @@ def test_translators_have_the_sizes_of_the_papers():
         (translator.unet, (18, 6, 1), (18, 6, 1), {"norm": "none"}),  # can be halved once
         pytest.param(translator.resnet, (16, 24, 2), (16, 24, 3), {"blocks": 1}, marks=pytest.mark.slow),
         (translator.resnet, (5, 6, 1), (20, 24, 1), {**SRRESNET, "blocks": 1, "norm": "batch"}),
+        (
+            translator.resnet,
+            (8, 12, 1),
+            (8, 12, 1),
+            {"blocks": 1, "padding": "reflect", "upsample": "transposed"},
+        ),
     ],
 )
 def test_translators_are_the_same_in_both_formulations(factory, given, made, options):
@@ -169,12 +178,85 @@ def test_translators_are_the_same_in_both_formulations(factory, given, made, opt
     np.testing.assert_allclose(one, other, atol=2e-6)
 
 
+def test_noise_of_a_unet_belongs_to_the_example_and_not_to_its_batch():
+    """Dropout in training and in sampling: from seeds, the same in any batch, in both formulations."""
+    ports = Ports((8, 8, 1), (8, 8, 1))
+
+    def build(rngs):
+        return translator.unet(ports, rngs, width=4, dropout=0.5)
+
+    definition, variables = define(build), initialise(build, KEY)
+    assert jax.tree.structure(variables) == jax.tree.structure(
+        initialise(partial(translator.unet, ports, width=4), KEY)
+    )
+    x, seeds = jnp.ones((3, 8, 8, 1)), jnp.array([5, 6, 5], jnp.uint32)
+
+    @jax.jit
+    def made(variables):
+        with formulation("cpu"):
+            together = Nets({"g": definition}, {"g": variables})["g"](x, seeds=seeds)[0]
+            alone = Nets({"g": definition}, {"g": variables})["g"](x[:1], seeds=seeds[1:2])[0]
+        with formulation("lax"):
+            training = Nets({"g": definition}, {"g": variables}, KEY, step=jnp.int32(3))
+            return together, alone, training["g"](x, seeds=seeds)[0]
+
+    three, alone, other = made(variables)
+    assert (three[0] != three[1]).any()
+    np.testing.assert_array_equal(three[0], three[2])
+    np.testing.assert_allclose(alone[0], three[1], atol=1e-6)
+    np.testing.assert_allclose(other, three, atol=2e-6)
+    with pytest.raises(InputError, match=r"\[networks.g\]: it drops values .* this game gives it none"):
+        jax.eval_shape(lambda: Nets({"g": definition}, {"g": variables})["g"](x))
+
+
+def test_dropout_keeps_the_mean_and_layers_drop_different_values():
+    first, second = (chance.Dropout(0.25, number) for number in range(2))
+    kept = []
+    for layer in (first, second):
+        layer.seeds.set_value(jnp.arange(4, dtype=jnp.uint32))
+        kept.append(np.asarray(layer(jnp.ones((4, 5000)))))
+    assert set(np.unique(kept[0])) == {0.0, np.float32(1 / 0.75)}
+    assert np.mean(kept) == pytest.approx(1, abs=0.02)  # standard error 0.003
+    assert abs(np.corrcoef(kept[0].ravel(), kept[1].ravel())[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize("form", ["lax", "cpu"])
+def test_a_map_that_is_reflected_beyond_its_edges(form):
+    layer = layers.ReflectedConv(2, 3, 5, nnx.Rngs(0), padding=2)
+    x = jax.random.normal(KEY, (2, 6, 7, 2))
+    mirrored = jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), "reflect")
+    expected = jax.lax.conv_general_dilated(
+        mirrored, layer.kernel(), (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    with formulation(form):
+        np.testing.assert_allclose(layers.leave(layer(layers.enter(x))), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "patch"),
+    [({"kernel": 1, "halvings": 1}, 1), ({"halvings": 1}, 16), ({"halvings": 3}, 70), ({"halvings": 5}, 286)],
+)
+def test_patches_are_as_large_as_those_of_the_paper(options, patch):
+    """The pixels on which a score in the middle depends, by its gradient."""
+    side = 2 * patch + 32
+    net = patchgan.patchgan(Ports((side, side, 1), ()), nnx.Rngs(0), width=1, norm="none", **options)
+
+    def score(x):
+        scores = net(x)[0][0]
+        return scores[tuple(n // 2 for n in scores.shape)]
+
+    with formulation("lax"):
+        seen = jax.jit(jax.grad(score))(jax.random.normal(KEY, (1, side, side, 1)))[0, ..., 0] != 0
+    assert [int(seen.any(axis).sum()) for axis in (0, 1)] == [patch, patch]
+
+
 @pytest.mark.parametrize(
     ("factory", "given", "made", "options", "message"),
     [
         (translator.unet, (16, 16, 1), (32, 32, 1), {}, "16 x 16 pixels, and not 32 x 32.*translator.resnet"),
         (translator.unet, (28, 28, 1), (28, 28, 1), {"halvings": 3}, "can be halved 2 times, not 3"),
         (translator.unet, (15, 16, 1), (15, 16, 1), {}, "15 x 16 pixels can be halved 0 times"),
+        (translator.unet, (18, 18, 1), (18, 18, 1), {"dropout": 0.5}, "dropout wants two halvings, and has one"),
         (translator.unet, (16,), (16, 16, 1), {}, "images .* at its input"),
         (translator.resnet, (16, 16, 1), (8, 8, 1), {}, "16 x 16 pixels, and not 8 x 8"),
         (translator.resnet, (16, 16, 1), (48, 48, 1), {}, "16 x 16 pixels, and not 48 x 48"),
@@ -201,6 +283,19 @@ def pairs_of(name, results, truths):
     metric = metrics.find_metric(name)
     numbers = np.asarray(metric.pair(jnp.asarray(results), jnp.asarray(truths)))
     return numbers, metric.compute(None, Sample(Statistics(np.zeros(0), np.zeros((0, 0)), 0), pairs={name: numbers}))
+
+
+def test_psnr_of_what_was_missing():
+    """Of the pixels in which the input is not the truth; where there is none, nothing is wrong."""
+    truths = np.zeros((2, 4, 4, 3), np.uint8)
+    given, results = truths.copy(), truths + np.uint8(255)
+    given[0, 0, :2, 1] = 9  # two pixels
+    results[0, 0, 0], results[0, 0, 1] = 51, 0  # one of them wrong by 0.2
+    metric = metrics.find_metric("psnr", where="changed")
+    numbers = metric.pair(*map(jnp.asarray, (results, truths)), given=jnp.asarray(given))
+    np.testing.assert_allclose(numbers, [-10 * np.log10(0.02), 100.0], rtol=1e-5)
+    with pytest.raises(InputError, match="inputs with truths, and these are 2x2x3 and 4x4x3"):
+        metric.pair(results, truths, given=given[:, :2, :2])
 
 
 def test_metrics_of_pairs_by_hand():

@@ -74,7 +74,8 @@ def fit(
             raise InputError(f"{source.name}: images of {own_channels} channels cannot be resized; 1, 3 or 4 could be")
     rules = [f"{shape} {resize}" if name == X else f"{name} {shape} {resize}" for name, shape in changed.items()]
     load = partial(_load_fitted, source, old, changed, resize)
-    return fitted._replace(load=load, fingerprint=digest(source.fingerprint, *rules))
+    reads = None if X in changed else source.reads
+    return fitted._replace(load=load, fingerprint=digest(source.fingerprint, *rules), reads=reads)
 
 
 def is_opaque(source: Source) -> bool:

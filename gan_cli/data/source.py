@@ -61,6 +61,9 @@ class Source(NamedTuple):
     odd_channels: str = ""  # images of other channels than most, likewise
     log_likelihood: Callable[[np.ndarray], np.ndarray] | None = None
     """Examples [n, ...] as stored -> log p of each under what made the data, in nats [n]; None: that is not known."""
+    reads: Callable[[Any], Any] | None = None
+    """Images uint8 [n, H, W, C], of NumPy or JAX -> what each pixel shows, as a label: int [n, H, W]; None: that cannot
+    be read off."""
 
 
 def told(source: Source, note: Callable[[str], None]) -> Source:

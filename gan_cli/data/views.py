@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field, PositiveInt
 
 from gan_cli import media
@@ -20,7 +21,7 @@ from gan_cli.types import INPUT, Spec, X
 Level = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[Level, Level, Level]  # red, green, blue
 Make = Callable[[np.ndarray, np.ndarray], np.ndarray]
-NOISE, HOLE, STREAKS = 1, 2, 3  # streams of chance: two views of one image have nothing in common
+NOISE, HOLE, STREAKS, FOCUS = 1, 2, 3, 4  # streams of chance: two views of one image have nothing in common
 LUMA = np.array([19595, 38470, 7471], np.uint32)  # of red, green, blue: ITU-R 601 in 1 / 65536, as Pillow has it
 
 
@@ -59,7 +60,9 @@ def see(
         return seen(source.load(indices), indices, views, input_views)
 
     names = [f"{X} {view.name}" for view in views] + [f"{INPUT} {view.name}" for view in input_views]
-    return source._replace(spec=x._replace(parts=parts), load=load, fingerprint=digest(source.fingerprint, *names))
+    reads = None if views else source.reads
+    fingerprint = digest(source.fingerprint, *names)
+    return source._replace(spec=x._replace(parts=parts), load=load, fingerprint=fingerprint, reads=reads)
 
 
 def seen(
@@ -95,11 +98,20 @@ def edges(
     """Where brightness changes, white on black: what is left of a picture that was traced."""
 
     def make(x: np.ndarray, _: np.ndarray) -> np.ndarray:
-        light = np.pad(_luma(x)[..., 0].astype(np.int16), ((0, 0), (1, 1), (1, 1)), "edge")
-        across, down = light[:, 1:-1, 2:] - light[:, 1:-1, :-2], light[:, 2:, 1:-1] - light[:, :-2, 1:-1]
-        return np.where(np.hypot(across, down) / 2 >= least, 255, 0).astype(np.uint8)[..., None]
+        return np.where(np.hypot(*_slopes(x)) / 2 >= least, 255, 0).astype(np.uint8)
 
     return View(f"edges {least:g}", make)
+
+
+def relief() -> View:
+    """Brightness as a height on which light falls from the upper left, one channel: what is flat is grey."""
+    return View("relief", lambda x, _: np.rint(127.5 + sum(_slopes(x)) / 4).astype(np.uint8))
+
+
+def _slopes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Twice the levels a pixel by which brightness rises to the right and downwards: int16 [n, H, W, 1] both."""
+    light = np.pad(_luma(x).astype(np.int16), ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+    return light[:, 1:-1, 2:] - light[:, 1:-1, :-2], light[:, 2:, 1:-1] - light[:, :-2, 1:-1]
 
 
 def smaller(
@@ -165,6 +177,35 @@ def streaks(
         image[rows, columns] = np.maximum(image[rows, columns], level)
 
     return View(f"streaks {count} {length} {level}", _one_by_one(change))
+
+
+def two_focuses(
+    *,
+    radius: PositiveInt = 2,  # pixels: what is out of focus is the mean of squares of twice as many and one
+) -> View:
+    """Two pictures of its brightness, each out of focus where the other is sharp, as red and green: for fusion.
+
+    A straight line somewhere is the border between near and far. Blue is 0.
+    """
+
+    def make(x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        sharp = _luma(x)[..., 0]
+        around = np.pad(sharp, ((0, 0), (radius, radius), (radius, radius)), "edge")
+        squares = sliding_window_view(around, (2 * radius + 1, 2 * radius + 1), (1, 2))
+        blurred = np.rint(squares.mean((3, 4))).astype(np.uint8)
+        near = np.stack([_beyond_a_line(sharp.shape[1:], number) for number in numbers.tolist()])
+        first, second = np.where(near, sharp, blurred), np.where(near, blurred, sharp)
+        return np.stack([first, second, np.zeros_like(sharp)], axis=-1)
+
+    return View(f"two_focuses {radius}", make)
+
+
+def _beyond_a_line(shape: tuple[int, ...], number: int) -> np.ndarray:
+    """Which pixels are on one side of a line through the middle third: bool [H, W]."""
+    turn, top, left = _uniform(FOCUS, number, 3)
+    y, x = ((np.arange(side) + 0.5) / side - (1 + share) / 3 for side, share in zip(shape, (top, left), strict=True))
+    beyond: np.ndarray = y[:, None] * np.cos(2 * np.pi * turn) + x * np.sin(2 * np.pi * turn) > 0
+    return beyond
 
 
 def grey() -> View:

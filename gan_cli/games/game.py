@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gan_cli.errors import InputError
 from gan_cli.types import Array, Aux, Batch, Control, Key, Ports, Shape, Spec, X
 
 # Flax is imported where networks are made: sampling with a kept program does without it.
@@ -136,7 +137,8 @@ class Descent(NamedTuple):
 class Nets:
     """The game's networks bound to one set of weights for the length of one loss call.
 
-    `nets["generator"](z)` runs a role and keeps its new batch statistics for the next call and the next step;
+    `nets["generator"](z)` runs a role and keeps its new batch statistics for the next call and the next step; `seeds`,
+    uint32 [B], are what a network's own chance comes from (`layers/chance.py`), where the game gives it some.
     `nets.frozen(role)` keeps nothing, and is what a loss uses inside its own grad, vmap or scan.
     Weights and float inputs are cast to `dtype` on the way in, outputs to float32 on the way out.
     """
@@ -166,8 +168,8 @@ class Nets:
     def __getitem__(self, role: str) -> Callable[..., Any]:
         """The role's network as a function; its new batch statistics replace the old ones."""
 
-        def run(*inputs: Any) -> Any:
-            output, rest = self._apply(role, self.variables[role], inputs)
+        def run(*inputs: Any, seeds: Array | None = None) -> Any:
+            output, rest = self._apply(role, self.variables[role], inputs, seeds=seeds)
             self.variables[role] = self.variables[role]._replace(rest=rest)
             return output
 
@@ -183,7 +185,12 @@ class Nets:
         return lambda *inputs: self._apply(role, variables, inputs, method)[0]
 
     def _apply(
-        self, role: str, variables: Variables, inputs: tuple[Any, ...], method: str = "__call__"
+        self,
+        role: str,
+        variables: Variables,
+        inputs: tuple[Any, ...],
+        method: str = "__call__",
+        seeds: Array | None = None,
     ) -> tuple[Any, Any]:
         from flax import nnx
 
@@ -192,7 +199,7 @@ class Nets:
         graph = definition.eval if self._key is None else definition.train
         # Each call has a fresh key, which is the same one in every turn that makes the same calls.
         key = jax.random.key(0) if self._key is None else jax.random.fold_in(self._key, len(self.called))
-        noise = jax.tree.map(lambda x: key if is_key(x) else jnp.zeros(x.shape, x.dtype), definition.rng)
+        noise = _chance(definition.rng, key, seeds, role)
 
         def run(variables: Variables, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
             params = _cast(variables.params, self._dtype)
@@ -204,6 +211,23 @@ class Nets:
 
         made: tuple[Any, Any] = (jax.checkpoint(run) if self._remat else run)(variables, inputs)
         return made
+
+
+def _chance(streams: Any, key: Key, seeds: Array | None, role: str) -> Any:
+    """A network's random streams for one call; raises InputError where its chance wants seeds and there are none."""
+    from gan_cli.layers.chance import Seeds
+
+    def fill(x: Any) -> Any:
+        if not isinstance(x, Seeds):
+            return key if is_key(x) else jnp.zeros(x.shape, x.dtype)
+        if seeds is None:
+            raise InputError(
+                f"[networks.{role}]: it drops values by a seed of each example, and this game gives it none: "
+                'dropout = 0 there, or a game that does, play = "pix2pix"'
+            )
+        return x.replace(seeds)
+
+    return jax.tree.map(fill, streams, is_leaf=lambda x: isinstance(x, Seeds))
 
 
 def _wound(rest: Any, step: Array) -> Any:

@@ -11,7 +11,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt
 
 from gan_cli import media
 from gan_cli.features import Features
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn, shown
+from gan_cli.games.game import Ask, Builder, Game, NetFactory, Nets, Turn, shown
 from gan_cli.types import INPUT, Adversarial, Array, Aux, Batch, Ports, Shape, Spec, X
 
 
@@ -36,34 +36,23 @@ def pix2pix(
     https://arxiv.org/abs/1611.07004. With `perceptual`, + Σ λ_i E|D_i(x) - D_i(G(input))|, and D's loss with `margin` m
     + [m - Σ ...]+: PAN, https://arxiv.org/abs/1706.09138. With `pretrain`, `l2` and a D that is not conditional:
     SRGAN, https://arxiv.org/abs/1609.04802, which also has `content`, + Σ w_i E(φ_i(x) - φ_i(G(input)))² with maps φ_i
-    of another network, whose weights are constants of the compiled step. Departure: no noise enters, which the authors
-    found to be ignored: a result is a function of its input. Raises ValueError for examples without an input.
+    of another network, whose weights are constants of the compiled step. Noise enters as dropout in G, where its
+    network has some, in sampling as in training. Raises ValueError for examples without an input.
     """
     given = spec.part(INPUT)
     seen = _pair_shape(given, spec) if conditional else spec.shape
     discriminator_of = partial(discriminator, Ports(seen, ()))
-    if margin and not perceptual:
-        raise ValueError("margin is of the perceptual term, and there is none; perceptual = [1.0] would do")
-    if perceptual and len(maps := shown(discriminator_of, seen).get("maps", ())) < len(perceptual):
-        raise ValueError(
-            f"perceptual has {len(perceptual)} weights, and the discriminator shows {len(maps)} maps; "
-            '[networks.discriminator] net = "patchgan" shows one for each layer but the last'
-        )
+    _check_perceptual(perceptual, margin, discriminator_of, seen)
     unlike_content = _content_term(content, content_weights, spec) if content else None
 
     def make(nets: Nets, batch: Batch) -> Array:
-        made: Array = nets["generator"](batch[INPUT])[0]
+        made: Array = nets["generator"](batch[INPUT], seeds=batch["seed"])[0]
         return made
 
     def look(nets: Nets, batch: Batch, x: Array) -> tuple[Array, Any]:
         """D's scores of examples, and its maps."""
         score, inside = nets["discriminator"](jnp.concatenate([batch[INPUT], x], axis=-1) if conditional else x)
         return score, inside.get("maps", ())
-
-    def unlike(maps: Sequence[Array], others: Sequence[Array]) -> Array:
-        """The perceptual term."""
-        terms = zip(perceptual, maps, others, strict=False)
-        return sum((weight * jnp.abs(a - b).mean() for weight, a, b in terms), jnp.zeros(()))
 
     def differences(made: Array, x: Array) -> tuple[Array, Aux]:
         error = jnp.abs(made - x).mean()
@@ -78,7 +67,7 @@ def pix2pix(
         accuracy = jnp.mean(real > fake)  # share of true and made pairs that are told apart: 0.5 is guessing
         report = {"real_score": real.mean(), "fake_score": fake.mean(), "accuracy": accuracy}
         value = loss.discriminator(real, fake)
-        return value + relu(margin - unlike(maps, others)) if margin else value, report
+        return value + relu(margin - _unlike(perceptual, maps, others)) if margin else value, report
 
     def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         made = make(nets, batch)
@@ -86,7 +75,7 @@ def pix2pix(
         real, maps = look(nets, batch, batch[X])
         fake, others = look(nets, batch, made)
         if perceptual:
-            report["perceptual"] = unlike(maps, others)
+            report["perceptual"] = _unlike(perceptual, maps, others)
             value += report["perceptual"]
         if unlike_content:
             report["content"] = unlike_content(made, batch[X])
@@ -104,7 +93,7 @@ def pix2pix(
             Turn("discriminator", ("discriminator",), discriminator_loss, start=pretrain),
             Turn("generator", ("generator",), generator_loss, start=pretrain),
         ),
-        draw=lambda key, n: {},  # noqa: ARG005
+        draw=lambda key, n: {"seed": jax.random.bits(key, (n,))},
         asks={"translate": Ask(make, (INPUT,))},
     )
 
@@ -137,3 +126,20 @@ def _pair_shape(given: Spec, made: Spec) -> Shape:
             f"are {ends}; conditional = false shows it examples alone"
         )
     return (*made.shape[:-1], given.shape[-1] + made.shape[-1])
+
+
+def _check_perceptual(weights: Sequence[float], margin: float, discriminator: Builder, seen: Shape) -> None:
+    """Raise ValueError unless the discriminator shows a map for each weight, and a margin has a term."""
+    if margin and not weights:
+        raise ValueError("margin is of the perceptual term, and there is none; perceptual = [1.0] would do")
+    if weights and len(maps := shown(discriminator, seen).get("maps", ())) < len(weights):
+        raise ValueError(
+            f"perceptual has {len(weights)} weights, and the discriminator shows {len(maps)} maps; "
+            '[networks.discriminator] net = "patchgan" shows one for each layer but the last'
+        )
+
+
+def _unlike(weights: Sequence[float], maps: Sequence[Array], others: Sequence[Array]) -> Array:
+    """The perceptual term: how far D's maps of what is made are from those of the true examples."""
+    terms = zip(weights, maps, others, strict=False)
+    return sum((weight * jnp.abs(a - b).mean() for weight, a, b in terms), jnp.zeros(()))

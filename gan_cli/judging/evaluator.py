@@ -95,8 +95,8 @@ class Evaluator:
             self.notices += cache.check_made_by(reference.stored, self.features, allowed, reference.called)
         self.batch = min(options.batch, subject.n or options.batch)
         # by metric, what compares results with what they should be
-        self.pairs: dict[str, Callable[[Array, Array], Array]] = {
-            metric.name: jax.jit(metric.pair) for metric in self.metrics if metric.pair
+        self.pairs = {
+            metric.name: jax.jit(_comparing(metric, reference.source)) for metric in self.metrics if metric.pair
         }
         self._reference = reference
         self.fitted = fitted
@@ -198,6 +198,17 @@ class Evaluator:
     def _classified(self, sample: Sample) -> Sample:
         """The sample with what an independent classifier sees in it, where there is one and a metric asks for it."""
         return classes.classify(self.features, sample, self._reference.mixture) if self.needs.classified else sample
+
+
+def _comparing(metric: Metric, source: Source | None) -> Callable[[Array, Array, Array], Array]:
+    """(results, what they should be, what they were made from), all as stored -> the metric's number for each."""
+
+    def compare(results: Array, truths: Array, given: Array) -> Array:
+        assert metric.pair is not None
+        known = {"given": given, "reads": source and source.reads}
+        return metric.pair(results, truths, **{name: known[name] for name in metric.wants})
+
+    return compare
 
 
 def _judged(real: Sample | None, fake: Sample) -> int:

@@ -117,7 +117,9 @@ class ModelEvaluator:
                 for name, compare in comparing.items():
                     assert self._given is not None
                     assert self._given.truth is not None
-                    compared[name].append(np.asarray(compare(stored, jnp.asarray(self._given.truth[done : done + n]))))
+                    first = next(iter(self._given.inputs.values()))
+                    beside = (jnp.asarray(x[done : done + n]) for x in (self._given.truth, first))
+                    compared[name].append(np.asarray(compare(stored, *beside)))
                 done += n
                 yield batch
 

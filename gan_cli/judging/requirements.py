@@ -181,6 +181,11 @@ def _check_data(metric: Metric, subject: Subject, reference: Reference) -> None:
         raise InputError(f"{metric.name} needs data whose mixture of Gaussians is known, and these are no such toy")
     if metric.needs_log_likelihood and (source is None or source.log_likelihood is None):
         raise InputError(f"{metric.name} needs data whose distribution is known, and these are no such: oracle is")
+    if "reads" in metric.wants and (source is None or source.reads is None):
+        raise InputError(
+            f"{metric.name} reads off each pixel what it shows, and of these images that cannot be known: it can of "
+            'source = "facades", as they are made'
+        )
     if metric.needs_sequences and media.name_of(subject.spec) != "tokens":
         raise InputError(f"{metric.name} is of sequences of tokens, and these are {media.of(subject.spec).many}")
     if metric.needs_training and reference.training is None:

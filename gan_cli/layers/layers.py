@@ -27,6 +27,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "MinibatchDiscrimination",
+    "ReflectedConv",
     "ShuffleConv",
     "SpectralNorm",
     "UpConv",
@@ -155,6 +156,16 @@ class Conv(Convolution):
     def __call__(self, x: Array) -> Array:
         """Images in the inner layout, I channels -> O channels."""
         return _add_bias(layout.conv(x, self.kernel(), self.stride, self.padding), self.bias)
+
+
+class ReflectedConv(Conv):
+    """Convolution of images that go on beyond their edges as in a mirror, `padding` pixels on every side."""
+
+    def __call__(self, x: Array) -> Array:
+        """Images in the inner layout, I channels -> O channels."""
+        space = axes(x).space
+        around = [(self.padding,) * 2 if axis in space else (0, 0) for axis in range(x.ndim)]
+        return _add_bias(layout.conv(jnp.pad(x, around, "reflect"), self.kernel(), self.stride, 0), self.bias)
 
 
 class ConvTranspose(Convolution):

@@ -1,7 +1,7 @@
 """What a metric is: the one interface between numbers and the passes over images that feed them."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -92,8 +92,10 @@ class Metric(NamedTuple):
     needs_recognition_real: bool = False  # the same of the real examples
     needs_training: bool = False  # `Sample.training`, and real examples that are held out of it
     needs_decoder: bool = False  # `Sample.decoder`: a generator of a latent alone
-    pair: Callable[[Array, Array], Array] | None = None
+    pair: Callable[..., Array] | None = None
     """(results, what they should be), both as stored [B, ...] -> a number for each [B]; it needs no other fakes."""
+    wants: tuple[Literal["given", "reads"], ...] = ()
+    """Further arguments of `pair`, by name: what results were made from, as stored [B, ...], and `Source.reads`."""
     needs_answers: bool = False  # `Sample.answers` and `truths`: a game that classifies; it needs no fakes
     needs_density: bool = False  # `Sample.density`: a game that says how likely examples are; it needs no fakes
     needs_samples: bool = False  # `Sample.samples` of both sides; it needs no features

@@ -13,7 +13,7 @@ from gan_cli.types import Array
 LUMA = (65.481, 128.553, 24.966)  # of red, green and blue in [0, 1]: Y - 16
 
 
-def of_pairs(name: str, pair: Callable[[Array, Array], Array], *, better: str, one_line: str, paper: str) -> Metric:
+def of_pairs(name: str, pair: Callable[..., Array], *, better: str, one_line: str, paper: str) -> Metric:
     """The metric that is the mean of `pair`, and `NAME-error`, its standard error over draws of the pairs.
 
     `better`: "lower" or "higher". `one_line`, `paper`: as in `Metric`.

@@ -17,14 +17,15 @@ WIDEST = 8  # times the first layer's channels, at most
 
 
 class PatchGAN(nnx.Module):
-    """4x4 convolutions: stride 2 while halving, then twice stride 1; the last gives a score at every place."""
+    """Convolutions of stride 2 while halving, then two of stride 1; the last gives a score at every place."""
 
     def __init__(
         self,
         shape: tuple[int, int, int],
         widths: tuple[int, ...],
-        halvings: int,
+        strides: tuple[int, ...],
         rngs: nnx.Rngs,
+        kernel: int,
         norm: str,
         classes: int,
         condition: str,
@@ -36,12 +37,14 @@ class PatchGAN(nnx.Module):
         colours += self.label.size if self.label else 0
         self.convs = nnx.List(
             [
-                _conv(inputs, width, 2 if level < halvings else 1, rngs, own_bias or level == 0, spectral)
-                for level, (inputs, width) in enumerate(pairwise((colours, *widths)))
+                _conv(inputs, width, kernel, stride, rngs, own_bias or level == 0, spectral)
+                for level, (stride, (inputs, width)) in enumerate(
+                    zip(strides, pairwise((colours, *widths)), strict=True)
+                )
             ]
         )
         self.norms = nnx.List([None, *(layers.norm(norm, width, rngs, normal_scale) for width in widths[1:])])
-        self.score = _conv(widths[-1], 1, 1, rngs, bias=True, spectral=spectral)
+        self.score = _conv(widths[-1], 1, kernel, 1, rngs, bias=True, spectral=spectral)
 
     def __call__(self, x: Array, y: Array | None = None) -> tuple[Array, dict[str, Any]]:
         """x [B, H, W, C], y int32 [B] if there is a label -> (scores of patches [B, h, w], {"maps": ...}).
@@ -59,9 +62,12 @@ class PatchGAN(nnx.Module):
         return layers.leave(self.score(h))[..., 0], {"features": maps[-1], "maps": maps}
 
 
-def _conv(inputs: int, features: int, stride: int, rngs: nnx.Rngs, bias: bool, spectral: bool) -> layers.Conv:
+def _conv(
+    inputs: int, features: int, kernel: int, stride: int, rngs: nnx.Rngs, bias: bool, spectral: bool
+) -> layers.Conv:
+    padding = 1 if kernel > 1 else 0
     return layers.Conv(
-        inputs, features, 4, rngs, stride=stride, padding=1, bias=bias, spectral=spectral, init=normal_kernel
+        inputs, features, kernel, rngs, stride=stride, padding=padding, bias=bias, spectral=spectral, init=normal_kernel
     )
 
 
@@ -70,24 +76,28 @@ def patchgan(
     rngs: nnx.Rngs,
     *,
     width: PositiveInt = 64,  # channels of the first layer; doubles with each further one, up to 8 times as many
-    halvings: NonNegativeInt = 3,  # layers of stride 2: patches of 16 (1), 34 (2), 70 (3), 142 (4) pixels
+    halvings: NonNegativeInt = 3,  # layers of stride 2: patches of 16 (1), 34 (2), 70 (3), 142 (4), 286 (5) pixels
+    kernel: Literal[1, 4] = 4,  # side; 1: each pixel is judged by itself, by so many layers, and nothing is halved
     norm: Literal["batch", "layer", "instance", "none", "spectral"] = "batch",  # but for the first and the last layer
     condition: Literal["none", "concatenate", "embedding"] = "none",  # how a label enters: as for dcgan.discriminator
 ) -> nnx.Module:
     """PatchGAN discriminator: images -> a raw score for each patch; losses are their mean.
 
-    https://arxiv.org/abs/1611.07004, section 3.2.2 and appendix: `halvings = 3` is C64-C128-C256-C512, whose patches
-    are 70 x 70 pixels. It takes images of any size that leaves at least one patch place.
+    https://arxiv.org/abs/1611.07004, section 3.2.2 and appendix 6.1.2: `halvings = 3` is C64-C128-C256-C512, whose
+    patches are 70 x 70 pixels; its others are 1, with `kernel = 1, halvings = 1`, 16 with 1 and 286 with 5. It takes
+    images of any size that leaves at least one patch place.
     """
     require_condition(ports, "patchgan", condition, ("concatenate", "embedding"))
     height, width_pixels, colours = require_image(ports.inputs, "patchgan", "input")
     if ports.outputs:
         raise InputError('net = "patchgan" gives a score for each patch; the game wants one vector for each image')
-    smallest = min(height, width_pixels) // 2**halvings - 2  # each layer of stride 1 takes one place
+    strides = (*(2 if kernel > 1 else 1 for _ in range(halvings)), 1)
+    smallest = min(height, width_pixels) // 2**halvings - 2 if kernel > 1 else 1  # stride 1 takes a place, twice
     if smallest < 1:
         raise InputError(
             f'net = "patchgan" with halvings = {halvings} leaves no patch of {height} x {width_pixels} pixels; '
             "fewer halvings would do"
         )
     widths = tuple(width * min(2**level, WIDEST) for level in range(halvings + 1))
-    return PatchGAN((height, width_pixels, colours), widths, halvings, rngs, norm, ports.classes, condition)
+    shape = (height, width_pixels, colours)
+    return PatchGAN(shape, widths, strides, rngs, kernel, norm, ports.classes, condition)
