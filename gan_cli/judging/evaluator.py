@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gan_cli import features as feature_networks
@@ -94,9 +95,7 @@ class Evaluator:
             self.notices += cache.check_made_by(reference.stored, self.features, allowed, reference.called)
         self.batch = min(options.batch, subject.n or options.batch)
         # by metric, what compares results with what they should be
-        self.pairs: dict[str, Callable[[Array, Array], Array]] = {
-            metric.name: jax.jit(metric.pair) for metric in self.metrics if metric.pair
-        }
+        self.pairs = {metric.name: _comparing(metric.pair, metric.seen) for metric in self.metrics if metric.pair}
         self._reference = reference
         self.fitted = fitted
         self._labelled = requirements.labelled(subject.spec, reference.source)
@@ -197,6 +196,22 @@ class Evaluator:
     def _classified(self, sample: Sample) -> Sample:
         """The sample with what an independent classifier sees in it, where there is one and a metric asks for it."""
         return classes.classify(self.features, sample, self._reference.mixture) if self.needs.classified else sample
+
+
+def _comparing(
+    pair: Callable[[Array, Array], Array], seen: Callable[[np.ndarray], np.ndarray]
+) -> Callable[[Array, np.ndarray], Array]:
+    """Results and what they should be, as stored [B, ...] -> the metric's number for each [B]; raises InputError."""
+    compiled = jax.jit(pair)
+
+    def compare(results: Array, truths: np.ndarray) -> Array:
+        expected = seen(truths)
+        if expected.shape != results.shape:
+            ends = " and ".join("x".join(map(str, x.shape[1:])) for x in (results, expected))
+            raise InputError(f"results and what they should be are of two shapes, {ends}, and cannot be compared")
+        return compiled(results, jnp.asarray(expected))
+
+    return compare
 
 
 def _judged(real: Sample | None, fake: Sample) -> int:

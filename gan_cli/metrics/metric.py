@@ -93,7 +93,9 @@ class Metric(NamedTuple):
     needs_training: bool = False  # `Sample.training`, and real examples that are held out of it
     needs_decoder: bool = False  # `Sample.decoder`: a generator of a latent alone
     pair: Callable[[Array, Array], Array] | None = None
-    """(results, what they should be), both as stored [B, ...] -> a number for each [B]; it needs no other fakes."""
+    """(results, what they should be), both as stored [B, ...] -> a number for each [B], or several; no other fakes."""
+    seen: Callable[[np.ndarray], np.ndarray] = lambda x: x
+    """What results should be, as stored [B, ...] -> what `pair` compares them with: a view of it, say."""
     needs_answers: bool = False  # `Sample.answers` and `truths`: a game that classifies; it needs no fakes
     needs_density: bool = False  # `Sample.density`: a game that says how likely examples are; it needs no fakes
     needs_samples: bool = False  # `Sample.samples` of both sides; it needs no features
