@@ -80,6 +80,7 @@ class Eval(_Table):
     batch: Annotated[int, Field(gt=0, le=2**20)] = 250  # images drawn and judged at once
     ask: str = ""  # what the game is asked, where it can be asked several things; empty: the first that a metric fits
     paired: bool = False  # example i of one stream belongs to example i of the other: translations can be compared
+    beside: str = ""  # another ask: what it makes of the same draws is what results should be, and be of a class with
     split: str = "train"  # of a data source that has splits: the one that samples are compared with
     options: dict[str, dict[str, Any]] = {}  # [eval.options.kid]: options of a metric, where it has any
 

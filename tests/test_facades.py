@@ -38,7 +38,7 @@ def test_the_mean_of_what_a_part_may_look_like_looks_like_another():
 
 
 def test_agreement_is_the_share_of_pixels_that_show_the_same():
-    metric = metrics.find_metric("pixel-agreement")
+    metric = metrics.find_metric("label-agreement")
     x = jnp.asarray(ALL["x"][:2])
     other = x.at[0, :4].set(jnp.uint8(128)).at[1].set(jnp.uint8(128))  # the grey of roofs
     expected = [(LABELS[0] == np.r_[np.full((4, 32), facades.ROOF), LABELS[0, 4:]]).mean(), (LABELS[1] == 3).mean()]
@@ -46,13 +46,13 @@ def test_agreement_is_the_share_of_pixels_that_show_the_same():
 
 
 def test_a_translation_is_judged_by_what_is_read_off_it():
-    small = ("data.n=20", "data.side=24", "eval.n=20", "eval.metric=pixel-agreement,psnr", "eval.batch=20")
+    small = ("data.n=20", "data.side=24", "eval.n=20", "eval.metric=label-agreement,psnr", "eval.batch=20")
     nets = ("networks.generator.width=2", "networks.discriminator.width=2", "train.batch=4")
     _, _, (before, _) = trained("translation/facades", 0, *small, *nets, "eval.options={psnr={where='changed'}}")
-    assert 0 <= before["pixel-agreement"] < 0.9
+    assert 0 <= before["label-agreement"] < 0.9
     assert before["psnr"] < 20
 
 
 def test_it_is_refused_where_nobody_knows_how_to_read():
-    with pytest.raises(InputError, match=r"pixel-agreement reads off each pixel .* source = \"facades\""):
-        trained("translation/facades", 0, "data.size=16", "eval.metric=pixel-agreement")
+    with pytest.raises(InputError, match=r"label-agreement reads off each pixel .* source = \"facades\""):
+        trained("translation/facades", 0, "data.size=16", "eval.metric=label-agreement")

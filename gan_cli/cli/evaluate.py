@@ -75,6 +75,13 @@ def evaluate(
             "--paired", help="Example i of one stream of the data belongs to example i of the other: compare with it."
         ),
     ] = False,
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            help="Another thing to ask the model: what it makes of the same draws is what results are compared with.",
+            show_default="the recipe's",
+        ),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -122,7 +129,7 @@ def evaluate(
     judged |= {"features": features} if features else {}
     if ckpt is None:
         _refuse("--ckpt", split=split, at=at != "best", raw=raw, all_checkpoints=all_checkpoints, out=out)
-        _refuse("--ckpt", ask=ask, paired=paired)
+        _refuse("--ckpt", ask=ask, paired=paired, beside=beside)
         if fake is None:
             raise InputError("name what to judge: a run with --ckpt RUN, or images with --fake PATH")
         fit = {"size": size, "channels": channels, "resize": resize}
@@ -136,6 +143,7 @@ def evaluate(
 
     judged |= {"ask": ask} if ask is not None else {}
     judged |= {"paired": True} if paired else {}
+    judged |= {"beside": beside} if beside is not None else {}
     judged |= {"n": n or SAMPLES, "n_real": n_real or (ALL if real else SAMPLES)}
     asked = Asked(judged, split, real, train, seed, raw)
     if all_checkpoints:

@@ -40,6 +40,8 @@ class Experiment(NamedTuple):
     def stream(self, ask: str = "") -> str:
         """The stream that what an ask makes belongs to; the first one where its results are like no data."""
         like, known = self.game.ask(ask).like, list(self.specs)
+        if isinstance(like, Spec):
+            return known[0]
         return next((name for name in known if like in leaves({name: self.specs[name]})), known[0])
 
     @property

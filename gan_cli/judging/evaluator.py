@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gan_cli import features as feature_networks
@@ -95,9 +97,7 @@ class Evaluator:
             self.notices += cache.check_made_by(reference.stored, self.features, allowed, reference.called)
         self.batch = min(options.batch, subject.n or options.batch)
         # by metric, what compares results with what they should be
-        self.pairs = {
-            metric.name: jax.jit(_comparing(metric, reference.source)) for metric in self.metrics if metric.pair
-        }
+        self.pairs = {metric.name: _comparing(metric, reference.source) for metric in self.metrics if metric.pair}
         self._reference = reference
         self.fitted = fitted
         self._labelled = requirements.labelled(subject.spec, reference.source)
@@ -200,13 +200,22 @@ class Evaluator:
         return classes.classify(self.features, sample, self._reference.mixture) if self.needs.classified else sample
 
 
-def _comparing(metric: Metric, source: Source | None) -> Callable[[Array, Array, Array], Array]:
-    """(results, what they should be, what they were made from), all as stored -> the metric's number for each."""
+def _comparing(metric: Metric, source: Source | None) -> Callable[[Array, np.ndarray, np.ndarray | None], Array]:
+    """(results, what they should be, what they were made from), all as stored -> the metric's number for each.
 
-    def compare(results: Array, truths: Array, given: Array) -> Array:
-        assert metric.pair is not None
-        known = {"given": given, "reads": source and source.reads}
-        return metric.pair(results, truths, **{name: known[name] for name in metric.wants})
+    Raises InputError for results of another shape than what they should be.
+    """
+    assert metric.pair is not None
+    reads = {"reads": source and source.reads} if "reads" in metric.wants else {}
+    compiled = jax.jit(partial(metric.pair, **reads))
+
+    def compare(results: Array, truths: np.ndarray, given: np.ndarray | None) -> Array:
+        expected = metric.seen(truths)
+        if expected.shape != results.shape:
+            ends = " and ".join("x".join(map(str, x.shape[1:])) for x in (results, expected))
+            raise InputError(f"results and what they should be are of two shapes, {ends}, and cannot be compared")
+        beside = {"given": jnp.asarray(given)} if "given" in metric.wants else {}
+        return compiled(results, jnp.asarray(expected), **beside)
 
     return compare
 

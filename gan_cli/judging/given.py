@@ -72,6 +72,17 @@ def _first(experiment: Experiment, named: str, *, labels: bool) -> str | None:
     return named if named in fitting else next(iter(fitting), None)
 
 
+def check_beside(experiment: Experiment, ask: str | None, beside: str) -> None:
+    """Raise InputError unless what `beside` makes of the same inputs can be compared with what `ask` makes."""
+    if not beside:
+        return
+    asks, where = experiment.game.asks, f"[eval] beside = {beside!r}: "
+    if beside not in asks:
+        raise InputError(f"{where}the game cannot be asked for that{nearest(beside, asks)}")
+    if ask is None or experiment.made_by(beside) is None or not {*asks[beside].given} <= {*asks[ask].given}:
+        raise InputError(f"{where}it wants an ask that makes examples, of no more than {ask!r} is given")
+
+
 def stream_of(name: str, streams: Mapping[str, object]) -> str | None:
     """The stream to which a leaf of the data belongs; None: it is none of theirs."""
     found = [stream for stream in streams if not stream or name.startswith(f"{stream}_")]

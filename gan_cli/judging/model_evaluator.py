@@ -16,7 +16,7 @@ from gan_cli.engine import sampler
 from gan_cli.engine.state import Experiment
 from gan_cli.games.game import DENSITY
 from gan_cli.judging.evaluator import RECIPE, Evaluator, Verdict, Where, lens
-from gan_cli.judging.given import Given, classifying_ask, making_ask, take_given
+from gan_cli.judging.given import Given, check_beside, classifying_ask, making_ask, take_given
 from gan_cli.judging.reference import Reference
 from gan_cli.judging.requirements import Subject
 from gan_cli.metrics.collect import COMPOSITED, Images, NotFiniteError, composited_spec
@@ -49,6 +49,7 @@ class ModelEvaluator:
         self._given = self._take(experiment, self.ask, options, reference)
         made = (experiment.made_by(self.ask) if self.ask else None) or experiment.spec
         spec = composited_spec(made)
+        check_beside(experiment, self.ask, options.beside)
         seen = lens(options, spec, outside=outside, where=where)
         answers = any(metric.needs_answers for metric in seen.metrics)
         about = self._classifying if answers else None
@@ -61,8 +62,8 @@ class ModelEvaluator:
             recognised=sampler.recognised(experiment) if recognises else {},
             decodes=game.decode is not None,
             ask=self.ask or "",
-            has_truth=bool(self._given and self._given.truth is not None),
-            labels_given=bool(self._given and self._given.labels is not None),
+            has_truth=bool(options.beside or (self._given and self._given.truth is not None)),
+            labels_given=bool(options.beside or (self._given and self._given.labels is not None)),
             classifies=bool(self._asked_about and self._asked_about.truth is not None),
             has_density=game.density is not None,
         )
@@ -73,6 +74,8 @@ class ModelEvaluator:
         self._encode = media.of(made).encode
         needs, batch = self.evaluator.needs, self.evaluator.batch
         self.sampler = sampler.Sampler(experiment, batch, told=told, ask=self.ask or "")
+        self._other = sampler.Sampler(experiment, batch, ask=options.beside) if options.beside else None
+        self._beside = options.beside
         self._classifier = sampler.Sampler(experiment, batch, ask=self._classifying or "") if needs.answers else None
         self._rater = sampler.Sampler(experiment, batch, ask=DENSITY) if needs.density else None
         self._recogniser = sampler.Recogniser(experiment, self.sampler.batch) if subject.recognised else None
@@ -101,10 +104,11 @@ class ModelEvaluator:
         compared: dict[str, list[np.ndarray]] = {name: [] for name in comparing}
 
         kept: list[np.ndarray] = []
+        inputs = {**self._inputs, **(self._given.inputs if self._given else {})}
+        truths, labels = self._expected(variables, inputs)
 
         def samples() -> Iterator[Images]:
             done = 0
-            inputs = {**self._inputs, **(self._given.inputs if self._given else {})}
             for batch in self.sampler.batches(variables, inputs):
                 if infer and needs.recognition:
                     inferred.append(infer(batch))
@@ -115,11 +119,10 @@ class ModelEvaluator:
                     stored = self._encode(made)
                     kept.extend([np.asarray(stored)] if needs.samples else [])
                 for name, compare in comparing.items():
-                    assert self._given is not None
-                    assert self._given.truth is not None
-                    first = next(iter(self._given.inputs.values()))
-                    beside = (jnp.asarray(x[done : done + n]) for x in (self._given.truth, first))
-                    compared[name].append(np.asarray(compare(stored, *beside)))
+                    assert truths is not None
+                    now = slice(done, done + n)
+                    first = next(iter(self._given.inputs.values()))[now] if self._given else None
+                    compared[name].append(np.asarray(compare(stored, truths[now], first)))
                 done += n
                 yield batch
 
@@ -136,7 +139,7 @@ class ModelEvaluator:
             codes=codes,
             decoder=decoder,
             pairs={name: np.concatenate(parts) for name, parts in compared.items()},
-            labels=self._given.labels if self._given else None,
+            labels=labels,
             samples=np.concatenate(kept) if kept else None,
             **self._answers(variables),
         )
@@ -151,6 +154,17 @@ class ModelEvaluator:
         if needs.samples:
             real = self.evaluator.with_examples(real or NOTHING)
         return self.evaluator.verdict(real, fake, self._seed, self._words())
+
+    def _expected(
+        self, variables: sampler.Weights, inputs: sampler.Inputs
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """What results should be, as stored, and the classes that they should be of, as far as these are known."""
+        if self._other:
+            made = self._other(variables, inputs)
+            wants_labels = any(metric.needs_given_labels for metric in self.evaluator.metrics)
+            batches = (made[start : start + self.sampler.batch] for start in range(0, len(made), self.sampler.batch))
+            return made, self.evaluator.fake(batches).classified if wants_labels else None
+        return (self._given.truth, self._given.labels) if self._given else (None, None)
 
     def _answers(self, variables: sampler.Weights) -> dict[str, Any]:
         """What the game says of the classes of examples, and what these are: fields of a `Sample`."""
@@ -178,6 +192,8 @@ class ModelEvaluator:
         needs, said = self.evaluator.needs, []
         if self._given and (needs.fakes or needs.pairs):
             said.append(f"{self.ask} of {self._given.n} ({self._split})")
+        if self._beside:
+            said.append(f"{self.ask} beside {self._beside}")
         if self._classifier and self._asked_about:
             said.append(f"{self._classifying} of {self._asked_about.n} ({self._split})")
         if self._rater:

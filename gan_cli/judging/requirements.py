@@ -236,7 +236,7 @@ def _check_subject(metric: Metric, subject: Subject) -> None:
         raise InputError(
             f"{metric.name} compares a result with what it should be, and of {what} that is not known: it is for games "
             "that are given examples with an input; or set [eval] paired = true where example i of one stream belongs "
-            "to example i of the other"
+            "to example i of the other, or [eval] beside to another ask whose results of the same draws they should be"
         )
     if metric.needs_given_labels and not subject.labels_given:
         raise InputError(f"{metric.name} is of results that are made from labelled examples, and these are not")

@@ -93,9 +93,11 @@ class Metric(NamedTuple):
     needs_training: bool = False  # `Sample.training`, and real examples that are held out of it
     needs_decoder: bool = False  # `Sample.decoder`: a generator of a latent alone
     pair: Callable[..., Array] | None = None
-    """(results, what they should be), both as stored [B, ...] -> a number for each [B]; it needs no other fakes."""
+    """(results, what they should be), both as stored [B, ...] -> a number for each [B], or several; no other fakes."""
     wants: tuple[Literal["given", "reads"], ...] = ()
     """Further arguments of `pair`, by name: what results were made from, as stored [B, ...], and `Source.reads`."""
+    seen: Callable[[np.ndarray], np.ndarray] = lambda x: x
+    """What results should be, as stored [B, ...] -> what `pair` compares them with: a view of it, say."""
     needs_answers: bool = False  # `Sample.answers` and `truths`: a game that classifies; it needs no fakes
     needs_density: bool = False  # `Sample.density`: a game that says how likely examples are; it needs no fakes
     needs_samples: bool = False  # `Sample.samples` of both sides; it needs no features

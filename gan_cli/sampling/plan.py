@@ -62,12 +62,16 @@ def plan_samples(experiment: Experiment, request: Request, prior: str = "") -> P
     return arrange(draw_latents(experiment, request, default, prior), settings, points=points)
 
 
-def paint_plan(experiment: Experiment, plan: Plan, paint: Painter) -> Drawn:
-    """The samples of a plan, with their classes where the model has some, as they are shown and kept."""
+def paint_plan(experiment: Experiment, plan: Plan, paint: Painter, ask: str = "") -> Drawn:
+    """The samples of a plan, with their classes where the model has some, as they are shown and kept.
+
+    `ask`: what `paint` draws.
+    """
     samples, controls = paint(plan.inputs), experiment.game.controls
     labels = plan.inputs[CLASS].astype(np.int64)[plan.kept] if CLASS in controls else None
     classes = controls[CLASS].names if CLASS in controls else ()
-    return Drawn(samples[plan.kept], experiment.spec, labels, classes, plan.sheet, plan.groups, shown=samples)
+    made = experiment.made_by(ask) or experiment.spec
+    return Drawn(samples[plan.kept], made, labels, classes, plan.sheet, plan.groups, shown=samples)
 
 
 def overview(experiment: Experiment, seed: int, n: int) -> Request:

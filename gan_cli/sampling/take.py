@@ -17,6 +17,7 @@ from gan_cli.sampling.latents import Painter, count, is_points, painter, prior_o
 from gan_cli.sampling.plan import paint_plan, plan_samples
 from gan_cli.sampling.request import Request
 from gan_cli.sampling.writing import Drawn
+from gan_cli.types import Spec
 
 EXEMPLARS = 3  # samples of a class whose mean is taken
 
@@ -38,7 +39,8 @@ def take(loaded: Loaded, request: Request, store: Store | None, note: Note, told
     """
     experiment, prior, out = loaded.experiment, prior_of(loaded), request.out
     assert out is not None
-    writing.check_kind(out, experiment.spec, walks=bool(request.steps))
+    made = _made(loaded, request)
+    writing.check_kind(out, made, walks=bool(request.steps))
     if request.neighbours:
         assert store is not None
         return _take_beside_nearest(loaded, request, store, note, told)
@@ -47,15 +49,16 @@ def take(loaded: Loaded, request: Request, store: Store | None, note: Note, told
         controls = experiment.game.controls
         settings = resolve(request.conditions[0].controls, controls)
         arithmetic.check_sum(request.terms, settings, controls, points=is_points(experiment))
-        network = arithmetic.classifier(loaded.meta.recipe["eval"]["features"], request.terms, experiment.spec)
+        network = arithmetic.classifier(loaded.meta.recipe["eval"]["features"], request.terms, made)
         searched = request._replace(terms=(), seed=None, n=None, seeds=range(arithmetic.SEARCHED))
         candidates = plan_samples(experiment, searched, prior).inputs
         paint = _painter(loaded, request, arithmetic.SEARCHED, note, told)
         terms = arithmetic.find_exemplars(request.terms, request.n or EXEMPLARS, network, paint(candidates))
         request = request._replace(terms=terms)
     plan = plan_samples(experiment, request, prior)
-    writing.check_size(out, experiment.spec, count(plan.inputs), plan.sheet, plan.groups)
-    drawn = paint_plan(experiment, plan, paint or _painter(loaded, request, count(plan.inputs), note, told))
+    writing.check_size(out, made, count(plan.inputs), plan.sheet, plan.groups)
+    paint = paint or _painter(loaded, request, count(plan.inputs), note, told)
+    drawn = paint_plan(experiment, plan, paint, request.ask)
 
     report: dict[str, Any] = {}
     lines = [f"{term.text}: the mean of seeds {', '.join(map(str, term.seeds))}" for term in request.terms]
@@ -70,6 +73,11 @@ def take(loaded: Loaded, request: Request, store: Store | None, note: Note, told
     return Taken(drawn, report, "\n".join(lines))
 
 
+def _made(loaded: Loaded, request: Request) -> Spec:
+    """The format of what is asked for."""
+    return loaded.experiment.made_by(sampler.drawing_ask(loaded.experiment, request.ask)) or loaded.experiment.spec
+
+
 def _painter(loaded: Loaded, request: Request, n: int, note: Note, told: Told) -> Painter:
     """Makes at most `n` samples at a time."""
     note(f"step {loaded.step} of {loaded.folder.path}: compiling, then drawing")
@@ -80,16 +88,17 @@ def _take_beside_nearest(loaded: Loaded, request: Request, store: Store, note: N
     """The samples, each with the training images that are nearest to it."""
     assert request.neighbours is not None
     assert request.out is not None
-    k, shape = request.neighbours, loaded.experiment.spec.shape
+    k, made = request.neighbours, _made(loaded, request)
     plan = plan_samples(loaded.experiment, request, prior_of(loaded))
     sheet = neighbours.sheet(np.zeros((len(plan.names), k)), plan.names)
-    writing.check_size(request.out, loaded.experiment.spec, len(plan.names), sheet)
+    writing.check_size(request.out, made, len(plan.names), sheet)
     stream = loaded.experiment.stream(sampler.drawing_ask(loaded.experiment, request.ask))
     source = datasets.load_data(datasets.stream_table(loaded.meta.recipe, stream), store.near(loaded.folder.path))
-    neighbours.check_source(source, shape, k)
+    neighbours.check_source(source, made.shape, k)
     for message in reference.changed(source.fingerprint, loaded.meta, loaded.step, source.name):
         note(message)
-    drawn = paint_plan(loaded.experiment, plan, _painter(loaded, request, count(plan.inputs), note, told))
+    paint = _painter(loaded, request, count(plan.inputs), note, told)
+    drawn = paint_plan(loaded.experiment, plan, paint, request.ask)
     note(f"comparing with {source.size:,} images of {source.name}")
     found = neighbours.search(source, drawn.samples, k)
     arrays = {"neighbours": found.indices, "distances": found.distances}

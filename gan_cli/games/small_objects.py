@@ -1,0 +1,86 @@
+"""Perceptual GAN for small objects: the features of a small object become like those of a large one of its class."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from pydantic import NonNegativeFloat, PositiveInt
+
+from gan_cli import media
+from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.types import INPUT, Adversarial, Array, Aux, Batch, Ports, Spec, X, Y
+
+
+def small_objects(
+    spec: Spec,
+    trunk: NetFactory,
+    residual: NetFactory,
+    classifier: NetFactory,
+    discriminator: NetFactory,
+    *,
+    loss: Adversarial,
+    features: PositiveInt = 64,  # numbers that the trunk makes of an object
+    adversarial: NonNegativeFloat = 0.1,  # weight of lifted features looking like those of large objects; 0: no game
+) -> Game:
+    """f + R(f), f the features of `input`, a small object, should look like those of x, large ones, and be classified.
+
+    https://arxiv.org/abs/1706.05274: trunk, R and classifier minimise -E log p(y | lifted) - E log p(y | large) +
+    `adversarial` L_G, the discriminator tells lifted features from large objects' own. `input` is enlarged to the size
+    of x. Departures: whole pictures are classified, no boxes are found in them; R sees f itself, not the trunk's lower
+    layers; the trunk learns from both, and is no constant for its large objects. Raises ValueError for no such data.
+    """
+    given = spec.part(INPUT)
+    if not (media.is_image(given) and media.is_image(spec) and given.shape[2] == spec.shape[2]):
+        raise ValueError(f"small and large objects are images of as many channels, not {given.shape} and {spec.shape}")
+    classes = len(spec.classes)
+
+    def lifted(nets: Nets, small: Array) -> Array:
+        f = nets["trunk"](jax.image.resize(small, (len(small), *spec.shape), "linear"))[0]
+        return f + nets["residual"](f)[0]
+
+    def large(nets: Nets, batch: Batch) -> Array:
+        f: Array = nets["trunk"](batch[X])[0]
+        return f
+
+    def look(nets: Nets, batch: Batch) -> tuple[Array, Array, Array, Array]:
+        """Features of large objects and lifted ones [B, F], and the discriminator's scores of both."""
+        own, made = large(nets, batch), lifted(nets, batch[INPUT])
+        return own, made, nets["discriminator"](own)[0], nets["discriminator"](made)[0]
+
+    def answers(nets: Nets, f: Array) -> Array:
+        return jax.nn.log_softmax(nets["classifier"](f)[0])
+
+    def discriminator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
+        _, _, real, fake = look(nets, batch)
+        report = {"real_score": real.mean(), "fake_score": fake.mean(), "accuracy": jnp.mean(real > fake)}
+        return loss.discriminator(real, fake), report
+
+    def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
+        own, made, real, fake = look(nets, batch)
+        y = batch[Y][:, None]
+        of_small, of_large = (answers(nets, f) for f in (made, own))
+        wrong = [-jnp.take_along_axis(of, y, axis=1).mean() for of in (of_small, of_large)]
+        value = wrong[0] + wrong[1] + (adversarial * loss.generator(real, fake) if adversarial else 0)
+        return value, {
+            "small_accuracy": jnp.mean(of_small.argmax(axis=1) == batch[Y]),
+            "large_accuracy": jnp.mean(of_large.argmax(axis=1) == batch[Y]),
+        }
+
+    return Game(
+        networks={
+            "trunk": partial(trunk, Ports(spec.shape, (features,))),
+            "residual": partial(residual, Ports((features,), (features,))),
+            "classifier": partial(classifier, Ports((features,), (classes,))),
+            "discriminator": partial(discriminator, Ports((features,), ())),
+        },
+        turns=(
+            Turn("discriminator", ("discriminator",), discriminator_loss),
+            Turn("generator", ("trunk", "residual", "classifier"), generator_loss),
+        ),
+        draw=lambda key, n: {},  # noqa: ARG005
+        asks={
+            "classify": Ask(lambda nets, batch: answers(nets, lifted(nets, batch[INPUT])), (INPUT,), like=Y),
+            "classify_large": Ask(lambda nets, batch: answers(nets, large(nets, batch)), (X,), like=Y),
+        },
+        labels="all",
+    )

@@ -1,0 +1,150 @@
+"""StackGAN: a small image of what is said, then a large one of the small one and of what is said."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from pydantic import NonNegativeFloat, PositiveInt
+
+from gan_cli import media
+from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.games.two_players import Prior, class_control, draw_classes, draw_latent
+from gan_cli.types import CLASS, INPUT, Adversarial, Array, Aux, Batch, Key, Ports, Shape, Spec, X, Y
+
+STAGES = ("", "second_")  # before the names of a stage's networks
+
+
+def stackgan(
+    spec: Spec,
+    conditioning: NetFactory,
+    generator: NetFactory,
+    discriminator: NetFactory,
+    second_conditioning: NetFactory,
+    second_generator: NetFactory,
+    second_discriminator: NetFactory,
+    *,
+    loss: Adversarial,
+    latent: PositiveInt = 100,  # size of the latent z
+    prior: Prior = "normal",  # z ~ N(0, 1) or U(-1, 1), independent components
+    code: PositiveInt = 16,  # numbers that stand for what is said, drawn anew for each image
+    factor: PositiveInt = 4,  # a side of the large image, in sides of the small one
+    first: PositiveInt = 2000,  # steps of stage I; stage II then begins, and stage I stays as it is
+    kl: NonNegativeFloat = 1.0,  # weight of KL(N(μ, σ²) || N(0, 1)) of the code
+) -> Game:
+    """Stage I: x₁ = G₁(z, c), c ~ N(μ(t), σ(t)²); stage II: x₂ = G₂(x₁, c'). Both D also see what is said of another.
+
+    https://arxiv.org/abs/1612.03242. What is said, t, is `input`, a vector; without one, the class, one-hot. L_D is
+    half of D's loss for fakes, half of that for real images with the t of their neighbour in the batch; where both say
+    the same, the fake stands in. Departures: t itself enters D, as constant channels beside the image; so does c' at
+    the second generator's input. Raises ValueError for images that cannot be divided so, and where nothing is said.
+    """
+    if not media.is_image(spec) or spec.shape[0] % factor or spec.shape[1] % factor:
+        raise ValueError(f"it makes images whose sides factor = {factor} divides, and these data are {spec.shape}")
+    small = (spec.shape[0] // factor, spec.shape[1] // factor, spec.shape[2])
+    is_class = INPUT not in spec.parts and bool(spec.classes)
+    said_shape = (len(spec.classes),) if is_class else spec.part(INPUT).shape
+    if len(said_shape) != 1:
+        raise ValueError(f"what is said of an example is a vector, and input is {said_shape}: embeddings, attributes")
+    said = said_shape[0]
+
+    def heard(batch: Batch) -> Array:
+        """What is said of each example of a batch, or of each sample: [B, T]."""
+        if not is_class:
+            return batch[INPUT]
+        return jax.nn.one_hot(batch[Y] if Y in batch else batch[CLASS], said)
+
+    def encode(nets: Nets, batch: Batch, stage: int) -> tuple[Array, Array]:
+        """The code c [B, C] and its divergence from the prior []."""
+        mean, log_sd = jnp.split(nets[f"{STAGES[stage]}conditioning"](heard(batch))[0], 2, axis=1)
+        divergence = 0.5 * (mean**2 + jnp.exp(2 * log_sd) - 1 - 2 * log_sd).sum(axis=1).mean()
+        return mean + jnp.exp(log_sd) * batch["noise"][:, stage], divergence
+
+    def make(nets: Nets, batch: Batch, stage: int) -> tuple[Array, Array]:
+        """The stage's images, and the divergence of its code."""
+        c, divergence = encode(nets, batch, stage)
+        if stage == 0:
+            return nets["generator"](jnp.concatenate([batch["z"], c], axis=1))[0], divergence
+        start = lax.stop_gradient(make(nets, batch, 0)[0])
+        return nets["second_generator"](_beside(start, c))[0], divergence
+
+    def look(nets: Nets, stage: int, x: Array, t: Array) -> Array:
+        score: Array = nets[f"{STAGES[stage]}discriminator"](_beside(x, t))[0]
+        return score
+
+    def real(batch: Batch, stage: int) -> Array:
+        return batch[X] if stage else _reduced(batch[X], factor)
+
+    def discriminator_loss(stage: int, nets: Nets, batch: Batch) -> tuple[Array, Aux]:
+        x, t = real(batch, stage), heard(batch)
+        others = t.reshape(-1, 2, said)[:, ::-1].reshape(-1, said)  # pairs of neighbours stay on one device
+        right, fake = look(nets, stage, x, t), look(nets, stage, make(nets, batch, stage)[0], t)
+        is_wrong = (others != t).any(axis=1).reshape(-1, *[1] * (right.ndim - 1))
+        wrong = jnp.where(is_wrong, look(nets, stage, x, others), fake)
+        report = {
+            "real_score": right.mean(),
+            "fake_score": fake.mean(),
+            "accuracy": jnp.mean(right > fake),
+            "matching": jnp.mean(right > wrong),
+        }
+        return (loss.discriminator(right, fake) + loss.discriminator(right, wrong)) / 2, report
+
+    def generator_loss(stage: int, nets: Nets, batch: Batch) -> tuple[Array, Aux]:
+        made, divergence = make(nets, batch, stage)
+        t = heard(batch)
+        right, fake = look(nets, stage, real(batch, stage), t), look(nets, stage, made, t)
+        return loss.generator(right, fake) + kl * divergence, {"kl": divergence}
+
+    def draw(key: Key, n: int) -> dict[str, Array]:
+        of_z, of_noise, of_class = jax.random.split(key, 3)
+        drawn = {"z": draw_latent(of_z, n, latent, prior), "noise": jax.random.normal(of_noise, (n, 2, code))}
+        return {**drawn, CLASS: draw_classes(of_class, n, spec)} if is_class else drawn
+
+    def enlarged(nets: Nets, batch: Batch) -> Array:
+        """Stage I's images as large as those of stage II, by cubic interpolation."""
+        made = make(nets, batch, 0)[0]
+        return jax.image.resize(made, (len(made), *spec.shape), "cubic").clip(-1, 1)
+
+    def turns(stage: int, start: int, stop: int | None) -> tuple[Turn, Turn]:
+        own = STAGES[stage]
+        judge, maker = f"{own}discriminator", f"{own}generator"
+        return (
+            Turn(judge, (judge,), partial(discriminator_loss, stage), start=start, stop=stop),
+            Turn(maker, (maker, f"{own}conditioning"), partial(generator_loss, stage), start=start, stop=stop),
+        )
+
+    given = () if is_class else (INPUT,)
+    return Game(
+        networks={
+            "conditioning": partial(conditioning, Ports((said,), (2 * code,))),
+            "generator": partial(generator, Ports((latent + code,), small)),
+            "discriminator": partial(discriminator, Ports(_more(small, said), ())),
+            "second_conditioning": partial(second_conditioning, Ports((said,), (2 * code,))),
+            "second_generator": partial(second_generator, Ports(_more(small, code), spec.shape)),
+            "second_discriminator": partial(second_discriminator, Ports(_more(spec.shape, said), ())),
+        },
+        turns=(*turns(0, 0, first), *turns(1, first, None)),
+        draw=draw,
+        asks={
+            "sample": Ask(lambda nets, batch: make(nets, batch, 1)[0], given),
+            "stage_1": Ask(enlarged, given),
+        },
+        controls={CLASS: class_control(spec)} if is_class else {},
+        labels="all" if is_class else "unused",
+        together=2,
+    )
+
+
+def _more(shape: Shape, channels: int) -> Shape:
+    return (*shape[:-1], shape[-1] + channels)
+
+
+def _beside(x: Array, c: Array) -> Array:
+    """Images [B, H, W, C] with a constant channel for each of the numbers [B, F]: [B, H, W, C + F]."""
+    return jnp.concatenate([x, jnp.broadcast_to(c[:, None, None], (*x.shape[:3], c.shape[1]))], axis=-1)
+
+
+def _reduced(x: Array, factor: int) -> Array:
+    """Images with a fraction of the side, by the mean of pixels."""
+    n, height, width, channels = x.shape
+    return x.reshape(n, height // factor, factor, width // factor, factor, channels).mean(axis=(2, 4))
