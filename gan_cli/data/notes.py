@@ -92,5 +92,5 @@ def _played(messages: Iterable[tuple[float, Any]]) -> Played:
             found.append((start, message.note, now, loudness))
     found += [(start, note, now, loudness) for (_, note), left in sounding.items() for start, loudness in left]
     found.sort()
-    start, pitch, end, loudness = np.array(found, float).reshape(-1, 4).T
-    return Played(pitch.astype(int), start, end, loudness.astype(int))
+    starts, pitches, ends, loudnesses = np.array(found, float).reshape(-1, 4).T
+    return Played(pitches.astype(int), starts, ends, loudnesses.astype(int))

@@ -85,11 +85,11 @@ def judge(
     chosen = order(seed, fake.source.size, 0)[:n]
     images = (one["x"] for one in batches(fake.source, chosen, evaluator.batch))
     sample = evaluator.fake(images) if evaluator.needs.fakes else NOTHING
-    given = ""
+    pairing = ""
     if pairs is not None and real:
         sample = sample._replace(pairs=_compared(evaluator, fake, real, chosen, pairs[chosen]))
-        given = f"{n} pairs with {real.called}"
-    return evaluator.verdict(evaluator.real(), sample, seed if n < fake.source.size else None, given)
+        pairing = f"{n} pairs with {real.called}"
+    return evaluator.verdict(evaluator.real(), sample, seed if n < fake.source.size else None, pairing)
 
 
 def _pairs(fake: ImageSet, real: ImageSet | None) -> np.ndarray | None:
@@ -123,7 +123,7 @@ def _compared(
     found: dict[str, list[np.ndarray]] = {name: [] for name in evaluator.pairs}
     for results, truths in zip(*sides, strict=True):
         for name, compare in evaluator.pairs.items():
-            found[name].append(np.asarray(compare(results["x"], truths["x"])))
+            found[name].append(np.asarray(compare(results["x"], truths["x"], None)))
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

@@ -63,6 +63,7 @@ class ModelEvaluator:
             decodes=game.decode is not None,
             ask=self.ask or "",
             has_truth=bool(options.beside or (self._given and self._given.truth is not None)),
+            given=self._given is not None,
             labels_given=bool(options.beside or (self._given and self._given.labels is not None)),
             classifies=bool(self._asked_about and self._asked_about.truth is not None),
             has_density=game.density is not None,

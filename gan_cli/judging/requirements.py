@@ -39,6 +39,7 @@ class Subject(NamedTuple):
     statistics: str = ""  # only the statistics of its images are there: the file's name
     ask: str = ""  # what makes them: the name of one of the game's asks
     has_truth: bool = False  # what each of them should be is known
+    given: bool = False  # they are made from examples
     labels_given: bool = False  # they are made from labelled examples
     classifies: bool = False  # one of the game's asks is for labels
     has_density: bool = False
@@ -181,6 +182,8 @@ def _check_data(metric: Metric, subject: Subject, reference: Reference) -> None:
         raise InputError(f"{metric.name} needs data whose mixture of Gaussians is known, and these are no such toy")
     if metric.needs_log_likelihood and (source is None or source.log_likelihood is None):
         raise InputError(f"{metric.name} needs data whose distribution is known, and these are no such: oracle is")
+    if "given" in metric.wants and not subject.given:
+        raise InputError(f"{metric.name} looks at what results were made from, and these were made from nothing")
     if "reads" in metric.wants and (source is None or source.reads is None):
         raise InputError(
             f"{metric.name} reads off each pixel what it shows, and of these images that cannot be known: it can of "
