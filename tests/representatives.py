@@ -21,7 +21,7 @@ def kinds(tables: Table) -> Iterator[tuple[str, ...]]:
     game, train = tables["game"], tables.get("train", {})
     parts = [*tables["networks"].values(), *tables["optimisers"].values(), *game.get("penalties", ()), game]
     for part in parts:
-        yield (next(part[key] for key in ("net", "play", "name") if key in part),)
+        yield (part,) if isinstance(part, str) else (next(part[key] for key in ("net", "play", "name") if key in part),)
     if "loss" in game:
         yield "loss", _family(game["loss"])
     for part in [*tables["networks"].values(), train]:

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.contract
 
 SMALL = {"width": 8, "hidden": [8, 8], "max_width": 16, "halvings": 1, "minibatch_kernels": 2, "code": 4}
 SIDE = 8  # pixels: the smallest images that the networks take; a program grows with every halving
+SIDES = {"moving": SIDE, "phantoms": SIDE, "captioned": SIDE, "scans.lesions": 16, "facades": 24}  # what is made here
 BATCH, STEPS = 8, 2
 ALWAYS = ("width", "max_width", "hidden")  # made small also where the recipe leaves their defaults
 EXTRA = sorted(map(str, (Path(__file__).parent / "recipes").glob("*.toml")))  # options that no shipped recipe uses
@@ -53,8 +54,9 @@ def small(name: str) -> dict[str, Any]:
 
 def fake_source(data: dict[str, Any]) -> Source:
     """Toys as they are; for images, noise of the recipe's size, so that no file is needed."""
-    if data["source"] in ("moving", "phantoms"):  # made in any size
-        return datasets.load_source({**data, "n": 64, "side": SIDE}, Store.from_environment(None))
+    if data["source"] in SIDES:
+        own = {"n": 64, "side": SIDES[data["source"]]}
+        return datasets.load_source({**data, **own}, Store.from_environment(None))
     if "size" not in data:
         return datasets.load_source(data, Store.from_environment(None))
     shape = (64, data["size"], data["size"], data["channels"])
