@@ -44,6 +44,7 @@ def small(name: str) -> dict[str, Any]:
     for table in tables["networks"].values():
         options = inspect.signature(build.NETWORK.find(table["net"])).parameters
         table.update({key: value for key, value in SMALL.items() if key in table or (key in ALWAYS and key in options)})
+        table |= {"halvings": 2} if "dropout" in table else {}  # there is none on the way to the image
     for data in datasets.data_tables(tables["data"]).values():
         data |= {"size": SIDE} if "size" in data else {}
     accumulate = tables.get("train", {}).get("accumulate", 1)
@@ -53,7 +54,7 @@ def small(name: str) -> dict[str, Any]:
 
 def fake_source(data: dict[str, Any]) -> Source:
     """Toys as they are; for images, noise of the recipe's size, so that no file is needed."""
-    if data["source"] in ("moving", "phantoms"):  # made in any size
+    if data["source"] in ("moving", "phantoms", "facades"):  # made in any size
         return datasets.load_source({**data, "n": 64, "side": SIDE}, Store.from_environment(None))
     if "size" not in data:
         return datasets.load_source(data, Store.from_environment(None))
