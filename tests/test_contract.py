@@ -45,6 +45,7 @@ def small(name: str) -> dict[str, Any]:
     for table in tables["networks"].values():
         options = inspect.signature(build.NETWORK.find(table["net"])).parameters
         table.update({key: value for key, value in SMALL.items() if key in table or (key in ALWAYS and key in options)})
+        table |= {"halvings": 2} if "dropout" in table else {}  # there is none on the way to the image
     for data in datasets.data_tables(tables["data"]).values():
         data |= {"size": SIDE} if "size" in data else {}
     accumulate = tables.get("train", {}).get("accumulate", 1)

@@ -28,6 +28,8 @@ def test_a_house_is_a_function_of_its_number_and_each_split_has_others():
     np.testing.assert_array_equal(SOURCE.load(some)["x"], ALL["x"][some])
     others = [facades.facades(Store(download=False), n=300, **own) for own in ({"split": "test"}, {"seed": 1})]
     assert all((other.load(some)["input"] != ALL["input"][some]).any((1, 2, 3)).all() for other in others)
+    tiny = facades.facades(Store(download=False), n=50, side=8).load(np.arange(50))
+    assert tiny["x"].shape == tiny["input"].shape == (50, 8, 8, 3)
     assert len({SOURCE.fingerprint, *(other.fingerprint for other in others)}) == 3
 
 

@@ -41,7 +41,7 @@ def facades(
     *,
     split: Literal["train", "test"] = "train",  # other houses each
     n: Annotated[int, Field(gt=0, le=10**6)] = 2000,  # houses in a split
-    side: Annotated[int, Field(ge=24, le=256)] = 32,  # pixels
+    side: Annotated[int, Field(ge=8, le=256)] = 32,  # pixels
     seed: NonNegativeInt = 0,
 ) -> Source:
     """Houses: `input` is the label map, x the picture, both RGB uint8 [side, side, 3].

@@ -164,6 +164,7 @@ class ReflectedConv(Conv):
     def __call__(self, x: Array) -> Array:
         """Images in the inner layout, I channels -> O channels."""
         space = axes(x).space
+        assert isinstance(self.padding, int)
         around = [(self.padding,) * 2 if axis in space else (0, 0) for axis in range(x.ndim)]
         return _add_bias(layout.conv(jnp.pad(x, around, "reflect"), self.kernel(), self.stride, 0), self.bias)
 
