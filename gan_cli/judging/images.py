@@ -85,11 +85,11 @@ def judge(
     chosen = order(seed, fake.source.size, 0)[:n]
     images = (one["x"] for one in batches(fake.source, chosen, evaluator.batch))
     sample = evaluator.fake(images) if evaluator.needs.fakes else NOTHING
-    given = ""
+    compared = ""
     if pairs is not None and real:
         sample = sample._replace(pairs=_compared(evaluator, fake, real, chosen, pairs[chosen]))
-        given = f"{n} pairs with {real.called}"
-    return evaluator.verdict(evaluator.real(), sample, seed if n < fake.source.size else None, given)
+        compared = f"{n} pairs with {real.called}"
+    return evaluator.verdict(evaluator.real(), sample, seed if n < fake.source.size else None, compared)
 
 
 def _pairs(fake: ImageSet, real: ImageSet | None) -> np.ndarray | None:
