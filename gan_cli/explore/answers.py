@@ -82,19 +82,18 @@ class Answers:
         results = self._made(ask, given.inputs, given.n, raw=question.raw)
         took = time.perf_counter() - began
         leaf, spec = self.asks[ask], self._experiment.made_by(ask)
+        truth = (
+            None if self._experiment.game.ask(ask).like == leaf else given.truth
+        )  # of a reconstruction: what was given
         own = self._specs[leaf]
         return {
             "names": [*names] or [f"{i}" for i in range(given.n)],
             "given": shown(given.inputs[leaf], own) if own else {},
             **(self._classes(ask, results, given.truth) if spec is None else {"result": shown(results, spec)}),
-            **({"truth": shown(given.truth, spec)} if spec and self._has_truth(ask, given.truth) else {}),
+            **({"truth": shown(truth, spec)} if spec and truth is not None else {}),
             "command": self._command(ask, question, spec is None),
             "milliseconds": round(1000 * took, 2),
         }
-
-    def _has_truth(self, ask: str, truth: np.ndarray | None) -> bool:
-        """Whether it is known what results should be, and that is not what was given, as of a reconstruction."""
-        return truth is not None and self._experiment.game.ask(ask).like != self.asks[ask]
 
     def _made(self, ask: str, given: Inputs, n: int, *, raw: bool) -> np.ndarray:
         """Results as stored; the first n of seed 0, as those of `gan apply`."""

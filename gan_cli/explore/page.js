@@ -19,6 +19,7 @@ async function start() {
   buildAnswers(model);
   if (!model.draws) {
     document.querySelectorAll(".drawing, .images").forEach((element) => (element.hidden = true));
+    document.querySelector("main").classList.add("alone");
     return;
   }
   for (const kind of model.files) {
