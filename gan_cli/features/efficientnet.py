@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
