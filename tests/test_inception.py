@@ -397,10 +397,10 @@ def test_images_of_the_right_size_are_untouched_and_ranges_are_the_programs():
 
 def test_levels_are_exact_and_grey_has_three_channels():
     grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-    found = np.asarray(inception.levels(jnp.asarray(grey, jnp.float32) / 127.5 - 1))
+    found = np.asarray(inception.levels(jnp.asarray(grey, jnp.float32) / 127.5 - 1, "the network"))
     np.testing.assert_array_equal(found, np.repeat(grey, 3, -1).astype(np.float32))
     with pytest.raises(InputError, match="not 4 channels: convert them to RGB"):
-        inception.levels(jnp.zeros((1, 8, 8, 4)))
+        inception.levels(jnp.zeros((1, 8, 8, 4)), "the network")
 
 
 # The network

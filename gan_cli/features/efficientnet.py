@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -99,10 +98,8 @@ def fold(raw: Mapping[str, np.ndarray]) -> Weights:
         )
 
     stages = tuple(tuple(block(f"_blocks.{next(numbers)}") for _ in range(stage.blocks)) for stage in STAGES)
-    logits = Merged(raw["_fc.weight"].T, raw["_fc.bias"])
-    weights = Weights(merge(raw, "_conv_stem", "_bn0"), stages, merge(raw, "_conv_head", "_bn1"), logits)
-    made: Weights = jax.tree.map(jnp.asarray, weights)
-    return made
+    logits = Merged(jnp.asarray(raw["_fc.weight"].T), jnp.asarray(raw["_fc.bias"]))
+    return Weights(merge(raw, "_conv_stem", "_bn0"), stages, merge(raw, "_conv_head", "_bn1"), logits)
 
 
 def forward(weights: Weights, x: Array) -> dict[str, Array]:

@@ -36,8 +36,8 @@ def fold(raw: Mapping[str, np.ndarray]) -> Weights:
         leading = [folded.pop(f"{name}.{path.steps[0][0].name}") for path in block if path.leads]
         if leading:
             kernels, biases = zip(*leading, strict=True)
-            folded[name] = Merged(np.concatenate(kernels, axis=-1), np.concatenate(biases))
-    return Weights(jax.tree.map(jnp.asarray, folded), jnp.asarray(raw["fc.weight"].T))
+            folded[name] = Merged(jnp.concatenate(kernels, axis=-1), jnp.concatenate(biases))
+    return Weights(folded, jnp.asarray(raw["fc.weight"].T))
 
 
 def forward(weights: Weights, x: Array) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from gan_cli.types import Array
@@ -13,8 +14,8 @@ EPSILON = 1e-3  # of the batch normalisations, TensorFlow's
 class Merged(NamedTuple):
     """A convolution and the batch normalisation after it."""
 
-    kernel: Array | np.ndarray  # [height, width, inputs, outputs]; of a depthwise one [height, width, 1, channels]
-    bias: Array | np.ndarray  # [outputs]
+    kernel: Array  # [height, width, inputs, outputs]; of a depthwise one [height, width, 1, channels]
+    bias: Array  # [outputs]
 
 
 def merge(raw: Mapping[str, np.ndarray], conv: str, norm: str) -> Merged:
@@ -23,4 +24,4 @@ def merge(raw: Mapping[str, np.ndarray], conv: str, norm: str) -> Merged:
     kernel, gain, shift, mean, variance = (raw[name].astype(np.float64) for name in names)
     scale = gain / np.sqrt(variance + EPSILON)
     kernel = (kernel.transpose(2, 3, 1, 0) * scale).astype(np.float32)
-    return Merged(kernel, (shift - mean * scale).astype(np.float32))
+    return Merged(jnp.asarray(kernel), jnp.asarray((shift - mean * scale).astype(np.float32)))
