@@ -53,7 +53,7 @@ def small(name: str) -> dict[str, Any]:
 
 def fake_source(data: dict[str, Any]) -> Source:
     """Toys as they are; for images, noise of the recipe's size, so that no file is needed."""
-    if data["source"] in ("moving", "phantoms"):  # made in any size
+    if data["source"] in ("moving", "phantoms", "captioned"):  # made in any size
         return datasets.load_source({**data, "n": 64, "side": SIDE}, Store.from_environment(None))
     if "size" not in data:
         return datasets.load_source(data, Store.from_environment(None))
