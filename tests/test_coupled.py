@@ -125,6 +125,7 @@ def test_usps_says_what_is_wrong_with_an_archive(tmp_path):
         parse((tmp_path / "usps.npz").read_bytes(), "test")
 
 
+@pytest.mark.slow  # 20 s
 def test_a_run_draws_pairs_and_judges_one_ask_beside_another(tmp_path, gan):
     digits = {"source": "digits", "split": "train", "size": 8, "channels": 1}
     wanted = tiny_tables(

@@ -75,8 +75,9 @@ class ModelEvaluator:
         self._encode = media.of(made).encode
         needs, batch = self.evaluator.needs, self.evaluator.batch
         self.sampler = sampler.Sampler(experiment, batch, told=told, ask=self.ask or "")
-        self._other = sampler.Sampler(experiment, batch, ask=options.beside) if options.beside else None
-        self._beside = options.beside
+        self._wants_labels = any(metric.needs_given_labels for metric in seen.metrics)
+        self._beside = options.beside if needs.pairs or self._wants_labels else ""
+        self._other = sampler.Sampler(experiment, batch, ask=self._beside) if self._beside else None
         self._classifier = sampler.Sampler(experiment, batch, ask=self._classifying or "") if needs.answers else None
         self._rater = sampler.Sampler(experiment, batch, ask=DENSITY) if needs.density else None
         self._recogniser = sampler.Recogniser(experiment, self.sampler.batch) if subject.recognised else None
@@ -162,9 +163,8 @@ class ModelEvaluator:
         """What results should be, as stored, and the classes that they should be of, as far as these are known."""
         if self._other:
             made = self._other(variables, inputs)
-            wants_labels = any(metric.needs_given_labels for metric in self.evaluator.metrics)
             batches = (made[start : start + self.sampler.batch] for start in range(0, len(made), self.sampler.batch))
-            return made, self.evaluator.fake(batches).classified if wants_labels else None
+            return made, self.evaluator.fake(batches).classified if self._wants_labels else None
         return (self._given.truth, self._given.labels) if self._given else (None, None)
 
     def _answers(self, variables: sampler.Weights) -> dict[str, Any]:
