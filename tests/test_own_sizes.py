@@ -16,7 +16,7 @@ GREY = {"source": "digits", "split": "all", "size": 8, "channels": 1, "input_vie
 def translator(tmp_path_factory, **generator):
     game = {"play": "pix2pix", "loss": "adversarial.non_saturating"}
     tables = tiny_tables(data=GREY, game=game, networks={"generator": generator})
-    return begin(tmp_path_factory.mktemp("translator") / "run", tables)
+    return begin(tmp_path_factory.mktemp("translator") / "run", tables, louder=6)  # so that something can be seen
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +45,23 @@ def test_pictures_keep_size_name_depth_and_are_upright(resnet, gan, tmp_path, ph
     seen.putalpha(255)
     seen.putpixel((0, 0), (0, 0, 0, 0))
     seen.save(given / "seen through.webp", lossless=True)
+    grey.putpixel((0, 0), 255)
+    grey.save(given / "white corner.png")
     asked = ("apply", "--ckpt", resnet, "--size", "native", "--input", given)
     code, _, err = gan(*asked, "--out", made)
     assert code == 0, err
-    assert "transparency, in 1 of 4 pictures, is composited on white" in err
-    names = ["deep/sixteen.png", "eight.png", "seen through.png", "turned.png"]
+    assert "transparency, in 1 of 5 pictures, is composited on white" in err
+    names = ["deep/sixteen.png", "eight.png", "seen through.png", "turned.png", "white corner.png"]
     assert sorted(path.relative_to(made).as_posix() for path in made.rglob("*.png")) == names
     results = {name: np.asarray(Image.open(made / name)) for name in names}
     assert {image.shape for image in results.values()} == {(13, 16)}
     deep, eight, turned = (results[names[i]] for i in (0, 1, 3))
     assert (deep.dtype, eight.dtype) == (np.uint16, np.uint8)
+    assert eight.std() > 5
     assert len(np.unique(deep % 257)) > 20  # more than 8 bits
-    np.testing.assert_allclose(deep / 257, eight, atol=1)
-    assert np.abs(turned.astype(int) - eight).mean() < 3  # JPEG's loss
-    assert np.abs(results["seen through.png"].astype(int) - eight).mean() < 3  # of one pixel
+    np.testing.assert_allclose(deep / 257, eight, atol=3)
+    assert np.abs(turned.astype(int) - eight).mean() < 5  # JPEG's loss
+    np.testing.assert_array_equal(results["seen through.png"], results["white corner.png"])
 
     code, _, err = gan(*asked[:-1], given / "eight.png", "--out", tmp_path / "one.png")
     assert code == 0, err

@@ -33,8 +33,10 @@ RECIPES = {
 }
 
 
-def begin(folder: Path, recipe: dict[str, Any]) -> Path:
-    """The folder of a run of a recipe's tables before its first step."""
+def begin(folder: Path, recipe: dict[str, Any], louder: float = 1.0) -> Path:
+    """The folder of a run of a recipe's tables before its first step, its averaged weights so many times as large."""
+    import jax
+
     from gan_cli import build
     from gan_cli.data.store import Store
     from gan_cli.engine.checkpoint import Checkpoints, Meta
@@ -47,7 +49,8 @@ def begin(folder: Path, recipe: dict[str, Any]) -> Path:
     run.write_recipe(prepared.resolved, folder.name)
     checkpoints = Checkpoints(run.checkpoints)
     meta = Meta(prepared.resolved, prepared.source.spec, prepared.source.fingerprint, [])
-    checkpoints.save(0, initial_state(prepared.experiment, 0), meta)
+    state = initial_state(prepared.experiment, 0)
+    checkpoints.save(0, state._replace(average=jax.tree.map(lambda x: x * louder, state.average)), meta)
     checkpoints.close()
     return folder
 

@@ -70,8 +70,9 @@ def _read(path: Path, loaded: Loaded, *, raw: bool) -> Kept:
         listed = ", ".join(f"{len(x)} of {name}" for name, x in inputs.items())
         raise InputError(f"{path}: as many of each are wanted, not {listed}")
     names = held.get(NAMES)
-    fits = names is not None and names.dtype.kind == "U" and names.shape == (n,)
-    return Kept(inputs, tuple(map(str, names)) if fits else tuple(f"{path.stem} {i}" for i in range(n)))
+    if names is None or names.dtype.kind != "U" or names.shape != (n,):
+        return Kept(inputs, tuple(f"{path.stem} {i}" for i in range(n)))
+    return Kept(inputs, tuple(map(str, names)))
 
 
 def _checksum(loaded: Loaded, raw: bool) -> str:

@@ -1,7 +1,6 @@
 """The picture files that a person names, and what their headers say."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import NamedTuple
 
 from gan_cli.data.folder import check_some, reason
@@ -48,7 +47,7 @@ def _files(text: str, store: Store) -> Iterator[File]:
         check_some(tree.files, path, tree)
         yield from tree.files
     elif path.is_file() and path.suffix.lower() in SUFFIXES:
-        yield File(path.name, partial(path.open, "rb"), lambda: "")
+        yield File(path.name, lambda: path.open("rb"), lambda: "")
 
 
 def _head(text: str, file: File) -> Head:

@@ -40,7 +40,7 @@ def take_pictures(loaded: Loaded, text: str, mask: str | None, n: int | None, st
     store, resize = store.near(loaded.folder.path), table.get("resize", "pad")
     source = open_examples(text, Spec(shape), resize, store)
     images = source.load(np.arange(min(source.size, n or MOST)))["x"]
-    names = source.names[: len(images)] or tuple(f"{text} {i}" for i in range(len(images)))
+    names = tuple(source.names[: len(images)]) or tuple(f"{text} {i}" for i in range(len(images)))
     if mask is None:
         return Pictures(images, names, None)
     levels = open_examples(mask, Spec((*shape[:2], 1)), resize, store).load(np.zeros(1, int))["x"][0]
