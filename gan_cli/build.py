@@ -17,7 +17,8 @@ from gan_cli.data.store import Store
 from gan_cli.engine import kept, parallel
 from gan_cli.engine.state import Experiment, Late, State, definitions, optimised, state_shapes
 from gan_cli.errors import InputError
-from gan_cli.games.game import Game, Labels, NetFactory
+from gan_cli.games.game import Game, Labels
+from gan_cli.games.networks import NetFactory
 from gan_cli.names import canonical_metrics
 from gan_cli.types import Adversarial, Penalty, Ports, Spec, Specs, Tasks, leaves
 

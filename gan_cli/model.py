@@ -14,7 +14,7 @@ from gan_cli import media
 from gan_cli.engine import platform
 from gan_cli.engine.sampler import Inputs, Sampler, draw_many
 from gan_cli.errors import InputError, printable
-from gan_cli.games.game import Variables
+from gan_cli.games.networks import Variables
 from gan_cli.pictures import grids
 from gan_cli.remote.fetch import fetched, fetched_run
 from gan_cli.runs import load as checkpoints

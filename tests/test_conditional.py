@@ -17,8 +17,8 @@ from gan_cli.engine.loop import Trainer
 from gan_cli.engine.state import initial_state
 from gan_cli.games import codes, two_players
 from gan_cli.games.acgan import acgan
-from gan_cli.games.game import Nets, define, initialise
 from gan_cli.games.infogan import infogan
+from gan_cli.games.networks import Nets, define, initialise
 from gan_cli.games.ssinfogan import ssinfogan
 from gan_cli.games.standard import standard
 from gan_cli.losses import adversarial, penalties

@@ -23,7 +23,8 @@ from gan_cli.engine.state import Experiment, definitions, initial_state, state_s
 from gan_cli.errors import InputError
 from gan_cli.features import Features
 from gan_cli.features.digits import digits
-from gan_cli.games.game import Ask, Game, Nets
+from gan_cli.games.game import Ask, Game
+from gan_cli.games.networks import Nets
 from gan_cli.judging.model_evaluator import ModelEvaluator
 from gan_cli.judging.reference import Reference
 from gan_cli.media.medium import from_levels, to_levels

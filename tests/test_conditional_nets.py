@@ -10,7 +10,7 @@ from flax import nnx
 
 from gan_cli import build
 from gan_cli.errors import InputError
-from gan_cli.games.game import Nets, define, initialise
+from gan_cli.games.networks import Nets, define, initialise
 from gan_cli.games.standard import standard
 from gan_cli.layers import layers
 from gan_cli.layers.layers import formulation

@@ -15,7 +15,7 @@ from gan_cli.data.usps import parse
 from gan_cli.engine.state import definitions
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.games.cogan import cogan
-from gan_cli.games.game import Nets, initialise
+from gan_cli.games.networks import Nets, initialise
 from gan_cli.layers.layout import formulation
 from gan_cli.losses import adversarial
 from gan_cli.metrics import find_metric

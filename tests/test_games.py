@@ -16,7 +16,7 @@ from gan_cli.engine.seeds import train_seeds
 from gan_cli.errors import InputError
 from gan_cli.games import energy, fisher, mad, mrgan, standard, two_players
 from gan_cli.games import feature_matching as matching
-from gan_cli.games.game import Nets, define, initialise
+from gan_cli.games.networks import Nets, define, initialise
 from gan_cli.losses import adversarial
 from gan_cli.nets import mlp
 from gan_cli.types import DEVICES, Penalty, Ports, Spec

@@ -14,7 +14,8 @@ from gan_cli.data.store import Store
 from gan_cli.engine.health import BAD, PLACES, SMALL, first, observe
 from gan_cli.engine.loop import Cadence, DivergedError, Hooks, Trainer, run
 from gan_cli.engine.state import Experiment, definitions, initial_state
-from gan_cli.games.game import Ask, Game, Turn, Variables
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import Variables
 from gan_cli.recipe import Ema, Train
 from gan_cli.training.train import train
 from gan_cli.types import Spec

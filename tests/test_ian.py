@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from gan_cli.games.game import Nets, define, initialise
 from gan_cli.games.ian import ian
+from gan_cli.games.networks import Nets, define, initialise
 from gan_cli.games.vae import normal
 from gan_cli.types import Ports, Spec
 

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from gan_cli.errors import InputError
-from gan_cli.games.game import define
+from gan_cli.games.networks import define
 from gan_cli.layers.layers import MinibatchDiscrimination
 from gan_cli.nets import autoencoder, dcgan, mlp, patchgan
 from gan_cli.types import DEVICES, Ports

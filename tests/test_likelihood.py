@@ -21,7 +21,8 @@ from gan_cli.engine.state import initial_state
 from gan_cli.errors import InputError
 from gan_cli.games import vae as vaes
 from gan_cli.games.autoregressive import autoregressive
-from gan_cli.games.game import DENSITY, Game, Nets, Variables, bounded_by, define, initialise
+from gan_cli.games.game import DENSITY, Game
+from gan_cli.games.networks import Nets, Variables, bounded_by, define, initialise
 from gan_cli.games.vae import vae
 from gan_cli.layers.categorical import quantile
 from gan_cli.layers.layers import formulation

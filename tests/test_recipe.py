@@ -11,7 +11,8 @@ from gan_cli.binding import call, validate_part
 from gan_cli.data.store import Store
 from gan_cli.engine.optim import OPTIMISER
 from gan_cli.errors import InputError
-from gan_cli.games.game import Game, NetFactory
+from gan_cli.games.game import Game
+from gan_cli.games.networks import NetFactory
 from gan_cli.games.standard import standard
 from gan_cli.types import Adversarial, Spec
 

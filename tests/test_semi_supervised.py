@@ -12,7 +12,7 @@ from test_games import BATCH, FAKE, X, linear, play
 from tiny import tiny_tables
 
 from gan_cli.games import semi_supervised
-from gan_cli.games.game import Nets, define, initialise
+from gan_cli.games.networks import Nets, define, initialise
 from gan_cli.losses import adversarial
 from gan_cli.metrics.accuracy import accuracy
 from gan_cli.metrics.frechet import Statistics

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from gan_cli.engine.state import definitions
-from gan_cli.games.game import Nets, initialise
+from gan_cli.games.networks import Nets, initialise
 from gan_cli.games.small_objects import small_objects
 from gan_cli.losses import adversarial
 from gan_cli.types import Spec

@@ -9,7 +9,7 @@ from flax import nnx
 from gan_cli.data.captioned import ATTRIBUTES, WORDS, captioned
 from gan_cli.data.store import Store
 from gan_cli.engine.state import definitions
-from gan_cli.games.game import Nets, initialise
+from gan_cli.games.networks import Nets, initialise
 from gan_cli.games.stackgan import stackgan
 from gan_cli.losses import adversarial
 from gan_cli.metrics.attributes import read

@@ -20,7 +20,7 @@ from gan_cli.data.source import in_memory
 from gan_cli.engine.state import definitions
 from gan_cli.errors import InputError
 from gan_cli.games.cyclegan import cyclegan
-from gan_cli.games.game import Nets, initialise
+from gan_cli.games.networks import Nets, initialise
 from gan_cli.losses.adversarial import least_squares
 from gan_cli.overrides import read_overridden
 from gan_cli.recipe_tables import laid_over

@@ -16,7 +16,7 @@ from gan_cli.engine.sampler import Sampler, draw_many
 from gan_cli.engine.state import initial_state
 from gan_cli.errors import InputError
 from gan_cli.features import Features
-from gan_cli.games.game import Nets, define, initialise, shown
+from gan_cli.games.networks import Nets, define, initialise, shown
 from gan_cli.games.pix2pix import pix2pix
 from gan_cli.judging import reference
 from gan_cli.judging.model_evaluator import ModelEvaluator

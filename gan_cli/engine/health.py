@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.tree_util import tree_leaves_with_path
 
 from gan_cli.engine.state import Experiment, leaf_name, state_shapes
-from gan_cli.games.game import Variables
+from gan_cli.games.networks import Variables
 from gan_cli.types import Array, Aux
 
 BAD = "bad"  # in a turn's report: 0, or what `observe` found first, and when

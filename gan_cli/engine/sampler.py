@@ -20,7 +20,7 @@ from gan_cli.data.pipeline import ahead
 from gan_cli.engine import kept, parallel
 from gan_cli.engine.state import Experiment, seen_leaves, unflat, weight_shapes
 from gan_cli.errors import InputError
-from gan_cli.games.game import Nets
+from gan_cli.games.networks import Nets
 from gan_cli.layers.layout import formulation
 from gan_cli.types import Array, Batch, Control, Key, Spec, X, leaves
 

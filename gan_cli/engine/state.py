@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from gan_cli import media
 from gan_cli.errors import InputError
-from gan_cli.games.game import Definition, Game, Memory, Nets, Variables, define, initialise, is_key
+from gan_cli.games.game import Game
+from gan_cli.games.networks import Definition, Memory, Nets, Variables, define, initialise, is_key
 from gan_cli.layers.layout import formulation
 from gan_cli.recipe import Ema, Train
 from gan_cli.types import Array, Batch, Key, Spec, Specs, X, leaves

@@ -16,7 +16,8 @@ from jax import lax
 
 from gan_cli.engine import health, parallel
 from gan_cli.engine.state import Experiment, State
-from gan_cli.games.game import Descent, Game, Memory, Nets, Turn, Variables, keep
+from gan_cli.games.game import Game, Turn, keep
+from gan_cli.games.networks import Descent, Memory, Nets, Variables
 from gan_cli.layers.layers import formulation
 from gan_cli.types import DEVICES, Array, Aux, Batch, Key
 

@@ -12,7 +12,7 @@ from gan_cli.binding import nearest
 from gan_cli.engine.sampler import Inputs, Sampler, draw_many, seen
 from gan_cli.engine.state import Experiment, seen_leaves, weight_shapes
 from gan_cli.errors import InputError
-from gan_cli.games.game import Nets, Variables
+from gan_cli.games.networks import Nets, Variables
 from gan_cli.judging.given import stream_of
 from gan_cli.layers.layers import formulation
 from gan_cli.runs.load import Loaded

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from pydantic import NonNegativeFloat, PositiveInt
 
 from gan_cli.games.codes import log_likelihood
-from gan_cli.games.game import Game, NetFactory, Nets
+from gan_cli.games.game import Game
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.two_players import Addition, Options, Prior, Seen, class_control, head, play
 from gan_cli.types import CLASS, Adversarial, Array, Aux, Batch, Penalty, Spec
 

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from gan_cli import media
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.layers.categorical import quantile
 from gan_cli.types import Array, Aux, Batch, Ports, Spec
 

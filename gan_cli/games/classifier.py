@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from pydantic import NonNegativeFloat
 
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.types import Array, Aux, Batch, Ports, Spec, X, Y
 
 

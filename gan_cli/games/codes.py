@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from pydantic import Field
 
-from gan_cli.games.game import NetFactory
+from gan_cli.games.networks import NetFactory
 from gan_cli.games.two_players import Addition, Term, head
 from gan_cli.types import Array, Aux, Batch, Control, Key, Spec
 

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt
 
-from gan_cli.games.game import Ask, Game, Memory, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import Memory, NetFactory, Nets
 from gan_cli.types import Adversarial, Array, Aux, Batch, Key, Ports, Spec
 
 

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from gan_cli.games.classifier import classifying, cross_entropy
-from gan_cli.games.game import Game, NetFactory, Nets, Turn, features_shape
+from gan_cli.games.game import Game, Turn
+from gan_cli.games.networks import NetFactory, Nets, features_shape
 from gan_cli.types import Adversarial, Array, Aux, Batch, Penalty, Ports, Spec
 
 

@@ -14,7 +14,8 @@ from jax.nn import relu
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from gan_cli import devices
-from gan_cli.games.game import Ask, Game, Loss, Memory, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Loss, Turn
+from gan_cli.games.networks import Memory, NetFactory, Nets
 from gan_cli.games.two_players import Prior, decoder, draw_latent, require_numbers
 from gan_cli.types import Array, Aux, Batch, Ports, Spec
 

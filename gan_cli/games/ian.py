@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from pydantic import NonNegativeFloat, PositiveInt
 
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.two_players import head, require_numbers
 from gan_cli.games.vae import divergence, draw, normal, posterior
 from gan_cli.types import Array, Aux, Batch, Ports, Spec, X

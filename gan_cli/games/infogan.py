@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from gan_cli.games.codes import Categories, Codes, addition, controls, report, weighted
-from gan_cli.games.game import Game, NetFactory, Nets
+from gan_cli.games.game import Game
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.two_players import Options, Prior, Seen, play
 from gan_cli.types import Adversarial, Array, Aux, Batch, Penalty, Spec
 

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from pydantic import Field, PositiveInt
 
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.two_players import Prior, draw_latent
 from gan_cli.types import Array, Aux, Batch, Control, Key, Ports, Spec
 

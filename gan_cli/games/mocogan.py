@@ -8,7 +8,8 @@ from pydantic import PositiveInt
 
 from gan_cli import media
 from gan_cli.errors import InputError
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.types import Adversarial, Array, Aux, Batch, Key, Ports, Spec
 
 

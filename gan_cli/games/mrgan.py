@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jax.nn import softplus
 from pydantic import NonNegativeFloat, PositiveInt
 
-from gan_cli.games.game import Game, NetFactory, Nets
+from gan_cli.games.game import Game
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.standard import standard
 from gan_cli.games.two_players import Prior
 from gan_cli.types import Adversarial, Array, Aux, Batch, Ports, Spec

@@ -11,7 +11,8 @@ from pydantic import NonNegativeFloat, NonNegativeInt
 
 from gan_cli import media
 from gan_cli.features import Features
-from gan_cli.games.game import Ask, Builder, Game, NetFactory, Nets, Turn, shown
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import Builder, NetFactory, Nets, shown
 from gan_cli.types import INPUT, Adversarial, Array, Aux, Batch, Ports, Shape, Spec, X
 
 

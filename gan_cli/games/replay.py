@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from pydantic import PositiveInt
 
 from gan_cli.games.classifier import classifying
-from gan_cli.games.game import Ask, Copy, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Copy, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.two_players import Prior, decoder, draw_latent
 from gan_cli.types import Adversarial, Array, Aux, Batch, Penalty, Ports, Spec, Tasks, X, Y
 

@@ -8,7 +8,8 @@ from jax.nn import logsumexp
 from pydantic import NonNegativeFloat, PositiveInt
 
 from gan_cli.games.feature_matching import feature_distance
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.two_players import Prior, decoder, draw_latent
 from gan_cli.types import Adversarial, Array, Aux, Batch, Ports, Spec, X, Y
 

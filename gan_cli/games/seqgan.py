@@ -9,7 +9,8 @@ from jax import lax
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from gan_cli import devices, media
-from gan_cli.games.game import Ask, Copy, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Copy, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.types import Adversarial, Array, Aux, Batch, Ports, Spec
 
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from pydantic import NonNegativeFloat, PositiveInt
 
 from gan_cli import media
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.types import INPUT, Adversarial, Array, Aux, Batch, Ports, Spec, X, Y
 
 

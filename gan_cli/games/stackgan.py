@@ -8,7 +8,8 @@ from jax import lax
 from pydantic import NonNegativeFloat, PositiveInt
 
 from gan_cli import media
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.two_players import Prior, class_control, draw_classes, draw_latent
 from gan_cli.types import CLASS, INPUT, Adversarial, Array, Aux, Batch, Key, Ports, Shape, Spec, X, Y
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
-from gan_cli.games.game import Game, NetFactory
+from gan_cli.games.game import Game
+from gan_cli.games.networks import NetFactory
 from gan_cli.games.two_players import Options, Prior, Share, play
 from gan_cli.types import Adversarial, Penalty, Spec
 

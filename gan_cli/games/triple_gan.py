@@ -8,7 +8,8 @@ from jax.nn import sigmoid, softplus
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from gan_cli.games.classifier import classifying, cross_entropy
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.two_players import Prior, class_control, draw_classes, draw_latent
 from gan_cli.types import CLASS, Array, Aux, Batch, Ports, Spec, X
 

@@ -11,7 +11,8 @@ from jax.scipy.special import ndtr
 from pydantic import Field
 
 from gan_cli import media
-from gan_cli.games.game import Ask, Builder, Game, Labels, NetFactory, Nets, Turn, features_shape
+from gan_cli.games.game import Ask, Game, Labels, Turn
+from gan_cli.games.networks import Builder, NetFactory, Nets, features_shape
 from gan_cli.types import CLASS, Adversarial, Array, Aux, Batch, Control, Key, Penalty, Ports, Spec
 
 Prior = Literal["normal", "uniform"]

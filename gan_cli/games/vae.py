@@ -12,7 +12,8 @@ from jax.scipy.special import logsumexp
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from gan_cli import media
-from gan_cli.games.game import Ask, Game, NetFactory, Nets, Turn, bounded_by
+from gan_cli.games.game import Ask, Game, Turn
+from gan_cli.games.networks import NetFactory, Nets, bounded_by
 from gan_cli.types import Array, Aux, Batch, Key, Ports, Spec, X
 
 LOG_2PI = math.log(2 * math.pi)

@@ -14,7 +14,8 @@ from pydantic import Field, PositiveInt
 from gan_cli.data.source import Source, in_memory
 from gan_cli.engine.loop import Means
 from gan_cli.engine.state import Experiment, definitions
-from gan_cli.games.game import Game, NetFactory, Nets
+from gan_cli.games.game import Game
+from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.standard import standard
 from gan_cli.lab import Demonstration, Note, table
 from gan_cli.lab.training import train

@@ -12,7 +12,7 @@ from gan_cli.data.source import Source
 from gan_cli.engine.loop import Means
 from gan_cli.engine.seeds import train_seeds
 from gan_cli.engine.state import Experiment, State
-from gan_cli.games.game import Nets
+from gan_cli.games.networks import Nets
 from gan_cli.lab import Note
 
 Network = Callable[[np.ndarray], np.ndarray]  # points float [N, ...] -> its outputs, float64 [N, ...]

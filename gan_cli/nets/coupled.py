@@ -112,7 +112,7 @@ def generator(
         return Layer(conv, norm, features, activation, rngs)
 
     inner = [partial(doubled, i, o, norm, bias, "relu") for i, o in pairwise(widths)]
-    makes = [first, *inner, partial(doubled, widths[-1], pyramid.colours, "none", True, "tanh")]
+    makes: list[Make] = [first, *inner, partial(doubled, widths[-1], pyramid.colours, "none", True, "tanh")]
     return Generator(makes, _shared(shared, makes, "coupled.generator"), ports.outputs[0], rngs)
 
 
@@ -137,16 +137,17 @@ def discriminator(
 
     def halved(level: int, rngs: nnx.Rngs) -> nnx.Module:
         bias = norm in ("none", "spectral") or level == 0  # a norm layer has its own
+        inputs, features = sizes[level], sizes[level + 1]
         conv = layers.Conv(
-            *sizes[level : level + 2], 4, rngs, stride=2, padding=1, bias=bias, spectral=spectral, init=normal_kernel
+            inputs, features, 4, rngs, stride=2, padding=1, bias=bias, spectral=spectral, init=normal_kernel
         )
-        return Layer(conv, norm if level else "none", sizes[level + 1], "leaky_relu", rngs)
+        return Layer(conv, norm if level else "none", features, "leaky_relu", rngs)
 
     def last(rngs: nnx.Rngs) -> nnx.Module:
         ends = math.prod(ports.outputs[1:])
         return layers.Conv(sizes[-1], ends, pyramid.base, rngs, padding=0, spectral=spectral, init=normal_kernel)
 
-    makes = [*(partial(halved, level) for level in range(len(pyramid.widths))), last]
+    makes: list[Make] = [*(partial(halved, level) for level in range(len(pyramid.widths))), last]
     in_common = _shared(shared, makes, "coupled.discriminator")
     return Discriminator(makes, in_common, ports.inputs[0], ports.outputs[1:], rngs)
 

@@ -11,7 +11,7 @@ from gan_cli.engine import kept
 from gan_cli.engine.checkpoint import Checkpoints, Meta
 from gan_cli.engine.state import Experiment, State, flat, state_shapes, unflat, weight_shapes
 from gan_cli.errors import DamagedError, InputError
-from gan_cli.games.game import Variables
+from gan_cli.games.networks import Variables
 from gan_cli.remote import layout
 from gan_cli.runs.folder import RunFolder
 from gan_cli.types import Array

@@ -10,7 +10,7 @@ from gan_cli import build, media
 from gan_cli.engine.sampler import Inputs, Sampler
 from gan_cli.engine.state import Experiment, flat, sampling_roles, weight_shapes
 from gan_cli.errors import InputError
-from gan_cli.games.game import define
+from gan_cli.games.networks import define
 from gan_cli.runs.load import Loaded
 from gan_cli.types import Spec, leaves
 
