@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from pydantic import NonNegativeFloat, PositiveInt
 
 from gan_cli import media
+from gan_cli.games.classifier import cross_entropy
 from gan_cli.games.game import Ask, Game, Turn
 from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.two_players import Prior, draw_latent
@@ -61,9 +62,8 @@ def cogan(
         value = adversarial * sum(loss.discriminator(real_score[:, i], fake_score[:, i]) for i in range(2))
         report = {f"accuracy_{name}": jnp.mean(real_score[:, i] > fake_score[:, i]) for i, name in enumerate(DOMAINS)}
         if classification:
-            right = jnp.take_along_axis(jax.nn.log_softmax(logits[:, 0]), batch["a_y"][:, None], axis=1).mean()
-            value -= classification * right
-            report["class_accuracy"] = jnp.mean(logits[:, 0].argmax(axis=1) == batch["a_y"])
+            error, report["class_accuracy"] = cross_entropy(logits[:, 0], batch["a_y"])
+            value += classification * error
         if alike:
             features = inside["features"]  # [B, 2, F]
             report["unlike"] = jnp.square(features[:, 0] - features[:, 1]).mean()

@@ -7,11 +7,12 @@ import jax.numpy as jnp
 from jax.nn import logsumexp
 from pydantic import NonNegativeFloat, PositiveInt
 
+from gan_cli.games.classifier import classifying, cross_entropy
 from gan_cli.games.feature_matching import feature_distance
 from gan_cli.games.game import Ask, Game, Turn
 from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.two_players import Prior, decoder, draw_latent
-from gan_cli.types import Adversarial, Array, Aux, Batch, Ports, Spec, X, Y
+from gan_cli.types import Adversarial, Array, Aux, Batch, Ports, Spec
 
 LABELLED, REAL, FAKE = range(3)  # what the discriminator is shown: each has noise of its own
 
@@ -49,14 +50,14 @@ def semi_supervised(
         logits, _ = seen(nets, batch, batch["labelled_x"], LABELLED)
         real, _ = seen(nets, batch, batch["x"], REAL)
         fake, _ = seen(nets, batch, nets["generator"](batch["z"])[0], FAKE)
-        right = jnp.take_along_axis(jax.nn.log_softmax(logits), batch["labelled_y"][:, None], axis=1).mean()
+        error, right = cross_entropy(logits, batch["labelled_y"])
         real_score, fake_score = logsumexp(real, axis=1), logsumexp(fake, axis=1)
-        return unsupervised * loss.discriminator(real_score, fake_score) - right, {
+        return unsupervised * loss.discriminator(real_score, fake_score) + error, {
             "real_score": real_score.mean(),
             "fake_score": fake_score.mean(),
             "accuracy": jnp.mean(real_score > fake_score),  # share of pairs that are told apart
-            "labelled": right,
-            "labelled_accuracy": jnp.mean(logits.argmax(axis=1) == batch["labelled_y"]),
+            "labelled": -error,
+            "labelled_accuracy": right,
         }
 
     def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
@@ -83,7 +84,7 @@ def semi_supervised(
         },
         asks={
             "sample": Ask(lambda nets, batch: nets["generator"](batch["z"])[0]),
-            "classify": Ask(lambda nets, batch: jax.nn.log_softmax(nets["discriminator"](batch[X])[0]), (X,), like=Y),
+            "classify": classifying("discriminator"),
         },
         latent=latent,
         decode=decoder(prior),

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from pydantic import NonNegativeFloat, PositiveInt
 
 from gan_cli import media
+from gan_cli.games.classifier import cross_entropy
 from gan_cli.games.game import Ask, Game, Turn
 from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.types import INPUT, Adversarial, Array, Aux, Batch, Ports, Spec, X, Y
@@ -48,7 +49,7 @@ def small_objects(
         own, made = large(nets, batch), lifted(nets, batch[INPUT])
         return own, made, nets["discriminator"](own)[0], nets["discriminator"](made)[0]
 
-    def answers(nets: Nets, f: Array) -> Array:
+    def classify(nets: Nets, f: Array) -> Array:
         return jax.nn.log_softmax(nets["classifier"](f)[0])
 
     def discriminator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
@@ -58,14 +59,11 @@ def small_objects(
 
     def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         own, made, real, fake = look(nets, batch)
-        y = batch[Y][:, None]
-        of_small, of_large = (answers(nets, f) for f in (made, own))
-        wrong = [-jnp.take_along_axis(of, y, axis=1).mean() for of in (of_small, of_large)]
-        value = wrong[0] + wrong[1] + (adversarial * loss.generator(real, fake) if adversarial else 0)
-        return value, {
-            "small_accuracy": jnp.mean(of_small.argmax(axis=1) == batch[Y]),
-            "large_accuracy": jnp.mean(of_large.argmax(axis=1) == batch[Y]),
-        }
+        (of_small, small_right), (of_large, large_right) = (
+            cross_entropy(nets["classifier"](f)[0], batch[Y]) for f in (made, own)
+        )
+        value = of_small + of_large + (adversarial * loss.generator(real, fake) if adversarial else 0)
+        return value, {"small_accuracy": small_right, "large_accuracy": large_right}
 
     return Game(
         networks={
@@ -80,8 +78,8 @@ def small_objects(
         ),
         draw=lambda key, n: {},  # noqa: ARG005
         asks={
-            "classify": Ask(lambda nets, batch: answers(nets, lifted(nets, batch[INPUT])), (INPUT,), like=Y),
-            "classify_large": Ask(lambda nets, batch: answers(nets, large(nets, batch)), (X,), like=Y),
+            "classify": Ask(lambda nets, batch: classify(nets, lifted(nets, batch[INPUT])), (INPUT,), like=Y),
+            "classify_large": Ask(lambda nets, batch: classify(nets, large(nets, batch)), (X,), like=Y),
         },
         labels="all",
     )
