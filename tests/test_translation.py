@@ -87,6 +87,13 @@ def test_the_perceptual_term_and_its_margin_by_hand():
         assert value - plain == pytest.approx(expected, abs=1e-5)
 
 
+def test_the_cross_entropy_of_masks_by_hand():
+    masks, p = np.sign(np.asarray(X)), (np.asarray(MADE) / 10 + 1) / 2
+    batch = {**BATCH, "x": jnp.asarray(masks), "input": BATCH["input"] / 10}
+    value, _ = play(game(l1=0.0, cross_entropy=2.0, adversarial=0.0), "generator", batch)
+    assert value == pytest.approx(-2 * np.log(np.where(masks > 0, p, 1 - p)).mean(), rel=1e-4)
+
+
 def test_the_content_term_by_hand():
     fixed = Features("fixed", "", 0, (), "", lambda x: {"features": x}, maps=lambda x: (x, x.sum(2) ** 2))
     value, report = play(game(l1=0.0, content=fixed, content_weights=(3.0, 0.5)), "generator", BATCH)

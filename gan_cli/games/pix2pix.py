@@ -13,6 +13,7 @@ from gan_cli import media
 from gan_cli.features import Features
 from gan_cli.games.game import Ask, Game, Turn
 from gan_cli.games.networks import Builder, NetFactory, Nets, shown
+from gan_cli.games.segan import mask_cross_entropy
 from gan_cli.types import INPUT, Adversarial, Array, Aux, Batch, Ports, Shape, Spec, X
 
 
@@ -25,6 +26,7 @@ def pix2pix(
     adversarial: NonNegativeFloat = 1.0,  # weight of the adversarial term; 0: regression
     l1: NonNegativeFloat = 100.0,  # λ: weight of the mean absolute difference from the true example
     l2: NonNegativeFloat = 0.0,  # weight of the mean squared difference
+    cross_entropy: NonNegativeFloat = 0.0,  # weight of that of masks, of which x is one in each channel
     perceptual: tuple[NonNegativeFloat, ...] = (),  # λ_i: of that between D's maps, from the finest on
     content: Features | None = None,  # a fixed network, whose maps of results and of true examples are compared
     content_weights: tuple[NonNegativeFloat, ...] = (1.0,),  # of the mean squared differences, from the finest map on
@@ -37,7 +39,8 @@ def pix2pix(
     https://arxiv.org/abs/1611.07004. With `perceptual`, + Σ λ_i E|D_i(x) - D_i(G(input))|, and D's loss with `margin` m
     + [m - Σ ...]+: PAN, https://arxiv.org/abs/1706.09138. With `pretrain`, `l2` and a D that is not conditional:
     SRGAN, https://arxiv.org/abs/1609.04802, which also has `content`, + Σ w_i E(φ_i(x) - φ_i(G(input)))² with maps φ_i
-    of another network, whose weights are constants of the compiled step. Noise enters as dropout in G, where its
+    of another network, whose weights are constants of the compiled step. With `cross_entropy` in place of `l1` and
+    `adversarial = 0.01`, of masks: SCAN, https://arxiv.org/abs/1703.08770. Noise enters as dropout in G, where its
     network has some, in sampling as in training. Raises ValueError for examples without an input.
     """
     given = spec.part(INPUT)
@@ -57,7 +60,11 @@ def pix2pix(
 
     def differences(made: Array, x: Array) -> tuple[Array, Aux]:
         error = jnp.abs(made - x).mean()
-        return l1 * error + l2 * jnp.square(made - x).mean(), {"l1": error}
+        value = l1 * error + l2 * jnp.square(made - x).mean()
+        if not cross_entropy:
+            return value, {"l1": error}
+        of_masks = mask_cross_entropy((made + 1) / 2, (x + 1) / 2)
+        return value + cross_entropy * of_masks, {"l1": error, "cross_entropy": of_masks}
 
     def pretrain_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         return differences(make(nets, batch), batch[X])

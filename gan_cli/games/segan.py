@@ -56,7 +56,7 @@ def segan(
 
     def segmentor_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         p, truth, image = masks(nets, batch)
-        cross = -(truth * jnp.log(p + TINY) + (1 - truth) * jnp.log(1 - p + TINY)).mean()
+        cross = mask_cross_entropy(p, truth)
         within = tuple(range(1, p.ndim))  # of each example: a ratio over the batch would be another on two devices
         overlap = (2 * (p * truth).sum(within) / ((p + truth).sum(within) + TINY)).mean()
         value = cross_entropy * cross + dice * (1 - overlap)
@@ -73,3 +73,8 @@ def segan(
         draw=lambda key, n: {},  # noqa: ARG005
         asks={"segment": Ask(lambda nets, batch: nets["segmentor"](batch[INPUT])[0], (INPUT,))},
     )
+
+
+def mask_cross_entropy(p: Array, truth: Array) -> Array:
+    """-E log p of pixels, [], of probabilities and masks in [0, 1]."""
+    return -(truth * jnp.log(p + TINY) + (1 - truth) * jnp.log(1 - p + TINY)).mean()
