@@ -27,16 +27,10 @@ from gan_cli.engine.state import Experiment, State, initial_state, optimised
 
 pytestmark = pytest.mark.contract
 
-SMALL = {"width": 8, "hidden": [8, 8], "max_width": 16, "halvings": 1, "minibatch_kernels": 2, "code": 4}
+SMALL = {"width": 8, "hidden": [8, 8], "max_width": 16, "halvings": 1, "minibatch_kernels": 2, "code": 4, "blocks": 1}
 SIDE = 8  # pixels: the smallest images that the networks take; a program grows with every halving
-SIDES = {
-    "moving": SIDE,
-    "phantoms": SIDE,
-    "captioned": SIDE,
-    "scans.lesions": 16,
-    "scans.chest": 16,
-    "facades": 24,
-}  # what is made here
+# of what is made here
+SIDES = {"moving": SIDE, "phantoms": SIDE, "captioned": SIDE, "scans.lesions": 16, "scans.chest": 16, "facades": 24}
 BATCH, STEPS = 8, 2
 ALWAYS = ("width", "max_width", "hidden")  # made small also where the recipe leaves their defaults
 EXTRA = sorted(map(str, (Path(__file__).parent / "recipes").glob("*.toml")))  # options that no shipped recipe uses

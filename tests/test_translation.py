@@ -89,7 +89,7 @@ def test_the_perceptual_term_and_its_margin_by_hand():
 
 def test_the_cross_entropy_of_masks_by_hand():
     masks, p = np.sign(np.asarray(X)), (np.asarray(MADE) / 10 + 1) / 2
-    batch = {**BATCH, "x": jnp.asarray(masks), "input": BATCH["input"] / 10}
+    batch = {**BATCH, "x": jnp.asarray(masks).reshape(BATCH["x"].shape), "input": BATCH["input"] / 10}
     value, _ = play(game(l1=0.0, cross_entropy=2.0, adversarial=0.0), "generator", batch)
     assert value == pytest.approx(-2 * np.log(np.where(masks > 0, p, 1 - p)).mean(), rel=1e-4)
 
