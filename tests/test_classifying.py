@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from scipy.special import expit, log_softmax
-from test_games import FAKE, X, Z, linear, play
+from test_games import FAKE, Linear, X, Z, linear, play
 from tiny import tiny_tables
 
 from gan_cli import build
@@ -21,18 +22,32 @@ SEED = jnp.array([1, 2], jnp.uint32)
 MINIMAX = adversarial.minimax()
 
 
+class Slanted(Linear):
+    """Logits are the sum of the input times 0, 1 and 2: what is right depends on the label."""
+
+    def __init__(self, ports, rngs):
+        super().__init__(ports, rngs)
+        self.weight = nnx.Param(jnp.broadcast_to(jnp.arange(self.weight.shape[1], dtype=float), self.weight.shape))
+
+
+def nats(x, labels):
+    """-log p of labels, by the logits of Slanted: [B]."""
+    logits = np.asarray(x).sum(axis=1)[:, None] * np.arange(3)
+    return -log_softmax(logits, axis=1)[np.arange(len(logits)), np.asarray(labels)]
+
+
 def softplus(x):
     return np.logaddexp(0, np.asarray(x))
 
 
 def test_a_classifier_is_its_cross_entropy_and_generated_images_have_no_class():
-    """The network of ones has three equal logits: its cross-entropy is log 3, whatever the label."""
-    value, report = play(classifier.classifier(SPEC, linear), "network", {"x": X, "y": LABELS})
-    assert value == pytest.approx(np.log(3), rel=1e-6)
-    assert report["right"] == 0.5
-    batch = {"real_x": X, "real_y": LABELS, "generated_x": 5 * X}
-    value, report = play(classifier.lsro(SPEC, SPEC, linear, weight=2.0), "network", batch)
-    assert value == pytest.approx(3 * np.log(3), rel=1e-6)
+    value, report = play(classifier.classifier(SPEC, Slanted), "network", {"x": X, "y": LABELS})
+    assert value == pytest.approx(nats(X, LABELS).mean(), rel=1e-5)
+    assert report["right"] == 0.5  # the second: both sums are positive, and 2 has the largest logit
+    batch = {"real_x": X, "real_y": LABELS, "generated_x": X / 5}
+    value, report = play(classifier.lsro(SPEC, SPEC, Slanted, weight=2.0), "network", batch)
+    uniform = np.mean([nats(X / 5, [k, k]).mean() for k in range(3)])
+    assert value == pytest.approx(nats(X, LABELS).mean() + 2 * uniform, rel=1e-5)
     with pytest.raises(ValueError, match="no labels"):
         classifier.classifier(Spec((2,)), linear)
     with pytest.raises(ValueError, match="one size"):
@@ -40,7 +55,7 @@ def test_a_classifier_is_its_cross_entropy_and_generated_images_have_no_class():
 
 
 def domains(**options):
-    return domain_adversarial.domain_adversarial(SPEC, SPEC, linear, linear, loss=MINIMAX, **options)
+    return domain_adversarial.domain_adversarial(SPEC, SPEC, Slanted, linear, loss=MINIMAX, **options)
 
 
 BOTH = {"source_x": X, "source_y": LABELS, "target_x": -X, "seed": SEED}
@@ -55,11 +70,13 @@ def test_domains_by_hand():
     assert value == pytest.approx(told + np.square(2 * sums).mean(), rel=1e-5)
     assert report["accuracy"] == 1.0
     value, report = play(domains(confusion=0.5), "classifier", BOTH)
-    assert value == pytest.approx(np.log(3) - 0.5 * told, rel=1e-5)
-    value, report = play(domains(confusion=0.5, ramp=10), "classifier", BOTH)
-    assert report["weight"] == 0  # at the first step
+    error = nats(X, LABELS).mean()
+    assert value == pytest.approx(error - 0.5 * told, rel=1e-5)
+    for step, share in ((0, 0.0), (5, 0.5), (30, 1.0)):
+        _, report = play(domains(confusion=0.5, ramp=10), "classifier", BOTH, step=step)
+        assert report["weight"] == pytest.approx(0.5 * (2 / (1 + np.exp(-10 * share)) - 1), rel=1e-5)
     value, _ = play(domains(confusion=0.0), "classifier", BOTH)
-    assert value == pytest.approx(np.log(3), rel=1e-6)
+    assert value == pytest.approx(error, rel=1e-5)
 
 
 def test_domains_that_do_not_fit_are_refused():
@@ -67,7 +84,7 @@ def test_domains_that_do_not_fit_are_refused():
     for source, target, message in (
         (SPEC, Spec((3,), SPEC.classes), "their examples are 2 and 3"),
         (Spec((2,)), SPEC, "the source has no labels"),
-        (SPEC, Spec((2,), ("a", "x")), "'x' of the target"),
+        (SPEC, Spec((2,), ("a", "x")), "these have a, b, c and a, x"),
     ):
         with pytest.raises(ValueError, match=message):
             make(source, target, linear, linear, loss=MINIMAX)
@@ -76,7 +93,7 @@ def test_domains_that_do_not_fit_are_refused():
 @pytest.mark.parametrize(("step", "task"), [(0, 0), (10, 1), (35, 2)])
 def test_a_share_of_one_in_t_is_the_tasks_own(step, task):
     options = {"loss": MINIMAX, "latent": 1}
-    game = replay.replay(SPEC, Tasks(3, 10), linear, linear, linear, **options)
+    game = replay.replay(SPEC, Tasks(3, 10), linear, linear, Slanted, **options)
     coin = jnp.array([0.4, 0.9])
     batch = {"x": X, "y": LABELS, "z": Z, "old_z": Z, "coin": coin, "seed": SEED}
     own = np.asarray(coin) < 1 / (task + 1)
@@ -85,8 +102,15 @@ def test_a_share_of_one_in_t_is_the_tasks_own(step, task):
     assert value == pytest.approx((softplus(-shown.sum(1)) + softplus(FAKE.sum(1))).mean(), rel=1e-5)
     value, report = play(game, "solver", batch, step=step)
     assert report["own"] == own.mean()
-    assert value == pytest.approx(np.log(3), rel=1e-5)
-    assert [copy.every for copy in game.copies] == [10, 10]
+    each = np.stack([nats(shown, [k, k]) for k in range(3)], axis=1)  # [B, K]
+    old = np.exp(-np.stack([nats(FAKE, [k, k]) for k in range(3)], axis=1))  # the old solver's probabilities
+    for distil, told in ((True, old), (False, np.eye(3)[old.argmax(axis=1)])):
+        game = replay.replay(SPEC, Tasks(3, 10), linear, linear, Slanted, distil=distil, **options)
+        wanted = np.where(own[:, None], np.eye(3)[np.asarray(LABELS)], told)
+        assert play(game, "solver", batch, step=step)[0] == pytest.approx((wanted * each).sum(1).mean(), rel=1e-4)
+    value, _ = play(game, "generator", batch, step=step)
+    assert value == pytest.approx(float(MINIMAX.generator(shown.sum(1), FAKE.sum(1))), rel=1e-5)
+    assert [(copy.every, copy.stop) for copy in game.copies] == [(10, 30), (10, 30)]
     alone = replay.replay(SPEC, Tasks(3, 10), linear, linear, linear, replayed=False, **options)
     assert play(alone, "solver", batch, step=step)[1]["own"] == 1
 
@@ -105,11 +129,12 @@ def test_replay_wants_tasks():
 
 
 def test_triple_gan_by_hand():
-    game = triple_gan.triple_gan(SPEC, linear, linear, linear, latent=1, pseudo_start=0)
+    game = triple_gan.triple_gan(SPEC, linear, linear, Slanted, latent=1, pseudo_start=0)
     label = jnp.array([1, 0])
     batch = {"x": X, "z": Z, "class": label, "toss": jnp.array([0.9, 0.1]), "labelled_x": X, "labelled_y": LABELS}
     scores = np.asarray(X).sum(1)
-    drawn = np.array([2, 0])  # of three equal probabilities
+    p = np.exp(-np.stack([nats(X, [k, k]) for k in range(3)], axis=1))  # the classifier's, [B, K]
+    drawn = (np.cumsum(p, axis=1) < np.array([0.9, 0.1])[:, None]).sum(axis=1)
     real, told = scores * (1 + np.asarray(LABELS)), scores * (1 + drawn)
     fake = np.asarray(Z)[:, 0] * (1 + np.asarray(label))  # the generator multiplies by 1 + the label, as D does
     made = 2 * fake * (1 + np.asarray(label))
@@ -119,10 +144,11 @@ def test_triple_gan_by_hand():
     value, _ = play(game, "generator", batch)
     assert value == pytest.approx(softplus(-made).mean(), rel=1e-5)
     value, report = play(game, "classifier", batch)
-    nats = np.log(3)
-    expected = nats + 0.5 * (expit(told) * nats).mean() + 0.3 * nats + 1e-3 * nats + 0.1 * nats
-    assert value == pytest.approx(expected, rel=1e-5)
-    assert report["labelled"] == pytest.approx(-nats, rel=1e-5)
+    error, entropy = nats(X, LABELS).mean(), -(p * np.log(p)).sum(axis=1).mean()
+    own = nats(np.repeat(fake[:, None], 2, axis=1), label).mean()
+    expected = error + 0.5 * (expit(told) * nats(X, drawn)).mean() + 0.3 * entropy
+    assert value == pytest.approx(expected - 1e-3 * np.log(p.mean(axis=0)).mean() + 0.1 * own, rel=1e-4)
+    assert report["labelled"] == pytest.approx(-error, rel=1e-5)
 
 
 def test_what_is_asked_is_log_probabilities():

@@ -23,22 +23,31 @@ class Maps(Linear):
         return x.sum(axis=(1, 2, 3)), {"maps": (2 * x,)}
 
 
+class Bounded(Linear):
+    """Masks of tanh of the sum of the input."""
+
+    def __call__(self, x, y=None):
+        made, inside = super().__call__(x)
+        return jnp.tanh(made), inside
+
+
 def test_segan_by_hand():
-    """The segmentor of ones makes 4 values, each the sum of its input."""
-    image = jnp.array([[0.2, -0.1], [0.3, -0.2]]).reshape(1, 2, 2, 1)  # its sum is 0.2
-    truth = jnp.array([[1.0, -1.0], [-1.0, 1.0]]).reshape(1, 2, 2, 1)
+    """Two images and true masks of different sizes: a ratio over the batch would be another one."""
+    image = jnp.array([[0.2, -0.1, 0.3, -0.2], [-0.4, 0.1, 0.1, 0.0]]).reshape(2, 2, 2, 1)  # their sums are ±0.2
+    truth = jnp.array([[1.0, -1.0, -1.0, 1.0], [1.0, -1.0, -1.0, -1.0]]).reshape(2, 2, 2, 1)
     batch = {"x": truth, "input": image}
-    p, y, x = 0.6, np.array([1, 0, 0, 1.0]), (np.asarray(image).ravel() + 1) / 2
+    p = (np.tanh([[0.2], [-0.2]]) + 1) / 2 * np.ones((2, 4))
+    y, x = (np.asarray(truth).reshape(2, 4) + 1) / 2, (np.asarray(image).reshape(2, 4) + 1) / 2
     differences = np.abs(x * p - x * y).mean() * (1 + 2) / 2
-    game = segan(SPEC, linear, Maps)
+    game = segan(SPEC, Bounded, Maps)
     value, report = play(game, "critic", batch)
     assert value == pytest.approx(-differences, rel=1e-5)
-    value, report = play(segan(SPEC, linear, Maps, cross_entropy=2.0, dice=0.5), "segmentor", batch)
-    cross = -(np.log(0.6) + np.log(0.4)) / 2
-    overlap = 2 * 2 * p / (4 * p + 2)
+    value, report = play(segan(SPEC, Bounded, Maps, cross_entropy=2.0, dice=0.5), "segmentor", batch)
+    cross = -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()
+    overlap = (2 * (p * y).sum(1) / (p + y).sum(1)).mean()
     assert value == pytest.approx(differences + 2 * cross + 0.5 * (1 - overlap), rel=1e-4)
     assert report["dice"] == pytest.approx(overlap, rel=1e-4)
-    value, _ = play(segan(SPEC, linear, Maps, masked=False), "critic", batch)
+    value, _ = play(segan(SPEC, Bounded, Maps, masked=False), "critic", batch)
     assert value == pytest.approx(-np.abs(p - y).mean() * 1.5, rel=1e-5)
 
 
@@ -47,6 +56,10 @@ def test_masks_of_another_size_are_refused():
         segan(Spec((2, 2, 1), parts={"input": Spec((4, 4, 1))}), linear, Maps)
     with pytest.raises(ValueError, match="a part 'input'"):
         segan(Spec((2, 2, 1)), linear, Maps)
+    with pytest.raises(ValueError, match="masks are made in"):
+        segan(SPEC, linear, Maps)
+    with pytest.raises(ValueError, match="shows no maps"):
+        segan(SPEC, Bounded, linear)
 
 
 def drawn(*boxes, side=8):

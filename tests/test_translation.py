@@ -88,10 +88,21 @@ def test_the_perceptual_term_and_its_margin_by_hand():
 
 
 def test_the_cross_entropy_of_masks_by_hand():
-    masks, p = np.sign(np.asarray(X)), (np.asarray(MADE) / 10 + 1) / 2
-    batch = {**BATCH, "x": jnp.asarray(masks).reshape(BATCH["x"].shape), "input": BATCH["input"] / 10}
-    value, _ = play(game(l1=0.0, cross_entropy=2.0, adversarial=0.0), "generator", batch)
+    class Bounded(Linear):
+        def __call__(self, x, y=None):
+            made, inside = super().__call__(x)
+            return jnp.tanh(made), inside
+
+    masks, p = np.sign(X), (np.tanh(MADE) + 1) / 2
+    batch = {**BATCH, "x": jnp.asarray(masks).reshape(BATCH["x"].shape)}
+    options = {"l1": 0.0, "cross_entropy": 2.0, "adversarial": 0.0}
+    value, _ = play(pix2pix(PIXELS, Bounded, Linear, loss=LOSS, **options), "generator", batch)
     assert value == pytest.approx(-2 * np.log(np.where(masks > 0, p, 1 - p)).mean(), rel=1e-4)
+
+
+def test_masks_want_a_generator_with_bounds():
+    with pytest.raises(ValueError, match="masks are made in"):
+        game(cross_entropy=1.0)
 
 
 def test_the_content_term_by_hand():

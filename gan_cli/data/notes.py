@@ -41,7 +41,8 @@ def notes(
         together = [[message for track in _timed(midi) for message in track]]
         music = [_played(sorted(track, key=lambda timed: timed[0])) for track in (_timed(midi) if tracks else together)]
         found += [Recording(numbers(played), file.parent.name) for played in music if len(played.pitch)]
-        rates.append(next((1e6 / event.tempo for _, event in together[0] if event.type == "set_tempo"), RATE))
+        tempi = (event.tempo for _, event in together[0] if event.type == "set_tempo")
+        rates.append(next((1e6 / tempo for tempo in tempi if tempo), RATE))
     examples = cut(found, length, pieces)
     if not examples:
         most = max((len(recording.x) for recording in found), default=0)

@@ -82,7 +82,7 @@ def organ(
     seed: NonNegativeInt = 0,
     split: Split = "train",  # test: 500 others, whatever n
 ) -> Source:
-    """An ellipsoid, a part of which has hardly more contrast than noise: volumes [D, H, W, 1], x the whole of it."""
+    """An ellipsoid, a part of which stands out by a seventh as much as the rest: volumes [D, H, W, 1], x all of it."""
 
     def draw(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         middle, radii = random.uniform(0.4, 0.6, 3), random.uniform(0.2, 0.35, 3)

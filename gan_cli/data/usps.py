@@ -33,6 +33,6 @@ def parse(content: bytes, split: str) -> tuple[np.ndarray, np.ndarray]:
         if name not in found or found[name].shape != shape:
             raise DamagedError(f"wants an array {name} of shape {shape}: another data set?")
     x, y = (found[name] for name in names)
-    if not (np.abs(x) <= 1).all() or y.dtype.kind not in "ui" or y.max() > 9:
+    if not (np.abs(x) <= 1).all() or y.dtype.kind not in "ui" or y.min() < 0 or y.max() > 9:
         raise DamagedError("holds numbers beyond -1 .. 1, or labels beyond 0 .. 9: another data set?")
     return np.rint((x[..., None] + 1) * 127.5).astype(np.uint8), y

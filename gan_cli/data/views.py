@@ -181,7 +181,7 @@ def streaks(
 
 def two_focuses(
     *,
-    radius: PositiveInt = 2,  # pixels: what is out of focus is the mean of squares of twice as many and one
+    radius: PositiveInt = 2,  # pixels: what is out of focus is the mean over a square of 2 radius + 1 a side
 ) -> View:
     """Two pictures of its brightness, each out of focus where the other is sharp, as red and green: for fusion.
 

@@ -109,6 +109,7 @@ def _copied(game: Game, variables: Mapping[str, Variables], step: Array) -> Mapp
     """The weights after the copies that are due when `step` steps are done."""
     for copy in game.copies:
         due = step % copy.every == 0
+        due = due if copy.stop is None else due & (step < copy.stop)
 
         def mixed(old: Array, new: Array, keep: float = copy.keep, due: Array = due) -> Array:
             copied = keep * old + (1 - keep) * new if keep and jnp.issubdtype(new.dtype, jnp.floating) else new

@@ -25,7 +25,7 @@ FILE = "models/efficientnet-lite0-57934424.pth"
 PUBLISHED = "579344248a93"  # the first digits of the file's SHA-256
 NAMES = tuple(map(str, range(CLASSES)))  # of ImageNet's classes: their numbers, in the usual order
 REST = "by antialiased PIL bicubic in float, (x - 127) / 128, grey as three equal channels"
-PROTOCOL = f"resized to {SMALL}x{SMALL}, where a side is longer to {SIDE}x{SIDE}, {REST}"
+PROTOCOL = f"resized to {SMALL}x{SMALL}, or to {SIDE}x{SIDE} where a side is longer, {REST}"
 
 
 def photos() -> Features:

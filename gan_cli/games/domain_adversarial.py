@@ -94,5 +94,5 @@ def _require_domains(source: Spec, target: Spec) -> None:
     if not source.classes:
         raise ValueError("the source has no labels, from which the classifier learns")
     if target.classes and target.classes != source.classes:
-        first = next((c for c in target.classes if c not in source.classes), target.classes[0])
-        raise ValueError(f"the domains have other classes: {first!r} of the target is not what the source calls it")
+        named = " and ".join(", ".join(spec.classes) for spec in (source, target))
+        raise ValueError(f"both domains have the same classes in the same order, and these have {named}")

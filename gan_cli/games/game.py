@@ -83,6 +83,7 @@ class Copy(NamedTuple):
     target: str  # the role that has them then; no turn trains it
     every: int = 1  # steps between two copies; the first is after step `every`
     keep: float = 0.0  # share of its old weights that the target keeps: an average over copies
+    stop: int | None = None  # steps done from which on nothing is copied; None: never
 
 
 class Game(NamedTuple):

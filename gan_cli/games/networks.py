@@ -107,13 +107,13 @@ def _last_function(program: Any, variable: Any) -> str:
     made_by = next((e for e in program.eqns if variable in e.outvars), None)
     if made_by is None:
         return ""
-    name, known = made_by.primitive.name, [x for x in made_by.invars if not hasattr(x, "val")]
+    name, unknown = made_by.primitive.name, [x for x in made_by.invars if not hasattr(x, "val")]
     inner = made_by.params.get("jaxpr") or made_by.params.get("call_jaxpr")
     if inner is not None:
         inner = getattr(inner, "jaxpr", inner)
         return _last_function(inner, inner.outvars[made_by.outvars.index(variable)])
-    if name in PASSED and len(known) == 1:
-        return _last_function(program, known[0])
+    if name in PASSED and len(unknown) == 1:
+        return _last_function(program, unknown[0])
     return name if name in ("tanh", "logistic") else ""
 
 

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 from jax.nn import relu
 from pydantic import NonNegativeFloat, NonNegativeInt
 
-from gan_cli import media
+from gan_cli import devices, media
 from gan_cli.features import Features
 from gan_cli.games.game import Ask, Game, Turn
 from gan_cli.games.networks import Builder, NetFactory, Nets, shown
-from gan_cli.games.segan import mask_cross_entropy
+from gan_cli.games.segan import mask_cross_entropy, require_bounds
 from gan_cli.types import INPUT, Adversarial, Array, Aux, Batch, Ports, Shape, Spec, X
 
 
@@ -47,6 +47,8 @@ def pix2pix(
     seen = _pair_shape(given, spec) if conditional else spec.shape
     discriminator_of = partial(discriminator, Ports(seen, ()))
     _check_perceptual(perceptual, margin, discriminator_of, seen)
+    if cross_entropy:
+        require_bounds("generator", partial(generator, Ports(given.shape, spec.shape)), given.shape)
     unlike_content = _content_term(content, content_weights, spec) if content else None
 
     def make(nets: Nets, batch: Batch) -> Array:
@@ -75,7 +77,7 @@ def pix2pix(
         accuracy = jnp.mean(real > fake)  # share of true and made pairs that are told apart: 0.5 is guessing
         report = {"real_score": real.mean(), "fake_score": fake.mean(), "accuracy": accuracy}
         value = loss.discriminator(real, fake)
-        return value + relu(margin - _unlike(perceptual, maps, others)) if margin else value, report
+        return value + relu(margin - devices.mean(_unlike(perceptual, maps, others))) if margin else value, report
 
     def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         made = make(nets, batch)

@@ -104,7 +104,7 @@ def replay(
         },
         latent=latent,
         decode=decoder(prior),
-        copies=tuple(Copy(role, f"old_{role}", tasks.steps) for role in students),
+        copies=tuple(Copy(role, f"old_{role}", tasks.steps, stop=tasks.number * tasks.steps) for role in students),
         labels="all",
         per_example=("discriminator",) if penalties else (),
     )

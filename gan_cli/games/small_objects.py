@@ -29,24 +29,28 @@ def small_objects(
     https://arxiv.org/abs/1706.05274: trunk, R and classifier minimise -E log p(y | lifted) - E log p(y | large) +
     `adversarial` L_G, the discriminator tells lifted features from large objects' own. `input` is enlarged to the size
     of x. Departures: whole pictures are classified, no boxes are found in them; R sees f itself, not the trunk's lower
-    layers; the trunk learns from both, and is no constant for its large objects. Raises ValueError for no such data.
+    layers; the trunk learns from both, and is no constant for its large objects. Raises ValueError for data without
+    labels or an input, or an input of other channels.
     """
     given = spec.part(INPUT)
     if not (media.is_image(given) and media.is_image(spec) and given.shape[2] == spec.shape[2]):
         raise ValueError(f"small and large objects are images of as many channels, not {given.shape} and {spec.shape}")
     classes = len(spec.classes)
+    if not classes:
+        raise ValueError("the data have no labels, which the classifier learns")
 
-    def lifted(nets: Nets, small: Array) -> Array:
-        f = nets["trunk"](jax.image.resize(small, (len(small), *spec.shape), "linear"))[0]
-        return f + nets["residual"](f)[0]
+    def enlarged(small: Array) -> Array:
+        return jax.image.resize(small, (len(small), *spec.shape), "linear")
 
-    def large(nets: Nets, batch: Batch) -> Array:
-        f: Array = nets["trunk"](batch[X])[0]
-        return f
+    def lifted(nets: Nets, f: Array) -> Array:
+        made: Array = f + nets["residual"](f)[0]
+        return made
 
     def look(nets: Nets, batch: Batch) -> tuple[Array, Array, Array, Array]:
         """Features of large objects and lifted ones [B, F], and the discriminator's scores of both."""
-        own, made = large(nets, batch), lifted(nets, batch[INPUT])
+        n = len(batch[X])
+        f = nets["trunk"](jnp.concatenate([batch[X], enlarged(batch[INPUT])]))[0]  # one batch for its batch norm
+        own, made = f[:n], lifted(nets, f[n:])
         return own, made, nets["discriminator"](own)[0], nets["discriminator"](made)[0]
 
     def classify(nets: Nets, f: Array) -> Array:
@@ -54,8 +58,7 @@ def small_objects(
 
     def discriminator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         _, _, real, fake = look(nets, batch)
-        report = {"real_score": real.mean(), "fake_score": fake.mean(), "accuracy": jnp.mean(real > fake)}
-        return loss.discriminator(real, fake), report
+        return loss.discriminator(real, fake), {"real_score": real.mean(), "fake_score": fake.mean()}
 
     def generator_loss(nets: Nets, batch: Batch) -> tuple[Array, Aux]:
         own, made, real, fake = look(nets, batch)
@@ -78,8 +81,12 @@ def small_objects(
         ),
         draw=lambda key, n: {},  # noqa: ARG005
         asks={
-            "classify": Ask(lambda nets, batch: classify(nets, lifted(nets, batch[INPUT])), (INPUT,), like=Y),
-            "classify_large": Ask(lambda nets, batch: classify(nets, large(nets, batch)), (X,), like=Y),
+            "classify": Ask(
+                lambda nets, batch: classify(nets, lifted(nets, nets["trunk"](enlarged(batch[INPUT]))[0])),
+                (INPUT,),
+                like=Y,
+            ),
+            "classify_large": Ask(lambda nets, batch: classify(nets, nets["trunk"](batch[X])[0]), (X,), like=Y),
         },
         labels="all",
     )

@@ -11,6 +11,7 @@ from gan_cli import media
 from gan_cli.games.game import Ask, Game, Turn
 from gan_cli.games.networks import NetFactory, Nets
 from gan_cli.games.two_players import Prior, class_control, draw_classes, draw_latent
+from gan_cli.games.vae import divergence, posterior
 from gan_cli.types import CLASS, INPUT, Adversarial, Array, Aux, Batch, Key, Ports, Shape, Spec, X, Y
 
 STAGES = ("", "second_")  # before the names of a stage's networks
@@ -57,17 +58,16 @@ def stackgan(
 
     def encode(nets: Nets, batch: Batch, stage: int) -> tuple[Array, Array]:
         """The code c [B, C] and its divergence from the prior []."""
-        mean, log_sd = jnp.split(nets[f"{STAGES[stage]}conditioning"](heard(batch))[0], 2, axis=1)
-        divergence = 0.5 * (mean**2 + jnp.exp(2 * log_sd) - 1 - 2 * log_sd).sum(axis=1).mean()
-        return mean + jnp.exp(log_sd) * batch["noise"][:, stage], divergence
+        q = posterior(nets[f"{STAGES[stage]}conditioning"](heard(batch))[0])
+        return q.mean + jnp.exp(q.log_sd) * batch["noise"][:, stage], divergence(q).mean()
 
     def make(nets: Nets, batch: Batch, stage: int) -> tuple[Array, Array]:
         """The stage's images, and the divergence of its code."""
-        c, divergence = encode(nets, batch, stage)
+        c, unlike = encode(nets, batch, stage)
         if stage == 0:
-            return nets["generator"](jnp.concatenate([batch["z"], c], axis=1))[0], divergence
+            return nets["generator"](jnp.concatenate([batch["z"], c], axis=1))[0], unlike
         start = lax.stop_gradient(make(nets, batch, 0)[0])
-        return nets["second_generator"](_beside(start, c))[0], divergence
+        return nets["second_generator"](_beside(start, c))[0], unlike
 
     def look(nets: Nets, stage: int, x: Array, t: Array) -> Array:
         score: Array = nets[f"{STAGES[stage]}discriminator"](_beside(x, t))[0]
@@ -91,10 +91,10 @@ def stackgan(
         return (loss.discriminator(right, fake) + loss.discriminator(right, wrong)) / 2, report
 
     def generator_loss(stage: int, nets: Nets, batch: Batch) -> tuple[Array, Aux]:
-        made, divergence = make(nets, batch, stage)
+        made, unlike = make(nets, batch, stage)
         t = heard(batch)
         right, fake = look(nets, stage, real(batch, stage), t), look(nets, stage, made, t)
-        return loss.generator(right, fake) + kl * divergence, {"kl": divergence}
+        return loss.generator(right, fake) + kl * unlike, {"kl": unlike}
 
     def draw(key: Key, n: int) -> dict[str, Array]:
         of_z, of_noise, of_class = jax.random.split(key, 3)

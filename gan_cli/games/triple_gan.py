@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.nn import sigmoid, softplus
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from gan_cli import devices
 from gan_cli.games.classifier import classifying, cross_entropy
 from gan_cli.games.game import Ask, Game, Turn
 from gan_cli.games.networks import NetFactory, Nets
@@ -31,8 +32,9 @@ def triple_gan(
     """D tells labelled examples from the pairs (G(z, y), y) and (x, y ~ C(x)); C also learns from the labels.
 
     https://arxiv.org/abs/1703.02291: C's way through the drawn label is REINFORCE, with D's probability that a pair is
-    real as the reward, as in the authors' code, which has `entropy` and `balance`, too. Departures: no pre-training of
-    C, no weight decay. Raises ValueError for data without labels, and a share over 1.
+    real as the reward; the authors' code takes the likeliest label, or sums over all, and -log D. `entropy` and
+    `balance`, over all devices, are from that code. Departures: D is never shown pairs of C's own labels as real
+    ones; no pre-training of C, no weight decay. Raises ValueError for data without labels, and a share over 1.
     """
     if not spec.classes:
         raise ValueError("the data have no labels, and pairs of an example and a label are what it judges")
@@ -65,7 +67,8 @@ def triple_gan(
         error, right = cross_entropy(nets["classifier"](batch["labelled_x"])[0], batch["labelled_y"])
         p = jnp.exp(log_p)
         value = error - share * (jax.lax.stop_gradient(reward) * of_drawn).mean()
-        value -= entropy * (p * log_p).sum(axis=1).mean() + balance * jnp.log(p.mean(axis=0) + 1e-12).mean()
+        mean_p = devices.mean(p.mean(axis=0))
+        value -= entropy * (p * log_p).sum(axis=1).mean() + balance * jnp.log(mean_p + 1e-12).mean()
         made = nets.frozen("generator")(batch["z"], batch[CLASS])[0]
         own, own_right = cross_entropy(nets["classifier"](made)[0], batch[CLASS])
         report = {"labelled": -error, "labelled_accuracy": right, "made_accuracy": own_right}

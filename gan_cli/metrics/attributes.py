@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_cli.data.captioned import ATTRIBUTES, COLOURS, PLACES, SHAPES, SIZES, inside
+from gan_cli.errors import InputError
 from gan_cli.metrics.metric import Metric, Sample, Scope
 from gan_cli.metrics.pairs import levels, require_sides
 from gan_cli.types import Array
@@ -30,6 +31,8 @@ def attributes() -> Metric:
 
 def check(plan: Scope) -> tuple[str, ...]:
     """Raise InputError unless results are images. Returns no notices."""
+    if plan.shape[2:] != (3,):
+        raise InputError(f"attributes reads the colours of RGB images, and these are {plan.shape}")
     return require_sides("attributes", plan, least=8)
 
 

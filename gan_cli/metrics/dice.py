@@ -1,7 +1,9 @@
 """Dice coefficient of masks."""
 
+from functools import partial
+
 from gan_cli.metrics.metric import Metric
-from gan_cli.metrics.pairs import of_pairs, overlap
+from gan_cli.metrics.pairs import of_pairs, overlap, require_masks
 from gan_cli.types import Array
 
 
@@ -17,7 +19,7 @@ def dice() -> Metric:
         better="higher",
         one_line="sees pixels that are wrongly in a mask or missing; sees little of its outline and of small pieces",
         paper="https://doi.org/10.2307/1932409",
-    )
+    )._replace(check=partial(require_masks, "dice"))
 
 
 def coefficient(results: Array, truths: Array) -> Array:

@@ -1,7 +1,9 @@
 """Intersection over union of masks."""
 
+from functools import partial
+
 from gan_cli.metrics.metric import Metric
-from gan_cli.metrics.pairs import of_pairs, overlap
+from gan_cli.metrics.pairs import of_pairs, overlap, require_masks
 from gan_cli.types import Array
 
 
@@ -13,7 +15,7 @@ def iou() -> Metric:
         better="higher",
         one_line="sees what dice sees, and is harder on small overlaps",
         paper="https://doi.org/10.1111/j.1469-8137.1912.tb05611.x",
-    )
+    )._replace(check=partial(require_masks, "iou"))
 
 
 def ratio(results: Array, truths: Array) -> Array:

@@ -56,6 +56,13 @@ def require_sides(name: str, plan: Scope, least: int = 1) -> tuple[str, ...]:
     return ()
 
 
+def require_masks(name: str, plan: Scope) -> tuple[str, ...]:
+    """Raise InputError unless results are images or volumes, a mask in each channel. Returns no notices."""
+    if len(plan.shape) not in (3, 4):
+        raise InputError(f"{name} compares masks, the channels of images or volumes, and these are {plan.shape}")
+    return ()
+
+
 def masks(x: Array) -> Array:
     """The masks as which values are taken, as stored: True from half of the highest level on."""
     return levels(x) >= 0.5

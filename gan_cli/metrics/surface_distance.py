@@ -1,9 +1,11 @@
 """Distance between the outlines of masks."""
 
+from functools import partial
+
 import numpy as np
 
 from gan_cli.metrics.metric import Metric
-from gan_cli.metrics.pairs import of_masks, of_pairs
+from gan_cli.metrics.pairs import of_masks, of_pairs, require_masks
 
 
 def surface_distance() -> Metric:
@@ -18,7 +20,7 @@ def surface_distance() -> Metric:
         better="lower",
         one_line="sees outlines that are off, far pieces above all; cannot see which of two masks is the larger",
         paper="https://doi.org/10.1109/TMI.2009.2013851",
-    )
+    )._replace(check=partial(require_masks, "surface-distance"))
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -1,9 +1,11 @@
 """Masks that fall into another number of pieces than the true ones."""
 
+from functools import partial
+
 import numpy as np
 
 from gan_cli.metrics.metric import Metric
-from gan_cli.metrics.pairs import of_masks, of_pairs
+from gan_cli.metrics.pairs import of_masks, of_pairs, require_masks
 
 
 def topology_errors() -> Metric:
@@ -17,7 +19,7 @@ def topology_errors() -> Metric:
         better="lower",
         one_line="sees masks in pieces and stray specks, however small; cannot see where the pieces are",
         paper="https://arxiv.org/abs/1703.08770",
-    )
+    )._replace(check=partial(require_masks, "topology-errors"))
 
 
 def differs(a: np.ndarray, b: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """Networks of several domains that have layers in common, https://arxiv.org/abs/1606.07536: DCGANs for images.
 
-What they make and see of an example is an image of each domain, [B, K, H, W, C]; no domain's part depends on another's.
+What they make and see of an example is an image of each domain, [B, K, H, W, C]; no domain's part depends on another's
+but through the statistics of batch norms in common layers.
 """
 
 import math
