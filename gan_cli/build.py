@@ -109,8 +109,7 @@ def experiment(resolved: Table, specs: Spec | Specs, where: str = "", *, trained
         role: partial(_network, role, table) for role, table in resolved["networks"].items()
     }
     specs = streams_of(resolved, specs)
-    given = {name: _tasks(resolved) for name, kind in _positional(resolved["game"]["play"]).items() if kind is Tasks}
-    game: Game = call(GAME, resolved["game"], *specs.values(), **given, **networks)
+    game = game_of(resolved, specs, networks)
     for stream, spec in specs.items():
         if game.labels_of(stream) != "unused" and not spec.classes:
             table = datasets.data_tables(resolved["data"])[stream]
@@ -132,6 +131,13 @@ def experiment(resolved: Table, specs: Spec | Specs, where: str = "", *, trained
     makes: tuple[Callable[[], Any], ...] = (partial(definitions, game), partial(_optimisers, resolved, game))
     networks_made, optimisers_made = (Late(make) if trained else make() for make in makes)
     return Experiment(specs, game, networks_made, optimisers_made, train, ema, identity)
+
+
+def game_of(resolved: Table, specs: Spec | Specs, networks: Mapping[str, NetFactory]) -> Game:
+    """The game of a checked recipe with these networks; raises InputError for data that it cannot be played with."""
+    tasks = {name: _tasks(resolved) for name, kind in _positional(resolved["game"]["play"]).items() if kind is Tasks}
+    game: Game = call(GAME, resolved["game"], *streams_of(resolved, specs).values(), **tasks, **networks)
+    return game
 
 
 def _tasks(resolved: Table) -> Tasks:

@@ -119,7 +119,7 @@ def laid_over(base: Mapping[str, Any], own: Mapping[str, Any], place: tuple[str,
 def _are_of_one_thing(old: Mapping[str, Any], own: Mapping[str, Any], name: str) -> bool:
     """Whether one table adds to another: `name` is the key of what they are of, and [data] of streams has none."""
     if name == "source" and name in old and own and all(isinstance(value, Mapping) for value in own.values()):
-        return False  # streams in the place of a single one
+        return isinstance(old[name], Mapping)  # a stream called source; else streams stand in the place of one
     return bool(own.get(name, old.get(name)) == old.get(name))
 
 

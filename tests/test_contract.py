@@ -50,6 +50,8 @@ def small(name: str) -> dict[str, Any]:
         table |= {"halvings": 2} if "dropout" in table else {}  # there is none on the way to the image
     for data in datasets.data_tables(tables["data"]).values():
         data |= {"size": SIDE} if "size" in data else {}
+    if "perceptual" in tables["game"]:
+        tables["game"]["perceptual"] = tables["game"]["perceptual"][: SMALL["halvings"] + 1]  # maps that D shows then
     accumulate = tables.get("train", {}).get("accumulate", 1)
     tables["train"] = {**tables.get("train", {}), "batch": BATCH * accumulate, "steps_per_call": STEPS}
     return build.resolve(tables, str(path))

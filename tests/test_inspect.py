@@ -100,7 +100,7 @@ def spec_of(data):
     """What a recipe's examples look like; what is made here, and quickly, is made."""
     if data["source"].startswith("toy."):
         return Spec((2,), tuple("0123456789"))
-    if data["source"] in ("moving", "phantoms", "oracle"):
+    if data["source"].split(".")[0] in ("moving", "phantoms", "oracle", "captioned", "facades", "scans"):
         return datasets.load_source({**data, **({"n": 20} if "n" in data else {})}, Store()).spec
     side = data.get("size") or 28
     shape = (side, side, 3 if data["source"] == "stacked_mnist" else data.get("channels") or 1)

@@ -186,7 +186,7 @@ def test_every_metric_keeps_the_interface(name):
     )
     fake = sample._replace(
         decoder=decoder,
-        pairs={name: rng.random(1100)},
+        pairs={name: rng.random((1100, 4)) if name == "attributes" else rng.random(1100)},
         answers=np.log(rng.dirichlet(np.ones(2), 1100)),
         truths=labels,
         samples=labels.reshape(-1, 10),
@@ -197,14 +197,14 @@ def test_every_metric_keeps_the_interface(name):
     assert next(iter(values)) == name
     assert all(type(value) is float for value in values.values())
     controls = {name: code.control for name, code in codes.items()}
-    plan = Scope(10_000, 10_000, 3, (16, 16, 1), real_by_class=(5000,) * 2, fake_by_class=(5000,) * 2)
+    plan = Scope(10_000, 10_000, 3, (16, 16, 3), real_by_class=(5000,) * 2, fake_by_class=(5000,) * 2)
     assert metric.check(plan._replace(recognised=controls, n_training=10_000)) == ()
 
 
 def test_unknown_metric_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'inception-score'"):
         find_metric("inception_scor")
-    with pytest.raises(InputError, match="valid: accuracy, ais, class-agreement, class-coverage, "):
+    with pytest.raises(InputError, match="valid: accuracy, ais, attributes, class-agreement, class-coverage, "):
         find_metric("zzz")
 
 

@@ -5,7 +5,13 @@ from typer.main import get_command
 
 from gan_cli.cli.app import app
 
-GIVEN = {"--ckpt": "x", "--out": "x", "--format": "onnx", "--repo": "a/b"}  # options that some commands insist on
+GIVEN = {
+    "--ckpt": "x",
+    "--out": "x",
+    "--format": "onnx",
+    "--repo": "a/b",
+    "--image": "x",
+}  # options that some commands insist on
 
 
 def commands(group, path=()):

@@ -93,7 +93,7 @@ def test_the_pool_fills_and_then_gives_what_it_was_given():
     game, nets = played(pool=3)
     made = {"a": jnp.float32([[1.0], [2.0]]), "b": jnp.float32([[-1.0], [-2.0]])}
     rest = {"coin": jnp.array([True, True]), "place": jnp.array([0, 2])}
-    memory = game.remember(game.memory, {"discriminators": {**made, **rest}})
+    memory = game.remember(jax.tree.map(jnp.asarray, game.memory), {"discriminators": {**made, **rest}})
     assert (int(memory["full"]), memory["a"].ravel().tolist()) == (2, [1, 2, 0])
     memory = game.remember(memory, {"discriminators": {**made, **rest}})  # the second has no place any more
     assert (int(memory["full"]), memory["a"].ravel().tolist()) == (3, [1, 2, 1])

@@ -48,12 +48,13 @@ def apply(
         ),
     ] = "trained",
     tile: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=32,
             help="With --size native: the longest side, in pixels, that is computed in one piece.",
+            show_default="512",
         ),
-    ] = 512,
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Examples at once.")] = 500,
     data_dir: DataDir = None,
     at: At = "best",
@@ -65,11 +66,14 @@ def apply(
     from gan_cli.errors import InputError
     from gan_cli.remote.fetch import output
     from gan_cli.sampling import applying, own_size, results, writing
+    from gan_cli.sampling.native import TILE
 
     if split is not None and input_ is not None:
         raise InputError("--split chooses among the run's own data, and --input gives others")
     if size == "native" and input_ is None:
         raise InputError("--size native is for pictures at hand: name them with --input")
+    if tile and size != "native":
+        raise InputError("--tile is for --size native: at the trained size there is one piece")
     sources = store(data_dir)
     start_jax()
     loaded = loaded_run(ckpt, at, raw=raw)
@@ -82,7 +86,7 @@ def apply(
         wanted = applying.Application(input_, asked, split, n, seed, raw, batch)
         if size == "native":
             near = sources.near(loaded.folder.path)
-            count = own_size.apply_at_own_size(loaded, asked, wanted, tile, target, near, Pace())
+            count = own_size.apply_at_own_size(loaded, asked, wanted, tile or TILE, target, near, Pace())
         else:
             applied = applying.apply(loaded, wanted, sources, notice, Pace())
             results.write_results(target, applied)

@@ -212,8 +212,9 @@ def keys(tables: Mapping[str, Any]) -> dict[str, list[str]]:
             found[f"{table}.{name}"] = [*_plain(field.default), *literals(field.annotation)]
     networks = [(f"networks.{role}", "net", "network") for role in named.get("networks", ())]
     data = named.get("data", {})
-    several = [f"data.{stream}" for stream, own in data.items() if isinstance(own, dict)]
-    streams = [(table, "source", "data source") for table in ([] if "source" in data else several) or ["data"]]
+    has_streams = bool(data) and all(isinstance(table, dict) for table in data.values())
+    places = [f"data.{stream}" for stream in data] if has_streams else ["data"]
+    streams = [(place, "source", "data source") for place in places]
     for table, key, kind in (*streams, ("game", "play", "game"), *networks):
         known = entries(kind)
         found[f"{table}.{key}"] = list(known)

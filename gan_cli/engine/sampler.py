@@ -36,11 +36,17 @@ def untold(_done: int, _of: int) -> None:
     """The `told` of samplers of which nobody wants to know how far they are."""
 
 
+def drawn_shapes(experiment: Experiment) -> dict[str, jax.ShapeDtypeStruct]:
+    """The game's own inputs of one sample: {"z": [1, L]}."""
+    drawn: dict[str, jax.ShapeDtypeStruct] = jax.eval_shape(lambda: experiment.game.draw(jax.random.key(0), 1))
+    return drawn
+
+
 def check_memory(experiment: Experiment, n: int, copies: int) -> None:
     """Raise InputError where `copies` of n samples, and their inputs, are more than this machine's memory holds."""
 
     def trace() -> int:
-        drawn = jax.eval_shape(lambda: experiment.game.draw(jax.random.key(0), 1))
+        drawn = drawn_shapes(experiment)
         return sum(x.size * x.dtype.itemsize for x in drawn.values())
 
     spec = experiment.spec

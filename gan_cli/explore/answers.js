@@ -48,6 +48,8 @@ export function build(model) {
     if (!picked) return;
     if (picked.size > model.most.bytes) {
       complain(`${picked.name}: ${model.most.bytes / 2 ** 20} MiB are the most`, "upload");
+      file = null;
+      $("upload").value = "";
       return;
     }
     complain("", "upload");

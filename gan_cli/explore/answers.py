@@ -82,9 +82,8 @@ class Answers:
         results = self._made(ask, given.inputs, given.n, raw=question.raw)
         took = time.perf_counter() - began
         leaf, spec = self.asks[ask], self._experiment.made_by(ask)
-        truth = (
-            None if self._experiment.game.ask(ask).like == leaf else given.truth
-        )  # of a reconstruction: what was given
+        # the truth of a reconstruction is what was given, and shown as such
+        truth = None if self._experiment.game.ask(ask).like == leaf else given.truth
         own = self._specs[leaf]
         return {
             "names": [*names] or [f"{i}" for i in range(given.n)],
@@ -134,7 +133,7 @@ class Answers:
                 raise InputError(str(error).replace(f"{folder}/", "")) from None
 
     def _command(self, ask: str, question: Question, classifies: bool) -> str:
-        given = ["--input", question.file.name] if question.file else ["--n", str(MOST_GIVEN)]
+        given = [*(["--input", question.file.name] if question.file else []), "--n", str(MOST_GIVEN)]
         raw, out = ["--raw"] if question.raw else [], "applied.csv" if classifies else "applied.png"
         command = ["gan", "apply", "--ckpt", self._checkpoint, "--at", str(self._loaded.step), "--ask", ask]
         return shlex.join([*command, *given, *raw, "--out", out])

@@ -31,10 +31,8 @@ PATIENCE = 60.0  # seconds that a connection may say nothing
 LAST_DRAWING = 5.0  # seconds that the end waits for a drawing under way
 
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-FILES = (
-    *("page.html", "page.css", "page.js", "answers.js", "ask.js", "controls.js", "parts.js", "state.js", "sums.js"),
-    "walks.js",
-)
+SCRIPTS = ("page.js", "answers.js", "ask.js", "controls.js", "parts.js", "state.js", "sums.js", "walks.js")
+FILES = ("page.html", "page.css", *SCRIPTS)
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
     "media-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

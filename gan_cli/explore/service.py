@@ -64,7 +64,8 @@ class Service:
         self._truncatable = is_truncatable(sampler.draw(self._experiment, [0]), self._prior)
         self._points = is_points(self._experiment)
         self._lock = threading.Lock()  # one drawing at a time: each uses all cores
-        self.answers = Answers(loaded, checkpoint, replace(store or Store(), download=False, follow=False), self._lock)
+        at_hand = replace((store or Store()).near(loaded.folder.path), download=False, follow=False)
+        self.answers = Answers(loaded, checkpoint, at_hand, self._lock)
         self._reach: np.ndarray | None = None  # points that every plot has room for
 
     def warm_up(self, note: Note) -> None:

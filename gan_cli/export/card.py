@@ -109,6 +109,12 @@ def draw_picture(loaded: Loaded, out: Path, *, raw: bool) -> None:
         wanted = applying.Application(ask=ask, raw=raw)
         store = replace(Store.from_environment(), download=False, follow=False)
         made = applying.apply(loaded, wanted, store, lambda _: None, sampler.untold)
+        if made.spec is None:  # classes have no picture, and what is classified has one
+            name, x = next(iter(made.given.inputs.items()))
+            spec = leaves(loaded.experiment.specs)[name]
+            assert spec
+            writing.write_picture(out, writing.Drawn(x, spec))
+            return
         results.write_results(out, made)
         return
     classes = parse_controls("all", []) if _has_class_rows(loaded) else ()

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_cli import media
 from gan_cli.binding import nearest
-from gan_cli.engine.sampler import Inputs, Sampler, draw_many, seen
+from gan_cli.engine.sampler import Inputs, Sampler, draw_many, drawn_shapes, seen
 from gan_cli.engine.state import Experiment, seen_leaves, weight_shapes
 from gan_cli.errors import InputError
 from gan_cli.games.networks import Nets, Variables
@@ -78,7 +78,7 @@ def input_shapes(experiment: Experiment, ask: str) -> dict[str, jax.ShapeDtypeSt
 
 def _offered(experiment: Experiment, ask: str) -> dict[str, jax.ShapeDtypeStruct]:
     """All that an ask could look at for one result: the game's draws and what is given, sorted by name."""
-    examples, drawn = seen_leaves(experiment.specs), jax.eval_shape(lambda: experiment.game.draw(jax.random.key(0), 1))
+    examples, drawn = seen_leaves(experiment.specs), drawn_shapes(experiment)
     offered = {**drawn, **{name: examples[name] for name in experiment.game.ask(ask).given}}
     return {name: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for name, x in sorted(offered.items())}
 

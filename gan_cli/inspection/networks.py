@@ -20,7 +20,6 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from gan_cli import build
 from gan_cli.binding import Table, call
-from gan_cli.games.game import Game
 from gan_cli.layers.layers import formulation
 from gan_cli.types import DEVICES, Ports, Shape, Spec, Specs
 
@@ -73,7 +72,7 @@ def networks(resolved: Table, specs: Spec | Specs) -> dict[str, Network]:
         return made
 
     factories = {role: partial(make, role, table) for role, table in resolved["networks"].items()}
-    game: Game = call(build.GAME, resolved["game"], *build.streams_of(resolved, specs).values(), **factories)
+    game = build.game_of(resolved, specs, factories)
     described = {}
     for role, builder in game.networks.items():
         params = nnx.state(nnx.eval_shape(partial(_built, builder)), nnx.Param)

@@ -79,8 +79,13 @@ def check_beside(experiment: Experiment, ask: str | None, beside: str) -> None:
     asks, where = experiment.game.asks, f"[eval] beside = {beside!r}: "
     if beside not in asks:
         raise InputError(f"{where}the game cannot be asked for that{nearest(beside, asks)}")
-    if ask is None or experiment.made_by(beside) is None or not {*asks[beside].given} <= {*asks[ask].given}:
-        raise InputError(f"{where}it wants an ask that makes examples, of no more than {ask!r} is given")
+    made, other = (experiment.made_by(name) if name else None for name in (ask, beside))
+    fits = ask and ask != beside and made and other and made.shape == other.shape
+    if not fits or not {*asks[beside].given} <= {*asks[str(ask)].given}:
+        raise InputError(
+            f"{where}it wants another ask that makes examples of the same shape, given nothing that the first one is "
+            "not given"
+        )
 
 
 def stream_of(name: str, streams: Mapping[str, object]) -> str | None:

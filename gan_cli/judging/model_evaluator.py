@@ -162,7 +162,11 @@ class ModelEvaluator:
     ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """What results should be, as stored, and the classes that they should be of, as far as these are known."""
         if self._other:
-            made = self._other(variables, inputs)
+            parts = []
+            for batch in self._other.batches(variables, inputs):
+                _check_finite(jnp.asarray(batch), "what it makes beside")
+                parts.append(np.asarray(self._encode(jnp.asarray(batch))))
+            made = np.concatenate(parts)
             batches = (made[start : start + self.sampler.batch] for start in range(0, len(made), self.sampler.batch))
             return made, self.evaluator.fake(batches).classified if self._wants_labels else None
         return (self._given.truth, self._given.labels) if self._given else (None, None)

@@ -146,7 +146,7 @@ def open_examples(text: str, spec: Spec, resize: Any, store: Store) -> Source:
         found = npz(store, path=path, medium=spec.medium)  # type: ignore[arg-type]
         if found.spec.shape != shape or len(found.spec.words) > len(spec.words):
             told, wanted = (_in_words(one) for one in (found.spec, spec))
-            raise InputError(f"--input {text}: holds {told}, and the model is given {wanted}")
+            raise InputError(f"{text}: holds {told}, and the model is given {wanted}")
         return found
     if path.suffix.lower() in SUFFIXES and path.is_file():
         try:
@@ -160,7 +160,7 @@ def open_examples(text: str, spec: Spec, resize: Any, store: Store) -> Source:
     else:
         opened = image_sets.open_like(text, shape, store, resize).source
     if opened is None:
-        raise InputError(f"--input {text}: holds statistics of images, not images")
+        raise InputError(f"{text}: holds statistics of images, not images")
     if len(shape) == 3:
         tell(text, picture_files(text, store), store, shape[2], deep=False)
     return opened

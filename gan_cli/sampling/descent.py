@@ -47,7 +47,7 @@ def latent_names(experiment: Experiment) -> list[str]:
     sampler.drawing_ask(experiment)
     if not media.is_image(experiment.spec):
         raise InputError(f"samples of this recipe are {media.of(experiment.spec).many}, and images are projected")
-    if LATENT not in jax.eval_shape(lambda: experiment.game.draw(jax.random.key(0), 1)):
+    if LATENT not in sampler.drawn_shapes(experiment):
         raise InputError("this model has no latents: what its samples are drawn from cannot be moved little by little")
     return [LATENT, *number_controls(experiment)]
 

@@ -8,11 +8,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from gan_cli.data.arrays import load_arrays
-from gan_cli.engine.sampler import Inputs
+from gan_cli.engine.sampler import Inputs, drawn_shapes
 from gan_cli.errors import DamagedError, InputError
 from gan_cli.files import atomic
 from gan_cli.runs.load import Loaded
@@ -55,7 +54,7 @@ def _read(path: Path, loaded: Loaded, *, raw: bool) -> Kept:
             f"{path}: holds latents of another model, {held.get(MADE_BY, 'which it does not name')}; they mean nothing "
             f"to step {loaded.step:,} of {loaded.folder.path} ({kind} weights)"
         )
-    drawn = jax.eval_shape(lambda: loaded.experiment.game.draw(jax.random.key(0), 1))
+    drawn = drawn_shapes(loaded.experiment)
     inputs = {}
     for name, like in drawn.items():
         x = held.get(name)
@@ -64,6 +63,9 @@ def _read(path: Path, loaded: Loaded, *, raw: bool) -> Kept:
             raise InputError(f"{path}: {name}: {like.dtype} {['n', *like.shape[1:]]} is wanted, not {found}")
         if x.dtype.kind not in "buif" or not np.isfinite(x).all():
             raise InputError(f"{path}: {name}: finite numbers are wanted, not {x.dtype}")
+        control = loaded.experiment.game.controls.get(name)
+        if control and control.categories and not np.isin(x, np.arange(control.categories)).all():
+            raise InputError(f"{path}: {name}: whole numbers from 0 to {control.categories - 1} are wanted")
         inputs[name] = x.astype(like.dtype)
     n = count(inputs)
     if any(len(x) != n for x in inputs.values()):

@@ -18,6 +18,9 @@ OVERLAP = 4  # tiles share this part of their side, a quarter, over which one fa
 MULTIPLES = tuple(1 << level for level in range(10))  # of which the sides of what a network takes may have to be
 
 
+TILE = 512  # pixels: the longest side that is computed in one piece
+
+
 class AnySize:
     """An ask of a trained game about pictures of any size, one after the other; a program is compiled for each size.
 

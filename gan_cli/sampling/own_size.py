@@ -39,7 +39,8 @@ def apply_at_own_size(
     """Write what is made of each of a person's pictures; returns their number.
 
     `out`: a folder, or of one picture a .png. Grey of 16 bits stays what it is, transparency is composited on white.
-    Raises InputError, before anything is compiled or written, for pictures or networks that cannot be.
+    Raises InputError: before anything is compiled or written for pictures of 16 bits that cannot stay so, and for files
+    without images; for a damaged picture, or a size that the network cannot take, when its turn has come.
     """
     assert wanted.input is not None
     if out.suffix not in ("", ".png"):

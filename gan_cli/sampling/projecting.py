@@ -13,6 +13,7 @@ import numpy as np
 from gan_cli import media
 from gan_cli.engine import kept, parallel, sampler
 from gan_cli.engine.sampler import Inputs, Told, untold
+from gan_cli.engine.state import Experiment
 from gan_cli.errors import InputError
 from gan_cli.runs.load import Loaded, load_run
 from gan_cli.sampling.controls import resolve
@@ -21,6 +22,7 @@ from gan_cli.sampling.latents import apply_conditions, count, painter, prior_of
 from gan_cli.sampling.request import Conditions
 
 CANDIDATES = 1000  # samples among which the starts are chosen
+AT_ONCE = 250  # of them that are made at once
 
 
 class Projected(NamedTuple):
@@ -51,12 +53,18 @@ def project(
     shape, n = experiment.spec.shape, len(images)
     if images.shape[1:] != shape or images.dtype != np.uint8 or not n:
         raise InputError(f"uint8 {('n', *shape)} is wanted, not {images.dtype} {images.shape}")
+    if min(wanted.starts, wanted.steps, wanted.batch) < 1:
+        raise InputError("starts, steps and batch: at least 1 would do")
+    if known is not None and known.shape not in ((*shape[:2], 1), (n, *shape[:2], 1)):
+        raise InputError(f"mask: {list(shape[:2])} or {[n, *shape[:2]]} is wanted, not {list(known.shape[:-1])}")
+    if near is not None:
+        _check_near(near, experiment, wanted)
     if near is not None and count(near) not in (1, n):
         raise InputError(f"{count(near)} latents to stay near, for {n} images: one, or one each, would do")
     known = np.broadcast_to(True if known is None else known, (n, *shape[:2], 1)).astype(np.float32)
     if not known.any(axis=(1, 2, 3)).all():
         raise InputError("the mask is black all over: no pixel is known, so that every sample is as near as any other")
-    paint = painter(loaded, raw=wanted.raw, batch=max(CANDIDATES, n))
+    paint = painter(loaded, raw=wanted.raw, batch=AT_ONCE)
     if near is None:
         starts = _nearest(loaded, images, known, wanted, paint)  # [n, S, ...]
     else:
@@ -72,6 +80,16 @@ def project(
     inputs = {name: x[np.arange(n), best] for name, x in {**starts, **made}.items()}
     found = paint(inputs)
     return Projected(inputs, found, _psnr(images, found, known))
+
+
+def _check_near(near: Inputs, experiment: Experiment, wanted: Projection) -> None:
+    """Raise InputError for inputs that are not those of this model's samples, and for classes beside them."""
+    if any(wanted.controls):
+        raise InputError("--class and --code: with --near they stay those of its latents")
+    for name, like in sampler.drawn_shapes(experiment).items():
+        if name not in near or near[name].shape[1:] != like.shape[1:]:
+            found = list(near[name].shape) if name in near else "none"
+            raise InputError(f"near: {name}: {['n', *like.shape[1:]]} is wanted, not {found}")
 
 
 def whole(loaded: Loaded) -> Loaded:
@@ -97,7 +115,7 @@ def _nearest(
     starts = {name: np.empty((n, wanted.starts, *x.shape[1:]), x.dtype) for name, x in drawn.items()}
     for own in dict.fromkeys(of_image):
         candidates = apply_conditions(experiment, drawn, (Conditions(controls=own),), prior_of(loaded))
-        samples = paint(candidates)
+        samples = paint(candidates).reshape(len(drawn[next(iter(drawn))]), -1).astype(np.float32)
         for i in (i for i in range(n) if of_image[i] == own):
             places = _distances(images[i], known[i], samples).argsort(kind="stable")[: wanted.starts]
             for name, x in candidates.items():
@@ -110,10 +128,9 @@ def _nearest(
 
 
 def _distances(image: np.ndarray, known: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Squared distances of the known pixels of an image from those of samples: [N]."""
+    """Squared distances of the known pixels of an image from those of samples, float32 [N, H W C]: [N]."""
     weights = np.broadcast_to(known, image.shape).ravel()
-    x, target = samples.reshape(len(samples), -1).astype(np.float32), image.ravel().astype(np.float32)
-    distances: np.ndarray = np.square(x - target) @ weights
+    distances: np.ndarray = np.square(samples - image.ravel().astype(np.float32)) @ weights
     return distances
 
 

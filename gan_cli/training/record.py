@@ -238,6 +238,8 @@ def _refuse_other_run(folder: RunFolder, meta: Meta, prepared: build.Prepared, o
     if judged and meta.history:
         mend = "its metrics so far could not be compared with the new ones; name another folder with --out"
         mend += "" if len(changed) > len(judged) else ", or judge with `gan eval`"
+        if any(line.startswith("eval.features") for line in judged):
+            mend += f"; --set eval.features={saved['eval']['features']} keeps the network that it began with"
     elif changed and not override:
         mend = "name another folder with --out, or go on with the new recipe with --override-recipe"
         if meta.spec.shape[2:] == (4,) and spec.shape[2:] == (3,):
