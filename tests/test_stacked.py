@@ -67,6 +67,9 @@ def test_both_stages_by_hand():
     large = small + 10 * (2 * t + NOISE[:, 1, 0])
     value, _ = game.turn("second_generator").loss(nets, BATCH)
     np.testing.assert_allclose(value, (0.5 * (2 * t) ** 2).mean() - (large * t).mean(), rtol=1e-5)
+    value, _ = game.turn("second_discriminator").loss(nets, BATCH)
+    np.testing.assert_allclose(value, ((large * t).mean() + wrong) / 2 - right, rtol=1e-5)
+    assert game.together == 2
     np.testing.assert_allclose(game.ask("sample").do(nets, BATCH)[:, 0, 0, 0], large, rtol=1e-5)
     np.testing.assert_allclose(game.ask("stage_1").do(nets, BATCH)[:, 1, 1, 0], small.clip(-1, 1), rtol=1e-5)
     due = [[bool(turn.due(step)) for turn in game.turns] for step in (0, 4, 5)]
