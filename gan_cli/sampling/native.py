@@ -15,15 +15,16 @@ from gan_cli.runs.load import Loaded
 from gan_cli.types import Spec, leaves
 
 OVERLAP = 4  # tiles share this part of their side, a quarter, over which one fades into the next
-MULTIPLES = tuple(1 << level for level in range(10))  # of which the sides of what a network takes may have to be
-
-
+# Pixels of which sides are multiples: of 16, so that pictures of much the same size share a program, or of what else a
+# network wants.
+MULTIPLES = (16, 32, 64, 128, 256, 512, 1, 2, 4, 8)
 TILE = 512  # pixels: the longest side that is computed in one piece
 
 
 class AnySize:
-    """An ask of a trained game about pictures of any size, one after the other; a program is compiled for each size.
+    """An ask of a trained game about pictures of any size, one after the other.
 
+    A program is compiled for each size that pictures are filled up to.
     The networks are made anew for each size, by the same recipe; those that have the weights that were trained are
     convolutions alone. Sides that they cannot take are filled up with reflections, which are cut off again.
     """
@@ -87,7 +88,8 @@ class AnySize:
         if (height, width) in self._fitted:
             return self._fitted[height, width]
         why = ""
-        for size in _candidates(height, width):
+        trained = (self.given.shape[0], self.given.shape[1])
+        for size in [trained] if (height, width) == trained else _candidates(height, width):
             try:
                 found = self._at(*size)
             except InputError as error:
@@ -124,7 +126,7 @@ class AnySize:
 
 
 def _candidates(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Sizes from this one up: multiples of 1, 2, 4 ..., of each the two nearest, since some networks want odd ones."""
+    """Sizes from this one up: of each of MULTIPLES the two nearest, since some networks want odd multiples."""
     for multiple in MULTIPLES:
         sides = [[math.ceil(side / multiple) * multiple + more for more in (0, multiple)] for side in (height, width)]
         yield from product(*sides)
