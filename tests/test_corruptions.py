@@ -207,6 +207,7 @@ def measured() -> Found:
     return response.measure(data, harms, 110, 3, 1, (12,), lambda message: None)
 
 
+@pytest.mark.slow
 def test_strong_harm_is_told_and_each_metric_is_there_or_says_why_not(measured):
     found = measured.responses
     rows = [row.name for row in found.rows]

@@ -103,6 +103,7 @@ def test_tiles_cover_a_side_and_share_a_quarter(side, tile, starts):
     assert native._starts(side, tile) == starts
 
 
+@pytest.mark.slow
 def test_a_u_net_is_given_the_sides_that_it_can_halve(tmp_path_factory):
     loaded = load_run(translator(tmp_path_factory, net="translator.unet", width=4))  # 3 halvings, as many as can be
     networks = AnySize(loaded, "translate", raw=False, tile=64)

@@ -96,9 +96,9 @@ def test_a_class_is_said_one_hot_and_can_be_set():
 
 
 def test_attributes_of_captioned_pictures_are_read_off_their_pixels():
-    source = captioned(Store.from_environment(None), n=300, seed=1)
-    examples = source.load(np.arange(300))
-    numbers = np.asarray(read(jnp.asarray(examples["x"])))  # [300, 4]
+    source = captioned(Store.from_environment(None), n=150, seed=1)
+    examples = source.load(np.arange(150))
+    numbers = np.asarray(jax.jit(read)(jnp.asarray(examples["x"])))  # [150, 4]
     words = [[*WORDS].index(word[i]) for row in numbers for word, i in zip(ATTRIBUTES.values(), row, strict=True)]
     said = np.argwhere(examples["input"])[:, 1]
-    assert (np.array(words) == said).reshape(300, 4).mean(axis=0).min() >= 0.99
+    assert (np.array(words) == said).reshape(150, 4).mean(axis=0).min() >= 0.99

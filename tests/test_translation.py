@@ -174,11 +174,12 @@ def test_translators_have_the_sizes_of_the_papers():
         (translator.unet, (18, 6, 1), (18, 6, 1), {"norm": "none"}),  # can be halved once
         pytest.param(translator.resnet, (16, 24, 2), (16, 24, 3), {"blocks": 1}, marks=pytest.mark.slow),
         (translator.resnet, (5, 6, 1), (20, 24, 1), {**SRRESNET, "blocks": 1, "norm": "batch"}),
-        (
+        pytest.param(
             translator.resnet,
             (8, 12, 1),
             (8, 12, 1),
             {"blocks": 1, "padding": "reflect", "upsample": "transposed"},
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -394,6 +395,7 @@ def trained(name, steps, *overrides):
 TINY = ("data.size=8", "networks.generator.width=2", "networks.discriminator={net='mlp', hidden=[4]}", "train.batch=4")
 
 
+@pytest.mark.slow
 def test_a_trained_translation_is_asked_and_judged():
     small = ("eval.n=20", "eval.metric=l1,psnr", "train.steps_per_call=2", "eval.batch=20")
     prepared, state, (before, after) = trained("translation/pix2pix_digits", 2, *TINY, *small)

@@ -156,6 +156,7 @@ def test_data_check_tells_opaque_from_transparent(gan, tmp_path, read):
     assert (report["files"]["transparent"], report["shape"]) == (1, [16, 16, 4])
 
 
+@pytest.mark.slow
 def test_a_run_of_transparent_images_is_judged_on_white(gan, tmp_path, read):
     """And one that learned an opaque alpha, before such was left out, is resumed and judged as it was."""
     read(*[file(np.roll(OPAQUE[:8, :8], i, axis=0)) for i in range(60)])

@@ -90,7 +90,7 @@ class Answers:
             "given": shown(given.inputs[leaf], own) if own else {},
             **(self._classes(ask, results, given.truth) if spec is None else {"result": shown(results, spec)}),
             **({"truth": shown(truth, spec)} if spec and truth is not None else {}),
-            "command": self._command(ask, question, spec is None),
+            "command": self._command(ask, question, given.n, spec is None),
             "milliseconds": round(1000 * took, 2),
         }
 
@@ -132,8 +132,9 @@ class Answers:
             except InputError as error:
                 raise InputError(str(error).replace(f"{folder}/", "")) from None
 
-    def _command(self, ask: str, question: Question, classifies: bool) -> str:
-        given = [*(["--input", question.file.name] if question.file else []), "--n", str(MOST_GIVEN)]
+    def _command(self, ask: str, question: Question, n: int, classifies: bool) -> str:
+        given = ["--input", question.file.name] if question.file else []
+        given += ["--n", str(n)] if n == MOST_GIVEN else []  # of a file with more, so many are taken
         raw, out = ["--raw"] if question.raw else [], "applied.csv" if classifies else "applied.png"
         command = ["gan", "apply", "--ckpt", self._checkpoint, "--at", str(self._loaded.step), "--ask", ask]
         return shlex.join([*command, *given, *raw, "--out", out])
