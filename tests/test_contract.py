@@ -50,6 +50,9 @@ def small(name: str) -> dict[str, Any]:
         table |= {"halvings": 2} if "dropout" in table else {}  # there is none on the way to the image
     for data in datasets.data_tables(tables["data"]).values():
         data |= {"size": SIDE} if "size" in data else {}
+        for view in data.get("input_views", ()):
+            if "size" in view and isinstance(view, dict):
+                view["size"] = SIDE // 2
     if "perceptual" in tables["game"]:
         tables["game"]["perceptual"] = tables["game"]["perceptual"][: SMALL["halvings"] + 1]  # maps that D shows then
     accumulate = tables.get("train", {}).get("accumulate", 1)
