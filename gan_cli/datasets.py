@@ -9,6 +9,7 @@ from gan_cli.data import augment, images, labelled, levels, pipeline, tasks, vie
 from gan_cli.data.source import Source, digest, told
 from gan_cli.data.store import Store
 from gan_cli.errors import InputError
+from gan_cli.recipe_tables import has_streams
 from gan_cli.types import Spec, Specs
 
 # [data] holds the options of its source and of what is then done to it.
@@ -30,8 +31,7 @@ def checked_data(tables: Mapping[str, Any], where: str) -> dict[str, Table]:
 
 def data_tables(data: Table) -> dict[str, Table]:
     """The tables in [data], by stream: that of a game with a single one is called ""."""
-    has_streams = bool(data) and all(isinstance(own, Mapping) for own in data.values())
-    return dict(data) if has_streams else {"": data}
+    return dict(data) if has_streams(data) else {"": data}
 
 
 def stream_table(resolved: Table, stream: str) -> Table:

@@ -241,7 +241,7 @@ def data_name(table: Mapping[str, Any]) -> str:
 
     Of several streams each: "a digits, b folder my_photos".
     """
-    if "source" not in table and table and all(isinstance(own, Mapping) for own in table.values()):
+    if recipe_tables.has_streams(table):
         return ", ".join(f"{stream} {data_name(own)}" for stream, own in table.items())
     path = table.get("path")
     return " ".join(filter(None, (str(table.get("source", "")), last_part(path) if isinstance(path, str) else "")))

@@ -116,10 +116,15 @@ def laid_over(base: Mapping[str, Any], own: Mapping[str, Any], place: tuple[str,
     return made
 
 
+def has_streams(data: Mapping[str, Any]) -> bool:
+    """Whether [data] holds a table for each of several streams, one of which may be called "source"."""
+    return bool(data) and all(isinstance(own, Mapping) for own in data.values())
+
+
 def _are_of_one_thing(old: Mapping[str, Any], own: Mapping[str, Any], name: str) -> bool:
     """Whether one table adds to another: `name` is the key of what they are of, and [data] of streams has none."""
-    if name == "source" and name in old and own and all(isinstance(value, Mapping) for value in own.values()):
-        return isinstance(old[name], Mapping)  # a stream called source; else streams stand in the place of one
+    if name == "source" and name in old and has_streams(own):
+        return has_streams(old)  # else streams stand in the place of a single one
     return bool(own.get(name, old.get(name)) == old.get(name))
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 import yaml
 from markdown_it import MarkdownIt
-from moved_runs import PROTOCOL, STEP, moved_run
+from moved_runs import ADAM, DIGITS, PROTOCOL, STEP, moved_run
 from PIL import Image
 
 from gan_cli.errors import InputError
@@ -167,6 +167,24 @@ def test_a_model_that_starts_from_examples_says_what_it_is_given(gan, tmp_path, 
     assert "| l1 | 0.1 | none | 100 | none |" in body
     assert "--neighbours" not in body
     assert ("| data a | `digits`, split `all` |" in body) == (kind == "domains")
+    with Image.open(run / "sample_grid.png") as picture:
+        assert picture.width > 8 * 8
+
+
+def test_a_classifiers_card_shows_what_is_classified(gan, tmp_path):
+    recipe = {
+        "data": DIGITS,
+        "networks": {"network": {"net": "mlp", "hidden": [4]}},
+        "game": {"play": "classifier"},
+        "optimisers": {"network": ADAM},
+    }
+    run = moved_run(tmp_path / "classifier", "network", recipe=recipe)
+    code, _, err = gan("card", "--ckpt", run)
+    assert code == 0, err
+    body = (run / "README.md").read_text()
+    assert "Some of its own data." in body
+    assert "--out results.csv" in body
+    assert "results.png" not in body
     with Image.open(run / "sample_grid.png") as picture:
         assert picture.width > 8 * 8
 

@@ -19,6 +19,21 @@ BASE = tiny_recipe(
 )
 
 
+def test_a_stream_may_be_called_source(gan, tmp_path):
+    base = {"data": {"source": {"source": "digits"}, "target": {"source": "toy.ring", "n": 9}}}
+    both = laid_over(base, {"data": {"target": {"n": 5}}})["data"]
+    assert both == {"source": {"source": "digits"}, "target": {"source": "toy.ring", "n": 5}}
+    assert recipe.data_name(both) == "source digits, target toy.ring"
+    few = ("data.source.n=50", "data.target.n=50", "train.steps=2", "train.steps_per_call=1", "eval.every=0")
+    chosen = [part for setting in few for part in ("--set", setting)]
+    code, out, err = gan("train", "adaptation/wdgrl_blobs", "--out", tmp_path / "run", *chosen)
+    assert code == 0, err
+    assert out.endswith(f"next: gan apply --ckpt {tmp_path / 'run'}\n")
+    assert "pictures" not in out
+    code, out, err = gan("inspect", tmp_path / "run")
+    assert (code, "source: toy.blobs" in out and "target: toy.blobs" in out) == (0, True), err
+
+
 @pytest.fixture
 def like(tmp_path):
     """Read a recipe that is like BASE but for what it says."""

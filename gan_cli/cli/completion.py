@@ -202,7 +202,7 @@ def keys(tables: Mapping[str, Any]) -> dict[str, list[str]]:
     """
     from gan_cli.names import entries, literals
     from gan_cli.recipe import FIXED
-    from gan_cli.recipe_tables import leaves
+    from gan_cli.recipe_tables import has_streams, leaves
 
     named = {name: table for name, table in tables.items() if isinstance(table, dict)}
     own = {key: _plain(value) for key, value in leaves(named)}
@@ -212,8 +212,7 @@ def keys(tables: Mapping[str, Any]) -> dict[str, list[str]]:
             found[f"{table}.{name}"] = [*_plain(field.default), *literals(field.annotation)]
     networks = [(f"networks.{role}", "net", "network") for role in named.get("networks", ())]
     data = named.get("data", {})
-    has_streams = bool(data) and all(isinstance(table, dict) for table in data.values())
-    places = [f"data.{stream}" for stream in data] if has_streams else ["data"]
+    places = [f"data.{stream}" for stream in data] if has_streams(data) else ["data"]
     streams = [(place, "source", "data source") for place in places]
     for table, key, kind in (*streams, ("game", "play", "game"), *networks):
         known = entries(kind)

@@ -123,15 +123,16 @@ def train(
             "best_step": outcome.best,
             "last": outcome.history[-1] if outcome.history else None,
         }
-        asks = prepared.experiment.game.asks.values()
-        draws = any(not ask.given for ask in asks)
-        next_one = f"gan {'sample' if draws else 'apply'} --ckpt {shown} --out {'samples' if draws else 'applied'}"
-        result(summary, _closing(outcome, shown, f"{next_one}.png"), as_json)
+        experiment = prepared.experiment
+        draws = any(not ask.given for ask in experiment.game.asks.values())
+        pictures = f"pictures: {shown}/samples" if experiment.made_by() else ""  # classes have none
+        next_one = f"gan sample --ckpt {shown} --out samples.png" if draws else f"gan apply --ckpt {shown}"
+        result(summary, _closing(outcome, shown, pictures, next_one), as_json)
     if outcome.stopped_by:
         raise typer.Exit(STOPPED)
 
 
-def _closing(outcome: "Outcome", run: str, command: str) -> str:
+def _closing(outcome: "Outcome", run: str, pictures: str, command: str) -> str:
     """Say how a training ended, where its results are, and what to run next."""
     if outcome.stopped_by:
         saved = f"saved in {run}" if outcome.step else "before anything was worth saving"
@@ -146,5 +147,5 @@ def _closing(outcome: "Outcome", run: str, command: str) -> str:
         name = next(key for key in scored[outcome.best] if key not in ("step", "protocol", "score"))
         first, best = outcome.history[0], scored[outcome.best]
         lines.append(f"{name} {first[name]:.4g} at step {first['step']}, best {best[name]:.4g} at step {outcome.best}")
-    lines.append(f"pictures: {run}/samples   next: {command}")
+    lines.append("   ".join(filter(None, (pictures, f"next: {command}"))))
     return "\n".join(lines)

@@ -81,17 +81,17 @@ def _played(messages: Iterable[tuple[float, Any]]) -> Played:
     """The notes that messages in the order of time start and end; one that nothing ends lasts to the last message."""
     sounding: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
     found: list[tuple[float, int, float, int]] = []  # start, pitch, end, loudness
-    now = 0.0
-    for now, message in messages:
+    at = 0.0
+    for at, message in messages:
         if message.type not in ("note_on", "note_off") or message.channel == PERCUSSION:
             continue
         started = sounding[message.channel, message.note]
         if message.type == "note_on" and message.velocity:
-            started.append((now, message.velocity))
+            started.append((at, message.velocity))
         elif started:
             start, loudness = started.pop(0)
-            found.append((start, message.note, now, loudness))
-    found += [(start, note, now, loudness) for (_, note), left in sounding.items() for start, loudness in left]
+            found.append((start, message.note, at, loudness))
+    found += [(start, note, at, loudness) for (_, note), left in sounding.items() for start, loudness in left]
     found.sort()
     starts, pitches, ends, loudnesses = np.array(found, float).reshape(-1, 4).T
     return Played(pitches.astype(int), starts, ends, loudnesses.astype(int))

@@ -195,10 +195,20 @@ def _kind(spec: Spec | None) -> str:
     return f"{media.of(spec).many} of {' x '.join(map(str, spec.shape))}" if spec else "classes"
 
 
+def _caption(draws: bool, classifies: bool, weights: str, arrangement: str) -> str:
+    """What the card's picture shows."""
+    if draws:
+        return f"Samples of seed 0 with {weights}, {arrangement}."
+    if classifies:
+        return "Some of its own data."
+    return f"What it makes of its own data with {weights}: given, result and, where it is known, truth."
+
+
 def _page(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
     resolved, program, description = loaded.meta.recipe, find_format(PROGRAM), describe(loaded, raw=wish.raw)
     game, train, data = resolved["game"], resolved["train"], datasets.data_tables(resolved["data"])
     draws = not loaded.experiment.game.ask(description["ask"]).given
+    classifies = loaded.experiment.made_by(description["ask"]) is None
     weights = "the weights of the last step" if wish.raw else "averaged weights"
     arrangement = "one class a row" if _has_class_rows(loaded) else "none chosen by hand"
     networks = []
@@ -218,11 +228,10 @@ def _page(loaded: Loaded, wish: CardOptions, scores: Sequence[Score]) -> str:
         name=wish.name,
         licence=wish.licence,
         repo=Markup(wish.repo) if wish.repo else None,  # checked: in code, too
-        caption=f"Samples of seed 0 with {weights}, {arrangement}."
-        if draws
-        else f"What it makes of its own data with {weights}: given, result and, where it is known, truth.",
+        caption=_caption(draws, classifies, weights, arrangement),
         kind=media.of(loaded.experiment.spec).many,
         draws=draws,
+        classifies=classifies,
         ask=Markup(description["ask"]),  # a name in the code of a game
         asks=_asks(loaded.experiment),
         play=game["play"],

@@ -9,7 +9,7 @@ import sys
 from gan_cli import media
 from gan_cli.binding import call, validate_part
 from gan_cli.errors import InputError
-from gan_cli.features import custom, photos
+from gan_cli.features import custom
 from gan_cli.features.network import FEATURES, OWN, Features, Outline
 from gan_cli.types import Shape, Spec
 
@@ -35,8 +35,11 @@ def decided(wanted: str, *specs: Spec) -> str:
     """
     if wanted != AUTO:
         return wanted
-    in_colour = any(media.is_image(spec) and spec.shape[2] in (3, 4) for spec in specs)
-    return "photos" if in_colour and photos.installed() else "digits"
+    if not any(media.is_image(spec) and spec.shape[2] in (3, 4) for spec in specs):
+        return "digits"
+    from gan_cli.features import photos  # its network is imported with it, which grey images do without
+
+    return "photos" if photos.installed() else "digits"
 
 
 def find_network(name: str, *, outside: bool = False, shape: Shape = ()) -> Features:

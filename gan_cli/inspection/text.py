@@ -3,12 +3,13 @@
 from typing import Any
 
 from gan_cli import recipe
+from gan_cli.recipe_tables import has_streams
 from gan_cli.text import pairs, shape, size, table
 
 
 def _of_data(data: dict[str, Any]) -> str:
     """Where examples come from and what they are like, of each stream where there are several."""
-    if "source" not in data:
+    if has_streams(data):
         return "; ".join(f"{stream}: {_of_data(own)}" for stream, own in data.items())
     classes = f", {len(data['classes'])} classes" if data["classes"] else ""
     return f"{recipe.data_name(data)}, {shape(data['shape'])}{classes}"

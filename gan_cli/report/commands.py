@@ -35,7 +35,7 @@ def commands(run: Reader, where: str, name: str, grid: Sequence[str] = (), *, dr
     if draws:
         parts.append(f"# {what}\n{shlex.join(['gan', 'sample', *at, *seed, *choice, '--out', 'samples.png'])}")
     else:
-        parts.append(f"# give it examples\n{shlex.join(['gan', 'apply', *at, '--out', 'applied.png'])}")
+        parts.append(f"# give it examples\n{shlex.join(['gan', 'apply', *at])}")
     if run.best is not None:
         judge = shlex.join(["gan", "eval", *at, *_judging_options(run, seed)])
         parts.append(f"# judge it as in training\n{judge}")
